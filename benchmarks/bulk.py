@@ -3,8 +3,8 @@
 
     python benchmarks/bulk.py PHOTO [--photos 24] [--workers 2]
 
-The floor reads, detects, aligns and makes a mosaic of copies of PHOTO, and writes nothing. Milliseconds for each photo, of the
-process's CPU and of the clock; the CPU of workers is not counted.
+The floor reads, detects, aligns and makes a mosaic of copies of PHOTO, and writes nothing. Milliseconds for
+each photo, of the process's CPU and of the clock; the CPU of workers is not counted.
 """
 
 import argparse

@@ -83,7 +83,9 @@ def measure(images: int, repeats: int, folder: Path) -> dict[str, object]:
     )
     path = folder / "m.svl"
     steps: dict[str, Callable[[], object]] = {
-        "floor: draw the complex noise": lambda: torch.randn(symbols.shape, dtype=symbols.dtype, generator=rng),
+        "floor: draw the complex noise": lambda: torch.randn(
+            symbols.shape, dtype=symbols.dtype, generator=rng
+        ),
         "pack": lambda: pack(latents),
         "unpack": lambda: unpack(symbols),
         "normalise_power": lambda: normalise_power(symbols),
@@ -96,7 +98,12 @@ def measure(images: int, repeats: int, folder: Path) -> dict[str, object]:
     }
     times = {name: round(1e6 * median_seconds(call, repeats) / images, 1) for name, call in steps.items()}
     return {
-        "config": {"images": images, "repeats": repeats, "threads": torch.get_num_threads(), "torch": torch.__version__},
+        "config": {
+            "images": images,
+            "repeats": repeats,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        },
         "microseconds_per_image": times,
         "awgn_over_floor": round(times["awgn"] / times["floor: draw the complex noise"], 2),
         "file_bytes_per_image": round(path.stat().st_size / images, 1),
@@ -104,7 +111,9 @@ def measure(images: int, repeats: int, folder: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=50)
     arguments = parser.parse_args()

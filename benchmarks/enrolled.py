@@ -3,8 +3,9 @@
 
     python benchmarks/enrolled.py FACES.npz DATA [--people 350]
 
-FACES.npz is a prepared set of faces, DATA the folder that it was prepared from. One LFW photo of each person enrols the person,
-a second one of the same person must be recognised, by one reference photo at a time, and none of anybody else.
+FACES.npz is a prepared set of faces, DATA the folder that it was prepared from. One LFW photo of each person
+enrols the person, a second one of the same person must be recognised, by one reference photo at a time, and
+none of anybody else.
 """
 
 import argparse
@@ -33,7 +34,9 @@ def main() -> None:
     second = np.array([np.flatnonzero(faces.person == faces.person[i])[1] for i in chosen])
     verifier = DlibVerifier()
     enrolled, shown = (
-        torch.cat([verifier.embed(to_tensor([open_aligned(given.data, faces.source[i], CROP)])) for i in rows])
+        torch.cat(
+            [verifier.embed(to_tensor([open_aligned(given.data, faces.source[i], CROP)])) for i in rows]
+        )
         for rows in (chosen, second)
     )
     alike = verifier.similarities(shown, enrolled)
@@ -43,8 +46,14 @@ def main() -> None:
         ("used", measured_threshold("dlib", resolution=MODEL_SIZE).threshold),
         ("author's", verifier.threshold),
     ):
-        recognised, mistaken = (alike[own] >= threshold).float().mean(), (alike[~own] >= threshold).float().mean()
-        print(f"{name} threshold {threshold:.4f}: {recognised:.1%} recognised, {mistaken:.3%} of strangers mistaken")
+        recognised, mistaken = (
+            (alike[own] >= threshold).float().mean(),
+            (alike[~own] >= threshold).float().mean(),
+        )
+        print(
+            f"{name} threshold {threshold:.4f}: {recognised:.1%} recognised, {mistaken:.3%} of strangers "
+            "mistaken"
+        )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What keyed protection costs Bob and what those without the key see, on held-out photos.
 
-    python benchmarks/keyed.py --data FACES.npz [--photos 64] [--private 0,1,4-8] [--only rotation|modulo] [--json OUT.json]
+    python benchmarks/keyed.py --data FACES.npz [--photos 64] [--private 0,1,4-8] [--only rotation|modulo]
+    [--json OUT.json]
 
-FACES.npz is a prepared `FaceSet`, or any other data that `semveil reproduce` takes; latents are inverted once and kept in
-SEMVEIL_HOME. For each protection and SNR: Bob's LPIPS less that of sending the same latents in the open over the same
-channel noise, with its standard error and the worst photo; LPIPS of what Eve and a wrong key read; how often dlib finds a
-face in it, next to the photos' own rate. Eve is at Bob's SNR; a wrong key also reads wrong side information, as it does in
-a deniable message. LPIPS needs its weights. Last, the time for one image on one core, also at D = 512. Takes about two
-minutes of one core for 64 photos whose latents are at hand.
+FACES.npz is a prepared `FaceSet`, or any other data that `semveil reproduce` takes; latents are inverted once
+and kept in SEMVEIL_HOME. For each protection and SNR: Bob's LPIPS less that of sending the same latents in
+the open over the same channel noise, with its standard error and the worst photo; LPIPS of what Eve and a
+wrong key read; how often dlib finds a face in it, next to the photos' own rate. Eve is at Bob's SNR; a wrong
+key also reads wrong side information, as it does in a deniable message. LPIPS needs its weights. Last, the
+time for one image on one core, also at D = 512. Takes about two minutes of one core for 64 photos whose
+latents are at hand.
 """
 
 import argparse
@@ -48,7 +50,9 @@ def streams(count: int, *, message: int) -> list[KeyStream]:
         count: one for each image.
         message: number that sets the keys of one transmission apart.
     """
-    return [KeyStream(message.to_bytes(16, "little") + image.to_bytes(16, "little")) for image in range(count)]
+    return [
+        KeyStream(message.to_bytes(16, "little") + image.to_bytes(16, "little")) for image in range(count)
+    ]
 
 
 class Trial:
@@ -71,7 +75,9 @@ class Trial:
         symbols, gains = normalise_power(pack(codes.flatten(1)))
         rngs = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
         heard = wiretap(symbols, snr_db, rng_bob=rngs[0], rng_eve=rngs[1])
-        bob, eve = (unpack(denormalise_power(h, gains)).view_as(codes).clone() for h in (heard.bob, heard.eve))
+        bob, eve = (
+            unpack(denormalise_power(h, gains)).view_as(codes).clone() for h in (heard.bob, heard.eve)
+        )
         return bob, eve
 
     def measure(self, protection: KeyedProtection, snr_db: float, *, read: bool) -> dict[str, float]:
@@ -100,15 +106,22 @@ class Trial:
             ):
                 eve[:, block] = private
                 images = self.synthesize(eve)
-                line |= {who: float(self.distance(images).mean()), f"{who} faces": float(face_detected(images).float().mean())}
+                line |= {
+                    who: float(self.distance(images).mean()),
+                    f"{who} faces": float(face_detected(images).float().mean()),
+                }
         return line
 
 
 def rotations(model: FaceModel, prior: LatentPrior, private: list[int]) -> dict[str, Rotation | CodeRotation]:
     def space(whitening: float) -> RotationSpace:
-        return RotationSpace.from_prior(prior.mean, prior.factors, prior.residual, private, whitening=whitening)
+        return RotationSpace.from_prior(
+            prior.mean, prior.factors, prior.residual, private, whitening=whitening
+        )
 
-    single = {f"rotation of each code, whitening {a:g}": CodeRotation(space(a), model.box) for a in WHITENINGS}
+    single = {
+        f"rotation of each code, whitening {a:g}": CodeRotation(space(a), model.box) for a in WHITENINGS
+    }
     whole = {f"one rotation, whitening {a:g}": Rotation(space(a), model.box) for a in (0.0, 0.5, 1.0)}
     box = RotationSpace.from_box(model.box, (len(private), model.latent_shape[1]))
     return {**single, **whole, "rotation of each code about the box's centre": CodeRotation(box, model.box)}
@@ -138,7 +151,9 @@ def timings() -> list[dict[str, Any]]:
             torch.ones(28, style_dim),
         )
         made: list[RotationSpace] = []
-        making = seconds(lambda p=prior, c=codes, m=made: m.append(RotationSpace.from_prior(*p, list(range(c)))))
+        making = seconds(
+            lambda p=prior, c=codes, m=made: m.append(RotationSpace.from_prior(*p, list(range(c))))
+        )
         block = torch.zeros(1, codes, style_dim)
         kinds: dict[str, KeyedProtection] = {
             "rotation of each code": CodeRotation(made[0], model.box),
@@ -157,7 +172,9 @@ def timings() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--photos", type=int, default=64)
     parser.add_argument("--private", type=parse_codes, default=PRIVATE_CODES)
@@ -171,7 +188,10 @@ def main() -> None:
     private = list(args.private)
     trial = Trial(model, photos.images, model.box.clip(codes), private)
     source = float(face_detected(photos.images).float().mean())
-    print(f"{len(photos.images)} {photos.description}; private codes {private}; faces found in {source:.3f} of the photos")
+    print(
+        f"{len(photos.images)} {photos.description}; private codes {private}; faces found in {source:.3f} of "
+        "the photos"
+    )
     protections: dict[str, Any] = {}
     if args.only != "modulo":
         protections |= rotations(model, model.prior, private)
@@ -182,14 +202,17 @@ def main() -> None:
         for snr in SNRS_DB:
             line = {"protection": name, "snr_db": snr, **trial.measure(protection, snr, read=True)}
             lines.append(line)
-            numbers = "  ".join(f"{key} {value:+.4f}" for key, value in line.items() if key not in ("protection", "snr_db"))
+            numbers = "  ".join(
+                f"{key} {value:+.4f}" for key, value in line.items() if key not in ("protection", "snr_db")
+            )
             print(f"{name:40s} {snr:3g} dB  {numbers}", flush=True)
     times = timings()
     for line in times:
         print(line)
     if args.json:
         args.json.write_text(
-            json.dumps({"faces": source, "photos": len(codes), "lines": lines, "times": times}, indent=1) + "\n"
+            json.dumps({"faces": source, "photos": len(codes), "lines": lines, "times": times}, indent=1)
+            + "\n"
         )
 
 

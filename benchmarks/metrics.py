@@ -3,10 +3,11 @@
 
     python benchmarks/metrics.py FACES.npz PAIRS.txt [--onnx RECOGNISER.onnx] [--images 2000]
 
-FACES.npz is a prepared `FaceSet` with LFW's photos (people held out from training are not used), PAIRS.txt LFW's list in
-its folder of photos. For each verifier: threshold at FAR 1e-3 from all pairs among the images, accuracy by LFW's protocol
-on the listed pairs among them, both rates at the verifier's own threshold, seconds per image. Prints one JSON object; run
-it with OMP_NUM_THREADS=1 and, for LPIPS, SEMVEIL_HOME set to where its weights lie.
+FACES.npz is a prepared `FaceSet` with LFW's photos (people held out from training are not used), PAIRS.txt
+LFW's list in its folder of photos. For each verifier: threshold at FAR 1e-3 from all pairs among the images,
+accuracy by LFW's protocol on the listed pairs among them, both rates at the verifier's own threshold, seconds
+per image. Prints one JSON object; run it with OMP_NUM_THREADS=1 and, for LPIPS, SEMVEIL_HOME set to where its
+weights lie.
 """
 
 import argparse
@@ -47,7 +48,9 @@ def choose(faces: FaceSet, listed: Sequence[Pair], most: int) -> tuple[FaceSet, 
     for pair in pairs:
         if len(images) + 2 > most:
             break
-        index.append([images.setdefault(usable[key(photo)], len(images)) for photo in (pair.first, pair.second)])
+        index.append(
+            [images.setdefault(usable[key(photo)], len(images)) for photo in (pair.first, pair.second)]
+        )
     return faces.select(np.array(list(images))), np.array(index), pairs[: len(index)]
 
 
@@ -67,12 +70,15 @@ def judge(verifier: Verifier, faces: FaceSet, index: np.ndarray, pairs: Sequence
     rng = torch.Generator().manual_seed(0)
     calibration = calibrate(verifier, embeddings, faces.person, resolution=size, far=FAR, rng=rng)
     scores = verifier.similarity(embeddings[index[:, 0]], embeddings[index[:, 1]]).numpy()
-    accuracy, error = pair_accuracy(scores, np.array([p.same for p in pairs]), np.array([p.fold for p in pairs]))
+    accuracy, error = pair_accuracy(
+        scores, np.array([p.same for p in pairs]), np.array([p.fold for p in pairs])
+    )
     person = np.unique(faces.person, return_inverse=True)[1]
     i, j = np.triu_indices(len(person), 1)
     accepted = (verifier.similarities(embeddings, embeddings).numpy() >= verifier.threshold)[i, j]
     own = {"threshold": verifier.threshold} | {
-        name: float(accepted[(person[i] == person[j]) == same].mean()) for name, same in (("far", False), ("tar", True))
+        name: float(accepted[(person[i] == person[j]) == same].mean())
+        for name, same in (("far", False), ("tar", True))
     }
     return asdict(calibration) | {
         "lfw_pairs": len(pairs),
@@ -97,7 +103,9 @@ def seconds_per_image(call: Callable[[Tensor], object], images: Tensor) -> float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("faces", type=Path)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--onnx", type=Path)
@@ -116,9 +124,14 @@ def main() -> None:
     samples = {"lfw": to_tensor(faces.pixels[:200])}
     if len(celeb):
         samples["celebamask_hq"] = to_tensor(celeb.pixels[:200])
-    result["face_detected"] = {name: face_detected(images).float().mean().item() for name, images in samples.items()}
+    result["face_detected"] = {
+        name: face_detected(images).float().mean().item() for name, images in samples.items()
+    }
     images = samples["lfw"][:32]
-    calls: dict[str, Callable[[Tensor], object]] = {"psnr": lambda x: psnr(x, x.flip(0)), "ssim": lambda x: ssim(x, x.flip(0))}
+    calls: dict[str, Callable[[Tensor], object]] = {
+        "psnr": lambda x: psnr(x, x.flip(0)),
+        "ssim": lambda x: ssim(x, x.flip(0)),
+    }
     try:
         distance = LPIPS.from_catalogue("alex")
         calls["lpips"] = lambda x: distance(x, x.flip(0))

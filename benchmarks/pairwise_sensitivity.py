@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time and memory of `observed_pairwise_sensitivity` at the size of [DPI]: 70,000 rows of 9,216 float32 values.
+"""Time and memory of `observed_pairwise_sensitivity` at the size of [DPI]: 70,000 rows of 9,216 float32
+values.
 
     python benchmarks/pairwise_sensitivity.py --norm l2 --seconds 60
     python benchmarks/pairwise_sensitivity.py --norm l1 --data gaussian --seconds 60
     python benchmarks/pairwise_sensitivity.py --norm l1 --file latents.npy --seconds 0
 
-Makes the array on disk unless --file names one, runs for the given time (0: to the end), and prints JSON: seconds, tiles done,
-peak memory, and hours for the whole array, next to scipy's and torch's cdist timed on one block of the same rows.
-`latents` mixes 64 normal factors into all columns; `gaussian` has independent entries, whose distances all lie within some
-percent: the worst case, in which nothing can be pruned and every L1 distance is computed.
-Limit the threads with OMP_NUM_THREADS and OPENBLAS_NUM_THREADS.
+Makes the array on disk unless --file names one, runs for the given time (0: to the end), and prints JSON:
+seconds, tiles done, peak memory, and hours for the whole array, next to scipy's and torch's cdist timed on
+one block of the same rows. `latents` mixes 64 normal factors into all columns; `gaussian` has independent
+entries, whose distances all lie within some percent: the worst case, in which nothing can be pruned and every
+L1 distance is computed. Limit the threads with OMP_NUM_THREADS and OPENBLAS_NUM_THREADS.
 """
 
 import argparse
@@ -78,7 +79,8 @@ def reference_hours(array: np.ndarray, norm: str) -> dict[str, float]:
 
 
 def measure(path: Path, norm: str, seconds: float, tile: int) -> dict:
-    """Time, and memory, of the sensitivity over all pairs; the whole time is extrapolated where it is stopped early.
+    """Time, and memory, of the sensitivity over all pairs; the whole time is extrapolated where it is stopped
+    early.
 
     Args:
         path: of the `.npy` with the rows.
@@ -111,7 +113,9 @@ def measure(path: Path, norm: str, seconds: float, tile: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=70_000)
     parser.add_argument("--columns", type=int, default=9_216)
     parser.add_argument("--norm", choices=["l1", "l2"], default="l1")
@@ -126,7 +130,11 @@ def main() -> None:
             make_rows(path, args.rows, args.columns, args.data)
         report = measure(path, args.norm, args.seconds, args.tile)
         array = np.load(path, mmap_mode="r")
-        report |= {"shape": array.shape, "data": str(args.file or args.data), "threads": torch.get_num_threads()}
+        report |= {
+            "shape": array.shape,
+            "data": str(args.file or args.data),
+            "threads": torch.get_num_threads(),
+        }
         report["reference_hours"] = reference_hours(array, args.norm)
     print(json.dumps(report, indent=2))
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pasting faces back keeps and gives away: how much of a face it covers, who is recognised afterwards, what it costs.
+"""What pasting faces back keeps and gives away: how much of a face it covers, who is recognised afterwards,
+what it costs.
 
-    python benchmarks/paste.py FACES.npz DATA [--method identity-dp] [--set epsilon=6] [--photos 60] [--collection lfw]
+    python benchmarks/paste.py FACES.npz DATA [--method identity-dp] [--set epsilon=6] [--photos 60]
+    [--collection lfw]
 
-FACES.npz is a prepared set of faces, DATA the folder that it was prepared from. Photos of the development split are protected
-whole; then the source, the protected crop, and the crops cut out of the photos finished as a disc and closely along the face
-are compared by dlib's recogniser.
+FACES.npz is a prepared set of faces, DATA the folder that it was prepared from. Photos of the development
+split are protected whole; then the source, the protected crop, and the crops cut out of the photos finished
+as a disc and closely along the face are compared by dlib's recogniser.
 """
 
 import argparse
@@ -40,7 +42,10 @@ def print_coverage(faces: FaceSet) -> None:
     for name, limit in (("CORE", CORE), ("EDGE", EDGE)):
         within = [np.isin(labels, [PARTS.index(p) for p in parts]) for parts in (_FACE, ("hair",))]
         face, hair = ((label & (radius <= limit)).sum() / label.sum() for label in within)
-        print(f"within {name} ({limit}): {face:.1%} of the face, {hair:.1%} of the hair, of {len(labels)} photos")
+        print(
+            f"within {name} ({limit}): {face:.1%} of the face, {hair:.1%} of the hair, of {len(labels)} "
+            "photos"
+        )
 
 
 def main() -> None:
@@ -59,7 +64,8 @@ def main() -> None:
     options = read_options(METHODS[given.method], dict(("--" + text).split("=", 1) for text in given.set))
     method = load_method(given.method, given.model, **options)
     held_out = (faces.split == "development") & np.char.startswith(faces.source, f"{given.collection}/")
-    _, first = np.unique(faces.person[held_out], return_index=True)  # a photo of each person, so that all others are strangers
+    # a photo of each person, so that all others are strangers
+    _, first = np.unique(faces.person[held_out], return_index=True)
     sources = faces.source[held_out][first]
     crops: dict[str, list[np.ndarray]] = {"source": [], "protected": [], "disc": [], "closely": []}
     found_again, seconds, several = 0, {"disc": 0.0, "closely": 0.0}, 0
@@ -83,14 +89,20 @@ def main() -> None:
             crops[name].append(align_face(pixels, places[0], 64).pixels)
     verifier = DlibVerifier(threshold=measured_threshold("dlib", resolution=MODEL_SIZE).threshold)
     seen = {name: verifier.embed(to_tensor(pixels)) for name, pixels in crops.items()}
-    print(f"{method.name}: {len(crops['source'])} photos, {several} with several faces, a face found again in {found_again}")
+    print(
+        f"{method.name}: {len(crops['source'])} photos, {several} with several faces, a face found again in "
+        f"{found_again}"
+    )
     for name in ("protected", *pasted):
         accepted = verifier.same(seen["source"], seen[name]).float().mean()
         distance = (1 - verifier.similarity(seen["source"], seen[name])).mean()
         print(f"{name}: accepted as the same person {accepted:.1%}, mean distance {distance:.3f}")
     strangers = verifier.similarities(seen["source"], seen["source"])
     apart = strangers[~torch.eye(len(strangers), dtype=torch.bool)]
-    print(f"strangers among the sources: accepted {(apart >= verifier.threshold).float().mean():.1%}, {(1 - apart).mean():.3f}")
+    print(
+        f"strangers among the sources: accepted {(apart >= verifier.threshold).float().mean():.1%}, "
+        f"{(1 - apart).mean():.3f}"
+    )
     for name, taken in seconds.items():
         print(f"pasting, {name}: {taken / len(crops['source']) * 1e3:.1f} ms for a photo")
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What semveil's inner loops cost against a peer that does the same and against a floor that nobody can go below.
+"""What semveil's inner loops cost against a peer that does the same and against a floor that nobody can go
+below.
 
     OMP_NUM_THREADS=1 python benchmarks/ratios.py [--only WORD] [--repeats 5] [--json]
 
-Prints one table in Markdown, which docs/speed.md holds, or JSON. Seconds are CPU time of the process, the least of several
-runs that are interleaved with the peer's and the floor's; start-up is that of child processes. A peer that is not installed is
-named.
+Prints one table in Markdown, which docs/speed.md holds, or JSON. Seconds are CPU time of the process, the
+least of several runs that are interleaved with the peer's and the floor's; start-up is that of child
+processes. A peer that is not installed is named.
 """
 
 import argparse
@@ -78,7 +79,10 @@ def cases() -> Iterator[tuple[str, Callable[[], Case]]]:
         yield f"largest L1 distance of {rows} rows of 9,216", lambda rows=rows: _pairwise(rows)
     yield "faces-128, a picture in a batch of 8", _synthesis
     yield "start-up of receive", lambda: _startup("import semveil.link.receive")
-    yield "start-up of models list", lambda: _startup("from semveil.cli.main import main; main(['models', 'list'])")
+    yield (
+        "start-up of models list",
+        lambda: _startup("from semveil.cli.main import main; main(['models', 'list'])"),
+    )
 
 
 def _ssim() -> Case:
@@ -94,7 +98,10 @@ def _awgn() -> Case:
 
 def _rotation(shape: tuple[int, int]) -> Case:
     box = ClipBox(-1.5, 3.5)
-    space, block = RotationSpace.from_box(box, shape), torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+    space, block = (
+        RotationSpace.from_box(box, shape),
+        torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)),
+    )
     both, count = CodeRotation(space, box), shape[0] * haar_normals(shape[1])
 
     def there_and_back(protection: KeyedProtection) -> None:
@@ -108,7 +115,9 @@ def _rotation(shape: tuple[int, int]) -> Case:
     whole = Rotation(space, box)
     peer = ("one rotation of the whole block", lambda: there_and_back(whole))
     # at the paper's size the block takes 10 s and 845 MB
-    return Case(lambda: there_and_back(both), None if shape == PAPER else peer, ("drawing its normals", normals))
+    return Case(
+        lambda: there_and_back(both), None if shape == PAPER else peer, ("drawing its normals", normals)
+    )
 
 
 def _laplace() -> Case:
@@ -154,7 +163,9 @@ def _synthesis() -> Case:
 
 def _startup(code: str) -> Case:
     def run(text: str) -> Work:
-        return lambda: subprocess.run([sys.executable, "-c", text], env=dict(os.environ), capture_output=True, check=True)
+        return lambda: subprocess.run(
+            [sys.executable, "-c", text], env=dict(os.environ), capture_output=True, check=True
+        )
 
     floor = ("import torch", run("import torch")) if "receive" in code else ("python alone", run("pass"))
     return Case(run(code), floor=floor)
@@ -195,7 +206,9 @@ def _cpu() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default="", help="only what has this word in its name")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true")

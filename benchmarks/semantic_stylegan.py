@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast is SemanticStyleGAN at 512 px, against the obvious implementation and against what the machine can do?
+"""How fast is SemanticStyleGAN at 512 px, against the obvious implementation and against what the machine can
+do?
 
     python benchmarks/semantic_stylegan.py --threads 2
 
-Prints JSON. Times are the best of interleaved runs: `wall` seconds, and `cpu` seconds of the process divided by the number of
-threads, which other load on the machine inflates less.
+Prints JSON. Times are the best of interleaved runs: `wall` seconds, and `cpu` seconds of the process divided
+by the number of threads, which other load on the machine inflates less.
 """
 
 import argparse
@@ -53,7 +54,8 @@ def flops(config: SemanticStyleGANConfig) -> dict[str, float]:
 
 
 def loop_over_parts(model: SemanticStyleGAN, codes: Tensor) -> tuple[Tensor, Tensor]:
-    """The obvious way: one generator after the other, thirteen feature maps, a weighted sum. -> features, masks.
+    """The obvious way: one generator after the other, thirteen feature maps, a weighted sum. -> features,
+    masks.
 
     Args:
         model: generator.
@@ -73,13 +75,20 @@ def loop_over_parts(model: SemanticStyleGAN, codes: Tensor) -> tuple[Tensor, Ten
                 local.modulation_weight[layer, part] / math.sqrt(c.style_dim),
                 local.modulation_bias[layer, part],
             )
-            weight = local.weight[layer, part] / math.sqrt(c.local_channel) * scale.unsqueeze(1)  # (B, out, in)
+            # (B, out, in)
+            weight = local.weight[layer, part] / math.sqrt(c.local_channel) * scale.unsqueeze(1)
             weight = weight * torch.rsqrt(weight.square().sum(2, keepdim=True) + 1e-8)
             x = F.conv2d(x.reshape(1, -1, *square), weight.reshape(-1, c.local_channel, 1, 1), groups=batch)
-            x = F.leaky_relu(x.view(batch, -1, *square) + local.bias[layer, part].view(-1, 1, 1), 0.2) * math.sqrt(2)
+            x = F.leaky_relu(
+                x.view(batch, -1, *square) + local.bias[layer, part].view(-1, 1, 1), 0.2
+            ) * math.sqrt(2)
             if layer == c.depth_layers - 1:
                 if part:
-                    direction = local.depth_weight[part - 1] * local.depth_modulation[part - 1] / math.sqrt(c.local_channel)
+                    direction = (
+                        local.depth_weight[part - 1]
+                        * local.depth_modulation[part - 1]
+                        / math.sqrt(c.local_channel)
+                    )
                     depths.append(F.conv2d(x, direction.view(1, -1, 1, 1), local.depth_bias[part - 1 : part]))
                 else:
                     depths.append(torch.zeros_like(x[:, :1]))
@@ -117,7 +126,9 @@ def best(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, dict[
         for name, run in runs.items():
             wall, cpu = time.perf_counter(), time.process_time()
             run()
-            times[name].append((time.perf_counter() - wall, (time.process_time() - cpu) / torch.get_num_threads()))
+            times[name].append(
+                (time.perf_counter() - wall, (time.process_time() - cpu) / torch.get_num_threads())
+            )
     return {
         name: {"wall": round(min(w for w, _ in rows[1:]), 4), "cpu": round(min(c for _, c in rows[1:]), 4)}
         for name, rows in times.items()
@@ -125,7 +136,9 @@ def best(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, dict[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
@@ -157,7 +170,10 @@ def main() -> None:
 
     work = flops(config)
     total = sum(work.values())
-    per_thread = {"conv": 2 * 9 * 256**2 * 128**2 / times["conv"]["cpu"], "gemm": 2 * 2048**2 * 1024 / times["gemm"]["cpu"]}
+    per_thread = {
+        "conv": 2 * 9 * 256**2 * 128**2 / times["conv"]["cpu"],
+        "gemm": 2 * 2048**2 * 1024 / times["gemm"]["cpu"],
+    }
     peak = max(per_thread.values()) / arguments.threads  # FLOP per second of one thread
     floor = total / peak / arguments.threads
     print(
@@ -166,11 +182,16 @@ def main() -> None:
                 "threads": arguments.threads,
                 "torch": torch.__version__,
                 "seconds": times,
-                "GFLOP": {name: round(value / 1e9, 1) for name, value in work.items()} | {"total": round(total / 1e9, 1)},
-                "GFLOP/s per thread": {name: round(value / arguments.threads / 1e9, 1) for name, value in per_thread.items()},
+                "GFLOP": {name: round(value / 1e9, 1) for name, value in work.items()}
+                | {"total": round(total / 1e9, 1)},
+                "GFLOP/s per thread": {
+                    name: round(value / arguments.threads / 1e9, 1) for name, value in per_thread.items()
+                },
                 "floor by definition, s": round(floor, 3),
                 "whole forward / floor": round(times["whole forward"]["cpu"] / floor, 3),
-                "loop / batched": round(times["loop over parts"]["cpu"] / times["local generators and compositing"]["cpu"], 2),
+                "loop / batched": round(
+                    times["loop over parts"]["cpu"] / times["local generators and compositing"]["cpu"], 2
+                ),
                 "largest difference between the two": difference,
             },
             indent=2,

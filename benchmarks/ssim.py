@@ -3,7 +3,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/ssim.py
 
-Prints one JSON object: for sides of 64, 256 and 512 px, milliseconds per image, and the largest difference of the first two.
+Prints one JSON object: for sides of 64, 256 and 512 px, milliseconds per image, and the largest difference of
+the first two.
 """
 
 import json
@@ -19,7 +20,13 @@ from semveil.faces.pixels import to_pixels
 from semveil.metrics import ssim
 
 SIDES = {64: 64, 256: 16, 512: 4}  # side -> images
-STANDARD = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255, "channel_axis": -1}
+STANDARD = {
+    "gaussian_weights": True,
+    "sigma": 1.5,
+    "use_sample_covariance": False,
+    "data_range": 255,
+    "channel_axis": -1,
+}
 
 
 def scikit_image(a: Tensor, b: Tensor) -> Tensor:
@@ -45,7 +52,9 @@ def torch_metrics(a: Tensor, b: Tensor) -> Tensor:
     return found
 
 
-def milliseconds(metric: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor, *, repeats: int = 3) -> float:
+def milliseconds(
+    metric: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor, *, repeats: int = 3
+) -> float:
     """CPU time per image, the fastest of several runs.
 
     Args:

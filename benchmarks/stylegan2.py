@@ -3,10 +3,11 @@
 
     python benchmarks/stylegan2.py --threads 1 --sizes 64 256 1024
 
-Prints JSON. Networks have the official widths and random weights. Seconds per image are the best of the repeats, `wall` and
-`cpu` (CPU seconds of the process divided by the number of threads, which other load on the machine inflates less). `plain` is
-the synthesis layer by layer, without strips; `gradient` the synthesis and the gradient of the codes, one step of an inversion.
-`peak GB` is the process's largest resident set so far, weights included.
+Prints JSON. Networks have the official widths and random weights. Seconds per image are the best of the
+repeats, `wall` and `cpu` (CPU seconds of the process divided by the number of threads, which other load on
+the machine inflates less). `plain` is the synthesis layer by layer, without strips; `gradient` the synthesis
+and the gradient of the codes, one step of an inversion. `peak GB` is the process's largest resident set so
+far, weights included.
 """
 
 import argparse
@@ -53,7 +54,11 @@ def best(run: Callable[[], object], images: int, repeats: int) -> dict[str, floa
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
     walls, cpus = zip(*times[1:], strict=True)
-    return {"wall": round(min(walls) / images, 4), "cpu": round(min(cpus) / images, 4), "peak GB": round(peak, 2)}
+    return {
+        "wall": round(min(walls) / images, 4),
+        "cpu": round(min(cpus) / images, 4),
+        "peak GB": round(peak, 2),
+    }
 
 
 def synthesis(size: int, batch: int, repeats: int) -> dict[str, Any]:
@@ -84,7 +89,9 @@ def synthesis(size: int, batch: int, repeats: int) -> dict[str, Any]:
         found["synthesis"] = best(lambda: model.synthesize(codes), batch, repeats)
         found["plain"] = best(plain, batch, repeats)
     found["gradient"] = best(gradient, batch, repeats)
-    found["GFLOP/s per thread"] = round(found["GFLOP"] / found["synthesis"]["cpu"] / torch.get_num_threads(), 1)
+    found["GFLOP/s per thread"] = round(
+        found["GFLOP"] / found["synthesis"]["cpu"] / torch.get_num_threads(), 1
+    )
     return found
 
 
@@ -99,7 +106,9 @@ def encoding(repeats: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 256, 1024])
     parser.add_argument("--batch", type=int, default=1)

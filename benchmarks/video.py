@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What clips give away over many frames, how much they flicker, and whether a face is missed.
 
-    python benchmarks/video.py DATA [--people 24] [--strangers 200] [--epsilon 6] [--part attack|clips|all] [--frames 48]
+    python benchmarks/video.py DATA [--people 24] [--strangers 200] [--epsilon 6] [--part attack|clips|all]
+    [--frames 48]
 
-DATA holds `lfw` as `semveil data prepare` takes it. People are of the development split, which nothing is trained on, and have
-two photos there: a clip is made from the first by moving, turning, scaling and lighting it, the second stands in the
-attacker's gallery with photos of others of that split. The attacker has 1, 10 or 100 frames of the clip and knows which
-face is the same in all of them. He averages what recognisers make of the frames, to take noise away that is drawn anew in
-each, and of cosines takes off what they make on average of the other people's clips.
+DATA holds `lfw` as `semveil data prepare` takes it. People are of the development split, which nothing is
+trained on, and have two photos there: a clip is made from the first by moving, turning, scaling and lighting
+it, the second stands in the attacker's gallery with photos of others of that split. The attacker has 1, 10 or
+100 frames of the clip and knows which face is the same in all of them. He averages what recognisers make of
+the frames, to take noise away that is drawn anew in each, and of cosines takes off what they make on average
+of the other people's clips.
 
-The second part protects clips by the library's own call and reads the output: frames in which a known face is missed, and the
-mean absolute difference between each frame and the one before it moved along (levels), of the source and of the output, in
-the discs around the source's faces, so that figures compare however a face is pasted in.
+The second part protects clips by the library's own call and reads the output: frames in which a known face is
+missed, and the mean absolute difference between each frame and the one before it moved along (levels), of the
+source and of the output, in the discs around the source's faces, so that figures compare however a face is
+pasted in.
 """
 
 import argparse
@@ -71,10 +74,15 @@ def main_face(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]] | Non
     return photo.pixels, face.landmarks
 
 
-def motion(frames: int, centre: Sequence[float], rng: np.random.Generator) -> list[tuple[SimilarityTransform, float]]:
+def motion(
+    frames: int, centre: Sequence[float], rng: np.random.Generator
+) -> list[tuple[SimilarityTransform, float]]:
     """For each frame how it is moved, turned and scaled, smoothly, and how bright it is."""
     t = np.arange(frames) / 25
-    waves = [rng.uniform(0.5, 1) * np.sin(2 * np.pi * rng.uniform(0.2, 0.6) * t + rng.uniform(0, 6)) for _ in range(5)]
+    waves = [
+        rng.uniform(0.5, 1) * np.sin(2 * np.pi * rng.uniform(0.2, 0.6) * t + rng.uniform(0, 6))
+        for _ in range(5)
+    ]
     steps = []
     for x, y, turn, size, light in zip(*waves, strict=True):
         there = SimilarityTransform(translation=(-centre[0], -centre[1]))
@@ -111,7 +119,9 @@ def attack(data: Path, people: int, strangers: int, epsilon: float, names: Seque
     """The table of the first part."""
     rng, known = np.random.default_rng(7), held_out_people(data)
     order = rng.permutation(sorted(known)).tolist()
-    pairs = list(islice((n for n in order if len(known[n]) > 1 and all(main_face(p) for p in known[n][:2])), people))
+    pairs = list(
+        islice((n for n in order if len(known[n]) > 1 and all(main_face(p) for p in known[n][:2])), people)
+    )
     others = list(islice((n for n in order if n not in pairs and main_face(known[n][0])), strangers))
     gallery_paths = [known[name][1] for name in pairs] + [known[name][0] for name in others]
     gallery = to_tensor([align_face(*main_face(path), CROP).pixels for path in gallery_paths])  # type: ignore[misc]
@@ -132,22 +142,30 @@ def attack(data: Path, people: int, strangers: int, epsilon: float, names: Seque
                 for judge in judges:
                     whole = judge.embed(frames)
                     for count in FRAMES:
-                        seen.setdefault((kind, judge.name, count), []).append(whole[:count].mean(0, keepdim=True))
+                        seen.setdefault((kind, judge.name, count), []).append(
+                            whole[:count].mean(0, keepdim=True)
+                        )
     for judge in judges:
         shown = judge.embed(gallery)
         for kind in kinds:
             cells = []
             for count in FRAMES:
                 means = torch.cat(seen[kind, judge.name, count])
-                if kind != "source" and judge.name != "dlib":  # what the networks make of everybody tells nothing of one person
+                # what the networks make of everybody tells nothing of one person
+                if kind != "source" and judge.name != "dlib":
                     means = means - (means.sum(0) - means) / (len(means) - 1)
                 means = means / means.norm(dim=1, keepdim=True) if judge.name != "dlib" else means
                 alike = judge.similarities(means, shown)
                 first = (alike.argmax(1) == torch.arange(len(pairs))).float().mean()
                 own = alike[torch.arange(len(pairs)), torch.arange(len(pairs))]
-                cells.append(f"{(own >= judge.threshold).float().mean():.0%} / {first:.0%} / {own.mean():.3f}")
+                cells.append(
+                    f"{(own >= judge.threshold).float().mean():.0%} / {first:.0%} / {own.mean():.3f}"
+                )
             print(f"| {judge.name} | {kind} | {' | '.join(cells)} |", flush=True)
-    print(f"{len(pairs)} people, gallery of {len(gallery)}; accepted / first in the gallery / mean likeness at {FRAMES} frames")
+    print(
+        f"{len(pairs)} people, gallery of {len(gallery)}; accepted / first in the gallery / mean likeness at "
+        f"{FRAMES} frames"
+    )
 
 
 def generated_scene(rng: torch.Generator) -> NDArray[np.uint8]:
@@ -210,7 +228,8 @@ def clips(data: Path, epsilon: float, count: int, most: int) -> None:
                 masks = [discs(frame) for frame in pairs[0]]
                 measured = flicker(*pairs, masks)
                 print(
-                    f"| {label} | {kind} | {len(account.marks)} | {facts.hidden} | {facts.missed} | {facts.elsewhere} | "
+                    f"| {label} | {kind} | {len(account.marks)} | {facts.hidden} | {facts.missed} | "
+                    f"{facts.elsewhere} | "
                     f"{measured.source:.2f} | {measured.protected:.2f} | {seconds * 1e3:.0f} ms |",
                     flush=True,
                 )

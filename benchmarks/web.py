@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Twenty users press buttons of `semveil web` for five minutes: waiting, memory, and that one photo is computed at a time.
+"""Twenty users press buttons of `semveil web` for five minutes: waiting, memory, and that one photo is
+computed at a time.
 
     python benchmarks/web.py [--users 20] [--seconds 300]
 
-Each user uploads the astronaut in another size and then presses Send and Protect in turn, as soon as the answer to the last
-press is there; whoever waits at the end still gets an answer. Printed is JSON: presses answered and refused, seconds from press
-to answer and of computing, the largest number of photos computed at once, the server's memory before the first user, at most,
-and at the end, and what the folder of uploads held at most. Needs the extra `web`, on Linux.
+Each user uploads the astronaut in another size and then presses Send and Protect in turn, as soon as the
+answer to the last press is there; whoever waits at the end still gets an answer. Printed is JSON: presses
+answered and refused, seconds from press to answer and of computing, the largest number of photos computed at
+once, the server's memory before the first user, at most, and at the end, and what the folder of uploads held
+at most. Needs the extra `web`, on Linux.
 """
 
 import argparse
@@ -57,10 +59,14 @@ class User(threading.Thread):
         content = io.BytesIO()
         Image.fromarray(astronaut()).resize((self.side, self.side)).save(content, "PNG")
         (path,) = http.post("/gradio_api/upload", files={"files": ("photo.png", content.getvalue())}).json()
-        answer = self.press(http, "sv-upload", [{"path": path, "meta": {"_type": "gradio.FileData"}}], counted=False)
+        answer = self.press(
+            http, "sv-upload", [{"path": path, "meta": {"_type": "gradio.FileData"}}], counted=False
+        )
         return str(answer["data"][1])
 
-    def press(self, http: httpx.Client, button: str, data: list[Any], *, counted: bool = True) -> dict[str, Any]:
+    def press(
+        self, http: httpx.Client, button: str, data: list[Any], *, counted: bool = True
+    ) -> dict[str, Any]:
         """Press a button and wait for its answer; empty where the server refuses, which is counted.
 
         Args:
@@ -70,7 +76,12 @@ class User(threading.Thread):
             counted: whether the waiting time is kept.
         """
         began, started = time.monotonic(), 0.0
-        asked = {"data": data, "fn_index": self.presses[button], "session_hash": self.session, "event_data": None}
+        asked = {
+            "data": data,
+            "fn_index": self.presses[button],
+            "session_hash": self.session,
+            "event_data": None,
+        }
         joined = http.post("/gradio_api/queue/join", json=asked)
         if joined.status_code != 200:
             self.refused += 1
@@ -91,7 +102,9 @@ class User(threading.Thread):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=300)
     asked = parser.parse_args()
@@ -102,7 +115,11 @@ def main() -> None:
             try:
                 assert server.stdout is not None
                 (address,) = re.findall(r"http://\S+", server.stdout.readline())
-                print(json.dumps(measured(server.pid, address, Path(folder), asked.users, asked.seconds), indent=1))
+                print(
+                    json.dumps(
+                        measured(server.pid, address, Path(folder), asked.users, asked.seconds), indent=1
+                    )
+                )
             finally:
                 server.terminate()
 
@@ -149,7 +166,12 @@ def buttons(address: str) -> dict[str, int]:
     """Number of gradio's function behind each button, by the button's name."""
     config = httpx.get(f"{address}/config").json()
     names = {one["id"]: one["props"].get("elem_id") for one in config["components"]}
-    return {names[target[0]]: one["id"] for one in config["dependencies"] for target in one["targets"] if target[0] in names}
+    return {
+        names[target[0]]: one["id"]
+        for one in config["dependencies"]
+        for target in one["targets"]
+        if target[0] in names
+    }
 
 
 def at_once(spans: list[tuple[float, float]]) -> int:

@@ -38,8 +38,12 @@ pictures = {
     "photo\naligned, 128 px": face,
     "dp-semcom: Bob\nwith the key": sent.bob,
     "dp-semcom: Eve\nwithout the key": sent.eve,
-    "dp-image\nε 16, whole face": protected("dp-image", subspace=16, residual="draw", noise="privunit-g", epsilon=16.0),
-    "latent-dp\nε 4, whole face": protected("latent-dp", subspace=16, residual="draw", mechanism="nearest", epsilon=4.0),
+    "dp-image\nε 16, whole face": protected(
+        "dp-image", subspace=16, residual="draw", noise="privunit-g", epsilon=16.0
+    ),
+    "latent-dp\nε 4, whole face": protected(
+        "latent-dp", subspace=16, residual="draw", mechanism="nearest", epsilon=4.0
+    ),
     "identity-dp\nε 1, identity only": protected("identity-dp", size=128, epsilon=1.0),
     "noise-image\nno guarantee": protected("noise-image", size=32),
     "blur, for comparison\nno guarantee": semveil.protect(face, method="blur", size=128, sigma=8.0).images,

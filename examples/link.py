@@ -18,7 +18,8 @@ from semveil.metrics import psnr
 
 Image.fromarray(astronaut()).save("portrait.png")
 if not Path("link.key").exists():  # keys are never overwritten
-    write_secret("link.key", Secret.generate())  # what `semveil keygen` does: 256 random bits, readable by you alone
+    # what `semveil keygen` does: 256 random bits, readable by you alone
+    write_secret("link.key", Secret.generate())
 
 # %% [markdown]
 # A key is for both, a message is for once: Bob's second attempt to read the same message is refused as a

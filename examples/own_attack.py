@@ -36,7 +36,9 @@ class Lookalike:
         rng: torch.Generator | None = None,
     ) -> Tensor:
         heard = observation.received
-        distance = torch.cdist(heard[:, public.common].flatten(1), public.latents[:, public.common].flatten(1))
+        distance = torch.cdist(
+            heard[:, public.common].flatten(1), public.latents[:, public.common].flatten(1)
+        )
         found = public.latents[distance.argmin(1)]
         guess = heard.clone()
         guess[:, public.private] = found[:, public.private]

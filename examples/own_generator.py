@@ -68,7 +68,9 @@ eigenfaces = LatentModel(
     perceptual=None,
     synthesize=synthesize,
     box=ClipBox(-3.0, 3.0, source="three deviations of a standard normal law"),
-    bounds=cache(lambda: QuantileBounds.fit(public_latents(3500, torch.Generator().manual_seed(0)), of="normal draws")),
+    bounds=cache(
+        lambda: QuantileBounds.fit(public_latents(3500, torch.Generator().manual_seed(0)), of="normal draws")
+    ),
     identity_codes=(0,),
     groups={"all": (0,)},
     public_latents=public_latents,
@@ -83,5 +85,6 @@ for epsilon in (24.0, 240.0, 24_000.0):
     release = semveil.load_method("dp-image", model=eigenfaces, epsilon=epsilon).protect(photo)
     kept = psnr(release.images.clamp(-1, 1), synthesize(encode(photo)).clamp(-1, 1)).item()
     print(
-        f"epsilon {release.guarantee.epsilon:g} ({release.guarantee.basis.value}): {kept:.1f} dB of what the generator can show"
+        f"epsilon {release.guarantee.epsilon:g} ({release.guarantee.basis.value}): {kept:.1f} dB of what the "
+        "generator can show"
     )

@@ -31,7 +31,9 @@ class Logistic:
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         base.check_records(x)
-        uniform = torch.rand(x.shape, generator=rng, dtype=torch.float64).clamp_min(torch.finfo(torch.float64).tiny)
+        uniform = torch.rand(x.shape, generator=rng, dtype=torch.float64).clamp_min(
+            torch.finfo(torch.float64).tiny
+        )
         return base.add_noise(x, self.scale * torch.logit(uniform))
 
     def guarantee(
@@ -89,7 +91,9 @@ def audit(noise: Logistic, claimed: Guarantee) -> Verdict:
         claimed: for numbers in [0, 1].
     """
     rng = torch.Generator().manual_seed(3)
-    game = law_game("logistic", "opposite ends", lambda x: noise(x, rng=rng), [np.zeros(1), np.ones(1)], claimed)
+    game = law_game(
+        "logistic", "opposite ends", lambda x: noise(x, rng=rng), [np.zeros(1), np.ones(1)], claimed
+    )
     finding = play(game, draws=200_000)
     print(f"claimed {claimed.epsilon:g}, shown at least {finding.lower:.3f}: {finding.verdict}")
     return finding.verdict

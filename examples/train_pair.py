@@ -28,7 +28,9 @@ settings = pair_settings(model, epsilon=10.0, snr_db=20.0, trained_on="2000 face
 
 # %%
 losses = []
-pair = train_pair(latents, settings, rng=rng, epochs=12, batch=250, progress=lambda epoch, epochs, loss: losses.append(loss))
+pair = train_pair(
+    latents, settings, rng=rng, epochs=12, batch=250, progress=lambda epoch, epochs, loss: losses.append(loss)
+)
 print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f} in {len(losses)} epochs")
 assert losses[-1] < losses[0]
 

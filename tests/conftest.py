@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("any machine", deadline=None)  # how long an example takes says how busy the machine is
+# how long an example takes says how busy the machine is
+settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
@@ -53,7 +54,9 @@ def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 local_channel=8, coarse_channel=8, coarse_size=16, min_feat_size=8,
             )
         )  # fmt: skip
-        encoder = SemanticEncoder(SemanticEncoderConfig(size=32, style_dim=8, widths=(4, 4, 8, 8), coarse_channels=8))
+        encoder = SemanticEncoder(
+            SemanticEncoderConfig(size=32, style_dim=8, widths=(4, 4, 8, 8), coarse_channels=8)
+        )
     latents = torch.randn(64, 28, 8, generator=rng)
     folder = tmp_path_factory.mktemp("models") / "tiny-32"
     card = {

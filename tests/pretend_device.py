@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device that is not there: its tensors are computed on the CPU, and refuse the company that a GPU's refuse.
+"""A device that is not there: its tensors are computed on the CPU, and refuse the company that a GPU's
+refuse.
 
-They say that they are on `meta`, the one kind of device that torch lets anybody imitate. Such a tensor meets only its like, and
-CPU tensors where torch allows them beside a GPU's: numbers without a dimension, indices, copies. So what runs here follows the
-model, with the CPU's numbers; how fast a GPU is, and how it rounds, only a GPU can tell.
+They say that they are on `meta`, the one kind of device that torch lets anybody imitate. Such a tensor meets
+only its like, and CPU tensors where torch allows them beside a GPU's: numbers without a dimension, indices,
+copies. So what runs here follows the model, with the CPU's numbers; how fast a GPU is, and how it rounds,
+only a GPU can tell.
 """
 
 from collections.abc import Iterator
@@ -42,12 +44,20 @@ class Pretended(torch.Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         given = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, torch.Tensor)]
-        assert all(isinstance(x, Pretended) or x.device != DEVICE for x in given), f"{func} got a tensor without numbers"
+        assert all(isinstance(x, Pretended) or x.device != DEVICE for x in given), (
+            f"{func} got a tensor without numbers"
+        )
         if func not in _COPIES:
             allowed = [x for x in args[1] if x is not None] if func in _INDEXED else []
-            strangers = [x for x in given if not isinstance(x, Pretended) and x.ndim and not any(x is i for i in allowed)]
+            strangers = [
+                x
+                for x in given
+                if not isinstance(x, Pretended) and x.ndim and not any(x is i for i in allowed)
+            ]
             if strangers or (func in _INDEXED and not isinstance(args[0], Pretended)):
-                raise RuntimeError(f"Expected all tensors to be on the same device, but {func} got tensors of two")
+                raise RuntimeError(
+                    f"Expected all tensors to be on the same device, but {func} got tensors of two"
+                )
         to = kwargs.get("device")
         leaves = to is not None and torch.device(to).type != DEVICE.type
         inside = tree_map(lambda x: x.held if isinstance(x, Pretended) else x, (args, kwargs))
@@ -109,7 +119,8 @@ def _made_there(make: Any) -> Any:
 def pretended() -> Iterator[torch.device]:
     """Let there be the device; autocast does nothing, as there is none for it."""
     before = torch.__future__.get_overwrite_module_params_on_conversion()
-    torch.__future__.set_overwrite_module_params_on_conversion(True)  # a module's weights cannot change their class in place
+    # a module's weights cannot change their class in place
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
         with (
             mock.patch("torch.autocast", lambda *args, **kwargs: nullcontext()),
@@ -118,7 +129,10 @@ def pretended() -> Iterator[torch.device]:
             ),  # inference tensors cannot be wrapped
             mock.patch("torch.tensor", _made_there(torch.tensor)),
             mock.patch("torch.as_tensor", _made_there(torch.as_tensor)),
-            mock.patch("torch.optim.optimizer._get_fused_kernels_supported_devices", lambda: ["cpu", "cuda", DEVICE.type]),
+            mock.patch(
+                "torch.optim.optimizer._get_fused_kernels_supported_devices",
+                lambda: ["cpu", "cuda", DEVICE.type],
+            ),
             _Made(),
         ):
             yield DEVICE

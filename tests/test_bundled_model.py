@@ -14,7 +14,8 @@ from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom
 from semveil.metrics import face_detected, psnr
 from semveil.models.face import load_model
 
-BUDGETS = {"face-parser": 3e6, "faces-128": 32e6, "identity-128": 21e6, "noise-image-32": 10e6}  # bytes of weights
+# bytes of weights
+BUDGETS = {"face-parser": 3e6, "faces-128": 32e6, "identity-128": 21e6, "noise-image-32": 10e6}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,9 @@ def test_every_model_is_within_its_budget():
 def test_it_is_complete(model):
     for epsilon in PAPER_EPSILONS:
         pair = DPSemCom(model, epsilon=epsilon).pair
-        assert pair is not None and pair.settings.epsilon == epsilon and "synthetic" in pair.settings.trained_on
+        assert (
+            pair is not None and pair.settings.epsilon == epsilon and "synthetic" in pair.settings.trained_on
+        )
 
 
 def test_its_card_gives_the_figures_that_were_measured():
@@ -82,7 +85,9 @@ def test_random_faces_are_faces(model):
 
 
 def test_codes_belong_to_their_parts(model, codes):
-    """Changing the hair's texture moves pixels that are hair more than those of skin, and the other way round."""
+    """Changing the hair's texture moves pixels that are hair more than those of skin, and the other way
+    round.
+    """
     base = model.generator.synthesize_with_masks(codes)
     labels = base.masks.argmax(1)
     moved = {}
@@ -91,12 +96,16 @@ def test_codes_belong_to_their_parts(model, codes):
         texture = 3 + 2 * PARTS.index(part)
         changed[:, texture] = model.prior.mean[texture] + 3 * (model.prior.mean[texture] - codes[:, texture])
         difference = (model.generator.synthesize(changed) - base.images).abs().mean(1)
-        moved[part] = {where: float(difference[labels == PARTS.index(where)].mean()) for where in ("hair", "skin")}
+        moved[part] = {
+            where: float(difference[labels == PARTS.index(where)].mean()) for where in ("hair", "skin")
+        }
     assert moved["hair"]["hair"] > 2 * moved["hair"]["skin"]
     assert moved["skin"]["skin"] > 1.5 * moved["skin"]["hair"]
 
 
 def test_bob_sees_more_than_eve(model, portrait, codes):
     result = DPSemCom(model, epsilon=800).transmit(portrait, codes=codes, run=0)
-    bob, eve = (psnr(images.clamp(-1, 1), result.inverted.clamp(-1, 1)).item() for images in (result.bob, result.eve))
+    bob, eve = (
+        psnr(images.clamp(-1, 1), result.inverted.clamp(-1, 1)).item() for images in (result.bob, result.eve)
+    )
     assert bob > eve + 3

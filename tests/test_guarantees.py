@@ -46,7 +46,9 @@ def test_links_and_numbers_of_the_page(model: FaceModel) -> None:
     assert [target for target in targets if not (PAGE.parent / target).is_file()] == []
     anchors = re.findall(r"errata\.md#([\w-]+)\)", text)
     titles = re.findall(r"^### (.*)$", (PAGE.parent / "errata.md").read_text(), re.MULTILINE)
-    assert anchors and set(anchors) <= {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert anchors and set(anchors) <= {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles
+    }
     here, paper = costs(model.box, 7 * 64, 1.0), costs(ClipBox(0.0, 2.939), 7 * 512, 1.0)
     for law in ("laplace", "l2-laplace", "gaussian"):
         assert f"| {here[law]:,.0f}; {paper[law]:,.0f}" in text
@@ -77,11 +79,15 @@ def test_the_mean_square_error_of_a_pair_of_normals() -> None:
 
 
 def test_modulos_epsilon_is_that_of_the_closed_form() -> None:
-    """n ln cosh(L / 2b), here from the wrapped law summed over windings; attained by two values half a circle apart."""
+    """n ln cosh(L / 2b), here from the wrapped law summed over windings; attained by two values half a circle
+    apart.
+    """
     modulo = Modulo(BOX, (7, 64), epsilon=10.0)
     circumference = 2.0 * (1 + modulo.guard)
     turns = np.arange(-2000, 2001) * circumference
-    near, far = (np.exp(-np.abs(distance + turns) / modulo.scale).sum() for distance in (0.0, circumference / 2))
+    near, far = (
+        np.exp(-np.abs(distance + turns) / modulo.scale).sum() for distance in (0.0, circumference / 2)
+    )
     assert 7 * 64 * math.log(near / far) == pytest.approx(modulo.epsilon, rel=1e-6)
     assert circumference / 2 <= 2.0  # the box holds two such values
     assert Modulo(BOX, (7, 64)).epsilon == 0
@@ -124,7 +130,8 @@ def test_without_the_key_a_rotated_block_can_be_mirrored_but_not_steered() -> No
     push = torch.ones_like(block) * protected.sent.norm() / block.numel() ** 0.5
     moved = read(protected.sent + push) - centre
     n = block.numel()
-    assert abs(cosine(moved - original * cosine(moved, original), push)) < 5 / math.sqrt(n)  # where she pushed, nothing is
+    # where she pushed, nothing is
+    assert abs(cosine(moved - original * cosine(moved, original), push)) < 5 / math.sqrt(n)
 
 
 def cosine(a: Tensor, b: Tensor) -> float:
@@ -133,7 +140,9 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 @pytest.mark.parametrize("protection", ["rotation", "modulo"])
 def test_a_deniable_message_is_not_deniable(model: FaceModel, protection: str) -> None:
-    """Codes from the public prior, sent at 20 dB: the prior likes what the true key opens better than what 5 wrong ones do."""
+    """Codes from the public prior, sent at 20 dB: the prior likes what the true key opens better than what 5
+    wrong ones do.
+    """
     faces, key = model.public_latents(48, rng=torch.Generator().manual_seed(2)), SharedKey.fresh()
     method = DPSemCom(model, protection=protection, private_codes=PRIVATE_CODES, key=key, authenticate=False)
     sent = method.send_codes(faces)
@@ -141,7 +150,9 @@ def test_a_deniable_message_is_not_deniable(model: FaceModel, protection: str) -
     private = list(method.private_codes)
 
     def likelihood(candidate: SharedKey) -> Tensor:
-        bob = DPSemCom(model, protection=protection, private_codes=PRIVATE_CODES, key=candidate, authenticate=False)
+        bob = DPSemCom(
+            model, protection=protection, private_codes=PRIVATE_CODES, key=candidate, authenticate=False
+        )
         codes = bob.heard_codes(sent)
         codes[:, private] = bob.protector.deprotect(codes[:, private], sent.keyed, sent.bound())
         return log_prior(model, codes)
@@ -152,7 +163,9 @@ def test_a_deniable_message_is_not_deniable(model: FaceModel, protection: str) -
 
 
 def log_prior(model: FaceModel, codes: Tensor) -> Tensor:
-    """ln density, up to a constant, of codes heard with the channel's noise, under the model's Gaussian prior."""
+    """ln density, up to a constant, of codes heard with the channel's noise, under the model's Gaussian
+    prior.
+    """
     prior = model.prior
     assert prior is not None
     factors, variance = prior.factors.double().flatten(1), prior.residual.double().flatten().square() + 0.01
@@ -170,7 +183,10 @@ def test_who_stole_bobs_identity_can_write_to_him_as_alice() -> None:
     alice, bob = Identity.generate(), Identity.generate()
     secret, offer = initiate(alice, bob.public)
     assert respond(bob, alice.public, offer) == secret  # old offers too: no forward secrecy against Bob's key
-    as_bob, as_alice = X25519PrivateKey.from_private_bytes(bob.x25519), X25519PrivateKey.from_private_bytes(alice.x25519)
+    as_bob, as_alice = (
+        X25519PrivateKey.from_private_bytes(bob.x25519),
+        X25519PrivateKey.from_private_bytes(alice.x25519),
+    )
     static = as_bob.exchange(X25519PublicKey.from_public_bytes(alice.public.x25519))
     assert static == as_alice.exchange(X25519PublicKey.from_public_bytes(bob.public.x25519))
     stranger = Identity.generate()

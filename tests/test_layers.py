@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imports point down: a module imports from lower layers and its own package only, never from siblings, never in a circle."""
+"""Imports point down: a module imports from lower layers and its own package only, never from siblings, never
+in a circle.
+"""
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,12 +65,16 @@ def test_imports_point_down(package: str) -> None:
 
 
 def test_the_check_sees_imports_in_functions() -> None:
-    assert list(imported("def f():\n    from semveil.cli.main import run\n    import semveil.core.rng\n")) == ["cli", "core"]
+    assert list(
+        imported("def f():\n    from semveil.cli.main import run\n    import semveil.core.rng\n")
+    ) == ["cli", "core"]
 
 
 def test_only_verbs_about_experiments_import_experiments() -> None:
     found = {
-        path.stem for path in (PACKAGE / "cli").rglob("*.py") if "experiments" in imported(path.read_text(encoding="utf-8"))
+        path.stem
+        for path in (PACKAGE / "cli").rglob("*.py")
+        if "experiments" in imported(path.read_text(encoding="utf-8"))
     }
     assert found <= ABOUT_EXPERIMENTS
     assert found == ABOUT_EXPERIMENTS, "the check sees those that do"
@@ -84,7 +90,11 @@ def papers_imported(folder: Path) -> set[tuple[str, str]]:
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             parts = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
-            if parts[:2] == ["semveil", "experiments"] and len(parts) > 2 and parts[2] not in ("kit", folder.name):
+            if (
+                parts[:2] == ["semveil", "experiments"]
+                and len(parts) > 2
+                and parts[2] not in ("kit", folder.name)
+            ):
                 found.add((folder.name, parts[2]))
     return found
 
@@ -98,13 +108,15 @@ def test_papers_stand_on_the_kit_and_not_on_each_other() -> None:
 
 # Floors inside `methods`, lowest first; a module imports from its own floor and from those below.
 FLOORS_OF_METHODS = (
-    "acceptance certificates gallery latent_codec latent_model options pseudonym registry release shared_key subspace "
+    "acceptance certificates gallery latent_codec latent_model options pseudonym registry release shared_key "
+    "subspace "
     "subspace_noise transmission",
     "latent_link pairs protection_options protections protectors",
     "baselines.levels",
     "baselines.shared",
     "baselines.blur baselines.dp_pix baselines.dp_svd baselines.mosaic baselines.pixel_noise",
-    "baselines deep_jscc dp_image dp_semcom identity_dp latent_dp noise_image",  # and any other file that is not named here
+    # and any other file that is not named here
+    "baselines deep_jscc dp_image dp_semcom identity_dp latent_dp noise_image",
     "digital listing messages semantic_link",
 )
 FLOOR_OF_A_METHOD = 5
@@ -113,7 +125,9 @@ FLOOR_OF_A_METHOD = 5
 def climbs(edges: Mapping[str, set[str]], floors: Sequence[str], package: str) -> list[str]:
     """Imports from a lower floor of a package to a higher one."""
     level = {f"{package}.{name}": i for i, names in enumerate(floors) for name in names.split()}
-    return [f"{one} imports {other}" for one in level for other in edges[one] if level.get(other, -1) > level[one]]
+    return [
+        f"{one} imports {other}" for one in level for other in edges[one] if level.get(other, -1) > level[one]
+    ]
 
 
 def test_methods_stand_on_floors() -> None:
@@ -125,15 +139,24 @@ def test_methods_stand_on_floors() -> None:
 
 def with_new_methods(names: set[str]) -> list[str]:
     """The floors, with further files among the methods."""
-    return [" ".join([floor, *(names if i == FLOOR_OF_A_METHOD else ())]) for i, floor in enumerate(FLOORS_OF_METHODS)]
+    return [
+        " ".join([floor, *(names if i == FLOOR_OF_A_METHOD else ())])
+        for i, floor in enumerate(FLOORS_OF_METHODS)
+    ]
 
 
 def test_a_new_file_is_a_method_and_nothing_below_builds_on_it() -> None:
     floors = with_new_methods({"brand_new"})
-    edges = {name: set[str]() for names in floors for name in (f"semveil.methods.{one}" for one in names.split())}
-    assert not climbs(edges | {"semveil.methods.brand_new": {"semveil.methods.release"}}, floors, "semveil.methods")
+    edges = {
+        name: set[str]() for names in floors for name in (f"semveil.methods.{one}" for one in names.split())
+    }
+    assert not climbs(
+        edges | {"semveil.methods.brand_new": {"semveil.methods.release"}}, floors, "semveil.methods"
+    )
     below = edges | {"semveil.methods.release": {"semveil.methods.brand_new"}}
-    assert climbs(below, floors, "semveil.methods") == ["semveil.methods.release imports semveil.methods.brand_new"]
+    assert climbs(below, floors, "semveil.methods") == [
+        "semveil.methods.release imports semveil.methods.brand_new"
+    ]
 
 
 def test_that_check_sees_a_climb() -> None:
@@ -150,13 +173,19 @@ def test_every_package_says_what_lives_there(path: Path) -> None:
 
 
 def graph() -> dict[str, set[str]]:
-    """Every module and the modules of semveil that it imports when it runs; the package's face itself is left out."""
+    """Every module and the modules of semveil that it imports when it runs; the package's face itself is left
+    out.
+    """
     files = {}
     for path in PACKAGE.rglob("*.py"):
         parts = ("semveil", *path.relative_to(PACKAGE).with_suffix("").parts)
         files[".".join(parts).removesuffix(".__init__")] = path
     return {
-        name: {found for found in modules(ast.parse(path.read_text(encoding="utf-8")), set(files)) if found != name}
+        name: {
+            found
+            for found in modules(ast.parse(path.read_text(encoding="utf-8")), set(files))
+            if found != name
+        }
         - {reader for one, reader in CLASS_AND_READER if one == name}
         for name, path in files.items()
         if name != "semveil"

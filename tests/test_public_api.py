@@ -25,14 +25,18 @@ def test_public_names() -> None:
 
 @pytest.mark.parametrize("module", NAMES)
 def test_names_that_programs_use_are_there(module: str) -> None:
-    """Who removes or renames one breaks programs: it stays for one minor release with a warning, and then leaves the list."""
+    """Who removes or renames one breaks programs: it stays for one minor release with a warning, and then
+    leaves the list.
+    """
     found = importlib.import_module(module)
     assert sorted(found.__all__) == NAMES[module]
     assert all(hasattr(found, name) for name in NAMES[module])
 
 
 def test_every_package_with_public_names_is_in_the_list() -> None:
-    packages = {f"semveil.{path.parent.name}" for path in (SRC / "semveil").glob("*/__init__.py")} | {"semveil"}
+    packages = {f"semveil.{path.parent.name}" for path in (SRC / "semveil").glob("*/__init__.py")} | {
+        "semveil"
+    }
     assert {name for name in packages if hasattr(importlib.import_module(name), "__all__")} == set(NAMES)
 
 
@@ -48,6 +52,9 @@ def test_unknown_names_fail_as_in_any_module() -> None:
 def test_the_import_is_silent_and_cheap() -> None:
     code = "import sys, semveil; sys.exit(bool({'torch', 'numpy', 'matplotlib', 'typer'} & set(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SRC)}, capture_output=True, timeout=60
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        capture_output=True,
+        timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -56,7 +56,11 @@ def test_the_python_lines_run(portrait_folder, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", README, re.S)
     exec(compile(block, "README.md", "exec"), {})
     printed = capsys.readouterr().out
-    assert "torch.Size([1, 3, 128, 128])" in printed and "all codes with epsilon 0" in printed and "computational" in printed
+    assert (
+        "torch.Size([1, 3, 128, 128])" in printed
+        and "all codes with epsilon 0" in printed
+        and "computational" in printed
+    )
 
 
 def test_the_command_lines_run_in_order(portrait_folder, capsys):
@@ -109,7 +113,8 @@ def test_the_tutorial_on_questioning_runs(portrait_folder, capsys):
         np.asarray(Image.open(portrait_folder / name), float)
         for name in ("clean.png", "out/attack/direct.png", "out/attack/linear.png")
     )
-    assert np.square(linear - clean).mean() < np.square(direct - clean).mean() / 4  # regression undoes the paper's pair
+    # regression undoes the paper's pair
+    assert np.square(linear - clean).mean() < np.square(direct - clean).mean() / 4
 
 
 def test_a_message_is_read_once_as_the_readme_says(portrait_folder, capsys):

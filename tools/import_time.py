@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `import semveil` and `semveil --version` cost, beside a bare interpreter; fails where they load what they must not."""
+"""What `import semveil` and `semveil --version` cost, beside a bare interpreter; fails where they load what
+they must not.
+"""
 
 import resource
 import subprocess
@@ -29,7 +31,11 @@ def loaded(code: str) -> list[str]:
     """Heavy packages that the code has loaded when it is done."""
     asked = f"import sys\n{code}\nprint(*sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
     done = subprocess.run(
-        [sys.executable, "-c", asked], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", asked],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     return done.stderr.split()
 

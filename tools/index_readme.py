@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README as a package index shows it: relative links and pictures get a base address, or go where there is none."""
+"""The README as a package index shows it: relative links and pictures get a base address, or go where there
+is none.
+"""
 
 import re
 from posixpath import normpath
@@ -14,8 +16,8 @@ def index_readme(text: str, *, base: str) -> str:
 
     Args:
         text: the repository's README.
-        base: where its files can be read, such as `https://example.org/semveil/blob/main`; while it is empty, pictures are
-            dropped with the paragraph in italics below them, and of links only the words stay.
+        base: where its files can be read, such as `https://example.org/semveil/blob/main`; while it is empty,
+            pictures are dropped with the paragraph in italics below them, and of links only the words stay.
 
     Example:
         >>> index_readme("See [the guide](docs/guide.md#keys).", base="")
@@ -32,7 +34,9 @@ def index_readme(text: str, *, base: str) -> str:
 
     text = BLOCK.sub(set_aside, text)
     if not base:
-        text = re.sub(rf"^{IMAGE.pattern}\n+(\*[^*\n](?:[^*]|\n(?!\n))*\*\n+)?", _kept_if_absolute, text, flags=re.M)
+        text = re.sub(
+            rf"^{IMAGE.pattern}\n+(\*[^*\n](?:[^*]|\n(?!\n))*\*\n+)?", _kept_if_absolute, text, flags=re.M
+        )
     text = IMAGE.sub(lambda match: _pointed(match, base, shown=""), text)
     text = LINK.sub(lambda match: _pointed(match, base, shown=match["text"]), text)
     return re.sub("\0(\\d+)\0", lambda match: code[int(match[1])], text)

@@ -7,7 +7,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-# Of torch only one version was tested, and older ones come with CUDA alone where no index of CPU builds is asked.
+# Of torch only one version was tested, and older ones come with CUDA alone where no index of CPU builds is
+# asked.
 AS_DECLARED = ("torch",)
 
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutation testing by samples: change one thing in the code that privacy rests on, and see whether the tests notice.
+"""Mutation testing by samples: change one thing in the code that privacy rests on, and see whether the tests
+notice.
 
     python tools/mutants.py --count 60 --seed 1 --out out/mutants.json
 
-A sample is drawn from all changes that `changes` knows, in files of mechanisms, protections, keys and the ledger. Each is
-made in a copy of the package, and the tests that name what the changed file defines run on it in a forked process, which has
-loaded the libraries already. Killed: a test failed, or the change could not be imported. Survived: all passed.
-Tests that noticed run once more on unchanged code, where they must pass. Run again, it goes on after a break.
-Some survivors are no gap, since the changed program does the same; whoever reads the report decides.
+A sample is drawn from all changes that `changes` knows, in files of mechanisms, protections, keys and the
+ledger. Each is made in a copy of the package, and the tests that name what the changed file defines run on it
+in a forked process, which has loaded the libraries already. Killed: a test failed, or the change could not be
+imported. Survived: all passed. Tests that noticed run once more on unchanged code, where they must pass. Run
+again, it goes on after a break. Some survivors are no gap, since the changed program does the same; whoever
+reads the report decides.
 """
 
 import argparse
@@ -36,7 +38,8 @@ TARGETS = {
 }
 """Code whose changes are sampled, and where its tests lie."""
 MOST_TESTS = 4  # files; those that name most of what the changed file defines
-CPU_SECONDS = 30  # of one mutant's tests; more is reported apart, since it may be an endless loop or only a slow test
+# of one mutant's tests; more is reported apart, since it may be an endless loop or only a slow test
+CPU_SECONDS = 30
 SWAPS: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -165,7 +168,9 @@ def mutated(mutant: Mutant) -> str:
 
 
 def tests_of(file: str) -> list[str]:
-    """Test files that name what the file defines, those with most names first; all of its package's where none does."""
+    """Test files that name what the file defines, those with most names first; all of its package's where
+    none does.
+    """
     (places,) = [places for target, places in TARGETS.items() if file.startswith(target)]
     tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
     defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
@@ -173,16 +178,25 @@ def tests_of(file: str) -> list[str]:
     files = {
         path
         for place in places
-        for path in ([ROOT / "tests" / place] if "." in place else (ROOT / "tests" / place).rglob("test_*.py"))
+        for path in (
+            [ROOT / "tests" / place] if "." in place else (ROOT / "tests" / place).rglob("test_*.py")
+        )
     }
     named = {path: sum(name in path.read_text(encoding="utf-8") for name in names) for path in files}
-    best = sorted((path for path in files if named[path]), key=lambda path: (-named[path], path.stat().st_size, str(path)))
+    best = sorted(
+        (path for path in files if named[path]),
+        key=lambda path: (-named[path], path.stat().st_size, str(path)),
+    )
     # What nobody names is used by its neighbours: then all tests of the first place.
-    return [str(path) for path in best[:MOST_TESTS] or sorted((ROOT / "tests" / places[0]).rglob("test_*.py"))]
+    return [
+        str(path) for path in best[:MOST_TESTS] or sorted((ROOT / "tests" / places[0]).rglob("test_*.py"))
+    ]
 
 
 def run_forked(tests: list[str], into: Path) -> tuple[int | None, str]:
-    """Exit code of pytest in a fork of this process, None where it used up its time, and the test that failed first."""
+    """Exit code of pytest in a fork of this process, None where it used up its time, and the test that failed
+    first.
+    """
     into.unlink(missing_ok=True)
     child = os.fork()
     if child == 0:
@@ -223,7 +237,16 @@ def _run(tests: list[str], into: Path) -> int:
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
-    options = ["-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+    options = [
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(ROOT),
+        "-c",
+        str(ROOT / "pyproject.toml"),
+    ]
     return int(pytest.main([*options, *tests], plugins=[_First(into)]))
 
 
@@ -250,7 +273,11 @@ def main() -> int:
     out = ROOT / options.out
     out.parent.mkdir(parents=True, exist_ok=True)
     before = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {"seed": None}
-    done = {(one["file"], one["index"]): one for one in before["mutants"]} if before["seed"] == options.seed else {}
+    done = (
+        {(one["file"], one["index"]): one for one in before["mutants"]}
+        if before["seed"] == options.seed
+        else {}
+    )
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         copied = Path(folder, "src")
@@ -269,7 +296,8 @@ def main() -> int:
                 known = {**asdict(mutant), "outcome": became, "noticed_by": first}
             results.append(known)
             print(
-                f"{number:4} {known['outcome']:12} {mutant.file}:{mutant.line}  {mutant.change}  {known['noticed_by']}",
+                f"{number:4} {known['outcome']:12} {mutant.file}:{mutant.line}  {mutant.change}  "
+                f"{known['noticed_by']}",
                 flush=True,
             )
             killed = sum(result["outcome"] == "killed" for result in results)

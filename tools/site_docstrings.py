@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Docstrings as mkdocstrings reads them: its sections are called `Examples`, where the package writes `Example`."""
+"""Docstrings as mkdocstrings reads them: its sections are called `Examples`, where the package writes
+`Example`.
+"""
 
 import re
 from typing import Any

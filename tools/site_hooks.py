@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What mkdocs does for the site beside rendering: pages from elsewhere in the repository, links, formulas, lines of code.
+"""What mkdocs does for the site beside rendering: pages from elsewhere in the repository, links, formulas,
+lines of code.
 
-The pages are plain Markdown that also reads well in the repository; everything particular to the site happens here.
+The pages are plain Markdown that also reads well in the repository; everything particular to the site happens
+here.
 """
 
 import ast
@@ -25,7 +27,8 @@ ELSEWHERE = {  # in the repository -> on the site
 }
 COMMANDS = ("cli", "experiments", "web")  # packages behind commands, which `--help` describes
 PACKAGES = sorted({path.parent.name for path in (ROOT / "src/semveil").glob("*/__init__.py")} - set(COMMANDS))
-# In the search, answers to questions come first, and pages that explain a word before the thousands of objects in the API.
+# In the search, answers to questions come first, and pages that explain a word before the thousands of
+# objects in the API.
 BOOSTS = {"faq.md": 3.0, **{f"reference/{package}.md": 0.02 for package in PACKAGES}}
 
 _FENCED = re.compile(r"(^ *```.*?^ *```\s*?$|``.+?``|`[^`\n]+`)", re.M | re.S)
@@ -56,7 +59,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that lie elsewhere, and a page of the API for each package."""
     for source, page in ELSEWHERE.items():
         text = (ROOT / source).read_text()
-        files.append(File.generated(config, page, content=_example_page(text) if source.endswith(".py") else text))
+        files.append(
+            File.generated(config, page, content=_example_page(text) if source.endswith(".py") else text)
+        )
     for package in PACKAGES:
         files.append(File.generated(config, f"reference/{package}.md", content=_package_page(package)))
     return files
@@ -83,13 +88,18 @@ def _package_page(package: str) -> str:
         for path in sorted(home.rglob("*.py"))
         if not path.name.startswith("_")
     ]
-    shown = "    options: {show_root_heading: true, show_root_toc_entry: true, show_root_full_path: true, heading_level: 2}"
+    shown = (
+        "    options: {show_root_heading: true, show_root_toc_entry: true, show_root_full_path: true, "
+        "heading_level: 2}"
+    )
     sections = "\n\n".join(f"::: {name}\n{shown}" for name in modules)
     return f"# semveil.{package}\n\n{about}\n\n{sections}"
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links that leave the docs, formulas on lines of their own, where a named object is written; what the search prefers."""
+    """Links that leave the docs, formulas on lines of their own, where a named object is written; what the
+    search prefers.
+    """
     place = page.file.src_uri
     page.meta.setdefault("search", {"boost": BOOSTS.get(place, 1.0)})
     home = {page: source for source, page in ELSEWHERE.items()}.get(place, f"docs/{place}")
@@ -98,12 +108,18 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if place == "reference/index.md":
         markdown = _NAMED.sub(lambda found: _public(found[1]), markdown)
     parts = _FENCED.split(_links(markdown, home, place))
-    return "".join(part if index % 2 else _DISPLAY.sub(r"\n\n$$\1$$\n\n", part) for index, part in enumerate(parts))
+    return "".join(
+        part if index % 2 else _DISPLAY.sub(r"\n\n$$\1$$\n\n", part) for index, part in enumerate(parts)
+    )
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Formulas as MathML, which browsers set without a script; source code stays out of the search, which it would slow."""
-    html = html.replace('<details class="mkdocstrings-source"', '<details data-search-exclude class="mkdocstrings-source"')
+    """Formulas as MathML, which browsers set without a script; source code stays out of the search, which it
+    would slow.
+    """
+    html = html.replace(
+        '<details class="mkdocstrings-source"', '<details data-search-exclude class="mkdocstrings-source"'
+    )
     return _MATHS.sub(lambda found: _mathml(found[2], found[1] == "div"), html)
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The licence line: `python tools/spdx.py` puts it at the head of Python files without one; `--check` only names them."""
+"""The licence line: `python tools/spdx.py` puts it at the head of Python files without one; `--check` only
+names them.
+"""
 
 import sys
 from pathlib import Path
@@ -11,9 +13,15 @@ FOLDERS = ("src", "tests", "tools", "benchmarks", "examples")
 
 def without_line() -> list[Path]:
     """Python files with no licence in their first three lines; empty ones need none."""
-    files = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))] + [ROOT / "setup.py"]
+    files = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))] + [
+        ROOT / "setup.py"
+    ]
     texts = {path: path.read_text(encoding="utf-8") for path in files}
-    return [path for path, text in texts.items() if text.strip() and not any(LINE in line for line in text.split("\n")[:3])]
+    return [
+        path
+        for path, text in texts.items()
+        if text.strip() and not any(LINE in line for line in text.split("\n")[:3])
+    ]
 
 
 def add_line(path: Path) -> None:

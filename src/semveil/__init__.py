@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Face privacy with differential privacy, carried over a wiretap channel.
 
-Paths, arrays or images in, results with certificates out: `protect` photos; `send`, `receive` and `eavesdrop` on messages;
-`transmit`, which simulates all three; `attack` a message; `certify` what is guaranteed of anything written. `load_faces`,
-`FaceDataset`, `load_method`, `load_model` and `Model` are the parts.
+Paths, arrays or images in, results with certificates out: `protect` photos; `send`, `receive` and `eavesdrop`
+on messages; `transmit`, which simulates all three; `attack` a message; `certify` what is guaranteed of
+anything written. `load_faces`, `FaceDataset`, `load_method`, `load_model` and `Model` are the parts.
 
 Example:
     >>> import semveil

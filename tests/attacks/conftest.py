@@ -12,14 +12,18 @@ CODES, SIZE = 6, 4
 
 
 class World:
-    """Latents x = A z / 2 with 8 common factors z and a little of their own; box so wide that it rarely clips."""
+    """Latents x = A z / 2 with 8 common factors z and a little of their own; box so wide that it rarely
+    clips.
+    """
 
     def __init__(self) -> None:
         self.private = [1, 2, 4]
         self.rng = torch.Generator().manual_seed(5)
         self.loadings = torch.randn(8, CODES * SIZE, generator=self.rng) / 4
         self.box = ClipBox(-4.0, 4.0)
-        self.public = PublicKnowledge(self.private, self.box, self.latents(4000), synthesize=lambda codes: codes)
+        self.public = PublicKnowledge(
+            self.private, self.box, self.latents(4000), synthesize=lambda codes: codes
+        )
 
     def latents(self, count: int) -> Tensor:
         factors = torch.randn(count, 8, generator=self.rng)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks without pairs: each breaks what it must break, and gets no further than it can where nothing is heard."""
+"""Attacks without pairs: each breaks what it must break, and gets no further than it can where nothing is
+heard.
+"""
 
 import pytest
 import torch
@@ -12,7 +14,9 @@ def test_direct_reads_the_clear_signal_and_what_interpret_gives(world):
     codes = world.latents(50)
     scaled = codes.clone()
     scaled[:, world.private] *= 3
-    known = PublicKnowledge(world.private, world.box, world.public.latents, lambda x: x, interpret=lambda block: block / 3)
+    known = PublicKnowledge(
+        world.private, world.box, world.public.latents, lambda x: x, interpret=lambda block: block / 3
+    )
     torch.testing.assert_close(Direct()(world.hear(scaled, 0.0), known), codes)
     assert world.error(Direct()(world.hear(scaled, 0.0), world.public), codes) > 3
 
@@ -20,13 +24,17 @@ def test_direct_reads_the_clear_signal_and_what_interpret_gives(world):
 def test_denoise_beats_direct_in_noise(world):
     codes = world.latents(500)
     heard = world.hear(codes, 0.25)
-    assert world.error(Denoise()(heard, world.public), codes) < 0.4 * world.error(Direct()(heard, world.public), codes)
+    assert world.error(Denoise()(heard, world.public), codes) < 0.4 * world.error(
+        Direct()(heard, world.public), codes
+    )
 
 
 def test_denoise_is_the_best_linear_estimate(world):
     """Against a regression of clean on noisy codes with many samples."""
     clean = world.latents(20_000).flatten(1)
-    noisy = torch.cat([clean + 0.5 * torch.randn(clean.shape, generator=world.rng), torch.ones(len(clean), 1)], 1)
+    noisy = torch.cat(
+        [clean + 0.5 * torch.randn(clean.shape, generator=world.rng), torch.ones(len(clean), 1)], 1
+    )
     weights = torch.linalg.lstsq(noisy, clean).solution
     codes = world.latents(2000)
     heard = world.hear(codes, 0.25)

@@ -38,7 +38,10 @@ def test_shrinkage_predicts_better_than_the_sample_covariance(world):
     rows = (few - few.mean(0)).flatten(1)
     sample = GaussianPrior(few.mean(0), rows.T @ rows / 16 + 1e-4 * torch.eye(24))
     variance = torch.full((500, 3), 1e-4)
-    missed = [float((p.posterior_mean(codes[:, ::2], [0, 2, 4], variance) - codes).square().mean()) for p in (shrunken, sample)]
+    missed = [
+        float((p.posterior_mean(codes[:, ::2], [0, 2, 4], variance) - codes).square().mean())
+        for p in (shrunken, sample)
+    ]
     assert missed[0] < 0.8 * missed[1]
 
 

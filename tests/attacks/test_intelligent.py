@@ -31,7 +31,9 @@ from semveil.protection.linear_pair import LinearPair, PairSettings
 def affine(world: Any) -> LinearPair:
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        return LinearPair(PairSettings(tuple(world.private), 4, 10.0, "as_published", 1.0)).requires_grad_(False)
+        return LinearPair(PairSettings(tuple(world.private), 4, 10.0, "as_published", 1.0)).requires_grad_(
+            False
+        )
 
 
 def protect(world: Any, block: Tensor) -> Tensor:
@@ -39,9 +41,13 @@ def protect(world: Any, block: Tensor) -> Tensor:
 
 
 def sent(world: Any, codes: Tensor, kind: str) -> Tensor:
-    """The private block behind an affine map, or fresh noise in its place, which is what a rotation by a new key is to Eve."""
+    """The private block behind an affine map, or fresh noise in its place, which is what a rotation by a new
+    key is to Eve.
+    """
     out, block = codes.clone(), codes[:, world.private]
-    out[:, world.private] = protect(world, block) if kind == "affine" else torch.randn(block.shape, generator=world.rng)
+    out[:, world.private] = (
+        protect(world, block) if kind == "affine" else torch.randn(block.shape, generator=world.rng)
+    )
     return out
 
 
@@ -64,7 +70,9 @@ def scene(request: pytest.FixtureRequest, world: Any) -> tuple[str, Scene]:
     return kind, Scene(codes, Observation(heard.received, heard.noise_variance, recordings=recordings), pairs)
 
 
-@pytest.mark.parametrize("attack", [KnownPlaintext(), Recordings(), GenerativePrior()], ids=lambda attack: attack.name)
+@pytest.mark.parametrize(
+    "attack", [KnownPlaintext(), Recordings(), GenerativePrior()], ids=lambda attack: attack.name
+)
 def test_an_affine_protection_falls_and_fresh_noise_leaves_imputation(
     world: Any, scene: tuple[str, Scene], attack: Any
 ) -> None:
@@ -100,7 +108,11 @@ def test_the_glass_box_inverts_alices_network_and_no_other(world: Any) -> None:
     codes = world.latents(60)
     heard = world.hear(sent(world, codes, "affine"), 1e-3)
     floor = world.error(Impute()(heard, world.public), codes)
-    assert world.error(GlassBox(lambda block: protect(world, block))(heard, world.public), codes) < 0.05 < 0.5 * floor
+    assert (
+        world.error(GlassBox(lambda block: protect(world, block))(heard, world.public), codes)
+        < 0.05
+        < 0.5 * floor
+    )
     nonlinear = codes.clone()
     bend = lambda block: protect(world, block) + 0.1 * protect(world, block) ** 3  # noqa: E731
     nonlinear[:, world.private] = bend(codes[:, world.private])
@@ -166,8 +178,13 @@ def test_a_generative_prior_knows_more_than_a_gaussian() -> None:
     assert error(mixture.denoised(noisy.flatten(1), size)) < 0.6 * error(wiener)
     one = MixturePrior(public.prior, torch.ones(1), torch.zeros(1, 16), torch.ones(16))
     torch.testing.assert_close(one.denoised(noisy.flatten(1), size), wiener, atol=1e-3, rtol=1e-3)
-    blind = Observation(torch.cat([noisy[:, :1], torch.zeros(300, 2, 4), noisy[:, 3:]], 1), torch.full((300,), size**2))
-    fresh = KnownPairs(torch.cat([faces(400)[:, :1], torch.randn(400, 2, 4, generator=rng), faces(400)[:, 3:]], 1), faces(400))
+    blind = Observation(
+        torch.cat([noisy[:, :1], torch.zeros(300, 2, 4), noisy[:, 3:]], 1), torch.full((300,), size**2)
+    )
+    fresh = KnownPairs(
+        torch.cat([faces(400)[:, :1], torch.randn(400, 2, 4, generator=rng), faces(400)[:, 3:]], 1),
+        faces(400),
+    )
     assert error(GenerativePrior()(blind, public, pairs=fresh, rng=rng).flatten(1)) < 0.8 * error(
         Impute()(blind, public).flatten(1)
     )

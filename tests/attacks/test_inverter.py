@@ -15,7 +15,11 @@ SIDE = 8
 def pictures(count: int, seed: int) -> Tensor:
     """Smooth colour pictures: few large numbers behind each, as in photographs."""
     rng = torch.Generator().manual_seed(seed)
-    return F.interpolate(torch.randn(count, 3, 3, 3, generator=rng), size=(SIDE, SIDE), mode="bilinear").mul(0.5).clamp(-1, 1)
+    return (
+        F.interpolate(torch.randn(count, 3, 3, 3, generator=rng), size=(SIDE, SIDE), mode="bilinear")
+        .mul(0.5)
+        .clamp(-1, 1)
+    )
 
 
 def shuffled(images: Tensor) -> Tensor:
@@ -49,7 +53,9 @@ def attacked(conversion, settings: InverterSettings = SETTINGS) -> tuple[Inverte
 def test_a_permutation_and_a_blur_are_undone(conversion):
     inverter, error = attacked(conversion)
     assert error < 0.05
-    assert inverter.error == pytest.approx(error, rel=0.3), "its own account of itself, on the validation part"
+    assert inverter.error == pytest.approx(error, rel=0.3), (
+        "its own account of itself, on the validation part"
+    )
 
 
 def test_the_network_undoes_what_no_linear_map_does():
@@ -65,7 +71,9 @@ def test_noise_that_tells_nothing_leaves_the_mean():
 def test_the_same_stream_gives_the_same_inverter():
     known = pictures(64, 1)
     settings = InverterSettings(width=4, blocks=1, steps=5, linear_pairs=32)
-    one, other = (train_inverter(-known, known, settings, rng=torch.Generator().manual_seed(3)) for _ in range(2))
+    one, other = (
+        train_inverter(-known, known, settings, rng=torch.Generator().manual_seed(3)) for _ in range(2)
+    )
     assert torch.equal(one(-known), other(-known))
 
 

@@ -11,7 +11,9 @@ from semveil.models.face import load_model
 from semveil.protection.linear_pair import LinearPair, PairSettings
 
 SMALL = NetworkSettings(steps=600, batch=64, learning_rate=3e-3, dropout=0.0, weight_decay=0.0)
-DEEP = NetworkSettings(hidden=(64, 64), steps=600, batch=64, learning_rate=3e-3, dropout=0.0, weight_decay=0.0)
+DEEP = NetworkSettings(
+    hidden=(64, 64), steps=600, batch=64, learning_rate=3e-3, dropout=0.0, weight_decay=0.0
+)
 LEARNERS = (Linear(), LearnedSame(SMALL), LearnedDeep(DEEP))
 
 
@@ -65,7 +67,9 @@ def test_fresh_noise_does_not_fall_and_leaves_imputation_at_best(world, attack):
 
 
 def test_only_a_deeper_network_gains_on_a_nonlinear_protection(world):
-    linear, deep = (world_error(world, attack, "nonlinear", count=3000) for attack in (Linear(), LearnedDeep(DEEP)))
+    linear, deep = (
+        world_error(world, attack, "nonlinear", count=3000) for attack in (Linear(), LearnedDeep(DEEP))
+    )
     assert deep < 0.9 * linear
 
 
@@ -116,7 +120,9 @@ def test_training_repeats_and_leaves_the_global_stream_alone():
 
 def test_a_network_that_finds_nothing_changes_nothing():
     rng = torch.Generator().manual_seed(1)
-    found = train_regressor(torch.randn(60, 20, generator=rng), torch.randn(60, 3, generator=rng), SMALL, rng=rng)
+    found = train_regressor(
+        torch.randn(60, 20, generator=rng), torch.randn(60, 3, generator=rng), SMALL, rng=rng
+    )
     assert found.error == pytest.approx(1, abs=0.05)
 
 

@@ -9,7 +9,8 @@ from scipy.stats import binomtest, mannwhitneyu
 from semveil.attacks import auc, infer_attribute, link, rate, reidentify
 from semveil.attacks.intervals import resampled
 
-GUESSED = pytest.approx(0.5, abs=4 * (1 / 12 / 150) ** 0.5)  # a share of wrong candidates is uniform; 150 photos
+# a share of wrong candidates is uniform; 150 photos
+GUESSED = pytest.approx(0.5, abs=4 * (1 / 12 / 150) ** 0.5)
 
 
 def turned(block: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
@@ -28,7 +29,12 @@ def receptions(world, codes, protect):
 def test_a_fixed_protection_is_linkable_and_fresh_noise_is_not(world):
     codes, fixed = world.latents(150), torch.randn(12, 12, generator=world.rng)
     found = link(*receptions(world, codes, lambda b: (b.flatten(1) @ fixed).view_as(b)), world.public)
-    assert found.private.low > 0.95 and found.everything.low > 0.95 and found.common is not None and found.common.low > 0.95
+    assert (
+        found.private.low > 0.95
+        and found.everything.low > 0.95
+        and found.common is not None
+        and found.common.low > 0.95
+    )
     noise = link(*receptions(world, codes, lambda b: torch.randn(b.shape, generator=world.rng)), world.public)
     assert noise.private.value == GUESSED and noise.length.value == GUESSED
     assert noise.common is not None and noise.common.low > 0.95  # still in clear
@@ -50,7 +56,9 @@ def embeddings(noise: float, *, people: int = 60, photos: int = 2):
     centres = rng.normal(size=(people, 16))
     names = [f"p{i:02d}" for i in range(people)]
     gallery = np.repeat(centres, photos, 0) + 0.3 * rng.normal(size=(people * photos, 16))
-    probes = (0 if noise == np.inf else centres) + (1 if noise == np.inf else noise) * rng.normal(size=(people, 16))
+    probes = (0 if noise == np.inf else centres) + (1 if noise == np.inf else noise) * rng.normal(
+        size=(people, 16)
+    )
     distance = np.linalg.norm(probes[:, None] - gallery[None], axis=2)
     return -distance, names, list(np.repeat(names, photos))
 

@@ -11,7 +11,9 @@ def run(world, name, heard, seed=0):
     network = {"deprotect", "protect"} & set(ATTACKS[name].needs)
     attack = ATTACKS[name](lambda block: block) if network else ATTACKS[name]()
     known = world.public.latents[:150]
-    return attack(heard, world.public, pairs=KnownPairs(known, known), rng=torch.Generator().manual_seed(seed))
+    return attack(
+        heard, world.public, pairs=KnownPairs(known, known), rng=torch.Generator().manual_seed(seed)
+    )
 
 
 def listened(world) -> Observation:

@@ -10,7 +10,9 @@ from semveil.attacks.ridge import Ridge
 
 def normal_equations(x, y, penalty):
     x_mean, y_mean = x.mean(0), y.mean(0)
-    weight = np.linalg.solve((x - x_mean).T @ (x - x_mean) + penalty * np.eye(x.shape[1]), (x - x_mean).T @ (y - y_mean))
+    weight = np.linalg.solve(
+        (x - x_mean).T @ (x - x_mean) + penalty * np.eye(x.shape[1]), (x - x_mean).T @ (y - y_mean)
+    )
     return weight, y_mean - x_mean @ weight
 
 

@@ -52,7 +52,10 @@ def test_corners_are_as_far_apart_as_the_sensitivity(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(MECHANISMS))
 def test_simulated_noise_keeps_its_law_and_loses_its_low_bits(name: str) -> None:
-    found = {g.pair: play(g, draws=40_000) for g in simulated_games(name, 1.0, rng=torch.Generator().manual_seed(0))}
+    found = {
+        g.pair: play(g, draws=40_000)
+        for g in simulated_games(name, 1.0, rng=torch.Generator().manual_seed(0))
+    }
     wrong = {pair for pair, finding in found.items() if finding.verdict == Verdict.VIOLATED}
     assert wrong == {"low bits of float64 outputs"}
     assert not any(finding.alarm for finding in found.values()), "the claim is for ideal noise"
@@ -80,14 +83,19 @@ def test_deterministic_protection_has_no_finite_epsilon(model: FaceModel, protec
 @pytest.mark.parametrize("name", sorted(set(METHODS) & set(targets())))
 def test_image_methods_keep_what_they_claim(name: str) -> None:
     games = [game for game in targets()[name].games(None) if isinstance(game, Game)]
-    games = [game for game in games if game.width < 100 or game.claim.epsilon is None]  # larger ones take seconds
+    # larger ones take seconds
+    games = [game for game in games if game.width < 100 or game.claim.epsilon is None]
     for finding in (play(game, draws=20_000) for game in games):
         deterministic = finding.claim.epsilon is None
-        assert finding.verdict in ({Verdict.NO_FINITE_EPSILON} if deterministic else {Verdict.PASS, Verdict.NOT_TESTABLE})
+        assert finding.verdict in (
+            {Verdict.NO_FINITE_EPSILON} if deterministic else {Verdict.PASS, Verdict.NOT_TESTABLE}
+        )
 
 
 @pytest.mark.parametrize("protection", KEYED)
-def test_a_method_that_reuses_its_nonce_is_caught(model: FaceModel, protection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_that_reuses_its_nonce_is_caught(
+    model: FaceModel, protection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """False alarm on the sound one: 1e-6."""
     again = next(g for g in method_games(protection, None, model) if g.pair.startswith("same record"))
     assert play(again, draws=200).verdict == Verdict.PASS

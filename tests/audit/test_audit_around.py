@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit of what is around releases: draws, the ledger, group photos, DP-SGD; and faults planted in the real code."""
+"""The audit of what is around releases: draws, the ledger, group photos, DP-SGD; and faults planted in the
+real code.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -59,10 +61,14 @@ def test_they_are_targets() -> None:
 
 def five_times_too_small(original: Callable[..., list[int]]) -> Callable[..., list[int]]:
     """In calls of 400 and more numbers, as single photos make them."""
-    return lambda values, scales, step: original(values, [s / (5 if len(values) >= 400 else 1) for s in scales], step)
+    return lambda values, scales, step: original(
+        values, [s / (5 if len(values) >= 400 else 1) for s in scales], step
+    )
 
 
-def test_noise_of_448_numbers_passes_by_its_fit_and_is_refuted_when_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_noise_of_448_numbers_passes_by_its_fit_and_is_refuted_when_too_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     game = named(release_games("laplace", 1.0), "of 448 numbers")
     sound = play(game, draws=200)
     assert (sound.verdict, sound.carried_by, sound.lower) == (Verdict.PASS, FIT, 0.0)
@@ -72,14 +78,22 @@ def test_noise_of_448_numbers_passes_by_its_fit_and_is_refuted_when_too_small(mo
     assert broken.lower == 0.0, "no distinguishing game of this size could tell"
 
 
-def test_dp_image_with_1792_numbers_is_refuted_when_its_noise_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    (game,) = [g for g in latent_games("dp-image/all", DEFAULT_MODEL, 1.0) if g.pair == "opposite corners of faces-128"]
+def test_dp_image_with_1792_numbers_is_refuted_when_its_noise_is_too_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (game,) = [
+        g
+        for g in latent_games("dp-image/all", DEFAULT_MODEL, 1.0)
+        if g.pair == "opposite corners of faces-128"
+    ]
     monkeypatch.setattr(laplace, "round_laplace", five_times_too_small(laplace.round_laplace))
     refuted(game, draws=200)
 
 
 @pytest.mark.parametrize("variant", ["latent-dp/uniform", "dp-image/all"])
-def test_float_noise_that_is_called_proved_is_refuted_by_the_stated_grid(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_float_noise_that_is_called_proved_is_refuted_by_the_stated_grid(
+    variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     game = latent_games(variant, DEFAULT_MODEL, 5.0)[0]
     monkeypatch.setattr(ExactRelease, "__call__", lambda self, x: self.mechanism(x))
     found = refuted(game, draws=20_000)
@@ -101,16 +115,22 @@ def test_half_of_the_epsilon_in_the_claim_is_refuted(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("epsilon", [2.0, 5.0])
-def test_a_von_mises_fisher_law_of_twice_the_epsilon_is_refuted(epsilon: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_von_mises_fisher_law_of_twice_the_epsilon_is_refuted(
+    epsilon: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     game = sphere_release_games("von-mises-fisher", epsilon)[0]
     sound = play(game, draws=100_000)
     assert sound.verdict == Verdict.PASS
     twice = VonMisesFisher(8, epsilon)  # kappa is half of epsilon
-    monkeypatch.setattr(VonMisesFisher, "exact_cosine", lambda self, draws, law=VonMisesFisher.exact_cosine: law(twice, draws))
+    monkeypatch.setattr(
+        VonMisesFisher, "exact_cosine", lambda self, draws, law=VonMisesFisher.exact_cosine: law(twice, draws)
+    )
     refuted(game, draws=100_000)
 
 
-def test_privunits_outside_branch_with_its_sign_wrong_is_refuted_at_both_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_privunits_outside_branch_with_its_sign_wrong_is_refuted_at_both_pairs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Outside the cap it draws below -threshold: a band has no density, and the true epsilon is infinite."""
 
     def wrong(self: PrivUnit, draws: RandomBits) -> arb:
@@ -152,7 +172,9 @@ def test_a_draw_too_many_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_messages_that_each_show_what_the_other_covers_never_pass(model: FaceModel) -> None:
-    """Both codes are in clear in one of two messages, so a ledger that states a finite epsilon for them is refuted."""
+    """Both codes are in clear in one of two messages, so a ledger that states a finite epsilon for them is
+    refuted.
+    """
     found = play(ledger_games(1.0, model)[-1], draws=200)
     assert found.separated
     assert found.verdict in (Verdict.VIOLATED, Verdict.NO_FINITE_EPSILON)
@@ -185,7 +207,9 @@ def test_neighbours_that_are_not_blanked_are_refuted(monkeypatch: pytest.MonkeyP
     sound = play(game, draws=200)
     assert (sound.verdict, sound.carried_by) == (Verdict.PASS, GAME)
     shown = audit_groups.align_face
-    monkeypatch.setattr(audit_groups, "align_apart", lambda photo, landmarks, size: [shown(photo, landmarks[0], size)])
+    monkeypatch.setattr(
+        audit_groups, "align_apart", lambda photo, landmarks, size: [shown(photo, landmarks[0], size)]
+    )
     refuted(game, draws=200)
 
 
@@ -193,13 +217,16 @@ def test_neighbours_that_are_not_blanked_are_refuted(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_gradients_keep_their_law_and_those_that_are_not_clipped_are_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_keep_their_law_and_those_that_are_not_clipped_are_refuted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     step, _ = training_games(2.0)
     assert isinstance(step, Game)
     sound = play(step, draws=100_000)
     assert (sound.verdict, sound.carried_by) == (Verdict.PASS, FIT)
     honest = audit_training.DPSGD
-    monkeypatch.setattr(audit_training, "DPSGD", lambda noise, clip: honest(noise / 20, 20 * clip))  # as much noise
+    # as much noise
+    monkeypatch.setattr(audit_training, "DPSGD", lambda noise, clip: honest(noise / 20, 20 * clip))
     assert play(replace(step, faults=()), draws=100_000).verdict == Verdict.VIOLATED
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit of identity-dp: what it claims passes, what it does not cover shows, what is broken on purpose is caught."""
+"""The audit of identity-dp: what it claims passes, what it does not cover shows, what is broken on purpose is
+caught.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +12,13 @@ from audit.planted import with_fault
 
 from semveil.audit import Verdict, play
 from semveil.audit.games import identity as audit_identity
-from semveil.audit.games.identity import PRIVATE_ATTRIBUTES, PSEUDONYM, VARIANTS, identity_games, takes_epsilon
+from semveil.audit.games.identity import (
+    PRIVATE_ATTRIBUTES,
+    PSEUDONYM,
+    VARIANTS,
+    identity_games,
+    takes_epsilon,
+)
 from semveil.audit.run import targets
 from semveil.methods.identity_dp import IdentityDP
 from semveil.methods.latent_dp import LatentDP
@@ -49,11 +57,15 @@ def larger_budget(method: IdentityDP) -> None:
 
 def seeded(method: IdentityDP) -> None:
     perturb = method.perturb
-    object.__setattr__(method, "perturb", lambda x, rng=None: perturb(x, rng=torch.Generator().manual_seed(0)))
+    object.__setattr__(
+        method, "perturb", lambda x, rng=None: perturb(x, rng=torch.Generator().manual_seed(0))
+    )
 
 
 def louder_choice(method: IdentityDP) -> None:
-    method.look = LatentDP(LatentModel.example(), epsilon=100.0, mechanism="exponential", gallery=audit_identity.GALLERY)
+    method.look = LatentDP(
+        LatentModel.example(), epsilon=100.0, mechanism="exponential", gallery=audit_identity.GALLERY
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,5 +80,7 @@ def louder_choice(method: IdentityDP) -> None:
 def test_planted_faults_are_caught(
     variant: str, fault: Callable[[Any], None], game: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_identity, "VARIANTS", {**VARIANTS, variant: with_fault(VARIANTS[variant], fault)})
+    monkeypatch.setattr(
+        audit_identity, "VARIANTS", {**VARIANTS, variant: with_fault(VARIANTS[variant], fault)}
+    )
     assert play(identity_games(variant, 0.5)[game], draws=4 * DRAWS).verdict == Verdict.VIOLATED

@@ -39,7 +39,9 @@ def test_nothing_refutes_what_is_claimed(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", audit_latents.ON_THE_MODEL)
 def test_real_latents_are_played_with_too(variant: str) -> None:
-    (game,) = [g for g in latent_games(variant, DEFAULT_MODEL, 0.5) if g.pair == "opposite corners of faces-128"]
+    (game,) = [
+        g for g in latent_games(variant, DEFAULT_MODEL, 0.5) if g.pair == "opposite corners of faces-128"
+    ]
     outputs = game.draw(0, 2)
     assert outputs.shape == (2, 28 * 64)
     assert all(values.shape == (2,) for values in game.measure(outputs).values())
@@ -99,8 +101,12 @@ def louder_choice(method: DPImage | LatentDP) -> None:
         ("latent-dp/exponential", louder_choice),
     ],
 )
-def test_planted_faults_are_caught(variant: str, fault: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit_latents, "VARIANTS", {**VARIANTS, variant: with_fault(VARIANTS[variant], fault)})
+def test_planted_faults_are_caught(
+    variant: str, fault: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        audit_latents, "VARIANTS", {**VARIANTS, variant: with_fault(VARIANTS[variant], fault)}
+    )
     assert verdict(variant, 1.0) == Verdict.VIOLATED
 
 
@@ -112,7 +118,11 @@ def test_a_seeded_stream_is_caught_by_repeating(monkeypatch: pytest.MonkeyPatch)
     def seeded(model: Any, epsilon: float | None) -> Any:
         method = DPImage(model, epsilon=epsilon)
         noise = method.mechanism
-        released = type("Seeded", (mechanisms.ExactRelease,), {"__call__": lambda self, x: seeded_noise(self.mechanism, x)})
+        released = type(
+            "Seeded",
+            (mechanisms.ExactRelease,),
+            {"__call__": lambda self, x: seeded_noise(self.mechanism, x)},
+        )
         method.release = released(noise)
         claim = DPImage(model, epsilon=epsilon).guarantee()
         object.__setattr__(method, "guarantee", lambda simulated=False: claim)

@@ -28,7 +28,9 @@ def test_every_mechanism_and_its_release_are_audited() -> None:
 
 @every_mechanism
 def test_simulated_vectors_keep_their_claim(name: str) -> None:
-    """False alarm: 1e-6 a game. That low bits are not seen to break a claim proves nothing; its basis is `simulation`."""
+    """False alarm: 1e-6 a game. That low bits are not seen to break a claim proves nothing; its basis is
+    `simulation`.
+    """
     found = played(sphere_games(name, 2.0, rng=torch.Generator().manual_seed(0)))
     assert set(found.values()) == {Verdict.PASS}
 
@@ -43,7 +45,8 @@ def test_released_vectors_keep_their_claim(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "pair"),
-    [(n, "opposite poles") for n in MADE_FOR_IT] + [("l2-laplace", "opposite poles"), ("privunit", "near poles")],
+    [(n, "opposite poles") for n in MADE_FOR_IT]
+    + [("l2-laplace", "opposite poles"), ("privunit", "near poles")],
 )
 def test_less_noise_than_claimed_is_caught(name: str, pair: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The vectors of three times the budget, under the smaller one's claim."""
@@ -64,5 +67,7 @@ def test_a_seed_that_comes_again_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
     assert {power.fault: power.caught for power in sound.powers}["nonce reused"]
     kind = SPHERE_MECHANISMS["privunit"]
     seeded: Callable = kind.__call__
-    monkeypatch.setattr(kind, "__call__", lambda self, x, rng=None: seeded(self, x, rng=torch.Generator().manual_seed(1)))
+    monkeypatch.setattr(
+        kind, "__call__", lambda self, x, rng=None: seeded(self, x, rng=torch.Generator().manual_seed(1))
+    )
     assert play(again("privunit"), draws=40_000).verdict == Verdict.VIOLATED

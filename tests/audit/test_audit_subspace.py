@@ -36,7 +36,10 @@ def test_a_release_is_new_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
         return drawn.setdefault(x.numpy().tobytes(), exact(self, x))
 
     monkeypatch.setattr(mechanisms.ExactRelease, "__call__", once_for_each)
-    assert play(subspace_games("dp-image/subspace-laplace", 5.0)[1], draws=DRAWS // 3).verdict == Verdict.VIOLATED
+    assert (
+        play(subspace_games("dp-image/subspace-laplace", 5.0)[1], draws=DRAWS // 3).verdict
+        == Verdict.VIOLATED
+    )
 
 
 def test_they_are_among_the_targets() -> None:
@@ -45,7 +48,11 @@ def test_they_are_among_the_targets() -> None:
 
 def less_noise(method: Any) -> None:
     assert method.release is not None
-    smaller = Laplace(method.scale / 9) if hasattr(method, "scale") else PerCoordinateLaplace(method.noise.scales / 9)
+    smaller = (
+        Laplace(method.scale / 9)
+        if hasattr(method, "scale")
+        else PerCoordinateLaplace(method.noise.scales / 9)
+    )
     method.release = mechanisms.ExactRelease(smaller)
 
 
@@ -98,5 +105,7 @@ def residual_of_the_photo(method: Any) -> None:
     ],
 )
 def test_planted_faults_are_caught(variant: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit_subspace, "VARIANTS", {**VARIANTS, variant: with_fault(VARIANTS[variant], fault)})
+    monkeypatch.setattr(
+        audit_subspace, "VARIANTS", {**VARIANTS, variant: with_fault(VARIANTS[variant], fault)}
+    )
     assert play(subspace_games(variant, 1.0)[0], draws=DRAWS).verdict == Verdict.VIOLATED

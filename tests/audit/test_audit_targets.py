@@ -73,7 +73,9 @@ def test_a_file_that_does_not_register_is_no_target(new_file: Callable[..., None
 
 
 @pytest.mark.parametrize(("spent", "alarms"), [(1.0, 0), (2.0, 1)])
-def test_a_new_target_is_audited(new_file: Callable[..., None], tiny_model_folder: Path, spent: float, alarms: int) -> None:
+def test_a_new_target_is_audited(
+    new_file: Callable[..., None], tiny_model_folder: Path, spent: float, alarms: int
+) -> None:
     new_file(spent=spent)
     result = audit(["coin"], epsilons=[1.0], draws=20_000, model=str(tiny_model_folder))
     assert [found["target"] for found in result["findings"]] == ["coin"]

@@ -64,7 +64,9 @@ def test_visible_epsilon_in_closed_form() -> None:
     draws, error, delta = 5_000, 1e-7, 1e-3
     p = error ** (1 / draws)
     assert max_detectable_epsilon(draws, error, delta) == pytest.approx(math.log((p - delta) / (1 - p)))
-    assert max_detectable_epsilon(draws, error, delta, gaussian=True) > max_detectable_epsilon(draws, error, delta)
+    assert max_detectable_epsilon(draws, error, delta, gaussian=True) > max_detectable_epsilon(
+        draws, error, delta
+    )
 
 
 def test_confidence_is_split_over_statistics_directions_and_both_probabilities() -> None:

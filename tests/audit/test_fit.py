@@ -11,7 +11,9 @@ from semveil.mechanisms import SPHERE_MECHANISMS, Gaussian, L2Laplace, Laplace
 from semveil.protection.circle_noise import CircleNoise, closed_form_epsilon
 
 Array = np.ndarray
-NORMAL = Law("standard normal", lambda w, y: {"value": y[:, 0]}, lambda w, n, rng: {"value": rng.normal(size=n)})
+NORMAL = Law(
+    "standard normal", lambda w, y: {"value": y[:, 0]}, lambda w, n, rng: {"value": rng.normal(size=n)}
+)
 
 
 def samples(law: Law, draw: object) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -33,7 +35,12 @@ def test_the_power_of_a_fit_is_a_lower_bound(shift: float) -> None:
     rng = np.random.default_rng(1)
     test = FitTest(NORMAL, 600, 1e-4, rng)
     said = test.power(samples(NORMAL, lambda w: rng.normal(shift, size=(600, 1))))
-    caught = np.mean([test.compare(samples(NORMAL, lambda w: rng.normal(shift, size=(600, 1)))).refuted for _ in range(200)])
+    caught = np.mean(
+        [
+            test.compare(samples(NORMAL, lambda w: rng.normal(shift, size=(600, 1)))).refuted
+            for _ in range(200)
+        ]
+    )
     assert said <= caught + 4 * np.sqrt(0.25 / 200)
     assert (said > 0.95) == (shift == 0.7)
 
@@ -78,7 +85,9 @@ def test_numbers_off_the_grid_are_refuted() -> None:
 
 @pytest.mark.parametrize("name", list(SPHERE_MECHANISMS))
 @pytest.mark.parametrize("dimension", [8, 48])
-def test_cosines_of_mechanisms_follow_the_reference_and_those_of_twice_the_budget_do_not(name: str, dimension: int) -> None:
+def test_cosines_of_mechanisms_follow_the_reference_and_those_of_twice_the_budget_do_not(
+    name: str, dimension: int
+) -> None:
     import torch
 
     kind, epsilon, count = SPHERE_MECHANISMS[name], 6.0, 10_000
@@ -95,12 +104,17 @@ def test_cosines_of_mechanisms_follow_the_reference_and_those_of_twice_the_budge
 
 
 def test_the_reference_of_clipped_noise_in_closed_form() -> None:
-    """At the lower end the noise stays there with probability 1/2 and crosses the box with exp(-width / scale) / 2."""
+    """At the lower end the noise stays there with probability 1/2 and crosses the box with exp(-width /
+    scale) / 2.
+    """
     lower, upper, scales = np.zeros(3), np.ones(3), np.full(3, 2.0)
     law = clipped_laplace_law((lower, upper), scales, lower, upper)
     found = law.reference(0, 40_000, np.random.default_rng(6))
     across = np.exp(-0.5) / 2
-    for name, share in (("coordinates at the upper bound", across), ("coordinates inside the box", 0.5 - across)):
+    for name, share in (
+        ("coordinates at the upper bound", across),
+        ("coordinates inside the box", 0.5 - across),
+    ):
         mean, error = found[name].mean() / 3, np.sqrt(share * (1 - share) / 120_000)
         assert mean == pytest.approx(share, abs=4.5 * error)
 
@@ -109,13 +123,17 @@ def test_the_reference_of_a_choice() -> None:
     law = choice_law((np.array([0.7, 0.3]), np.array([0.4, 0.6])), lambda outputs: outputs[:, 0])
     found = law.reference(0, 40_000, np.random.default_rng(7))["likelihood ratio of the selection"]
     assert (found > 0).mean() == pytest.approx(0.7, abs=4.5 * np.sqrt(0.21 / 40_000))
-    assert law.measure(0, np.array([[1.0]]))["likelihood ratio of the selection"] == pytest.approx(np.log(0.3 / 0.6))
+    assert law.measure(0, np.array([[1.0]]))["likelihood ratio of the selection"] == pytest.approx(
+        np.log(0.3 / 0.6)
+    )
 
 
 def test_the_circles_reference_is_the_exact_table() -> None:
     points, scale, n = 256, 90.0, 2
     table = np.array([float(c) for c in CircleNoise.laplace(points, scale).counts]) / 2.0**64
-    law = circle_law((np.zeros(n), np.full(n, 128.0)), points, closed_form_epsilon(n, points, scale), lambda y: y)
+    law = circle_law(
+        (np.zeros(n), np.full(n, 128.0)), points, closed_form_epsilon(n, points, scale), lambda y: y
+    )
     drawn = law.reference(0, 40_000, np.random.default_rng(8))["mean distance"]
     away = np.minimum(np.arange(points), points - np.arange(points))
     mean = float(table @ away)

@@ -14,7 +14,9 @@ from semveil.privacy.guarantee import Basis, Guarantee
 
 
 def responding(epsilon: float, rng: np.random.Generator) -> object:
-    """Each canary's score is its coin, told truly with probability e^epsilon / (e^epsilon + 1): exactly epsilon."""
+    """Each canary's score is its coin, told truly with probability e^epsilon / (e^epsilon + 1): exactly
+    epsilon.
+    """
     lie = 1 / (1 + math.exp(epsilon))
 
     def train(inside: NDArray[np.bool_]) -> NDArray[np.float64]:

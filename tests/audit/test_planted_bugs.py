@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every planted bug is caught, and the same game on the sound version passes.
 
-Simulated noise is seeded. Games with keys or exact noise from the operating system raise a false alarm with probability 1e-6 at
-most, each; a bug is missed with less (its bound lies several standard errors above the claim).
+Simulated noise is seeded. Games with keys or exact noise from the operating system raise a false alarm with
+probability 1e-6 at most, each; a bug is missed with less (its bound lies several standard errors above the
+claim).
 """
 
 import os
@@ -13,7 +14,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from semveil.audit import Finding, Game, Verdict, bits_game, draw_rows, hidden_game, law_game, play, repeat_game
+from semveil.audit import (
+    Finding,
+    Game,
+    Verdict,
+    bits_game,
+    draw_rows,
+    hidden_game,
+    law_game,
+    play,
+    repeat_game,
+)
 from semveil.keys import KeyStream
 from semveil.mechanisms import (
     ClipBox,
@@ -35,7 +46,9 @@ L1, L2 = (Sensitivity(1.0, norm, 1, source="test") for norm in ("l1", "l2"))
 EACH = CoordinateSensitivity(torch.ones(1), source="test")
 
 
-def law(release: Callable[[Tensor], Tensor], claim: Guarantee, *, draws: int = 400_000, **more: object) -> Finding:
+def law(
+    release: Callable[[Tensor], Tensor], claim: Guarantee, *, draws: int = 400_000, **more: object
+) -> Finding:
     inputs = more.pop("inputs", ONE)
     return play(law_game("test", "test", release, inputs, claim, **more), draws=draws)
 
@@ -52,7 +65,9 @@ def hidden(protect: Callable[[Tensor], Tensor], claim: Guarantee) -> Game:
     if claim.epsilon:
         twice = Modulo(BOX, SHAPE, epsilon=2 * claim.epsilon)
         doubled = draw_rows(lambda x: protected(twice, x, lambda: os.urandom(32)), CORNERS)
-    return hidden_game("test", "test", draw_rows(protect, CORNERS), CORNERS, claim, norms=norms, doubled=doubled)
+    return hidden_game(
+        "test", "test", draw_rows(protect, CORNERS), CORNERS, claim, norms=norms, doubled=doubled
+    )
 
 
 def verdicts(sound: Finding, broken: Finding) -> tuple[Verdict, Verdict]:
@@ -80,7 +95,9 @@ def test_noise_halved(kind: type, sensitivity: object, epsilon: float) -> None:
 
 @budgets
 def test_norm_swapped(epsilon: float) -> None:
-    """Laplace noise calibrated to the L2 diameter of a box, as [DPSC] does: true epsilon sqrt(n) times too large."""
+    """Laplace noise calibrated to the L2 diameter of a box, as [DPSC] does: true epsilon sqrt(n) times too
+    large.
+    """
     box, n, rng = ClipBox(0.0, 1.0), 8, torch.Generator().manual_seed(2)
     corners = np.zeros(n), np.ones(n)
     right = Laplace.calibrate(box.l1_sensitivity(n), epsilon)
@@ -147,18 +164,29 @@ def test_laplace_sampled_naively_in_floats(dtype: torch.dtype, epsilon: float) -
 
 @pytest.mark.parametrize(
     ("mechanism", "halved", "sensitivity"),
-    [(Laplace(1.0), Laplace(0.5), L1), (Gaussian.calibrate(L2, 1.0), Gaussian(Gaussian.calibrate(L2, 1.0).sigma / 2), L2)],
+    [
+        (Laplace(1.0), Laplace(0.5), L1),
+        (Gaussian.calibrate(L2, 1.0), Gaussian(Gaussian.calibrate(L2, 1.0).sigma / 2), L2),
+    ],
     ids=["laplace", "gaussian"],
 )
-def test_noise_of_a_release_halved(mechanism: Laplace | Gaussian, halved: Laplace | Gaussian, sensitivity: Sensitivity) -> None:
+def test_noise_of_a_release_halved(
+    mechanism: Laplace | Gaussian, halved: Laplace | Gaussian, sensitivity: Sensitivity
+) -> None:
     claim, gaussian = ExactRelease(mechanism).guarantee(sensitivity), isinstance(mechanism, Gaussian)
-    sound, broken = (law(ExactRelease(m), claim, gaussian=gaussian, draws=30_000) for m in (mechanism, halved))
+    sound, broken = (
+        law(ExactRelease(m), claim, gaussian=gaussian, draws=30_000) for m in (mechanism, halved)
+    )
     assert verdicts(sound, broken) == CAUGHT
     assert broken.alarm
 
 
 SHAPE, BOX = (2, 4), ClipBox(-1.0, 1.0)
-PROTECTIONS = [Rotation(RotationSpace.from_box(BOX, SHAPE), BOX), Modulo(BOX, SHAPE), Modulo(BOX, SHAPE, epsilon=0.5)]
+PROTECTIONS = [
+    Rotation(RotationSpace.from_box(BOX, SHAPE), BOX),
+    Modulo(BOX, SHAPE),
+    Modulo(BOX, SHAPE, epsilon=0.5),
+]
 keyed = pytest.mark.parametrize("protection", PROTECTIONS, ids=["rotation", "modulo", "modulo 0.5"])
 CORNERS = np.full(8, -1.0), np.concatenate([np.ones(3), np.full(5, -0.2)])
 
@@ -182,7 +210,8 @@ def test_nonce_reused(protection: Rotation | Modulo) -> None:
         for key in (lambda: os.urandom(32), lambda: reused)
     )
     assert broken.verdict == Verdict.VIOLATED and not sound.alarm
-    assert sound.verdict == (Verdict.NOT_TESTABLE if claim.epsilon else Verdict.PASS)  # so few draws for noise
+    # so few draws for noise
+    assert sound.verdict == (Verdict.NOT_TESTABLE if claim.epsilon else Verdict.PASS)
 
 
 @keyed
@@ -208,12 +237,16 @@ def test_a_norm_that_is_not_hidden() -> None:
 
 
 def test_a_share_of_the_photo_mixed_in() -> None:
-    """2 % of the block in what is sent; so many draws that the sound protection passes, since the fault would show."""
+    """2 % of the block in what is sent; so many draws that the sound protection passes, since the fault would
+    show.
+    """
     modulo = PROTECTIONS[1]
 
     def sent(rows: Tensor) -> Tensor:
         return protected(modulo, rows, lambda: os.urandom(32))
 
     claim = modulo.guarantee("the block")
-    sound, leaky = (play(hidden(f, claim), draws=40_000) for f in (sent, lambda rows: 0.98 * sent(rows) + 0.02 * rows))
+    sound, leaky = (
+        play(hidden(f, claim), draws=40_000) for f in (sent, lambda rows: 0.98 * sent(rows) + 0.02 * rows)
+    )
     assert verdicts(sound, leaky) == CAUGHT

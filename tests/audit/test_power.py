@@ -33,15 +33,22 @@ def test_power_is_seldom_overstated() -> None:
     """Of 400 plays of a fault whose true power is .5, at most a few say .95: with doubt .01 about none."""
     claim, rng = Guarantee(1.0, "a bit", Basis.PROVED), np.random.default_rng(1)
     unlikely = next(
-        q for q in np.linspace(0.12, 0.2, 200) if stats.binom.sf(DRAWS * 0.6, DRAWS, 0.6) > 0 and _true_power(0.6, q) <= 0.5
+        q
+        for q in np.linspace(0.12, 0.2, 200)
+        if stats.binom.sf(DRAWS * 0.6, DRAWS, 0.6) > 0 and _true_power(0.6, q) <= 0.5
     )
-    said = [event_power(tuple(rng.binomial(DRAWS, [0.6, unlikely])), DRAWS, claim, error=ERROR) >= 0.95 for _ in range(400)]
+    said = [
+        event_power(tuple(rng.binomial(DRAWS, [0.6, unlikely])), DRAWS, claim, error=ERROR) >= 0.95
+        for _ in range(400)
+    ]
     assert sum(said) <= 4
 
 
 def _true_power(likely: float, unlikely: float) -> float:
     hits = np.random.default_rng(2).binomial(DRAWS, [[likely], [unlikely]], (2, 4_000))
-    return float((forced_epsilon(at_least(hits[0], DRAWS, ERROR), at_most(hits[1], DRAWS, ERROR)) > 1.0).mean())
+    return float(
+        (forced_epsilon(at_least(hits[0], DRAWS, ERROR), at_most(hits[1], DRAWS, ERROR)) > 1.0).mean()
+    )
 
 
 def test_the_gaussian_trade_off_is_counted_too() -> None:

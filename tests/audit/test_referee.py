@@ -40,7 +40,8 @@ def always(world: int, count: int) -> np.ndarray:
 @pytest.mark.parametrize("epsilon", [0.1, 1.0, 5.0])
 def test_the_bound_holds_and_is_near(epsilon: float) -> None:
     found = play(game(randomised_response(epsilon), epsilon, faults=(told_apart(epsilon),)), draws=400_000)
-    # relative error of the rarer probability: 200,000 draws, bounds 5.3 standard errors out, both probabilities
+    # relative error of the rarer probability: 200,000 draws, bounds 5.3 standard errors out, both
+    # probabilities
     rare = 1 / (1 + math.exp(epsilon))
     assert epsilon - 2 * 6 / math.sqrt(200_000 * rare) < found.lower < epsilon
     assert found.verdict == Verdict.PASS
@@ -83,7 +84,10 @@ def test_passing_means_that_the_fault_is_caught_in_19_of_20_runs(draws: int) -> 
     sound, twice = randomised_response(1.0), randomised_response(2.0, seed=3)
     found = play(game(sound, 1.0, faults=(at_twice_the_budget(twice),)), draws=draws)
     caught = sum(play(game(twice, 1.0), draws=draws).verdict == Verdict.VIOLATED for _ in range(200))
-    assert (draws, found.verdict) in {(600, Verdict.NOT_TESTABLE), (20_000, Verdict.PASS)} or 600 < draws < 20_000
+    assert (draws, found.verdict) in {
+        (600, Verdict.NOT_TESTABLE),
+        (20_000, Verdict.PASS),
+    } or 600 < draws < 20_000
     if found.verdict == Verdict.PASS:
         assert caught >= 178
     (power,) = found.powers
@@ -91,7 +95,9 @@ def test_passing_means_that_the_fault_is_caught_in_19_of_20_runs(draws: int) -> 
 
 
 def test_a_game_that_cannot_tell_the_fault_is_not_testable_whatever_its_draws_could_show() -> None:
-    """Perfect separation would show epsilon 6 here, and a fault that adds nothing to the game's one event is not seen."""
+    """Perfect separation would show epsilon 6 here, and a fault that adds nothing to the game's one event is
+    not seen.
+    """
     found = play(game(randomised_response(1.0), 1.0, faults=(told_apart(0.5),)), draws=20_000)
     assert found.max_detectable_epsilon > 5
     assert found.verdict == Verdict.NOT_TESTABLE
@@ -169,7 +175,11 @@ def test_draws_come_in_parts_and_progress_is_told() -> None:
         asked.append(count)
         return np.zeros((count, 1))
 
-    play(game(draw, 1.0, width=PART // 1000), draws=5_001, progress=lambda done, total: told.append((done, total)))
+    play(
+        game(draw, 1.0, width=PART // 1000),
+        draws=5_001,
+        progress=lambda done, total: told.append((done, total)),
+    )
     assert max(asked) == 1000
     assert sum(asked) == 2 * 5_001
     assert told[-1] == (10_002, 10_002)

@@ -51,7 +51,10 @@ def test_table_ratio_is_the_sum_over_coordinates() -> None:
     table = RNG.dirichlet(np.ones(8))
     outputs, first, second = RNG.integers(0, 8, (20, 3)), np.array([0, 5, 2]), np.array([7, 1, 2])
     expected = [
-        sum(math.log(table[(y - a) % 8] / table[(y - b) % 8]) for y, a, b in zip(row, first, second, strict=True))
+        sum(
+            math.log(table[(y - a) % 8] / table[(y - b) % 8])
+            for y, a, b in zip(row, first, second, strict=True)
+        )
         for row in outputs.tolist()
     ]
     assert table_ratio(outputs, first, second, np.log(table)).tolist() == pytest.approx(expected)

@@ -34,7 +34,9 @@ def album(tmp_path: Path, face: Image.Image) -> Callable[..., Path]:
         for i, place in enumerate(places):
             path = folder / place
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.clip(np.asarray(face).astype(int) + i, 0, 255).astype(np.uint8)).save(path, exif=exif)
+            Image.fromarray(np.clip(np.asarray(face).astype(int) + i, 0, 255).astype(np.uint8)).save(
+                path, exif=exif
+            )
         return folder
 
     return make

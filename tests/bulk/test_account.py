@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No face is missed in silence: doubtful ones are covered, counted and named, and the originals come back with the key."""
+"""No face is missed in silence: doubtful ones are covered, counted and named, and the originals come back
+with the key.
+"""
 
 import hmac
 import json
@@ -50,7 +52,10 @@ def group(twice: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, f
     twice.save(path)
     if not faces:
         first, second = find_faces(load_photo(path))
-        faces["found"] = [first, replace(second, doubtful="it is seen from the side", detector="yunet", score=0.6)]
+        faces["found"] = [
+            first,
+            replace(second, doubtful="it is seen from the side", detector="yunet", score=0.6),
+        ]
     monkeypatch.setattr(faces_module, "find_faces", lambda photo, **how: faces["found"])
     return path
 
@@ -77,12 +82,18 @@ def test_a_doubtful_face_is_covered_and_counted(group: Path, tmp_path: Path) -> 
     (account,) = summary.accounts
     assert account.line() == "group.png: 2 faces found, 1 protected, 1 covered, 0 left"
     first, second = account.marks
-    assert (first.fate, second.fate, second.doubt) == (Fate.PROTECTED, Fate.COVERED, "is doubtful: it is seen from the side")
+    assert (first.fate, second.fate, second.doubt) == (
+        Fate.PROTECTED,
+        Fate.COVERED,
+        "is doubtful: it is seen from the side",
+    )
     before, after = pixels_of(group), pixels_of(tmp_path / "out/group.png")
     assert len(np.unique(middle(after, second).reshape(-1, 3), axis=0)) <= 25
     assert np.abs(middle(before, second).astype(int) - middle(after, second)).mean() > 5
     claim = read_certificate(tmp_path / "out/group.png").guarantee
-    assert Part(Kind.COVERED_FACES) in claim.coverage.clear and "only covered by a mosaic" in " ".join(claim.not_covered)
+    assert Part(Kind.COVERED_FACES) in claim.coverage.clear and "only covered by a mosaic" in " ".join(
+        claim.not_covered
+    )
 
 
 def test_what_becomes_of_it_is_the_users_choice(group: Path, tmp_path: Path) -> None:
@@ -90,9 +101,15 @@ def test_what_becomes_of_it_is_the_users_choice(group: Path, tmp_path: Path) -> 
     assert (refused.exit_code, visible(tmp_path / "refuse")) == (4, [])
     assert "face 1 in 'group.png' is doubtful: it is seen from the side" in refused.refused[0].reason
     kept = protect_photos([group], tmp_path / "keep", replace(MOSAIC, doubtful="keep"))
-    assert (kept.faces_covered, kept.faces_left, visible(tmp_path / "keep")) == (0, 1, ["group.partly-unprotected.png"])
+    assert (kept.faces_covered, kept.faces_left, visible(tmp_path / "keep")) == (
+        0,
+        1,
+        ["group.partly-unprotected.png"],
+    )
     mark = kept.accounts[0].marks[1]
-    same = middle(pixels_of(tmp_path / "keep/group.partly-unprotected.png"), mark) == middle(pixels_of(group), mark)
+    same = middle(pixels_of(tmp_path / "keep/group.partly-unprotected.png"), mark) == middle(
+        pixels_of(group), mark
+    )
     assert mark.fate == Fate.LEFT and same.mean() > 0.95
     crops = protect_photos([group], tmp_path / "crops", replace(MOSAIC, layout=Layout.CROPS))
     assert crops.accounts[0].line() == "group.png: 2 faces found, 1 protected, 0 covered, 0 left, 1 left out"
@@ -105,7 +122,11 @@ def test_what_becomes_of_it_is_the_users_choice(group: Path, tmp_path: Path) -> 
 def test_a_photo_of_doubtful_faces_alone_is_covered_and_claims_nothing(group: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     summary = protect_photos([group], out, replace(MOSAIC, face="1"))
-    assert (summary.faces_protected, summary.faces_covered, visible(out)) == (0, 1, ["group.partly-unprotected.png"])
+    assert (summary.faces_protected, summary.faces_covered, visible(out)) == (
+        0,
+        1,
+        ["group.partly-unprotected.png"],
+    )
     assert summary.guarantee is None
     certificate = read_certificate(out / "group.partly-unprotected.png")
     assert (certificate.guarantee.basis, certificate.guarantee.epsilon) == (Basis.NONE, None)
@@ -121,7 +142,9 @@ def test_a_later_run_and_a_log_of_an_earlier_version_are_accounted_for(group: Pa
     header, line = log.read_bytes().splitlines()
     log.write_bytes(header + b"\n" + line.replace(b'"covered"', b'"protected"') + b"\n")
     forged = protect_photos([group], tmp_path / "out", MOSAIC)
-    assert forged.done_before == 0 and any("were not written by this program" in note for note in forged.notes)
+    assert forged.done_before == 0 and any(
+        "were not written by this program" in note for note in forged.notes
+    )
 
 
 @pytest.mark.parametrize(("lacking", "done"), [("marks", 1), ("small", 0)])
@@ -132,8 +155,12 @@ def test_what_a_log_without_marks_says_is_done_is_not_released_again(
     protect_photos([group], out, MOSAIC)
     header, line = (out / FOLDER / LOG).read_bytes().splitlines()
     old = {name: value for name, value in json.loads(line).items() if name not in (lacking, "tag")}
-    tag = hmac.new(log_key().value, b"semveil photo log line\n" + json.dumps(old, sort_keys=True).encode(), "sha256")
-    (out / FOLDER / LOG).write_bytes(header + b"\n" + json.dumps(old | {"tag": tag.hexdigest()}).encode() + b"\n")
+    tag = hmac.new(
+        log_key().value, b"semveil photo log line\n" + json.dumps(old, sort_keys=True).encode(), "sha256"
+    )
+    (out / FOLDER / LOG).write_bytes(
+        header + b"\n" + json.dumps(old | {"tag": tag.hexdigest()}).encode() + b"\n"
+    )
     again = protect_photos([group], out, MOSAIC)
     assert again.done_before == done
 
@@ -150,7 +177,9 @@ def test_protected_and_covered_faces_come_back_exactly(
     group: Path, tmp_path: Path, key: tuple[Path, Secret], inside: bool
 ) -> None:
     out = tmp_path / "out"
-    protect_photos([group], out, replace(NOISE, sealing=Sealing(str(key[0]), inside=inside), certificate_in_png=inside))
+    protect_photos(
+        [group], out, replace(NOISE, sealing=Sealing(str(key[0]), inside=inside), certificate_in_png=inside)
+    )
     picture = out / "group.png"
     assert visible(out) == (["group.png"] if inside else ["group.png", "group.png.sealed"])
     found = read_sealed(picture)
@@ -166,7 +195,9 @@ def test_protected_and_covered_faces_come_back_exactly(
     assert "With the sealed originals" in told and "no forward secrecy" in told and "passphrase" not in told
 
 
-def test_the_sealed_length_does_not_depend_on_the_photo(group: Path, tmp_path: Path, key: tuple[Path, Secret]) -> None:
+def test_the_sealed_length_does_not_depend_on_the_photo(
+    group: Path, tmp_path: Path, key: tuple[Path, Secret]
+) -> None:
     settings = replace(NOISE, sealing=Sealing(str(key[0])))
     protect_photos([group], tmp_path / "a", settings)
     Image.fromarray(255 - pixels_of(group)).save(group)
@@ -175,22 +206,32 @@ def test_the_sealed_length_does_not_depend_on_the_photo(group: Path, tmp_path: P
     assert len(sizes) == 1
 
 
-def test_another_key_does_photos_anew_and_the_same_does_not(group: Path, tmp_path: Path, key: tuple[Path, Secret]) -> None:
+def test_another_key_does_photos_anew_and_the_same_does_not(
+    group: Path, tmp_path: Path, key: tuple[Path, Secret]
+) -> None:
     out, settings = tmp_path / "out", replace(NOISE, sealing=Sealing(str(key[0])))
     protect_photos([group], out, settings)
     assert protect_photos([group], out, settings).done_before == 1
     write_secret(tmp_path / "other.key", Secret.generate())
-    assert protect_photos([group], out, replace(NOISE, sealing=Sealing(str(tmp_path / "other.key")))).protected == 1
+    assert (
+        protect_photos([group], out, replace(NOISE, sealing=Sealing(str(tmp_path / "other.key")))).protected
+        == 1
+    )
     with pytest.raises(KeyProblem, match="no key at"):
         protect_photos([group], out, replace(NOISE, sealing=Sealing(str(tmp_path / "none.key"))))
     with pytest.raises(ValueError, match="only whole photos can be reversible"):
         replace(NOISE, sealing=Sealing(str(key[0])), layout=Layout.CROPS)
 
 
-def test_the_ledger_books_what_holds_with_the_sealed_part(group: Path, tmp_path: Path, key: tuple[Path, Secret]) -> None:
+def test_the_ledger_books_what_holds_with_the_sealed_part(
+    group: Path, tmp_path: Path, key: tuple[Path, Secret]
+) -> None:
     book = Ledger(tmp_path / "book.jsonl")
     protect_photos(
-        [group], tmp_path / "out", replace(NOISE, sealing=Sealing(str(key[0])), subject="Ada", face="0"), ledger=book
+        [group],
+        tmp_path / "out",
+        replace(NOISE, sealing=Sealing(str(key[0])), subject="Ada", face="0"),
+        ledger=book,
     )
     together = book.account("Ada")
     assert together is not None and together.whole.epsilon is None
@@ -252,7 +293,9 @@ def test_the_sealed_part_never_strengthens_a_claim(basis: Basis) -> None:
     assert "try guesses without limit" in joint.assumptions[-1]
     made = Certificate(release="image", method="blur", protection="blur", guarantee=claim, sealed=joint)
     assert Certificate.from_json(made.to_json()) == made
-    plain = {name: value for name, value in made.as_dict().items() if name not in ("bounds_hash", "perceptual")}
+    plain = {
+        name: value for name, value in made.as_dict().items() if name not in ("bounds_hash", "perceptual")
+    }
     plain |= {"certificate_version": 1}
     with pytest.raises(CertificateError, match="a certificate of version 1 has no sealed"):
         Certificate.from_dict(plain)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an earlier run released without a ledger is booked by the next one, or it says that it cannot; limits refuse before."""
+"""What an earlier run released without a ledger is booked by the next one, or it says that it cannot; limits
+refuse before.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -74,13 +76,19 @@ def test_what_cannot_be_booked_is_said(group: Path, album: Callable, tmp_path: P
     photo = album("a.jpg") / "a.jpg"
     protect_photos([photo], out, PIX)
     certificate_path(out / "a.png").write_text("{}")
-    late = protect_photos([photo], out, ADA, ledger=book)  # its certificate is not what was put there: a new release
+    # its certificate is not what was put there: a new release
+    late = protect_photos([photo], out, ADA, ledger=book)
     assert (late.exit_code, late.protected, late.recorded) == (0, 1, 1) and "done again" in late.notes[-1]
 
 
 @pytest.mark.parametrize("layout", [Layout.CROPS, Layout.WHOLE_PHOTO])
 def test_people_who_are_enrolled_later_are_booked(
-    group: Path, album: Callable, tmp_path: Path, book: Ledger, monkeypatch: pytest.MonkeyPatch, layout: Layout
+    group: Path,
+    album: Callable,
+    tmp_path: Path,
+    book: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    layout: Layout,
 ) -> None:
     people, out, seen = album("ada.jpg"), tmp_path / "out", ["ada", None]
     monkeypatch.setattr(Enrolled, "who", lambda self, images: seen[: len(images)])
@@ -90,7 +98,9 @@ def test_people_who_are_enrolled_later_are_booked(
     assert (late.exit_code, late.recorded) == (0, len(book.releases("ada"))) and late.recorded >= 1
     direct = Ledger(tmp_path / "direct.jsonl")
     protect_photos([group], tmp_path / "direct", replace(settings, enrolled=str(people)), ledger=direct)
-    assert [entry.images for entry in book.releases("ada")] == [entry.images for entry in direct.releases("ada")]
+    assert [entry.images for entry in book.releases("ada")] == [
+        entry.images for entry in direct.releases("ada")
+    ]
     assert protect_photos([group], out, replace(settings, enrolled=str(people)), ledger=book).recorded == 0
 
 
@@ -114,23 +124,29 @@ def test_a_limit_refuses_photos_before_they_are_there(album: Callable, tmp_path:
     total = book.total("Ada")
     assert total is not None and total.epsilon == pytest.approx(2 * single.epsilon)
     pasted = replace(ADA, layout=Layout.WHOLE_PHOTO)  # no finite epsilon for the photo, so no limit allows it
-    assert protect_photos([folder / "c.jpg"], tmp_path / "whole", pasted, ledger=book).exit_code == 8  # the limit is kept
+    # the limit is kept
+    assert protect_photos([folder / "c.jpg"], tmp_path / "whole", pasted, ledger=book).exit_code == 8
     with pytest.raises(BudgetIsFixed):
         protect_photos([folder / "c.jpg"], tmp_path / "whole", ADA, ledger=book, limit=1e9)
     with pytest.raises(ValueError, match="a limit needs a ledger"):
         protect_photos([folder], out, PIX, limit=1.0)
 
 
-def test_a_limit_cannot_refuse_what_an_earlier_run_released(album: Callable, tmp_path: Path, book: Ledger) -> None:
+def test_a_limit_cannot_refuse_what_an_earlier_run_released(
+    album: Callable, tmp_path: Path, book: Ledger
+) -> None:
     folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
     done = protect_photos([folder / "a.jpg"], out, PIX).guarantee
     assert done is not None and done.epsilon is not None
     late = protect_photos([folder], out, ADA, ledger=book, limit=0.5 * done.epsilon)
-    assert (late.done_before, late.recorded, late.exit_code) == (1, 1, 8)  # the first is booked, the second refused
+    # the first is booked, the second refused
+    assert (late.done_before, late.recorded, late.exit_code) == (1, 1, 8)
     assert not (out / "b.png").exists()
 
 
-def test_a_limit_is_fixed_for_everybody_who_is_enrolled(album: Callable, tmp_path: Path, book: Ledger) -> None:
+def test_a_limit_is_fixed_for_everybody_who_is_enrolled(
+    album: Callable, tmp_path: Path, book: Ledger
+) -> None:
     known = album("astronaut.jpg").rename(tmp_path / "known")
     people = replace(PIX, enrolled=str(known))
     assert protect_photos([album("a.jpg")], tmp_path / "out", people, ledger=book, limit=1e-3).exit_code == 8

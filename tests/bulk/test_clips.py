@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clips go through whole: one draw for a face, booked before anything is written; nothing is drawn or lost twice."""
+"""Clips go through whole: one draw for a face, booked before anything is written; nothing is drawn or lost
+twice.
+"""
 
 import errno
 import pickle
@@ -46,7 +48,8 @@ from semveil.video.clip import read_clip
 from semveil.video.encode import write_stretch as really_write
 from semveil.video.tracks import Place, Shown
 
-NOISE = protection_settings("pixel-noise", size=8, sigma=60.0, detector="dlib")  # large cells: they outlive the encoder
+# large cells: they outlive the encoder
+NOISE = protection_settings("pixel-noise", size=8, sigma=60.0, detector="dlib")
 FRAMES = 20
 
 
@@ -86,10 +89,18 @@ def test_a_face_has_one_draw_that_all_frames_show(glide: Path, tmp_path: Path) -
     summary = run(glide, tmp_path / "out")
     assert (summary.exit_code, summary.photos, summary.clips, summary.protected) == (0, 1, 1, 1)
     assert (summary.faces_found, summary.faces_protected, summary.faces_left) == (1, 1, 0)
-    assert outputs(tmp_path / "out") == ["glide.mp4", "glide.mp4.certificate.json"] and not left_behind(tmp_path / "out")
+    assert outputs(tmp_path / "out") == ["glide.mp4", "glide.mp4.certificate.json"] and not left_behind(
+        tmp_path / "out"
+    )
     (account,) = summary.accounts
     assert account.clip is not None
-    assert vars(account.clip) == {"frames": FRAMES, "seconds": FRAMES / 25, "hidden": 0, "missed": 0, "elsewhere": 0}
+    assert vars(account.clip) == {
+        "frames": FRAMES,
+        "seconds": FRAMES / 25,
+        "hidden": 0,
+        "missed": 0,
+        "elsewhere": 0,
+    }
     assert "20 frames (0.8 s)" in account.line() and account.marks[0].fate == Fate.PROTECTED
     one_draw = np.diff(faces_in(tmp_path / "out/glide.mp4"), axis=0)
     anew = replace(NOISE, draw_per="frame")
@@ -104,7 +115,9 @@ def test_the_certificate_says_what_holds_for_the_clip(glide: Path, tmp_path: Pat
     one = PixelNoise(size=8, sigma=60.0).protect(torch.zeros(1, 3, 8, 8)).guarantee
     assert made.release == ReleaseKind.CLIP and made.images == 1
     assert (made.guarantee.epsilon, made.guarantee.delta) == (one.epsilon, one.delta)
-    assert made.guarantee.whole_record_epsilon is None and {Caveat.CLIP, Caveat.PASTE_BACK} <= set(made.caveats)
+    assert made.guarantee.whole_record_epsilon is None and {Caveat.CLIP, Caveat.PASTE_BACK} <= set(
+        made.caveats
+    )
     clear = {part.kind for part in made.guarantee.coverage.clear}
     assert clear == {Kind.SURROUNDINGS, Kind.OTHER_FACES, Kind.SOUND}
     words = "\n".join(explain(made))
@@ -126,7 +139,11 @@ def test_draws_in_each_frame_add_up(tmp_path: Path, squares: None) -> None:
     certificate = read_certificate(tmp_path / "out/two.mp4")
     single = DPPix(size=32, epsilon=0.5).protect(torch.zeros(1, 3, 32, 32)).guarantee
     assert summary.faces_protected == certificate.images == 2
-    assert certificate.guarantee.epsilon == compose(single, times=[FRAMES]).epsilon == FRAMES * (single.epsilon or 0)
+    assert (
+        certificate.guarantee.epsilon
+        == compose(single, times=[FRAMES]).epsilon
+        == FRAMES * (single.epsilon or 0)
+    )
     assert "at most 20 times" in " ".join(certificate.guarantee.assumptions)
     run(path, tmp_path / "once", replace(settings, draw_per="track"))
     assert read_certificate(tmp_path / "once/two.mp4").guarantee.epsilon == single.epsilon
@@ -160,7 +177,9 @@ def test_a_release_is_booked_before_the_first_frame_is_written(
     assert "draws" not in left_behind(tmp_path / "limited")
 
 
-def test_a_run_that_was_killed_goes_on_with_the_same_draw(glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_killed_goes_on_with_the_same_draw(
+    glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger, out = Ledger(tmp_path / "ledger.jsonl"), tmp_path / "out"
     written: list[str] = []
     looked: list[int] = []
@@ -236,7 +255,9 @@ def test_a_disk_that_fills_up_in_mid_clip_leaves_nothing_half_written(
     ],
     ids=["silent", "variable rate", "ten bits", "turned"],
 )
-def test_odd_clips_go_through_whole(tmp_path: Path, squares: None, changed: dict[str, Any], note: str) -> None:
+def test_odd_clips_go_through_whole(
+    tmp_path: Path, squares: None, changed: dict[str, Any], note: str
+) -> None:
     path = write_clip(tmp_path / "odd.mkv", gliding(10), **changed)
     summary = run(path, tmp_path / "out")
     assert (summary.exit_code, summary.faces_protected) == (0, 1) and note in " ".join(summary.notes)
@@ -245,11 +266,15 @@ def test_odd_clips_go_through_whole(tmp_path: Path, squares: None, changed: dict
     assert after.size == before.size and after.audio is None
 
 
-def test_draws_that_somebody_altered_count_for_nothing(glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draws_that_somebody_altered_count_for_nothing(
+    glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
 
     def full(*given: object) -> None:
-        raise OutputError("cannot write 'x': No space left on device") from OSError(errno.ENOSPC, "No space left on device")
+        raise OutputError("cannot write 'x': No space left on device") from OSError(
+            errno.ENOSPC, "No space left on device"
+        )
 
     monkeypatch.setattr(clip_frames, "write_stretch", full)
     with pytest.raises(OutputError, match="No space left"):
@@ -265,7 +290,9 @@ def test_draws_that_somebody_altered_count_for_nothing(glide: Path, tmp_path: Pa
     assert read_certificate(out / "glide.mp4").release_id != old
 
 
-def test_frames_without_a_sighting_show_no_face(tmp_path: Path, squares: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_without_a_sighting_show_no_face(
+    tmp_path: Path, squares: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The detector misses frames of the source; on the output it sees all that is left."""
     path = write_clip(tmp_path / "glide.mp4", gliding(FRAMES))
     seen: list[int] = []
@@ -278,13 +305,19 @@ def test_frames_without_a_sighting_show_no_face(tmp_path: Path, squares: None, m
     monkeypatch.setattr(clip_frames, "find_faces", blinking)
     summary = run(path, tmp_path / "out")
     (account,) = summary.accounts
-    assert account.clip is not None and (account.clip.hidden, account.clip.missed, account.clip.elsewhere) == (5, 0, 0)
+    assert account.clip is not None and (
+        account.clip.hidden,
+        account.clip.missed,
+        account.clip.elsewhere,
+    ) == (5, 0, 0)
     pairs = list(zip(faces_in(path), faces_in(tmp_path / "out/glide.mp4"), strict=True))
     assert min(np.abs(before - after).mean() for before, after in pairs) > 20  # nowhere is it the source's
     assert all(after[..., 0].max() < 130 for _, after in pairs[:5])  # hidden: no red at all
 
 
-def test_a_face_that_shows_is_counted_as_missed(glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_face_that_shows_is_counted_as_missed(
+    glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A fault on purpose: three frames are written as they are."""
     really = clip_frames._finished
     done: list[int] = []
@@ -307,15 +340,21 @@ def test_chosen_left_and_doubtful_faces_are_accounted_for(
     assert (summary.faces_protected, summary.faces_left) == (1, 1)
     assert outputs(tmp_path / "out")[0] == "two.partly-unprotected.mp4"
     (account,) = summary.accounts
-    assert account.clip is not None and (account.clip.missed, account.clip.elsewhere) == (0, 0)  # left as chosen
-    assert "has no face 2; it shows 0: frames 0 to 7" in run(path, tmp_path / "o2", replace(NOISE, face="2")).refused[0].reason
+    # left as chosen
+    assert account.clip is not None and (account.clip.missed, account.clip.elsewhere) == (0, 0)
+    assert (
+        "has no face 2; it shows 0: frames 0 to 7"
+        in run(path, tmp_path / "o2", replace(NOISE, face="2")).refused[0].reason
+    )
 
     def doubting(photo: object, **more: object) -> list[Face]:
         return [replace(face, doubtful="it is seen from the side") for face in find_squares(photo)]  # type: ignore[arg-type]
 
     monkeypatch.setattr(clip_frames, "find_faces", doubting)
     covered = run(path, tmp_path / "covered")
-    assert (covered.faces_protected, covered.faces_covered) == (0, 2) and "two.covered.mp4" in outputs(tmp_path / "covered")
+    assert (covered.faces_protected, covered.faces_covered) == (0, 2) and "two.covered.mp4" in outputs(
+        tmp_path / "covered"
+    )
     nothing = read_certificate(tmp_path / "covered/two.covered.mp4")
     assert nothing.guarantee.epsilon is None and nothing.protection == "mosaic"
     refused = run(path, tmp_path / "refused", replace(NOISE, doubtful="refuse"))
@@ -326,7 +365,10 @@ def test_a_subject_is_one_person(tmp_path: Path, squares: None) -> None:
     """Two faces at once cannot both be Ada; two after each other are two draws about her."""
     ledger, named = Ledger(tmp_path / "ledger.jsonl"), replace(NOISE, subject="Ada")
     both = write_clip(tmp_path / "both.mp4", square_frames([[(10, 10), (100, 60)]] * 4))
-    assert "at once, the subject is one person" in run(both, tmp_path / "out", named, ledger=ledger).refused[0].reason
+    assert (
+        "at once, the subject is one person"
+        in run(both, tmp_path / "out", named, ledger=ledger).refused[0].reason
+    )
     late = square_frames([[(10, 10)]] * 5 + [[]] * 30 + [[(90, 60)]] * 5)
     path = write_clip(tmp_path / "late.mp4", late)
     assert run(path, tmp_path / "out", named, ledger=ledger).exit_code == 0
@@ -339,7 +381,9 @@ def test_a_clip_without_faces(tmp_path: Path, squares: None) -> None:
     refused = run(path, tmp_path / "a").refused[0]
     assert refused.exit_code == 4 and "no face found in 'empty.mp4' (6 frames of 160 x 120)" in refused.reason
     assert not outputs(tmp_path / "a")
-    assert run(path, tmp_path / "b", replace(NOISE, on_no_face="skip")).skipped == 1 and not outputs(tmp_path / "b")
+    assert run(path, tmp_path / "b", replace(NOISE, on_no_face="skip")).skipped == 1 and not outputs(
+        tmp_path / "b"
+    )
     assert run(path, tmp_path / "c", replace(NOISE, on_no_face="copy")).copied == 1
     assert "empty.unprotected.mp4" in outputs(tmp_path / "c")
     assert read_certificate(tmp_path / "c/empty.unprotected.mp4").guarantee.epsilon is None
@@ -397,7 +441,9 @@ def test_noiseless_methods_follow_the_motion(glide: Path, tmp_path: Path) -> Non
 
 
 def test_the_astronaut_moves_under_a_new_identity(tmp_path: Path) -> None:
-    """The real detectors and networks: every frame has another face, and no detector finds the old one beside it."""
+    """The real detectors and networks: every frame has another face, and no detector finds the old one beside
+    it.
+    """
     path = write_clip(tmp_path / "astronaut.mp4", astronaut_frames(10), sound="aac")
     settings = protection_settings("identity-dp", epsilon=6.0)
     summary = run(path, tmp_path / "out", settings)
@@ -407,7 +453,9 @@ def test_the_astronaut_moves_under_a_new_identity(tmp_path: Path) -> None:
     certificate = read_certificate(tmp_path / "out/astronaut.mp4")
     assert certificate.guarantee.epsilon == 6.0 and certificate.guarantee.basis.value == "proved"
     assert any("of every frame" in words for words in certificate.guarantee.not_covered)
-    assert any("the outline of the old face in every frame" in words for words in certificate.guarantee.not_covered)
+    assert any(
+        "the outline of the old face in every frame" in words for words in certificate.guarantee.not_covered
+    )
     for before, after in zip(frames_in(path), frames_in(tmp_path / "out/astronaut.mp4"), strict=True):
         left, top, right, bottom = account.marks[0].box
         inside = np.abs(before.astype(float) - after)[top:bottom, left:right].mean()
@@ -445,7 +493,8 @@ def test_frames_are_pasted_along_the_face_where_its_look_passes_anyway() -> None
     frames, places = still(1)
     identity, pixels = load_method("identity-dp", epsilon=6.0), load_method("pixel-noise", size=32)
     assert 0.3 < altered(identity, frames, places).mean() < 0.8  # hair and background in the disc stay
-    assert altered(pixels, frames, places).mean() > 0.9  # nothing of the face's outline passes: the whole disc
+    # nothing of the face's outline passes: the whole disc
+    assert altered(pixels, frames, places).mean() > 0.9
 
 
 def test_nothing_jumps_between_two_stretches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faces of identity-dp are pasted in along the face, with the certificate's word; those of other methods as a public disc;
-and faces that are too large for their model are told, blurred or refused."""
+"""Faces of identity-dp are pasted in along the face, with the certificate's word; those of other methods as a
+public disc; and faces that are too large for their model are told, blurred or refused.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,9 @@ def test_with_the_look_in_clear_the_face_alone_is_replaced(portrait: Path, tmp_p
     claim = read_certificate(tmp_path / "out/portrait.png").guarantee
     assert claim == summary.guarantee and "the outline of the old face" in claim.not_covered
     assert claim.epsilon == 6 and claim.whole_record_epsilon is None
-    assert not claim.coverage.leaves_open(next(part for part in claim.coverage.covered if part.kind == Kind.IDENTITY))
+    assert not claim.coverage.leaves_open(
+        next(part for part in claim.coverage.covered if part.kind == Kind.IDENTITY)
+    )
 
 
 def test_a_method_that_covers_the_crop_replaces_the_whole_disc(portrait: Path, tmp_path: Path) -> None:
@@ -85,7 +88,10 @@ def test_the_way_back_puts_every_pixel_back(portrait: Path, tmp_path: Path) -> N
     found = read_sealed(made)
     before = load_photo(portrait).pixels
     assert (load_photo(made).pixels != before).any()
-    assert (found.restore(load_photo(made).pixels, [found.key(secret, number) for number in found.numbers]) == before).all()
+    assert (
+        found.restore(load_photo(made).pixels, [found.key(secret, number) for number in found.numbers])
+        == before
+    ).all()
 
 
 @pytest.mark.parametrize("oversize", ["keep", "blur", "refuse"])
@@ -100,8 +106,12 @@ def test_a_face_too_large_for_its_model(portrait: Path, tmp_path: Path, oversize
     (account,) = summary.accounts
     (mark,) = account.marks
     circle = np.sqrt(disc(portrait).sum() / np.pi) / EDGE  # the crop's side in the photo
-    assert mark.oversize and mark.enlarged == pytest.approx(circle / 128, rel=0.02) and mark.enlarged > LARGEST
-    assert ("too large for the model" if oversize == "blur" else f"face 0 {mark.enlarged:.1f} times") in account.line()
+    assert (
+        mark.oversize and mark.enlarged == pytest.approx(circle / 128, rel=0.02) and mark.enlarged > LARGEST
+    )
+    assert (
+        "too large for the model" if oversize == "blur" else f"face 0 {mark.enlarged:.1f} times"
+    ) in account.line()
     assert summary.as_dict()["per_photo"][0]["faces"][0]["enlarged"] == mark.enlarged
 
 
@@ -121,7 +131,11 @@ def test_a_face_no_larger_than_its_model_makes_it_is_not_told_of(face: Image.Ima
     small = face.resize((face.width // 2, face.height // 2), Image.Resampling.LANCZOS)
     small.save(tmp_path / "small.png")
     summary = protect_photos([tmp_path / "small.png"], tmp_path / "out", replace(IDENTITY, oversize="refuse"))
-    assert summary.exit_code == 0 and not summary.accounts[0].oversize and summary.accounts[0].line().endswith("0 left")
+    assert (
+        summary.exit_code == 0
+        and not summary.accounts[0].oversize
+        and summary.accounts[0].line().endswith("0 left")
+    )
 
 
 def test_methods_without_a_model_make_any_size(portrait: Path, tmp_path: Path) -> None:
@@ -142,7 +156,9 @@ def test_an_unknown_choice_is_refused() -> None:
         Settings("blur", oversize="blurr")
 
 
-def test_the_command_line_says_which_faces_are_too_large(portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_command_line_says_which_faces_are_too_large(
+    portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     told = ["protect", str(portrait), "--method", "identity-dp", "--out", str(tmp_path / "out")]
     assert main(told) == 0
     assert "enlarged from the model's size, so it looks soft: face 0 " in capsys.readouterr().out

@@ -26,7 +26,8 @@ from semveil.bulk.task import Task, protect_photo
 from semveil.data.certified import read_certificate
 
 pytest.importorskip("distributed")
-# Dask opens sockets, event loops and threads, which Python reports when processes at the other end were killed.
+# Dask opens sockets, event loops and threads, which Python reports when processes at the other end were
+# killed.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -40,7 +41,9 @@ def environment(home: Path) -> dict[str, str]:
 
 def pictures(out: Path) -> dict[str, bytes]:
     """Finished pictures, while folders of unfinished work come and go."""
-    paths = (Path(folder) / name for folder, _, names in os.walk(out) for name in names if name.endswith(".png"))
+    paths = (
+        Path(folder) / name for folder, _, names in os.walk(out) for name in names if name.endswith(".png")
+    )
     return {str(path.relative_to(out)): path.read_bytes() for path in paths if FOLDER not in path.parts}
 
 
@@ -110,25 +113,40 @@ def test_a_cluster_finishes_the_run_when_one_of_its_workers_is_killed(
 
 
 @pytest.mark.slow
-def test_a_clip_goes_through_the_workers_of_a_cluster(tmp_path: Path, cluster: tuple[str, list[subprocess.Popen]]) -> None:
-    """Two stretches, whose draws, fits and what was found travel between machines; the clip is whole and in order."""
+def test_a_clip_goes_through_the_workers_of_a_cluster(
+    tmp_path: Path, cluster: tuple[str, list[subprocess.Popen]]
+) -> None:
+    """Two stretches, whose draws, fits and what was found travel between machines; the clip is whole and in
+    order.
+    """
     pytest.importorskip("av")
     from video.moving import astronaut_frames, frames_in, write_clip
 
     path, out = write_clip(tmp_path / "a.mp4", astronaut_frames(52), sound="aac"), tmp_path / "out"
     settings = protection_settings("identity-dp", epsilon=6.0, detector="dlib")
     told: list[tuple[str, int, int]] = []
-    summary = protect_photos([path], out, settings, cluster=cluster[0], clip_progress=lambda *now: told.append(now))
+    summary = protect_photos(
+        [path], out, settings, cluster=cluster[0], clip_progress=lambda *now: told.append(now)
+    )
     (account,) = summary.accounts
-    assert (summary.exit_code, summary.faces_protected) == (0, 1) and account.clip is not None and account.clip.missed == 0
+    assert (
+        (summary.exit_code, summary.faces_protected) == (0, 1)
+        and account.clip is not None
+        and account.clip.missed == 0
+    )
     before, after = frames_in(path), frames_in(out / "a.mp4")
-    assert len(after) == 52 and {stage for stage, _, _ in told} == {"Finding faces in a.mp4", "Protecting a.mp4"}
+    assert len(after) == 52 and {stage for stage, _, _ in told} == {
+        "Finding faces in a.mp4",
+        "Protecting a.mp4",
+    }
     edges = [np.abs(b[:20].astype(float) - a[:20]).mean() for b, a in zip(before, after, strict=True)]
     assert max(edges) < 6  # what is not the face is where and when it was
     assert protect_photos([path], out, settings, cluster=cluster[0]).done_before == 1
 
 
-def test_a_killed_run_goes_on_without_losing_or_repeating_a_photo(album: Callable, tmp_path: Path, own_home: Path) -> None:
+def test_a_killed_run_goes_on_without_losing_or_repeating_a_photo(
+    album: Callable, tmp_path: Path, own_home: Path
+) -> None:
     folder, out = album(*(f"{i}.jpg" for i in range(12))), tmp_path / "out"
     command = [
         sys.executable,
@@ -149,12 +167,16 @@ def test_a_killed_run_goes_on_without_losing_or_repeating_a_photo(album: Callabl
     run.wait()
     before = pictures(out)
     assert 3 <= len(before) < 12
-    done = subprocess.run([*command, "--json"], env=environment(own_home), capture_output=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [*command, "--json"], env=environment(own_home), capture_output=True, timeout=PATIENCE
+    )
     photos = json.loads(done.stdout)["photos"]
     assert photos["protected"] + photos["done_before"] == 12
-    assert photos["done_before"] >= len(before)  # one may have been written down and not been put into its place
+    # one may have been written down and not been put into its place
+    assert photos["done_before"] >= len(before)
     after = pictures(out)
-    assert {name: after[name] for name in before} == before  # noise is fresh, so equal bytes were not made again
+    # noise is fresh, so equal bytes were not made again
+    assert {name: after[name] for name in before} == before
     check_whole(out, 12)
 
 
@@ -166,7 +188,8 @@ def test_a_photo_that_kills_its_workers_is_refused_and_the_rest_done(tmp_path: P
 
     with open_pool(workers=1) as run:
         results = dict(run(deadly, [13, 1, 2, 3]))
-    assert [results[number] for number in (1, 2, 3)] == [1, 2, 3]  # though they waited beside it, and Dask blames all
+    # though they waited beside it, and Dask blames all
+    assert [results[number] for number in (1, 2, 3)] == [1, 2, 3]
     assert "died" in str(results[13])
 
 
@@ -232,7 +255,12 @@ def test_workers_are_forked_from_a_server_that_has_the_modules_and_have_keys_of_
 
         from semveil.keys import new_nonce
 
-        return os.getpid(), "semveil.bulk.task" in sys.modules, new_nonce(), os.environ.get("SEMVEIL_TEST_MARK")
+        return (
+            os.getpid(),
+            "semveil.bulk.task" in sys.modules,
+            new_nonce(),
+            os.environ.get("SEMVEIL_TEST_MARK"),
+        )
 
     _forkserver._stop()  # that of earlier tests, which has loaded less
     os.environ["SEMVEIL_TEST_MARK"] = "here"

@@ -28,7 +28,8 @@ def group(twice: Image.Image, tmp_path: Path) -> Path:
 
 def test_who_is_shown_changes_and_nothing_else(group: Path, face: Image.Image, tmp_path: Path) -> None:
     key, people = tmp_path / "faces.key", tmp_path / "people"
-    write_secret(key, Secret(bytes([2] * 32)))  # a pseudonym is the same each time; noise might hit upon the person again
+    # a pseudonym is the same each time; noise might hit upon the person again
+    write_secret(key, Secret(bytes([2] * 32)))
     people.mkdir()
     face.save(people / "eileen.png")
     settings = Settings("identity-dp", options=(("pseudonym", str(key)),), enrolled=str(people))
@@ -62,13 +63,17 @@ def test_who_is_shown_changes_and_nothing_else(group: Path, face: Image.Image, t
     own = list(to_pixels(method.reconstruct(to_tensor([crop.pixels for crop in crops]))))
     rebuilt = seen(paste_faces(before.pixels, crops, own))
     assert (verifier.similarity(source, rebuilt) > verifier.similarity(source, new) + 0.2).all()
-    assert DlibVerifier().same(source, rebuilt).all()  # with the old identity all is as before, by its author's threshold
+    # with the old identity all is as before, by its author's threshold
+    assert DlibVerifier().same(source, rebuilt).all()
 
 
 def test_each_face_has_its_epsilon_and_the_photo_none(group: Path, tmp_path: Path) -> None:
     settings = Settings("identity-dp", options=(("epsilon", 6.0),))
     claim = protect_photos([group], tmp_path / "out", settings).guarantee
-    assert claim is not None and (claim.epsilon, claim.basis.value) == (pytest.approx(6.0, rel=1e-6), "proved")
+    assert claim is not None and (claim.epsilon, claim.basis.value) == (
+        pytest.approx(6.0, rel=1e-6),
+        "proved",
+    )
     assert claim.whole_record_epsilon is None and len(claim.not_covered) == 4  # with the outline
     caveats = {caveat.value for caveat in read_certificate(tmp_path / "out/group.png").caveats}
     assert {"attributes", "paste-back"} <= caveats

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People close together in a photo: no crop shows another's face, and each release counts for all who pass through it."""
+"""People close together in a photo: no crop shows another's face, and each release counts for all who pass
+through it.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -33,7 +35,9 @@ def at(x: float) -> Face:
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     def apart(sides: float) -> None:
-        monkeypatch.setattr("semveil.data.faces.find_faces", lambda photo, **how: [at(20), at(20 + sides * SIDE)])
+        monkeypatch.setattr(
+            "semveil.data.faces.find_faces", lambda photo, **how: [at(20), at(20 + sides * SIDE)]
+        )
 
     return apart
 
@@ -63,7 +67,10 @@ def saved(path: Path, pixels: np.ndarray) -> Path:
 def with_another_neighbour(sides: float) -> np.ndarray:
     """The photo with what belongs to the second face and not to the first replaced."""
     rows, columns = np.mgrid[: PHOTO.shape[0], : PHOTO.shape[1]] + 0.5
-    radii = [np.hypot(columns - 20 - shift - CENTRE[0] * SIDE, rows - 60 - CENTRE[1] * SIDE) for shift in (0, sides * SIDE)]
+    radii = [
+        np.hypot(columns - 20 - shift - CENTRE[0] * SIDE, rows - 60 - CENTRE[1] * SIDE)
+        for shift in (0, sides * SIDE)
+    ]
     changed = PHOTO.copy()
     changed[(radii[1] < EDGE * SIDE) & (radii[1] < radii[0])] = np.random.default_rng(0).integers(0, 256, 3)
     return changed
@@ -74,7 +81,8 @@ def test_a_crop_does_not_show_the_neighbours_face(two: Callable, tmp_path: Path)
     photos = [saved(tmp_path / "a.png", PHOTO), saved(tmp_path / "b.png", with_another_neighbour(NEAR))]
     one, other = (load_aligned_faces(path, size=64, selection="all") for path in photos)  # what `send` takes
     assert (one[0].aligned.pixels == other[0].aligned.pixels).all()
-    assert (one[1].aligned.pixels != other[1].aligned.pixels).any()  # the control: the change is seen where it belongs
+    # the control: the change is seen where it belongs
+    assert (one[1].aligned.pixels != other[1].aligned.pixels).any()
     mosaic = Settings("mosaic", options=(("size", 64), ("block", 2)), face="0")
     for path in photos:
         protect_photos([path], tmp_path / "out", mosaic)
@@ -101,7 +109,12 @@ def test_who_is_not_chosen_counts_too_where_their_pixels_pass(
     two: Callable, people: str, book: Ledger, tmp_path: Path, sides: float, counted: int
 ) -> None:
     two(sides)
-    protect_photos([saved(tmp_path / "a.png", PHOTO)], tmp_path / "out", replace(CROPS, enrolled=people, face="0"), ledger=book)
+    protect_photos(
+        [saved(tmp_path / "a.png", PHOTO)],
+        tmp_path / "out",
+        replace(CROPS, enrolled=people, face="0"),
+        ledger=book,
+    )
     assert (len(book.releases("ada")), len(book.releases("bea"))) == (1, counted)
 
 
@@ -114,7 +127,8 @@ def test_who_stays_in_a_whole_photo_as_they_are_has_no_epsilon_any_more(
     protect_photos([saved(tmp_path / "a.png", PHOTO)], tmp_path / "out", whole, ledger=book)
     ada, bea = book.account("ada"), book.account("bea")
     assert ada is not None and bea is not None
-    assert [part.epsilon is None for part in ada.sets] == [False, True, True]  # the face; what is around it; other faces
+    # the face; what is around it; other faces
+    assert [part.epsilon is None for part in ada.sets] == [False, True, True]
     assert bea.whole.epsilon is None and all(part.epsilon is None for part in bea.sets)
     assert "left as it is" in bea.whole.reason
 

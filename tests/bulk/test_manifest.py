@@ -67,7 +67,9 @@ def test_a_kill_before_the_line_leaves_nothing_visible(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moved", [0, 1, 2])
-def test_a_kill_after_the_line_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int) -> None:
+def test_a_kill_after_the_line_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
     manifest = Manifest(tmp_path / "out").__enter__()
     entry = staged_entry(manifest)
     real, calls = os.replace, 0
@@ -103,7 +105,10 @@ def test_a_changed_photo_replaces_its_outputs_and_no_others(tmp_path: Path) -> N
         newer = replace(newer, place="sub/a.jpg", replaces=("sub/a.png", "sub/a.png.certificate.json"))
         assert manifest.conflict("sub/a.jpg", newer.outputs) is None
         manifest.commit(newer)
-    assert sorted(path.name for path in (tmp_path / "out/sub").iterdir()) == ["a.face-0.png", "a.face-0.png.certificate.json"]
+    assert sorted(path.name for path in (tmp_path / "out/sub").iterdir()) == [
+        "a.face-0.png",
+        "a.face-0.png.certificate.json",
+    ]
 
 
 def test_files_of_others_and_links_out_of_the_folder_are_conflicts(tmp_path: Path) -> None:
@@ -136,7 +141,9 @@ def test_a_torn_line_loses_one_photo_and_no_more(tmp_path: Path) -> None:
         assert list(manifest.entries) == ["a.jpg", "c.jpg"]
 
 
-def test_the_log_tells_nobody_else_which_photo_it_was(tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_tells_nobody_else_which_photo_it_was(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Manifest(tmp_path / "out") as manifest:
         here = manifest.content_of(b"a photo's hash")
         assert here == manifest.content_of(b"a photo's hash")
@@ -184,7 +191,9 @@ def _pipe(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_emptied, _replaced, _gone, _linked, _folder, _pipe])
-def test_an_output_that_is_not_what_was_put_there_is_noticed(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+def test_an_output_that_is_not_what_was_put_there_is_noticed(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
     with Manifest(tmp_path) as manifest:
         manifest.commit(staged_entry(manifest))
         manifest.commit(staged_entry(manifest, "b"))
@@ -194,7 +203,11 @@ def test_an_output_that_is_not_what_was_put_there_is_noticed(tmp_path: Path, spo
         assert manifest.altered("b.jpg") == []
 
 
-OUTSIDE = {"outputs": ["../planted", "../planted"], "replaces": ["../victim"], "staged": "work-0123456789ab/x"}
+OUTSIDE = {
+    "outputs": ["../planted", "../planted"],
+    "replaces": ["../victim"],
+    "staged": "work-0123456789ab/x",
+}
 
 
 def foreign_line(manifest: Manifest, **changes: object) -> bytes:
@@ -227,7 +240,16 @@ def test_lines_without_the_key_touch_nothing_and_are_told(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "changes",
-    [{"outputs": 5}, {"outputs": None}, {"outputs": [1]}, {"place": []}, {"name": 3}, {"faces": "x"}, {"tag": 7}, {"tag": "é"}],
+    [
+        {"outputs": 5},
+        {"outputs": None},
+        {"outputs": [1]},
+        {"place": []},
+        {"name": 3},
+        {"faces": "x"},
+        {"tag": 7},
+        {"tag": "é"},
+    ],
 )
 def test_lines_of_any_shape_are_passed_over(tmp_path: Path, changes: dict) -> None:
     with Manifest(tmp_path) as manifest:
@@ -294,5 +316,7 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(locks, "lock_descriptor", no_locks)
-    with pytest.raises(OutputError, match=r"manifest\.jsonl.*no locks.*No locks available.*another file system"):
+    with pytest.raises(
+        OutputError, match=r"manifest\.jsonl.*no locks.*No locks available.*another file system"
+    ):
         Manifest(tmp_path).__enter__()

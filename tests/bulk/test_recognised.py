@@ -19,12 +19,15 @@ from semveil.core.errors import OutputError
 from semveil.faces.pixels import to_tensor
 from semveil.methods.release import Layout
 
-CLEAR = Settings("mosaic", options=(("block", 1), ("size", 64)), layout=Layout.CROPS)  # leaves the face as it is
+# leaves the face as it is
+CLEAR = Settings("mosaic", options=(("block", 1), ("size", 64)), layout=Layout.CROPS)
 HIDDEN = Settings("mosaic", options=(("block", 32), ("size", 64)), layout=Layout.CROPS)
 
 
 def everything_in(out: Path) -> bytes:
-    return b"".join(path.read_bytes() + str(path).encode() for path in sorted(out.rglob("*")) if path.is_file())
+    return b"".join(
+        path.read_bytes() + str(path).encode() for path in sorted(out.rglob("*")) if path.is_file()
+    )
 
 
 def test_the_recognisers_see_a_face_that_stayed_and_none_in_a_mosaic(face: Image.Image) -> None:
@@ -53,7 +56,9 @@ def test_the_owner_is_told_and_nobody_else(
     assert not any(word in published for word in (b"recognis", b"bundled", b"dlib"))
 
 
-def test_a_new_identity_is_checked_too(album: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_identity_is_checked_too(
+    album: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked = []
 
     def spy(before: torch.Tensor, after: torch.Tensor) -> list[tuple[str, ...]]:
@@ -75,7 +80,9 @@ def test_a_log_that_others_may_read_is_refused(own_home: Path) -> None:
     assert "b.jpg" not in recognised.log_path().read_text()
 
 
-def test_a_log_that_cannot_be_written_does_not_end_a_run(album: Callable[..., Path], tmp_path: Path, own_home: Path) -> None:
+def test_a_log_that_cannot_be_written_does_not_end_a_run(
+    album: Callable[..., Path], tmp_path: Path, own_home: Path
+) -> None:
     (own_home / LOG).mkdir(parents=True)
     summary = protect_photos([album("ada.jpg", "bo.jpg")], tmp_path / "out", CLEAR)
     assert summary.protected == 2 and len(summary.recognised) == 2

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run over photos in this process: what lands in the output, what does not, and what happens the second time."""
+"""A run over photos in this process: what lands in the output, what does not, and what happens the second
+time.
+"""
 
 import errno
 import json
@@ -24,17 +26,22 @@ from semveil.data.photos import Photo
 from semveil.methods.baselines import Blur
 from semveil.privacy.guarantee import Basis
 
-NOISE = Settings("pixel-noise", options=(("size", 32),))  # fresh noise shows whether a photo was protected again
+# fresh noise shows whether a photo was protected again
+NOISE = Settings("pixel-noise", options=(("size", 32),))
 MOSAIC = Settings("mosaic", options=(("size", 32),))
 
 
 def visible(out: Path) -> list[str]:
     """What a user sees in the output folder."""
     found = (str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
-    return sorted(path for path in found if not path.startswith(FOLDER) and not path.endswith(".certificate.json"))
+    return sorted(
+        path for path in found if not path.startswith(FOLDER) and not path.endswith(".certificate.json")
+    )
 
 
-def test_pictures_mirror_the_folder_with_certificates_and_nothing_else(album: Callable, tmp_path: Path) -> None:
+def test_pictures_mirror_the_folder_with_certificates_and_nothing_else(
+    album: Callable, tmp_path: Path
+) -> None:
     folder, out = album("a.jpg", "sub/deep/b.png", "sub/c.jpg"), tmp_path / "out"
     seen: list[tuple[int, int]] = []
     summary = protect_photos([folder], out, NOISE, progress=lambda done, total: seen.append((done, total)))
@@ -45,7 +52,11 @@ def test_pictures_mirror_the_folder_with_certificates_and_nothing_else(album: Ca
     for picture in visible(out):
         certificate = read_certificate(out / picture)
         assert certificate.guarantee == summary.guarantee
-        assert (certificate.method, certificate.guarantee.basis, certificate.images) == ("pixel-noise", Basis.PROVED, 1)
+        assert (certificate.method, certificate.guarantee.basis, certificate.images) == (
+            "pixel-noise",
+            Basis.PROVED,
+            1,
+        )
     assert len({read_certificate(out / picture).release_id for picture in visible(out)}) == 3
     assert [path.name for path in (out / FOLDER).iterdir()] == ["manifest.jsonl"]
 
@@ -63,7 +74,9 @@ def test_no_metadata_and_no_path_passes(album: Callable, tmp_path: Path) -> None
     read_certificate(out / "private name.png")
 
 
-def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(album: Callable, tmp_path: Path) -> None:
+def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(
+    album: Callable, tmp_path: Path
+) -> None:
     folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
     protect_photos([folder], out, NOISE)
     first = {name: (out / name).read_bytes() for name in visible(out)}
@@ -83,18 +96,26 @@ def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(album: 
     assert protect_photos([folder], out, NOISE).protected == 1
 
 
-def test_other_options_do_all_photos_anew_and_defaults_are_the_same_as_given(album: Callable, tmp_path: Path) -> None:
+def test_other_options_do_all_photos_anew_and_defaults_are_the_same_as_given(
+    album: Callable, tmp_path: Path
+) -> None:
     folder, out = album("a.jpg"), tmp_path / "out"
     protect_photos([folder], out, NOISE)
-    assert protect_photos([folder], out, replace(NOISE, options=(("sigma", 49), ("size", 32)))).done_before == 1
+    assert (
+        protect_photos([folder], out, replace(NOISE, options=(("sigma", 49), ("size", 32)))).done_before == 1
+    )
     assert protect_photos([folder], out, replace(NOISE, on_no_face="skip")).done_before == 1
-    assert protect_photos([folder], out, replace(NOISE, options=(("sigma", 48.0), ("size", 32)))).protected == 1
+    assert (
+        protect_photos([folder], out, replace(NOISE, options=(("sigma", 48.0), ("size", 32)))).protected == 1
+    )
     assert protect_photos([folder], out, MOSAIC).protected == 1
     assert read_certificate(out / "a.png").method == "mosaic"
 
 
 @pytest.mark.parametrize("spoiled", ["emptied", "the photo itself", "a folder"])
-def test_what_was_put_there_is_there_again_or_the_photo_is_refused(album: Callable, tmp_path: Path, spoiled: str) -> None:
+def test_what_was_put_there_is_there_again_or_the_photo_is_refused(
+    album: Callable, tmp_path: Path, spoiled: str
+) -> None:
     folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
     protect_photos([folder], out, MOSAIC)
     right = (out / "a.png").read_bytes()
@@ -132,7 +153,9 @@ def test_a_limit_on_the_size_of_files_is_no_matter_of_names(
 
     monkeypatch.setattr(written, "save_png", too_large)
     (refused,) = protect_photos([album("a.jpg")], tmp_path / "out", MOSAIC).refused
-    assert "takes no file that large" in refused.reason and "name" not in refused.reason.replace("'a.png'", "")
+    assert "takes no file that large" in refused.reason and "name" not in refused.reason.replace(
+        "'a.png'", ""
+    )
 
 
 def test_frames_that_no_picture_shows_are_told(album: Callable, face: Image.Image, tmp_path: Path) -> None:
@@ -142,7 +165,10 @@ def test_frames_that_no_picture_shows_are_told(album: Callable, face: Image.Imag
     summary = protect_photos([folder], tmp_path / "out", MOSAIC)
     assert (summary.protected, len(summary.notes)) == (3, 2)
     assert all("the first was taken" in text for text in summary.notes)
-    assert [name for name in ("b.webp", "c.tiff") for text in summary.notes if name in text] == ["b.webp", "c.tiff"]
+    assert [name for name in ("b.webp", "c.tiff") for text in summary.notes if name in text] == [
+        "b.webp",
+        "c.tiff",
+    ]
 
 
 def test_kept_unprotected_pictures_are_private(album: Callable, tmp_path: Path) -> None:
@@ -155,7 +181,9 @@ def test_kept_unprotected_pictures_are_private(album: Callable, tmp_path: Path) 
     assert [path.stat().st_mode & 0o777 for path in (kept, tmp_path / "out" / "a.png")] == [0o600, 0o666]
 
 
-def test_a_lack_of_memory_concerns_its_photo_only(album: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lack_of_memory_concerns_its_photo_only(
+    album: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = album("a.jpg", "b.jpg")
     real = task.choose_faces
 
@@ -190,16 +218,27 @@ def test_every_face_of_a_photo_or_the_chosen_one(twice: Image.Image, album: Call
     assert "no face 1" in second.refused[0].reason
 
 
-def test_a_face_that_is_too_small_is_refused_and_the_rest_protected(twice: Image.Image, tmp_path: Path) -> None:
+def test_a_face_that_is_too_small_is_refused_and_the_rest_protected(
+    twice: Image.Image, tmp_path: Path
+) -> None:
     twice.save(tmp_path / "two.png")
-    summary = protect_photos([tmp_path / "two.png"], tmp_path / "out", replace(MOSAIC, options=(("size", 256),)))
-    assert (summary.faces_found, summary.faces_protected, summary.faces_refused, summary.exit_code) == (2, 1, 1, 0)
+    summary = protect_photos(
+        [tmp_path / "two.png"], tmp_path / "out", replace(MOSAIC, options=(("size", 256),))
+    )
+    assert (summary.faces_found, summary.faces_protected, summary.faces_refused, summary.exit_code) == (
+        2,
+        1,
+        1,
+        0,
+    )
     assert "face 1 in 'two.png'" in summary.small_faces[0].reason
     assert visible(tmp_path / "out") == ["two.face-0.png"]
     small = tmp_path / "small.png"
     twice.resize((twice.width // 4, twice.height // 4)).save(small)
     for policy in ("error", "skip", "copy"):  # a face is there, so the photo is never copied
-        refused = protect_photos([small], tmp_path / policy, replace(MOSAIC, on_no_face=policy, options=(("size", 256),)))
+        refused = protect_photos(
+            [small], tmp_path / policy, replace(MOSAIC, on_no_face=policy, options=(("size", 256),))
+        )
         assert (refused.exit_code, refused.faces_protected, refused.copied) == (4, 0, 0)
         assert visible(tmp_path / policy) == []
 
@@ -216,7 +255,12 @@ def test_a_photo_without_a_face_lands_in_the_output_only_when_asked(album: Calla
     skipped = protect_photos([folder], out, replace(MOSAIC, on_no_face="skip"))
     assert (skipped.exit_code, skipped.skipped, skipped.done_before, visible(out)) == (0, 1, 1, ["a.png"])
     copied = protect_photos([folder], out, replace(MOSAIC, on_no_face="copy"))
-    assert (copied.exit_code, copied.copied, copied.done_before, visible(out)) == (0, 1, 1, ["a.png", "none.unprotected.png"])
+    assert (copied.exit_code, copied.copied, copied.done_before, visible(out)) == (
+        0,
+        1,
+        1,
+        ["a.png", "none.unprotected.png"],
+    )
     with Image.open(out / "none.unprotected.png") as picture:
         assert (picture.size, picture.info) == ((150, 200), {})  # upright, no metadata
         assert np.asarray(picture)[0, -1].tolist() == [255, 255, 255]
@@ -227,7 +271,9 @@ def test_a_photo_without_a_face_lands_in_the_output_only_when_asked(album: Calla
     assert visible(out) == ["a.png"]
 
 
-def test_a_copy_keeps_its_name_only_where_nothing_is_to_be_seen_in_it(face: Image.Image, tmp_path: Path) -> None:
+def test_a_copy_keeps_its_name_only_where_nothing_is_to_be_seen_in_it(
+    face: Image.Image, tmp_path: Path
+) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     hidden = face.convert("RGBA")
@@ -240,7 +286,10 @@ def test_a_copy_keeps_its_name_only_where_nothing_is_to_be_seen_in_it(face: Imag
     assert (summary.copied, visible(out)) == (2, ["almost.unprotected.png", "hidden.png"])
     assert np.asarray(Image.open(out / "hidden.png")).min() == 255
     said = read_certificate(out / "hidden.png")
-    assert (said.protection, said.guarantee.epsilon) == ("none", None) and "one colour" in said.guarantee.summary()
+    assert (said.protection, said.guarantee.epsilon) == (
+        "none",
+        None,
+    ) and "one colour" in said.guarantee.summary()
     assert "one colour" not in read_certificate(out / "almost.unprotected.png").guarantee.summary()
 
 

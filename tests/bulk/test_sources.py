@@ -28,7 +28,16 @@ def touch(folder: Path, *names: str) -> Path:
 
 
 def test_a_folder_keeps_its_structure_and_the_output_inside_it_is_passed_over(tmp_path: Path) -> None:
-    album = touch(tmp_path / "album", "b/c.JPG", "a.png", "notes.txt", ".hidden.jpg", ".dir/x.jpg", "out/a.png", "out/b/c.png")
+    album = touch(
+        tmp_path / "album",
+        "b/c.JPG",
+        "a.png",
+        "notes.txt",
+        ".hidden.jpg",
+        ".dir/x.jpg",
+        "out/a.png",
+        "out/b/c.png",
+    )
     found = find_sources([album], album / "out")
     assert [source.place for source in found.photos] == ["a.png", "b/c.JPG"]
     assert found.others == 2
@@ -37,7 +46,11 @@ def test_a_folder_keeps_its_structure_and_the_output_inside_it_is_passed_over(tm
 def test_several_folders_lie_side_by_side_and_photos_at_the_top(tmp_path: Path) -> None:
     one, two = touch(tmp_path / "one", "a.png"), touch(tmp_path / "two", "a.png")
     single = touch(tmp_path, "odd name without suffix") / "odd name without suffix"
-    assert places(one, two, single, out=tmp_path / "out") == ["odd name without suffix", "one/a.png", "two/a.png"]
+    assert places(one, two, single, out=tmp_path / "out") == [
+        "odd name without suffix",
+        "one/a.png",
+        "two/a.png",
+    ]
 
 
 def test_links_to_photos_count_once_and_linked_folders_not(tmp_path: Path) -> None:
@@ -77,7 +90,17 @@ def test_devices_and_pipes_are_refused_by_name_and_passed_over_in_folders(tmp_pa
 
 
 def test_what_shows_people_is_never_passed_over_for_its_kind_or_name(tmp_path: Path) -> None:
-    album = touch(tmp_path / "album", "IMG_1.DNG", "IMG_2.MOV", "x.cr3", "x.jxl", "x.heic", "notes.txt", "empty", "a.png.json")
+    album = touch(
+        tmp_path / "album",
+        "IMG_1.DNG",
+        "IMG_2.MOV",
+        "x.cr3",
+        "x.jxl",
+        "x.heic",
+        "notes.txt",
+        "empty",
+        "a.png.json",
+    )
     Image.new("RGB", (4, 4)).save(album / "no ending", "jpeg")
     Image.new("RGB", (4, 4)).save(album / "b.jpg_large", "png")
     found = find_sources([album])
@@ -112,7 +135,9 @@ SUFFIXES = st.sampled_from([".jpg", ".png", ".JPG"])
 
 @given(
     st.sets(
-        st.tuples(st.sampled_from(["a", "A", "a.jpg", "a.face-0", "a.jpg.face-0", "b", "a-", "a.covered"]), SUFFIXES),
+        st.tuples(
+            st.sampled_from(["a", "A", "a.jpg", "a.face-0", "a.jpg.face-0", "b", "a-", "a.covered"]), SUFFIXES
+        ),
         min_size=1,
     )
 )
@@ -121,7 +146,9 @@ def test_no_two_photos_share_a_name_whatever_they_are_called(parts: set[tuple[st
     assert len({name.casefold() for name in names.values()}) == len(parts)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "a.jpg", "a.face-0", "b"]), SUFFIXES), min_size=2, unique=True))
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "a.jpg", "a.face-0", "b"]), SUFFIXES), min_size=2, unique=True)
+)
 def test_a_photo_keeps_its_name_whatever_comes_beside_it(parts: list[tuple[str, str]]) -> None:
     listed = ["".join(part) for part in parts]
     before = assign_names(listed[:1], {})

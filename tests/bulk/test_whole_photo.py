@@ -74,14 +74,22 @@ def boxes(path: Path) -> list[tuple[slice, slice]]:
 
 def test_all_faces_change_and_nothing_else_does(group: Path, tmp_path: Path) -> None:
     summary = protect_photos([group], tmp_path / "out", MOSAIC)
-    assert (summary.exit_code, summary.faces_found, summary.faces_protected, summary.faces_left) == (0, 2, 2, 0)
+    assert (summary.exit_code, summary.faces_found, summary.faces_protected, summary.faces_left) == (
+        0,
+        2,
+        2,
+        0,
+    )
     assert visible(tmp_path / "out") == ["group.png"]
     before, after = pixels_of(group), pixels_of(tmp_path / "out/group.png")
     changed = (before != after).any(-1)
     for box in boxes(group):
         assert changed[box].mean() > 0.9
-        around = 2 * (box[0].stop - box[0].start) // 3  # dlib knows boxes in steps of a fifth; the disc follows the landmarks
-        changed[box[0].start - around : box[0].stop + around, box[1].start - around : box[1].stop + around] = False
+        # dlib knows boxes in steps of a fifth; the disc follows the landmarks
+        around = 2 * (box[0].stop - box[0].start) // 3
+        changed[
+            box[0].start - around : box[0].stop + around, box[1].start - around : box[1].stop + around
+        ] = False
     assert not changed.any()
 
     certificate = read_certificate(tmp_path / "out/group.png")
@@ -100,9 +108,15 @@ def test_a_claim_for_the_crops_is_none_for_the_photo(group: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(("chosen", "kept"), [("0", [1]), ("1", [0]), ("largest", [1]), ("0,1,0", [])])
-def test_faces_that_are_not_chosen_stay_as_they_are(group: Path, tmp_path: Path, chosen: str, kept: list[int]) -> None:
+def test_faces_that_are_not_chosen_stay_as_they_are(
+    group: Path, tmp_path: Path, chosen: str, kept: list[int]
+) -> None:
     summary = protect_photos([group], tmp_path / "out", replace(MOSAIC, face=chosen))
-    assert (summary.exit_code, summary.faces_left, summary.as_dict()["faces"]["left_as_they_are"]) == (0, len(kept), len(kept))
+    assert (summary.exit_code, summary.faces_left, summary.as_dict()["faces"]["left_as_they_are"]) == (
+        0,
+        len(kept),
+        len(kept),
+    )
     before, after = pixels_of(group), pixels_of(next((tmp_path / "out").glob("group*.png")))
     assert (tmp_path / "out/group.png").exists() == (summary.faces_left == 0)
     for i, box in enumerate(boxes(group)):
@@ -114,7 +128,9 @@ def test_a_face_too_small_to_protect_keeps_the_photo_out_unless_it_is_left_on_pu
 ) -> None:
     monkeypatch.setattr("semveil.bulk.task.SMALLEST_FACE", 80)
     for policy in ("error", "copy"):
-        refused = protect_photos([group], tmp_path / "out", replace(MOSAIC, on_no_face=policy, doubtful="refuse"))
+        refused = protect_photos(
+            [group], tmp_path / "out", replace(MOSAIC, on_no_face=policy, doubtful="refuse")
+        )
         assert (refused.exit_code, refused.faces_protected, visible(tmp_path / "out")) == (4, 0, [])
     assert "face 1 in 'group.png'" in refused.refused[0].reason and "--face 0)" in refused.refused[0].reason
     assert protect_photos([group], tmp_path / "out", replace(MOSAIC, face="0")).faces_left == 1
@@ -123,7 +139,8 @@ def test_a_face_too_small_to_protect_keeps_the_photo_out_unless_it_is_left_on_pu
 
 
 def test_faces_smaller_than_the_crops_are_large_enough(group: Path, tmp_path: Path) -> None:
-    large = replace(MOSAIC, options=(("size", 512), ("block", 64)))  # as crops the smaller one would be refused
+    # as crops the smaller one would be refused
+    large = replace(MOSAIC, options=(("size", 512), ("block", 64)))
     assert protect_photos([group], tmp_path / "out", large).faces_protected == 2
 
 
@@ -166,10 +183,16 @@ def test_what_is_done_stays_and_another_layout_replaces_it(group: Path, tmp_path
     assert protect_photos([group], out, NOISE).done_before == 1
     assert (out / "group.png").read_bytes() == first
     protect_photos([group], out, replace(NOISE, keep=("aligned",)))
-    assert visible(out) == ["group.png", "unprotected/group.face-0.aligned.png", "unprotected/group.face-1.aligned.png"]
+    assert visible(out) == [
+        "group.png",
+        "unprotected/group.face-0.aligned.png",
+        "unprotected/group.face-1.aligned.png",
+    ]
 
 
-def test_releases_about_the_subject_go_into_the_ledger_once(album: Callable, group: Path, tmp_path: Path) -> None:
+def test_releases_about_the_subject_go_into_the_ledger_once(
+    album: Callable, group: Path, tmp_path: Path
+) -> None:
     folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
     ledger = Ledger(tmp_path / "ledger.jsonl")
     ada = replace(NOISE, subject="Ada Lovelace")
@@ -180,8 +203,11 @@ def test_releases_about_the_subject_go_into_the_ledger_once(album: Callable, gro
     assert single is not None and single.epsilon is not None and total is not None
     account = ledger.account("ada lovelace")
     assert account is not None and total.epsilon is None and len(account.sets) == 3
-    face, exact = account.sets[0], gaussian_epsilon(1e-5, 49 / (255 * 3072**0.5 * 3**0.5))  # three times sigma 49 on 32 px
-    assert face.covers == "the face without what is around it" and face.epsilon == pytest.approx(exact, rel=1e-6)
+    # three times sigma 49 on 32 px
+    face, exact = account.sets[0], gaussian_epsilon(1e-5, 49 / (255 * 3072**0.5 * 3**0.5))
+    assert face.covers == "the face without what is around it" and face.epsilon == pytest.approx(
+        exact, rel=1e-6
+    )
     assert face.epsilon < 3 * single.epsilon
     several = protect_photos([group], tmp_path / "group", ada, ledger=ledger)
     assert "2 chosen faces, the subject is one person" in several.refused[0].reason
@@ -206,7 +232,9 @@ def test_nothing_is_visible_that_the_ledger_does_not_know(
     assert visible(tmp_path / "out") == []
 
 
-def test_enrolled_people_are_recognised(group: Path, album: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enrolled_people_are_recognised(
+    group: Path, album: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     people = album("Eileen C/1.jpg", "Eileen C/2.jpg", "eileen d.jpg")
     ledger = Ledger(tmp_path / "ledger.jsonl")
     settings = replace(NOISE, enrolled=str(people))
@@ -247,13 +275,21 @@ class Named:
     needs_subjects: ClassVar[bool] = True
     calls: ClassVar[list[list[str]]] = []
 
-    def protect(self, images: torch.Tensor, *, subjects: Sequence[str], rng: torch.Generator | None = None) -> Release:
+    def protect(
+        self, images: torch.Tensor, *, subjects: Sequence[str], rng: torch.Generator | None = None
+    ) -> Release:
         self.calls.append(list(subjects))
-        return Release(images * 0 + len(subjects[0]) / 100, None, Guarantee.none("faces", reason="one for each subject"))
+        return Release(
+            images * 0 + len(subjects[0]) / 100, None, Guarantee.none("faces", reason="one for each subject")
+        )
 
     def certificate(self, release: Release) -> Certificate:
         return Certificate(
-            release="image", method="named", protection="named", guarantee=release.guarantee, images=len(release)
+            release="image",
+            method="named",
+            protection="named",
+            guarantee=release.guarantee,
+            images=len(release),
         )
 
 
@@ -271,8 +307,13 @@ def test_a_method_that_needs_subjects_gets_them_and_strangers_get_names_that_nev
         protect_photos([group], tmp_path / "out", Settings("named"))
     protect_photos([group], tmp_path / "out", Settings("named", subject="Ada", face="1"))
     assert named == [["Ada"]]
-    assert protect_photos([group], tmp_path / "out", Settings("named", subject=" ada", face="1")).done_before == 1
-    assert protect_photos([group], tmp_path / "out", Settings("named", subject="Bob", face="1")).protected == 1
+    assert (
+        protect_photos([group], tmp_path / "out", Settings("named", subject=" ada", face="1")).done_before
+        == 1
+    )
+    assert (
+        protect_photos([group], tmp_path / "out", Settings("named", subject="Bob", face="1")).protected == 1
+    )
 
     people = tmp_path / "people"
     people.mkdir()
@@ -296,14 +337,18 @@ class Whole(Named):
         return Release(-images, None, Guarantee.none("pictures", reason="they are only inverted"))
 
 
-def test_methods_for_whole_pictures_look_for_no_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_methods_for_whole_pictures_look_for_no_faces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(METHODS._entries, "whole", Whole)
     monkeypatch.setattr(faces_module, "find_faces", lambda photo, **how: pytest.fail("looked for faces"))
     picture = np.zeros((64, 96, 3), np.uint8)
     picture[:, :16] = picture[:, 80:] = 255  # beyond the middle square
     Image.fromarray(picture).save(tmp_path / "house.png")
     Image.new("L", (1, 1), 9).save(tmp_path / "dot.png")
-    summary = protect_photos([tmp_path / "house.png", tmp_path / "dot.png"], tmp_path / "out", Settings("whole"))
+    summary = protect_photos(
+        [tmp_path / "house.png", tmp_path / "dot.png"], tmp_path / "out", Settings("whole")
+    )
     assert (summary.protected, summary.faces_found) == (2, 0)
     with Image.open(tmp_path / "out/house.png") as made:
         assert made.size == (32, 32) and np.asarray(made).min() == 255

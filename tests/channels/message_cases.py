@@ -48,7 +48,12 @@ def message(images: int = 2, **changes: object) -> Message:
         "calibration": "as_published",
         "nominal_epsilon": 10.0,
         "pair_hash": "b" * 64,
-        "guarantee": {"epsilon": None, "basis": "none", "covers": ["private codes"], "assumptions": {"bounds": "public"}},
+        "guarantee": {
+            "epsilon": None,
+            "basis": "none",
+            "covers": ["private codes"],
+            "assumptions": {"bounds": "public"},
+        },
         "keyed": None,
         "snr_db": None,
         "symbols": pack(torch.randn(images, 24, generator=rng)),
@@ -59,4 +64,6 @@ def message(images: int = 2, **changes: object) -> Message:
 def plain(m: Message) -> tuple[object, ...]:
     """All fields, tensors as dtype, shape and bytes, so that equality is bit exact."""
     values = [getattr(m, field.name) for field in dataclasses.fields(m)]
-    return tuple((v.dtype, tuple(v.shape), v.numpy().tobytes()) if isinstance(v, torch.Tensor) else v for v in values)
+    return tuple(
+        (v.dtype, tuple(v.shape), v.numpy().tobytes()) if isinstance(v, torch.Tensor) else v for v in values
+    )

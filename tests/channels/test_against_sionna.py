@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our channels against Sionna's (extra `channels`), an independent implementation: noise, fading, subcarriers."""
+"""Our channels against Sionna's (extra `channels`), an independent implementation: noise, fading,
+subcarriers.
+"""
 
 import math
 import warnings
@@ -13,7 +15,9 @@ from semveil.channels import AWGN, OFDM, Fading, Link
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    sionna = pytest.importorskip("sionna.phy.channel", reason="needs sionna-no-rt: pip install 'semveil[channels]'")
+    sionna = pytest.importorskip(
+        "sionna.phy.channel", reason="needs sionna-no-rt: pip install 'semveil[channels]'"
+    )
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COUNT = 20_000
@@ -40,7 +44,8 @@ def test_noise_has_the_same_law_at_the_same_snr():
     theirs = sionna.AWGN()(sent, 10**-0.7)
     for part in (lambda y: y.real, lambda y: y.imag, torch.abs):
         assert same_law(part(ours), part(theirs))
-    assert not same_law(ours.real, sionna.AWGN()(sent, 2 * 10**-0.7).real)  # a noise power per axis would be seen
+    # a noise power per axis would be seen
+    assert not same_law(ours.real, sionna.AWGN()(sent, 2 * 10**-0.7).real)
 
 
 def test_rayleigh_fading_has_the_same_law():

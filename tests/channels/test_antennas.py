@@ -32,14 +32,18 @@ def test_snr_adds_up_and_its_outage_is_a_gamma_laws(antennas: int) -> None:
     for threshold in (3.0, 10.0):
         t = threshold / 10.0
         outage = 1 - math.exp(-t) * sum(t**k / math.factorial(k) for k in range(antennas))
-        assert float((snr < threshold).float().mean()) == pytest.approx(outage, abs=4 * math.sqrt(outage / COUNT))
+        assert float((snr < threshold).float().mean()) == pytest.approx(
+            outage, abs=4 * math.sqrt(outage / COUNT)
+        )
     error = (received - sent).abs().square().flatten()
     kept = snr > 3  # the mean of 1 / SNR of one antenna is infinite
     assert float(error[kept].mean()) == pytest.approx(float((1 / snr[kept]).mean()), rel=0.03)
 
 
 def test_on_awgn_four_antennas_are_worth_six_db() -> None:
-    errors = [(r - s).abs().square().mean() for s, r, _ in (combined(f"awgn:antennas={a}", 10.0) for a in (1, 4))]
+    errors = [
+        (r - s).abs().square().mean() for s, r, _ in (combined(f"awgn:antennas={a}", 10.0) for a in (1, 4))
+    ]
     assert float(errors[0] / errors[1]) == pytest.approx(4, rel=0.05)
 
 

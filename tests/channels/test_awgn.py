@@ -99,7 +99,11 @@ def test_each_message_may_have_its_own_snr():
     snr_db = torch.tensor([0.0, 20.0, math.inf])
     sent = torch.zeros(3, 50_000, dtype=torch.complex64)
     noise = awgn(sent, snr_db, rng=torch.Generator().manual_seed(0)).numpy()
-    assert power_fits(noise[0].astype(complex), 1.0) and power_fits(noise[1].astype(complex), 0.01) and not noise[2].any()
+    assert (
+        power_fits(noise[0].astype(complex), 1.0)
+        and power_fits(noise[1].astype(complex), 0.01)
+        and not noise[2].any()
+    )
     assert not power_fits(noise[0].astype(complex), 0.01)
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Channels against closed forms: power, error rates, outage, K-factor, correlation, delays, and gradients through all."""
+"""Channels against closed forms: power, error rates, outage, K-factor, correlation, delays, and gradients
+through all.
+"""
 
 import math
 
@@ -8,7 +10,17 @@ import pytest
 import torch
 from scipy import stats
 
-from semveil.channels import AWGN, CHANNELS, OFDM, ClippedAWGN, Fading, Link, PhaseOffset, TimingOffset, wiretap
+from semveil.channels import (
+    AWGN,
+    CHANNELS,
+    OFDM,
+    ClippedAWGN,
+    Fading,
+    Link,
+    PhaseOffset,
+    TimingOffset,
+    wiretap,
+)
 
 LEVEL = 1e-6
 CASES = [
@@ -27,7 +39,9 @@ def qpsk(count: int, length: int, seed: int = 9) -> torch.Tensor:
 
 
 def errors(sent: torch.Tensor, received: torch.Tensor) -> int:
-    return int((sent.real.sign() != received.real.sign()).sum() + (sent.imag.sign() != received.imag.sign()).sum())
+    return int(
+        (sent.real.sign() != received.real.sign()).sum() + (sent.imag.sign() != received.imag.sign()).sum()
+    )
 
 
 def within(count: int, trials: int, share: float) -> bool:
@@ -40,7 +54,9 @@ def test_the_state_explains_what_is_received(channel):
     sent = torch.randn(3, 48, dtype=torch.complex128, generator=rng())
     quiet, state = channel(sent, math.inf, rng(1))
     if isinstance(channel, ClippedAWGN):
-        assert (quiet.abs() <= channel.amplitude * (1 + 1e-12)).all() and torch.allclose(quiet.angle(), sent.angle())
+        assert (quiet.abs() <= channel.amplitude * (1 + 1e-12)).all() and torch.allclose(
+            quiet.angle(), sent.angle()
+        )
     elif state.domain == "symbols":
         torch.testing.assert_close(quiet, state.gain * sent)
     else:
@@ -67,11 +83,13 @@ def test_fading_has_unit_mean_power_and_noise_follows_the_snr(channel):
 def test_error_rates_of_qpsk_are_those_of_the_closed_forms(snr_db):
     sent, snr = qpsk(1, 400_000), 10 ** (snr_db / 10)
     assert within(errors(sent, AWGN()(sent, snr_db, rng()).received), 800_000, stats.norm.sf(math.sqrt(snr)))
-    # a bit has half the symbol's SNR: (1 - sqrt(g / (1 + g))) / 2 with g = snr / 2; one gain a symbol, two bits each
+    # a bit has half the symbol's SNR: (1 - sqrt(g / (1 + g))) / 2 with g = snr / 2; one gain a symbol, two
+    # bits each
     share = (1 - math.sqrt(snr / 2 / (1 + snr / 2))) / 2
     blocks = Link(Fading(coherence=1), equaliser="zf")(sent, snr_db, rng()).received
     found = errors(sent, blocks)
-    assert abs(found / 800_000 - share) < 5 * math.sqrt(2 * share / 800_000)  # the two bits of a symbol fade together
+    # the two bits of a symbol fade together
+    assert abs(found / 800_000 - share) < 5 * math.sqrt(2 * share / 800_000)
     assert not within(found, 800_000, stats.norm.sf(math.sqrt(snr)))
 
 
@@ -88,13 +106,19 @@ def test_outage_of_rayleigh_is_exponential_and_of_rician_marcums():
 
 @pytest.mark.parametrize("k_db", [0.0, 6.0, 12.0])
 def test_the_k_factor_from_moments(k_db):
-    """K from the second and fourth moment (Greenstein et al. 1999): sqrt(2 m2^2 - m4) is the power of the line of sight."""
-    power = Fading(k_db)(torch.ones(400_000, 1, dtype=torch.complex128), 10.0, rng()).state.gain.abs().square()
+    """K from the second and fourth moment (Greenstein et al. 1999): sqrt(2 m2^2 - m4) is the power of the
+    line of sight.
+    """
+    power = (
+        Fading(k_db)(torch.ones(400_000, 1, dtype=torch.complex128), 10.0, rng()).state.gain.abs().square()
+    )
     sight = math.sqrt(float(2 * power.mean() ** 2 - power.square().mean()))
     assert sight / (1 - sight) == pytest.approx(10 ** (k_db / 10), rel=0.05)
 
 
-@pytest.mark.parametrize("channel", [Fading(coherence=4), Fading(6.0, 4), OFDM(16, 4), PhaseOffset(0.02)], ids=str)
+@pytest.mark.parametrize(
+    "channel", [Fading(coherence=4), Fading(6.0, 4), OFDM(16, 4), PhaseOffset(0.02)], ids=str
+)
 def test_the_public_correlation_is_that_of_the_draws(channel):
     count, places = 40_000, torch.tensor([0, 1, 3, 4, 11])
     gain = channel(torch.ones(count, 12, dtype=torch.complex128), 10.0, rng()).state.gain[:, places]
@@ -144,7 +168,9 @@ def test_clipping_of_gaussian_symbols_costs_what_bussgang_says():
     """E |clip(s)|^2 = 1 - exp(-A^2) for s ~ CN(0, 1): the power that the amplifier loses."""
     sent = torch.randn(1, 200_000, dtype=torch.complex128, generator=rng())
     out = ClippedAWGN(0.0)(sent, math.inf).received
-    assert float(out.abs().square().mean()) == pytest.approx(1 - math.exp(-1), abs=5 * 0.4 / math.sqrt(200_000))
+    assert float(out.abs().square().mean()) == pytest.approx(
+        1 - math.exp(-1), abs=5 * 0.4 / math.sqrt(200_000)
+    )
 
 
 @pytest.mark.parametrize("name", list(CHANNELS))

@@ -63,7 +63,12 @@ def genuine(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object]
 @given(data=st.data())
 def test_a_forged_header_never_raises_anything_but_the_message_error(path, genuine, data):
     header, payload = json.loads(json.dumps(genuine[0])), genuine[1]
-    junk = json_values | st.integers(-(2**70), 2**70) | st.just(10**400) | st.lists(st.integers(-2, 1 << 40), max_size=3)
+    junk = (
+        json_values
+        | st.integers(-(2**70), 2**70)
+        | st.just(10**400)
+        | st.lists(st.integers(-2, 1 << 40), max_size=3)
+    )
     for name in data.draw(st.lists(st.sampled_from([*header, "extra"]), min_size=1, max_size=3)):
         match data.draw(st.sampled_from(["replace", "delete", "nested"])):
             case "replace":
@@ -104,19 +109,31 @@ def test_symbols_that_are_not_finite_are_refused_at_both_ends(path, genuine, val
 
 def test_lengths_are_not_believed(path, genuine):
     header, payload = genuine
-    for shapes in ({"symbols": [2, 1 << 40]}, {"symbols": [2, 11]}, {"gains": [1 << 30, 1 << 30]}, {"gains": [-2, 1]}):
+    for shapes in (
+        {"symbols": [2, 1 << 40]},
+        {"symbols": [2, 11]},
+        {"gains": [1 << 30, 1 << 30]},
+        {"gains": [-2, 1]},
+    ):
         forged(path, header | {"tensors": header["tensors"] | shapes}, payload)
         with pytest.raises(MessageError):
             read_message(path)
-    for header_length, payload_length, text in ((0xFFFFFFFF, 0, "at most 1,048,576 are allowed"), (10, 1 << 63, "cut off")):
-        path.write_bytes(container.PREFIX.pack(container.MAGIC, FORMAT_VERSION, header_length, payload_length) + b"x" * 100)
+    for header_length, payload_length, text in (
+        (0xFFFFFFFF, 0, "at most 1,048,576 are allowed"),
+        (10, 1 << 63, "cut off"),
+    ):
+        path.write_bytes(
+            container.PREFIX.pack(container.MAGIC, FORMAT_VERSION, header_length, payload_length) + b"x" * 100
+        )
         with pytest.raises(MessageError, match=text):
             read_message(path)
 
 
 def test_other_versions_are_named(path, genuine):
     forged(path, *genuine, version=STORED_VERSION + 1)
-    with pytest.raises(MessageError, match=r"format version 4, this semveil reads version 3; upgrade semveil"):
+    with pytest.raises(
+        MessageError, match=r"format version 4, this semveil reads version 3; upgrade semveil"
+    ):
         read_message(path)
     forged(path, *genuine, version=0)
     with pytest.raises(MessageError, match=r"format version 0, this semveil reads version 2$"):

@@ -30,7 +30,9 @@ names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 
 
 def reals(*shape: int, lowest: float | None = None) -> st.SearchStrategy[torch.Tensor]:
-    elements = st.floats(lowest, width=32, allow_nan=False, allow_infinity=False, exclude_min=lowest is not None)
+    elements = st.floats(
+        lowest, width=32, allow_nan=False, allow_infinity=False, exclude_min=lowest is not None
+    )
     return arrays("float32", shape, elements=elements).map(torch.from_numpy)
 
 
@@ -76,7 +78,9 @@ def test_equal_content_gives_equal_bytes_however_it_was_made(path):
     write_message(path, message(guarantee={"a": 1, "b": 2}, nominal_epsilon=10, snr_db=20))
     first = path.read_bytes()
     twisted = message().symbols.conj().conj().t().contiguous().t()
-    write_message(path, message(guarantee={"b": 2, "a": 1}, nominal_epsilon=10.0, snr_db=20.0, symbols=twisted))
+    write_message(
+        path, message(guarantee={"b": 2, "a": 1}, nominal_epsilon=10.0, snr_db=20.0, symbols=twisted)
+    )
     assert path.read_bytes() == first
 
 
@@ -197,7 +201,13 @@ def test_writing_into_a_missing_folder_is_a_clear_error(tmp_path):
         write_message(tmp_path / "absent" / "m.svl", message())
 
 
-GOOD = {"nonce": bytes(32), "source": {"kind": "file"}, "parameters": {}, "sealed": b"", "authenticated": True}
+GOOD = {
+    "nonce": bytes(32),
+    "source": {"kind": "file"},
+    "parameters": {},
+    "sealed": b"",
+    "authenticated": True,
+}
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,9 @@ def test_what_is_no_batch_of_reals_is_refused(reals):
         pack(reals)
 
 
-@pytest.mark.parametrize("symbols", [torch.zeros(1, 4), torch.zeros(4, dtype=torch.complex64), torch.zeros(1, 0) + 0j])
+@pytest.mark.parametrize(
+    "symbols", [torch.zeros(1, 4), torch.zeros(4, dtype=torch.complex64), torch.zeros(1, 0) + 0j]
+)
 def test_what_is_no_batch_of_symbols_is_refused(symbols):
     with pytest.raises(ValueError, match="symbols must be complex"):
         unpack(symbols)

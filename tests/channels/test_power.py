@@ -37,7 +37,9 @@ def test_sent_power_is_as_asked_and_the_receiver_recovers(seed, exponent, power)
     before = symbols.clone()
     sent, gain = normalise_power(symbols, power)
     assert torch.equal(symbols, before)
-    torch.testing.assert_close(sent.abs().double().square().mean(1), torch.full((3,), power).double(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        sent.abs().double().square().mean(1), torch.full((3,), power).double(), rtol=1e-6, atol=0
+    )
     # Three float32 roundings: times g, inverse, times 1/g.
     torch.testing.assert_close(denormalise_power(sent, gain), symbols, rtol=4 * 2**-24 * 2, atol=0)
 
@@ -74,7 +76,9 @@ def test_a_power_that_is_none_is_refused(power):
         normalise_power_blocks(noise(1, 4), [torch.arange(4)], power)
 
 
-@pytest.mark.parametrize("gain", [torch.ones(3), torch.ones(2, 1), torch.tensor([1, 0.0]), torch.tensor([1, math.nan])])
+@pytest.mark.parametrize(
+    "gain", [torch.ones(3), torch.ones(2, 1), torch.tensor([1, 0.0]), torch.tensor([1, math.nan])]
+)
 def test_a_wrong_gain_is_refused(gain):
     with pytest.raises(ValueError, match="gains must be finite, positive and of shape"):
         denormalise_power(noise(2, 4), gain)
@@ -126,7 +130,9 @@ PRINTED = {1: "24.9", 5: "4.98", 10: "2.49", 30: "0.83", 100: "0.25", 800: "0.06
 
 
 def closed_form(epsilon: float) -> float:
-    """10^(-20/20) * root mean square of what is sent; a quarter of it has the variance of Laplace(351.88/epsilon) on top."""
+    """10^(-20/20) * root mean square of what is sent; a quarter of it has the variance of
+    Laplace(351.88/epsilon) on top.
+    """
     return 0.1 * math.sqrt(COMMON_VARIANCE + 0.25 * 2 * (351.88 / epsilon) ** 2)
 
 
@@ -159,8 +165,8 @@ def test_genuine_noise_drowns_the_receiver_under_one_gain(epsilon):
     expected = closed_form(epsilon)
     assert digits(expected, PRINTED[epsilon]) == PRINTED[epsilon]
     latents = noised_latents(epsilon)
-    # Five standard errors of the measured deviation: Gaussian error over n reals (kurtosis 3), and the power of the n_p
-    # Laplace samples per message (kurtosis 6), each halved by the square root.
+    # Five standard errors of the measured deviation: Gaussian error over n reals (kurtosis 3), and the power
+    # of the n_p Laplace samples per message (kurtosis 6), each halved by the square root.
     reals, private = latents.numel(), latents.numel() // 4
     tolerance = 5 * math.sqrt(2 / reals + 5 / private) / 2
     assert received_error(latents).std().item() == pytest.approx(expected, rel=tolerance)
@@ -176,5 +182,7 @@ def test_a_gain_per_block_frees_the_common_codes_of_it(epsilon):
     received = denormalise_power_blocks(awgn(sent, 20.0, rng=torch.Generator().manual_seed(1)), gains, blocks)
     error = received - pack(latents)
     common = torch.view_as_real(error[:, blocks[1]])
-    assert common.std().item() == pytest.approx(0.1 * math.sqrt(COMMON_VARIANCE), rel=5 * math.sqrt(4 / common.numel()) / 2)
+    assert common.std().item() == pytest.approx(
+        0.1 * math.sqrt(COMMON_VARIANCE), rel=5 * math.sqrt(4 / common.numel()) / 2
+    )
     assert received_error(latents).std().item() > 1.1 * common.std().item()

@@ -19,7 +19,12 @@ def table(weights: list[int]) -> Table:
     return Table((0, *(end + i for i, end in enumerate(ends, 1))))
 
 
-@given(st.lists(st.tuples(st.lists(st.integers(1, 10**6), min_size=1, max_size=300), st.integers(0, 10**9)), max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(1, 10**6), min_size=1, max_size=300), st.integers(0, 10**9)),
+        max_size=60,
+    )
+)
 def test_what_was_encoded_comes_back(text: list[tuple[list[int], int]]) -> None:
     tables = [table(weights) for weights, _ in text]
     symbols = [number % len(weights) for weights, number in text]
@@ -40,7 +45,9 @@ def test_the_length_is_the_information_content() -> None:
 
 
 def test_carries_run_through() -> None:
-    """The last symbol of many: the lower end of the interval is full of ones, and a carry crosses all of them."""
+    """The last symbol of many: the lower end of the interval is full of ones, and a carry crosses all of
+    them.
+    """
     for last in (0, 65_535):
         symbols = [65_535] * 50 + [last, 1]
         assert decode(encode((symbol, UNIFORM) for symbol in symbols), [UNIFORM] * 52) == symbols

@@ -7,7 +7,17 @@ import pytest
 import torch
 from scipy import special
 
-from semveil.channels import AWGN, OFDM, ChannelState, Fading, Link, PhaseOffset, TimingOffset, bandwidth, parse_link
+from semveil.channels import (
+    AWGN,
+    OFDM,
+    ChannelState,
+    Fading,
+    Link,
+    PhaseOffset,
+    TimingOffset,
+    bandwidth,
+    parse_link,
+)
 from semveil.channels.pilots import Pilots
 from semveil.channels.receiver import estimate_gain
 
@@ -23,12 +33,20 @@ def payload(count: int, length: int) -> torch.Tensor:
     return torch.randn(count, length, dtype=torch.complex128, generator=rng(7))
 
 
-def error(link: Link, count: int = 4000, length: int = 24, snr_db: float = SNR_DB) -> tuple[float, float, float]:
-    """Mean square error of the received payload, its standard error over messages, and what the state promises."""
+def error(
+    link: Link, count: int = 4000, length: int = 24, snr_db: float = SNR_DB
+) -> tuple[float, float, float]:
+    """Mean square error of the received payload, its standard error over messages, and what the state
+    promises.
+    """
     sent = payload(count, length)
     received, state = link(sent, snr_db, rng())
     per_message = (received - sent).abs().square().mean(1)
-    return float(per_message.mean()), float(per_message.std() / math.sqrt(count)), float(state.error_power.mean())
+    return (
+        float(per_message.mean()),
+        float(per_message.std() / math.sqrt(count)),
+        float(state.error_power.mean()),
+    )
 
 
 def test_pilots_go_in_and_out():
@@ -36,7 +54,9 @@ def test_pilots_go_in_and_out():
         pilots, sent = Pilots(7), payload(2, length)
         frame = pilots.insert(sent)
         assert frame.shape[1] == pilots.frame(length) == length + len(pilots.places(frame.shape[1]))
-        assert torch.equal(pilots.payload(frame), sent) and (frame[:, pilots.places(frame.shape[1])] == 1).all()
+        assert (
+            torch.equal(pilots.payload(frame), sent) and (frame[:, pilots.places(frame.shape[1])] == 1).all()
+        )
     with pytest.raises(ValueError, match="at least 2"):
         Pilots(1)
     with pytest.raises(ValueError, match="at least 2"):  # wrong even where the receiver needs none
@@ -44,10 +64,14 @@ def test_pilots_go_in_and_out():
 
 
 @pytest.mark.parametrize(
-    ("channel", "pilots", "taps"), [(Fading(), 6, 1), (Fading(coherence=12), 4, 1), (OFDM(32, 4), 4, 4)], ids=str
+    ("channel", "pilots", "taps"),
+    [(Fading(), 6, 1), (Fading(coherence=12), 4, 1), (OFDM(32, 4), 4, 4)],
+    ids=str,
 )
 def test_estimates_have_the_errors_of_the_closed_forms(channel, pilots, taps):
-    """Least squares: unknowns / pilots * sigma^2; MMSE under equal taps or one tap: 1 / (1 / p + pilots / sigma^2) each."""
+    """Least squares: unknowns / pilots * sigma^2; MMSE under equal taps or one tap: 1 / (1 / p + pilots /
+    sigma^2) each.
+    """
     pattern, frame = Pilots(pilots), torch.ones(20_000, 36 if taps == 1 else 32, dtype=torch.complex128)
     received, state = channel(frame, SNR_DB, rng())
     within = {6: 6, 4: 3 if taps == 1 else 8}[pilots]  # pilots that see the same unknowns
@@ -57,12 +81,16 @@ def test_estimates_have_the_errors_of_the_closed_forms(channel, pilots, taps):
         found = estimate_gain(received, state.noise_power, pattern, channel, mmse=mmse)
         actual = (found.gain - state.gain).abs().square().mean(1)
         assert abs(float(actual.mean()) - value) < 5 * float(actual.std()) / math.sqrt(len(actual))
-        torch.testing.assert_close(found.error.mean(), torch.tensor(value, dtype=torch.float64), rtol=1e-6, atol=0)
+        torch.testing.assert_close(
+            found.error.mean(), torch.tensor(value, dtype=torch.float64), rtol=1e-6, atol=0
+        )
     assert expected[True] < expected[False]
 
 
 def test_gain_of_the_mmse_equaliser_over_rayleigh():
-    """E[sigma^2 / (|h|^2 + sigma^2)] = sigma^2 e^(sigma^2) E1(sigma^2); zero forcing has no finite mean square error."""
+    """E[sigma^2 / (|h|^2 + sigma^2)] = sigma^2 e^(sigma^2) E1(sigma^2); zero forcing has no finite mean
+    square error.
+    """
     found, spread, promised = error(Link(Fading(coherence=1), equaliser="mmse"), length=50)
     expected = NOISE * math.exp(NOISE) * special.exp1(NOISE)
     assert abs(found - expected) < 5 * spread
@@ -84,13 +112,15 @@ def test_the_state_promises_what_is_left(channel, csi, equaliser):
     if equaliser == "zf" and not isinstance(channel, PhaseOffset):
         pytest.skip("no finite mean square error")
     found, spread, promised = error(Link(channel, csi=csi, equaliser=equaliser, pilots=4))
-    # an estimate's error counts as independent noise; with estimates the promise is near, with perfect knowledge exact
+    # an estimate's error counts as independent noise; with estimates the promise is near, with perfect
+    # knowledge exact
     assert abs(found - promised) < 5 * spread + (0 if csi == "perfect" else 0.1 * promised)
 
 
 def test_more_knowledge_is_better():
     by_csi = {
-        csi: error(Link(Fading(coherence=12), csi=csi, equaliser="mmse", pilots=6))[0] for csi in ("perfect", "mmse", "ls")
+        csi: error(Link(Fading(coherence=12), csi=csi, equaliser="mmse", pilots=6))[0]
+        for csi in ("perfect", "mmse", "ls")
     }
     blind = error(Link(Fading(coherence=12), csi="none"))[0]
     assert by_csi["perfect"] < by_csi["mmse"] < by_csi["ls"] < blind

@@ -37,7 +37,9 @@ def test_rounding_costs_what_it_says(snr_db: float) -> None:
     sent = symbols()
     error = (rounded(sent, step_for(snr_db)) - sent).abs().square()
     spread = float(error.std()) / len(error[0]) ** 0.5
-    assert abs(float(error.mean()) - float(noise_power(snr_db + 15))) < 5 * spread + 0.02 * float(error.mean())
+    assert abs(float(error.mean()) - float(noise_power(snr_db + 15))) < 5 * spread + 0.02 * float(
+        error.mean()
+    )
 
 
 def test_too_many_bits_are_refused() -> None:

@@ -55,7 +55,9 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def semveil(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+def semveil(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
     """Run a command line in this process."""
     from semveil.cli.main import main
 
@@ -75,7 +77,12 @@ def process(home: Path) -> Callable[..., Outcome]:
     """Run a command line in a process of its own."""
 
     def call(*arguments: str | Path) -> Outcome:
-        environment = {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "SEMVEIL_HOME": str(home),
+            "PYTHONPATH": str(SRC),
+            "OMP_NUM_THREADS": "1",
+        }
         command = [sys.executable, "-m", "semveil", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
         return Outcome(done.returncode, done.stdout, done.stderr)
@@ -114,7 +121,12 @@ def face_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = rng.integers(0, 13, (12, 32, 32)).astype(np.uint8)
     path = tmp_path_factory.mktemp("faces") / "faces.npz"
     FaceSet(
-        pixels, np.full((12, 32, 32), 255, np.uint8), labels, names, names, np.where(np.arange(12) == 11, "test", "training")
+        pixels,
+        np.full((12, 32, 32), 255, np.uint8),
+        labels,
+        names,
+        names,
+        np.where(np.arange(12) == 11, "test", "training"),
     ).save(path)
     return path
 
@@ -135,5 +147,7 @@ def quick() -> list[str]:
         "discriminator_width": 8,
         "adversarial_from": 1,
     }
-    settings |= {f"generator.{k}": v for k, v in generator.items()} | {f"encoder.{k}": v for k, v in encoder.items()}
+    settings |= {f"generator.{k}": v for k, v in generator.items()} | {
+        f"encoder.{k}": v for k, v in encoder.items()
+    }
     return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]

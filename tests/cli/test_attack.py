@@ -22,14 +22,19 @@ def test_every_eve_makes_a_picture(semveil: Callable, photo: Path, tmp_path: Pat
     assert tuple(one["attack"] for one in json.loads(found.stdout)["attacks"]) == named
     assert {path.stem for path in out.glob("*.png")} == set(named)
     verdict = json.loads(found.stdout)["verdict"]
-    assert (verdict["reference"], [score["attack"] for score in verdict["scores"]]) == ("Bob's picture", list(named))
+    assert (verdict["reference"], [score["attack"] for score in verdict["scores"]]) == (
+        "Bob's picture",
+        list(named),
+    )
     assert verdict["outcome"] in ("undone", "partly undone", "held")
     assert verdict == json.loads((out / "result.json").read_text())["verdict"]
 
 
 def test_a_keyed_message_needs_no_key_to_be_attacked(semveil: Callable, photo: Path, tmp_path: Path) -> None:
     assert semveil("keygen", "--out", tmp_path / "k.key").code == 0
-    sent = semveil("send", photo, *ALICE, "--key", tmp_path / "k.key", "--private", "skin", "--out", tmp_path / "m.svl")
+    sent = semveil(
+        "send", photo, *ALICE, "--key", tmp_path / "k.key", "--private", "skin", "--out", tmp_path / "m.svl"
+    )
     assert sent.code == 0
     chosen = ("--attack", "impute", "--attack", "direct")
     found = semveil("attack", tmp_path / "m.svl", *FEW, *chosen, "--out", tmp_path / "out", "--json")
@@ -37,12 +42,18 @@ def test_a_keyed_message_needs_no_key_to_be_attacked(semveil: Callable, photo: P
     result = json.loads(found.stdout)
     assert [one["attack"] for one in result["attacks"]] == ["direct", "impute"]
     assert result["verdict"] is None  # nobody can tell from the message what the photo shows
-    told = semveil("attack", tmp_path / "m.svl", *FEW, *chosen[:2], "--photo", photo, "--out", tmp_path / "out")
+    told = semveil(
+        "attack", tmp_path / "m.svl", *FEW, *chosen[:2], "--photo", photo, "--out", tmp_path / "out"
+    )
     assert "Verdict: " in told.stdout and "Compared: with the photo" in told.stdout
 
 
-@pytest.mark.parametrize(("name", "words"), [("inpute", "did you mean 'impute'"), ("multi-shot", "does not apply")])
-def test_attacks_that_cannot_be_run_are_named(semveil: Callable, photo: Path, tmp_path: Path, name: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"), [("inpute", "did you mean 'impute'"), ("multi-shot", "does not apply")]
+)
+def test_attacks_that_cannot_be_run_are_named(
+    semveil: Callable, photo: Path, tmp_path: Path, name: str, words: str
+) -> None:
     assert semveil("send", photo, *ALICE, "--protection", "none", "--out", tmp_path / "m.svl").code == 0
     found = semveil("attack", tmp_path / "m.svl", *FEW, "--attack", name, "--out", tmp_path / "out")
     assert found.code == 2 and words in found.stderr, found
@@ -55,6 +66,13 @@ def test_an_attack_does_not_replace_the_photo_it_is_judged_by(
     mine = tmp_path / "direct.png"
     Image.open(photo).save(mine)
     before = mine.read_bytes()
-    assert semveil("send", mine, "--model", "tiny", "--protection", "none", "--out", tmp_path / "m.svl").code == 0
-    failed(semveil("attack", tmp_path / "m.svl", "--photo", mine, "--attack", "direct", "--out", tmp_path), 5, "would be lost")
+    assert (
+        semveil("send", mine, "--model", "tiny", "--protection", "none", "--out", tmp_path / "m.svl").code
+        == 0
+    )
+    failed(
+        semveil("attack", tmp_path / "m.svl", "--photo", mine, "--attack", "direct", "--out", tmp_path),
+        5,
+        "would be lost",
+    )
     assert mine.read_bytes() == before

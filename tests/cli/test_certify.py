@@ -14,7 +14,13 @@ from privacy.certificate_cases import FULL
 from semveil.channels import write_message
 from semveil.cli import main as command_line
 from semveil.cli.certified import certified_lines
-from semveil.data.certified import certificate_path, certified_picture, read_certificate, save_certified_png, write_certificate
+from semveil.data.certified import (
+    certificate_path,
+    certified_picture,
+    read_certificate,
+    save_certified_png,
+    write_certificate,
+)
 from semveil.data.save import save_png
 from semveil.link.outputs import publish_outputs
 from semveil.privacy.guarantee import Basis, Guarantee
@@ -39,7 +45,11 @@ def test_an_output_with_its_certificate(certify: Callable, tmp_path: Path) -> No
     for name, found in ((tmp_path / "eve.png", "whose hash matches"), (path, "checked against eve.png")):
         code, out, err = certify(name)
         assert (code, err) == (0, "")
-        assert out.startswith("In short: part of the photo is protected") and "not signed" in out and found in out
+        assert (
+            out.startswith("In short: part of the photo is protected")
+            and "not signed" in out
+            and found in out
+        )
     (tmp_path / "eve.png").unlink()
     assert "not checked: eve.png does not lie beside it" in certify(path)[1]
 
@@ -54,7 +64,9 @@ def test_a_picture_with_its_certificate_inside(certify: Callable, tmp_path: Path
 
 
 def test_a_message_speaks_for_itself_until_it_has_a_certificate(certify: Callable, tmp_path: Path) -> None:
-    claim = Guarantee.none("the private codes", reason="the network is deterministic", not_covered=("the other codes",))
+    claim = Guarantee.none(
+        "the private codes", reason="the network is deterministic", not_covered=("the other codes",)
+    )
     sent = message(guarantee=claim.as_dict())
     write_message(tmp_path / "m.svl", sent)
     code, out, _ = certify(tmp_path / "m.svl")
@@ -74,7 +86,9 @@ def test_a_message_speaks_for_itself_until_it_has_a_certificate(certify: Callabl
         ("no-guarantee.svl", "no valid guarantee|cannot be certified"),
     ],
 )
-def test_what_cannot_be_explained_is_one_line(certify: Callable, tmp_path: Path, name: str, words: str) -> None:
+def test_what_cannot_be_explained_is_one_line(
+    certify: Callable, tmp_path: Path, name: str, words: str
+) -> None:
     save_png(tmp_path / "plain.png", PICTURE)
     save_png(tmp_path / "changed.png", PICTURE)
     write_certificate(tmp_path / "changed.png", MADE)

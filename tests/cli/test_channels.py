@@ -23,16 +23,24 @@ def test_each_receiver_has_a_channel(
     semveil: Callable, message: Path, tmp_path: Path, pixels: Callable, verb: str, option: str
 ) -> None:
     def picture(name: str, *words: str) -> np.ndarray:
-        assert semveil(verb, message, "--snr-db", "200", "--seed", "1", *words, "--out", tmp_path / name).code == 0
+        assert (
+            semveil(verb, message, "--snr-db", "200", "--seed", "1", *words, "--out", tmp_path / name).code
+            == 0
+        )
         return pixels(tmp_path / name).astype(int)
 
     plain = picture("plain.png")
-    for words in (("--channel", "rayleigh:csi=ls,pilots=8"), (option, "ofdm:subcarriers=16,taps=2,csi=mmse,pilots=4")):
+    for words in (
+        ("--channel", "rayleigh:csi=ls,pilots=8"),
+        (option, "ofdm:subcarriers=16,taps=2,csi=mmse,pilots=4"),
+    ):
         assert np.abs(picture("known.png", *words) - plain).max() <= 2  # equalised, and no noise to speak of
     assert np.abs(picture("blind.png", "--channel", "rayleigh:csi=none") - plain).max() > 10
 
 
-def test_transmit_gives_each_party_its_channel(semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable) -> None:
+def test_transmit_gives_each_party_its_channel(
+    semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable
+) -> None:
     words = (
         "--snr-db",
         "200",
@@ -47,13 +55,21 @@ def test_transmit_gives_each_party_its_channel(semveil: Callable, photo: Path, t
     done = semveil("transmit", photo, *ALICE, *words)
     config = json.loads(done.stdout)["config"]
     assert (config["channel"], config["eve_channel"]) == ("awgn", "timing:delay=7.5,csi=none")
-    source, bob, eve = (pixels(tmp_path / "out" / f"{name}.png").astype(int) for name in ("inverted", "bob", "eve"))
+    source, bob, eve = (
+        pixels(tmp_path / "out" / f"{name}.png").astype(int) for name in ("inverted", "bob", "eve")
+    )
     assert np.abs(bob - source).max() <= 2 < np.abs(eve - source).max()
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("raleigh", "did you mean 'rayleigh'"), ("ofdm:csi=ls,pilots=48", "--channel"), ("awgn:csi=maybe", "no csi named")],
+    [
+        ("raleigh", "did you mean 'rayleigh'"),
+        ("ofdm:csi=ls,pilots=48", "--channel"),
+        ("awgn:csi=maybe", "no csi named"),
+    ],
 )
-def test_a_channel_that_is_none_is_one_line(semveil: Callable, failed: Callable, tmp_path: Path, text: str, words: str) -> None:
+def test_a_channel_that_is_none_is_one_line(
+    semveil: Callable, failed: Callable, tmp_path: Path, text: str, words: str
+) -> None:
     failed(semveil("receive", tmp_path / "no.svl", "--channel", text, "--out", tmp_path / "x.png"), 2, words)

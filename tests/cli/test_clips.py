@@ -32,10 +32,16 @@ def test_a_clip_is_protected_and_told_of(semveil: Callable, clip: Path, tmp_path
     }  # fmt: skip
     assert told["per_photo"][0]["clip"]["missed"] == 0
     certified = semveil("certify", tmp_path / "out" / "private name.mp4")
-    assert certified.code == 0 and "guaranteed about this clip" in certified.stdout and "voices" in certified.stdout
+    assert (
+        certified.code == 0
+        and "guaranteed about this clip" in certified.stdout
+        and "voices" in certified.stdout
+    )
 
 
-def test_what_does_not_go_with_clips_is_one_line(semveil: Callable, failed: Callable, clip: Path, tmp_path: Path) -> None:
+def test_what_does_not_go_with_clips_is_one_line(
+    semveil: Callable, failed: Callable, clip: Path, tmp_path: Path
+) -> None:
     out = ("--out", tmp_path / "out")
     failed(semveil("protect", clip, *BLUR, "--crops", *out), 2, "clips are kept whole")
     failed(semveil("protect", clip, *BLUR, "--draw-per", "noise", *out), 2, "differences would be published")
@@ -44,17 +50,27 @@ def test_what_does_not_go_with_clips_is_one_line(semveil: Callable, failed: Call
     failed(semveil("protect", clip, *BLUR, "--keep", "aligned", *out), 2, "are for photos")
     clip.write_bytes(clip.read_bytes()[:500])
     answer = semveil("protect", clip, *BLUR, *out)
-    assert answer.code == 3 and "refused" in answer.stderr and "private name.mov' cannot be read as a clip" in answer.stderr
+    assert (
+        answer.code == 3
+        and "refused" in answer.stderr
+        and "private name.mov' cannot be read as a clip" in answer.stderr
+    )
     assert len(answer.stderr.splitlines()) == 1
     assert not list((tmp_path / "out").glob("*.mp4"))
 
 
-def test_the_original_comes_back_byte_for_byte(semveil: Callable, failed: Callable, clip: Path, tmp_path: Path) -> None:
+def test_the_original_comes_back_byte_for_byte(
+    semveil: Callable, failed: Callable, clip: Path, tmp_path: Path
+) -> None:
     keys = [tmp_path / "my.key", tmp_path / "other.key"]
     for key in keys:
         assert semveil("keygen", "--out", key).code == 0
     sealing = ("--reversible", "--key", keys[0])
-    failed(semveil("protect", clip, *BLUR, "--out", tmp_path / "out", *sealing, "--sealed-in"), 2, "lies beside it")
+    failed(
+        semveil("protect", clip, *BLUR, "--out", tmp_path / "out", *sealing, "--sealed-in"),
+        2,
+        "lies beside it",
+    )
     answer = semveil("protect", clip, *BLUR, "--out", tmp_path / "out", *sealing)
     assert answer.code == 0 and "the files of clips, lie sealed" in answer.stdout
     made, back = tmp_path / "out" / "private name.mp4", tmp_path / "out" / "private name.restored.mov"

@@ -49,7 +49,19 @@ def test_options_of_the_command_and_of_the_method_are_read(
     answer = semveil("protect", photo, "--out", tmp_path / "out", "--config", config(MOSAIC))
     result = json.loads(answer.stdout)
     assert (result["method"], result["layout"], result["photos"]["protected"]) == ("mosaic", "crops", 1)
-    as_given = semveil("protect", photo, "--out", tmp_path / "out", "--method", "mosaic", "--block", 8, "--size", 64, "--json")
+    as_given = semveil(
+        "protect",
+        photo,
+        "--out",
+        tmp_path / "out",
+        "--method",
+        "mosaic",
+        "--block",
+        8,
+        "--size",
+        64,
+        "--json",
+    )
     assert json.loads(as_given.stdout)["photos"]["done_before"] == 1  # the very same settings
 
 
@@ -57,7 +69,9 @@ def test_the_command_line_wins(semveil: Callable, config: Callable, photo: Path,
     path = config(MOSAIC)
     answer = semveil("protect", photo, "--out", tmp_path / "out", "--method", "dp-pix", "--config", path)
     assert json.loads(answer.stdout)["method"] == "dp-pix"
-    again = semveil("protect", photo, "--out", tmp_path / "out", "--method", "dp-pix", "--block", "16", f"--config={path}")
+    again = semveil(
+        "protect", photo, "--out", tmp_path / "out", "--method", "dp-pix", "--block", "16", f"--config={path}"
+    )
     assert json.loads(again.stdout)["photos"]["done_before"] == 0  # 8 in the file
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever lies in the place of a file that a verb reads: one line, an exit code that says what it was, and never a bug's."""
+"""Whatever lies in the place of a file that a verb reads: one line, an exit code that says what it was, and
+never a bug's.
+"""
 
 import os
 from collections.abc import Callable
@@ -28,7 +30,9 @@ def read(semveil: Callable, photo: Path, tmp_path: Path) -> dict[str, Callable[[
     send = ("send", photo, "--model", "tiny", *out)
     return {
         "photo": lambda path: semveil("send", path, "--model", "tiny", *out),
-        "folder's photo": lambda path: semveil("protect", path, "--method", "mosaic", "--out", tmp_path / "out"),
+        "folder's photo": lambda path: semveil(
+            "protect", path, "--method", "mosaic", "--out", tmp_path / "out"
+        ),
         "key": lambda path: semveil(*send, "--key", path),
         "passphrase": lambda path: semveil(*send, "--passphrase-file", path),
         "identity": lambda path: semveil(*send, "--identity", path, "--peer", path),
@@ -50,7 +54,12 @@ KINDS = (
     "photo", "folder's photo", "key", "passphrase", "identity", "public identity", "pair", "message", "certificate", "ledger",
     "latents", "settings", "face set", "list of pairs", "labelled pictures", "picture",
 )  # fmt: skip
-SUFFIXES = {"latents": ".safetensors", "labelled pictures": ".npz", "face set": ".npz", "pair": ".safetensors"}
+SUFFIXES = {
+    "latents": ".safetensors",
+    "labelled pictures": ".npz",
+    "face set": ".npz",
+    "pair": ".safetensors",
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)

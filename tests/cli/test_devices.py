@@ -42,16 +42,26 @@ NAMES = [" ".join(words[:2] if words[0] == "train" else words[:1]) for words in 
 
 @pytest.mark.parametrize("verb", VERBS, ids=NAMES)
 def test_a_device_that_is_not_there_is_named_with_those_that_are(
-    verb: tuple[str, ...], semveil: Callable, failed: Callable, photo: Path, face_set: Path, quick: list[str], tmp_path: Path
+    verb: tuple[str, ...],
+    semveil: Callable,
+    failed: Callable,
+    photo: Path,
+    face_set: Path,
+    quick: list[str],
+    tmp_path: Path,
 ) -> None:
     words = [word.format(photo=photo, faces=face_set, out=tmp_path) for word in verb]
     if verb[:2] == ("train", "generator"):
         words += quick
     with mock.patch.multiple(torch.cuda, is_available=lambda: True, device_count=lambda: 2):
-        failed(semveil(*words, "--device", "cuda:7"), 2, "no device 'cuda:7' here; there is cpu, cuda:0, cuda:1")
+        failed(
+            semveil(*words, "--device", "cuda:7"), 2, "no device 'cuda:7' here; there is cpu, cuda:0, cuda:1"
+        )
 
 
-def test_a_training_leaves_sheets_beside_its_state(semveil: Callable, face_set: Path, quick: list[str], tmp_path: Path) -> None:
+def test_a_training_leaves_sheets_beside_its_state(
+    semveil: Callable, face_set: Path, quick: list[str], tmp_path: Path
+) -> None:
     command = ("train", "generator", face_set, *quick, "--device", "cpu", "--json")
     done = semveil(*command, "--out", tmp_path / "mine", "--sheet-minutes", "1e-9")
     assert json.loads(done.stdout)["step"] == 2, done.stderr
@@ -78,5 +88,11 @@ def test_only_two_trainings_run_in_several_processes(
     monkeypatch.setenv("WORLD_SIZE", "2")
     for verb in ("parser", "encoder", "stylegan2"):
         out = tmp_path / f"{verb}.safetensors"
-        size = ("--set", "generator.size=32", "--set", "generator.widths=[8,8,8,8]") if verb == "stylegan2" else ()
-        failed(semveil("train", verb, face_set, "--out", out, *size), 2, "only train generator and train fusion")
+        size = (
+            ("--set", "generator.size=32", "--set", "generator.widths=[8,8,8,8]")
+            if verb == "stylegan2"
+            else ()
+        )
+        failed(
+            semveil("train", verb, face_set, "--out", out, *size), 2, "only train generator and train fusion"
+        )

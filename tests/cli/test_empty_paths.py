@@ -43,22 +43,30 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("words", path_options(), ids=" ".join)
-def test_every_option_for_a_path_refuses_an_empty_one(semveil: Callable, empty: Path, words: tuple[str, ...]) -> None:
+def test_every_option_for_a_path_refuses_an_empty_one(
+    semveil: Callable, empty: Path, words: tuple[str, ...]
+) -> None:
     answer = semveil(*words, "")
     assert answer.code == 2 and f"{words[-1]} is empty; name a file or folder" in answer.stderr
     assert not list(empty.iterdir())
 
 
-def test_an_empty_path_in_a_file_of_options_is_refused(semveil: Callable, empty: Path, photo: Path, tmp_path: Path) -> None:
+def test_an_empty_path_in_a_file_of_options_is_refused(
+    semveil: Callable, empty: Path, photo: Path, tmp_path: Path
+) -> None:
     (tmp_path / "options.toml").write_text('out = ""\n')
     answer = semveil("protect", photo, "--method", "mosaic", "--config", tmp_path / "options.toml")
     assert answer.code == 2 and "--out is empty" in answer.stderr and not list(empty.iterdir())
 
 
-def test_a_photo_without_a_name_is_not_the_current_folder(semveil: Callable, empty: Path, photo: Path, tmp_path: Path) -> None:
+def test_a_photo_without_a_name_is_not_the_current_folder(
+    semveil: Callable, empty: Path, photo: Path, tmp_path: Path
+) -> None:
     (empty / "photo.png").write_bytes(photo.read_bytes())
     answer = semveil("protect", "", "--method", "mosaic", "--out", tmp_path / "out")
-    assert answer.code == 3 and "a path of photos is empty" in answer.stderr and not (tmp_path / "out").exists()
+    assert (
+        answer.code == 3 and "a path of photos is empty" in answer.stderr and not (tmp_path / "out").exists()
+    )
 
 
 def test_the_current_folder_may_be_named(semveil: Callable, empty: Path, photo: Path) -> None:

@@ -17,7 +17,9 @@ from semveil.cli.main import main
         (["--far", "1"], "--far lies in (0, 1), got 1.0"),
     ],
 )
-def test_options_that_are_wrong(options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_that_are_wrong(
+    options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["evaluate", str(tmp_path), "--out", str(tmp_path / "out"), *options]) == 2
     said = capsys.readouterr()
     assert words in said.err and said.out == "" and not (tmp_path / "out").exists()
@@ -27,8 +29,12 @@ def test_its_tables_are_printed_line_by_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = tmp_path / "evaluation.json"
-    monkeypatch.setattr("semveil.experiments.identity_dp.evaluate.evaluate", lambda *_, **__: (made, tmp_path / "fig8.png"))
+    monkeypatch.setattr(
+        "semveil.experiments.identity_dp.evaluate.evaluate", lambda *_, **__: (made, tmp_path / "fig8.png")
+    )
     monkeypatch.setattr("semveil.core.results.read_result", lambda _: {"rows": [], "left_out": {}})
-    monkeypatch.setattr("semveil.experiments.kit.reproduce.tables", lambda _: "3 faces\n\n| method |\n|---|\n| blur |")
+    monkeypatch.setattr(
+        "semveil.experiments.kit.reproduce.tables", lambda _: "3 faces\n\n| method |\n|---|\n| blur |"
+    )
     assert main(["evaluate", str(tmp_path), "--output", f"Fawkes={tmp_path}", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines()[:5] == ["3 faces", "", "| method |", "|---|", "| blur |"]

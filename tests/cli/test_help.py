@@ -44,7 +44,11 @@ def test_commands_are_grouped_by_purpose_and_each_has_one_line(semveil: Callable
 def test_options_are_grouped_and_what_every_command_has_comes_last(semveil: Callable) -> None:
     lines = semveil("transmit", "--help").stdout.splitlines()
     headings = [line for line in lines if re.match(r"[A-Z]\w+( \w+)*$", line) and not line.endswith(".")]
-    assert headings[0] == "Arguments" and headings[-1] == "Options" and {"Protection", "Channel", "Output"} < set(headings)
+    assert (
+        headings[0] == "Arguments"
+        and headings[-1] == "Options"
+        and {"Protection", "Channel", "Output"} < set(headings)
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,5 +68,7 @@ def test_the_shell_completes_commands_methods_choices_and_options(words: str, of
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split(" ")) - 1),
     }
-    done = subprocess.run([sys.executable, "-m", "semveil"], env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "semveil"], env=environment, capture_output=True, text=True, timeout=120
+    )
     assert set(done.stdout.split()) == offered, done.stderr

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keyed messages between processes: the right key opens them, everything else is a clear error, nothing is read twice."""
+"""Keyed messages between processes: the right key opens them, everything else is a clear error, nothing is
+read twice.
+"""
 
 import json
 import os
@@ -47,16 +49,22 @@ def test_between_two_processes_with_a_key(
     assert (bob.code, eve.code) == (0, 0), (bob, eve)
     assert semveil("send", photo, *ALICE, "--protection", "none", "--out", tmp_path / "clear.svl").code == 0
     assert semveil("receive", tmp_path / "clear.svl", *EXACT, "--out", tmp_path / "clear.png").code == 0
-    near, far = (difference(pixels, tmp_path / "clear.png", tmp_path / f"{name}.png") for name in ("bob", "eve"))
+    near, far = (
+        difference(pixels, tmp_path / "clear.png", tmp_path / f"{name}.png") for name in ("bob", "eve")
+    )
     assert near < 0.5 and far > 5 * near
-    everything = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path != key and path.suffix != ".png")
+    everything = b"".join(
+        path.read_bytes() for path in tmp_path.iterdir() if path != key and path.suffix != ".png"
+    )
     assert key.read_text().split()[-1].encode() not in everything
 
 
 @pytest.mark.parametrize(
     "options", [("--protection", "modulo"), ("--protection", "modulo", "--epsilon", "50", "--guard", "0.1")]
 )
-def test_modulo_round_trip(semveil: Callable, photo: Path, key: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_modulo_round_trip(
+    semveil: Callable, photo: Path, key: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     path = tmp_path / "m.svl"
     assert semveil("send", photo, *ALICE, "--key", key, *options, "--out", path).code == 0
     received = semveil("receive", path, "--key", key, *EXACT, "--out", tmp_path / "bob.png")
@@ -69,20 +77,30 @@ def test_with_a_key_a_message_that_anybody_may_have_written_is_refused(
     """Who comes between sends such a message in place of the keyed one."""
     clear, out = tmp_path / "clear.svl", tmp_path / "bob.png"
     assert semveil("send", photo, *ALICE, "--protection", "none", "--out", clear).code == 0
-    failed(semveil("receive", clear, "--key", key, *EXACT, "--out", out), 7, "was made without one (protection none)")
+    failed(
+        semveil("receive", clear, "--key", key, *EXACT, "--out", out),
+        7,
+        "was made without one (protection none)",
+    )
     assert not out.exists()
     assert semveil("receive", clear, *EXACT, "--out", out).code == 0
 
 
 def test_passphrase(semveil: Callable, photo: Path, tmp_path: Path) -> None:
-    for name, words in (("words", "correct horse battery staple\r\n"), ("others", "correct horse battery stable\n")):
+    for name, words in (
+        ("words", "correct horse battery staple\r\n"),
+        ("others", "correct horse battery stable\n"),
+    ):
         (tmp_path / name).write_text(words)
         (tmp_path / name).chmod(0o600)
     path = tmp_path / "m.svl"
     assert semveil("send", photo, *ALICE, "--passphrase-file", tmp_path / "words", "--out", path).code == 0
     wrong = semveil("receive", path, "--passphrase-file", tmp_path / "others", "--out", tmp_path / "bob.png")
     assert wrong.code == 7 and "does not fit" in wrong.stderr
-    assert semveil("receive", path, "--passphrase-file", tmp_path / "words", "--out", tmp_path / "bob.png").code == 0
+    assert (
+        semveil("receive", path, "--passphrase-file", tmp_path / "words", "--out", tmp_path / "bob.png").code
+        == 0
+    )
 
 
 def test_agreement_between_pinned_identities(semveil: Callable, photo: Path, tmp_path: Path) -> None:
@@ -108,7 +126,9 @@ def test_a_message_is_read_once(semveil: Callable, message: Path, key: Path, tmp
     assert semveil(*receive, "--replay").code == 0
 
 
-def test_a_failed_attempt_does_not_block_the_true_message(semveil: Callable, message: Path, key: Path, tmp_path: Path) -> None:
+def test_a_failed_attempt_does_not_block_the_true_message(
+    semveil: Callable, message: Path, key: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "other.key"
     assert semveil("keygen", "--out", other).code == 0
     wrong = semveil("receive", message, "--key", other, "--out", tmp_path / "bob.png")
@@ -130,7 +150,9 @@ def test_tampering_is_found(semveil: Callable, message: Path, key: Path, tmp_pat
     assert found.code == 7 and "altered" in found.stderr, found
 
 
-def test_a_deniable_message_must_be_asked_for(semveil: Callable, photo: Path, key: Path, tmp_path: Path) -> None:
+def test_a_deniable_message_must_be_asked_for(
+    semveil: Callable, photo: Path, key: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "m.svl"
     assert semveil("send", photo, *ALICE, "--key", key, "--deniable", "--out", path).code == 0
     refused = semveil("receive", path, "--key", key, "--out", tmp_path / "bob.png")
@@ -138,7 +160,9 @@ def test_a_deniable_message_must_be_asked_for(semveil: Callable, photo: Path, ke
     other = tmp_path / "other.key"
     assert semveil("keygen", "--out", other).code == 0
     for number, file in enumerate((key, other)):
-        opened = semveil("receive", path, "--key", file, "--deniable", "--replay", "--out", tmp_path / f"{number}.png")
+        opened = semveil(
+            "receive", path, "--key", file, "--deniable", "--replay", "--out", tmp_path / f"{number}.png"
+        )
         assert opened.code == 0, opened
 
 
@@ -158,7 +182,13 @@ def test_a_deniable_message_must_be_asked_for(semveil: Callable, photo: Path, ke
     ],
 )
 def test_options_that_do_not_go_together(
-    semveil: Callable, photo: Path, key: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+    semveil: Callable,
+    photo: Path,
+    key: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    words: str,
 ) -> None:
     filled = [str(key) if a == "{key}" else a for a in arguments]
     found = semveil("send", photo, *ALICE, *filled, "--out", tmp_path / "m.svl")
@@ -166,12 +196,16 @@ def test_options_that_do_not_go_together(
     assert not (tmp_path / "m.svl").exists()
 
 
-def test_a_keyed_message_without_a_key_says_what_it_needs(semveil: Callable, message: Path, tmp_path: Path) -> None:
+def test_a_keyed_message_without_a_key_says_what_it_needs(
+    semveil: Callable, message: Path, tmp_path: Path
+) -> None:
     found = semveil("receive", message, "--out", tmp_path / "bob.png")
     assert found.code == 7 and "--key" in found.stderr
 
 
-def test_a_key_that_others_can_read_is_refused(semveil: Callable, message: Path, key: Path, tmp_path: Path) -> None:
+def test_a_key_that_others_can_read_is_refused(
+    semveil: Callable, message: Path, key: Path, tmp_path: Path
+) -> None:
     os.chmod(key, 0o644)
     found = semveil("receive", message, "--key", key, "--out", tmp_path / "bob.png")
     assert found.code == 7 and "chmod 600" in found.stderr
@@ -187,7 +221,12 @@ def test_two_messages_of_one_photo_share_no_nonce_and_no_signal(
 ) -> None:
     read = []
     for name in ("a", "b"):
-        assert semveil("send", photo, *ALICE, "--key", key, "--private", "all", "--out", tmp_path / f"{name}.svl").code == 0
+        assert (
+            semveil(
+                "send", photo, *ALICE, "--key", key, "--private", "all", "--out", tmp_path / f"{name}.svl"
+            ).code
+            == 0
+        )
         read.append(read_message(tmp_path / f"{name}.svl"))
     assert read[0].keyed.nonce != read[1].keyed.nonce
     a, b = (m.symbols.flatten() for m in read)
@@ -199,7 +238,9 @@ def test_genuine_noise_and_its_ledger(semveil: Callable, photo: Path, tmp_path: 
     ledger = tmp_path / "ledger.jsonl"
     for number in range(2):
         options = ("--protection", "laplace", "--private", "all", "--epsilon", "40", "--subject", "Eileen")
-        sent = semveil("send", photo, *ALICE, *options, "--ledger", ledger, "--out", tmp_path / f"{number}.svl")
+        sent = semveil(
+            "send", photo, *ALICE, *options, "--ledger", ledger, "--out", tmp_path / f"{number}.svl"
+        )
         assert sent.code == 0, sent
     shown = semveil("ledger", "show", "--subject", "eileen", "--ledger", ledger, "--json")
     assert json.loads(shown.stdout)["total"]["epsilon"] == pytest.approx(80)

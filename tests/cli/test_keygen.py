@@ -80,7 +80,11 @@ def test_nothing_is_overwritten(keygen, tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line(keygen, tmp_path: Path) -> None:
     one_line(keygen(), 2, "give --out FILE to make a key, or --show")
-    one_line(keygen("--out", tmp_path / "a", "--show", tmp_path / "b"), 2, "give --out FILE to make a key, or --show")
+    one_line(
+        keygen("--out", tmp_path / "a", "--show", tmp_path / "b"),
+        2,
+        "give --out FILE to make a key, or --show",
+    )
     one_line(keygen("--agreement", "--show", tmp_path / "b"), 2, "leave it out with --show")
     one_line(keygen("--show", tmp_path / "b.public"), 7, "No such file")
     one_line(keygen("--out", tmp_path / "none" / "a.key"), 5, "create it first")

@@ -19,7 +19,11 @@ from semveil.privacy.ledger import Ledger, OverLimit
 
 
 def release(epsilon: float | None) -> Certificate:
-    claim = Guarantee.none("x", reason="a test") if epsilon is None else Guarantee(epsilon, "all codes", Basis.PROVED)
+    claim = (
+        Guarantee.none("x", reason="a test")
+        if epsilon is None
+        else Guarantee(epsilon, "all codes", Basis.PROVED)
+    )
     return Certificate(release="symbols", method="m", protection="laplace", guarantee=claim)
 
 
@@ -53,7 +57,9 @@ def test_a_person_is_added_up(semveil: Callable) -> None:
     assert "every release about the person is in the ledger" in out and "Warning" not in out
 
 
-@pytest.mark.parametrize(("subject", "limit", "over"), [("Ada", "3", False), ("Ada", "2.9", True), ("Grace", "99", True)])
+@pytest.mark.parametrize(
+    ("subject", "limit", "over"), [("Ada", "3", False), ("Ada", "2.9", True), ("Grace", "99", True)]
+)
 def test_a_budget_that_is_spent_is_warned_of(semveil: Callable, subject: str, limit: str, over: bool) -> None:
     assert ("Warning: " in semveil("show", "--subject", subject, "--limit", limit)[1]) == over
     result = json.loads(semveil("show", "--subject", subject, "--limit", limit, "--json")[1])
@@ -70,21 +76,32 @@ def test_each_record_is_judged_by_its_own_budget(semveil: Callable, book: Ledger
     out = semveil("show", "--subject", "Ada", "--limit", "99")[1]  # no larger limit hides the budget
     assert "for the whole record is above the limit of 2" in out and "It was epsilon 4" in out
     told = json.loads(semveil("show", "--subject", "Ada", "--json")[1])
-    assert told["over_limit"] and told["limit"] == 2.0 and [b["budget"] for b in told["budgets"]] == [4.0, 2.0]
+    assert (
+        told["over_limit"] and told["limit"] == 2.0 and [b["budget"] for b in told["budgets"]] == [4.0, 2.0]
+    )
     ada, grace = json.loads(semveil("list", "--json")[1])["subjects"]
-    assert (ada["budget"], ada["over_limit"], grace["budget"], grace["over_limit"]) == (2.0, True, None, False)
+    assert (ada["budget"], ada["over_limit"], grace["budget"], grace["over_limit"]) == (
+        2.0,
+        True,
+        None,
+        False,
+    )
     assert "above their budget, or without a finite epsilon: 1 of them" in semveil("list")[1]
 
 
 def test_a_budget_is_changed_by_its_own_verb(semveil: Callable, book: Ledger) -> None:
-    assert "Budget for the whole record: epsilon 5" in semveil("budget", "--subject", "Ada", "--limit", "5")[1]
+    assert (
+        "Budget for the whole record: epsilon 5" in semveil("budget", "--subject", "Ada", "--limit", "5")[1]
+    )
     with pytest.raises(OverLimit):
         book.record("Ada", release(2.5))
     out = semveil("budget", "--subject", "Ada", "--limit", "6")[1]
     assert "epsilon 6" in out and "It was epsilon 5" in out and "only below a budget that does not" in out
     book.record("Ada", release(2.5))
     assert semveil("budget", "--subject", "Ada", "--limit", "nan")[0] == 2
-    assert "Budget for the whole record: epsilon 1" in semveil("budget", "--subject", "Mary", "--limit", "1")[1]
+    assert (
+        "Budget for the whole record: epsilon 1" in semveil("budget", "--subject", "Mary", "--limit", "1")[1]
+    )
     assert "Budget for the whole record: epsilon 1" in semveil("show", "--subject", "Mary")[1]
 
 
@@ -111,9 +128,16 @@ def test_totals_are_shown_for_each_part_and_for_the_whole_record(semveil: Callab
     for private in ((0, 1, 4, 5), (0, 1, 6, 7)):
         book.record("Mary", partly(private))
     _, out, _ = semveil("show", "--subject", "Mary", "--limit", "5")
-    assert "Covers the whole photo with no finite epsilon" in out and "with epsilon 2" not in out and "88.08" not in out
+    assert (
+        "Covers the whole photo with no finite epsilon" in out
+        and "with epsilon 2" not in out
+        and "88.08" not in out
+    )
     assert "- the codes shared of model faces-64 (0f0f0f0f): epsilon 2: limited (basis: proved)." in out
-    assert "- all codes but shared of model faces-64 (0f0f0f0f): epsilon none: no guarantee (basis: none), because" in out
+    assert (
+        "- all codes but shared of model faces-64 (0f0f0f0f): epsilon none: no guarantee (basis: none), "
+        "because" in out
+    )
     assert "Warning: no finite epsilon holds any more for the whole record" in out
     told = json.loads(semveil("show", "--subject", "Mary", "--json")[1])
     assert [part["epsilon"] for part in told["sets"]] == [2.0, None] and told["total"]["epsilon"] is None
@@ -121,7 +145,10 @@ def test_totals_are_shown_for_each_part_and_for_the_whole_record(semveil: Callab
     assert (listed["over_limit"], listed["total"]["epsilon"]) == (True, None)
     assert [part["epsilon"] for part in listed["sets"]] == [2.0, None]
     table = semveil("list")[1]
-    assert "no guarantee (none) - the whole record" in table and "2: limited (proved) - the codes shared" in table
+    assert (
+        "no guarantee (none) - the whole record" in table
+        and "2: limited (proved) - the codes shared" in table
+    )
 
 
 def test_figures_are_printed_rounded_up(semveil: Callable, book: Ledger) -> None:
@@ -136,7 +163,11 @@ def test_figures_are_printed_rounded_up(semveil: Callable, book: Ledger) -> None
 
 def test_what_cannot_be_read_is_an_error_for_every_question(semveil: Callable, book: Ledger) -> None:
     whole = book.path.read_bytes()
-    for damage in (lambda: book.path.write_bytes(whole[:-5]), lambda: book.path.write_bytes(b""), book.path.unlink):
+    for damage in (
+        lambda: book.path.write_bytes(whole[:-5]),
+        lambda: book.path.write_bytes(b""),
+        book.path.unlink,
+    ):
         damage()
         for words in (
             ("show", "--subject", "Ada"),
@@ -177,7 +208,8 @@ def test_verbs_are_told_the_total(book: Ledger) -> None:
     ledger = open_ledger("Ada", book.path)
     ((_, line),) = record_lines(account(ledger, "Ada"))
     assert line.startswith(
-        "Recorded releases about this person: 2. Together: Covers the whole photo with epsilon 3: limited (basis: proved"
+        "Recorded releases about this person: 2. Together: Covers the whole photo with epsilon 3: limited "
+        "(basis: proved"
     )
     assert open_ledger(None, None) is None and account(None, None) is None and record_lines(None) == []
 

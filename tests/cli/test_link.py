@@ -24,19 +24,29 @@ def message(semveil: Callable, photo: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_three_processes(process: Callable, semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable) -> None:
+def test_three_processes(
+    process: Callable, semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable
+) -> None:
     sent = process("send", photo, *ALICE, "--epsilon", "10", "--out", tmp_path / "m.svl", "--json")
-    assert sent.code == 0 and "(nn) is used, which guarantees nothing" in sent.stderr and len(sent.stderr.splitlines()) == 1
+    assert (
+        sent.code == 0
+        and "(nn) is used, which guarantees nothing" in sent.stderr
+        and len(sent.stderr.splitlines()) == 1
+    )
     assert json.loads(sent.stdout)["nominal_epsilon"] == 10
     assert b"private name" not in (tmp_path / "m.svl").read_bytes()
-    bob = process("receive", tmp_path / "m.svl", "--out", tmp_path / "bob.png", "--snr-db", "25", "--seed", "1")
+    bob = process(
+        "receive", tmp_path / "m.svl", "--out", tmp_path / "bob.png", "--snr-db", "25", "--seed", "1"
+    )
     eve = process("eavesdrop", tmp_path / "m.svl", "--out", tmp_path / "eve.png", "--seed", "1")
     assert (bob.code, eve.code) == (0, 0), (bob, eve)
     assert "nothing is guaranteed" in " ".join(bob.stdout.split())
     images = [pixels(tmp_path / f"{name}.png") for name in ("bob", "eve")]
     assert all(image.shape == (32, 32, 3) for image in images)
     assert not np.array_equal(*images)
-    again = semveil("receive", tmp_path / "m.svl", "--out", tmp_path / "again.png", "--snr-db", "25", "--seed", "1")
+    again = semveil(
+        "receive", tmp_path / "m.svl", "--out", tmp_path / "again.png", "--snr-db", "25", "--seed", "1"
+    )
     assert again.code == 0
     assert np.array_equal(images[0], pixels(tmp_path / "again.png"))
 
@@ -56,7 +66,9 @@ def test_without_noise_bob_sees_what_alice_sent(
     assert np.abs(difference).max() <= 1
 
 
-def test_receivers_draw_independent_noise(semveil: Callable, message: Path, tmp_path: Path, pixels: Callable) -> None:
+def test_receivers_draw_independent_noise(
+    semveil: Callable, message: Path, tmp_path: Path, pixels: Callable
+) -> None:
     for name in ("a", "b"):
         assert semveil("receive", message, "--snr-db", "0", "--out", tmp_path / f"{name}.png").code == 0
     assert not np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
@@ -80,17 +92,27 @@ def test_bob_finds_the_pair_by_its_hash_or_takes_a_file(
         assert semveil("receive", path, "--out", bob).code == 0
     finally:
         cached.unlink()
-    failed(semveil("send", photo, *ALICE, "--pair", pair, "--epsilon", "9", "--out", path), 2, "was trained for epsilon 8.0")
+    failed(
+        semveil("send", photo, *ALICE, "--pair", pair, "--epsilon", "9", "--out", path),
+        2,
+        "was trained for epsilon 8.0",
+    )
 
 
 def test_another_pair_is_refused(semveil: Callable, message: Path, tmp_path: Path, failed: Callable) -> None:
     pairs = tmp_path / "pairs"
     assert semveil("train", "protector", *ALICE, "--epochs", "2", "--out", pairs).code == 0
     (other,) = pairs.iterdir()
-    failed(semveil("receive", message, "--pair", other, "--out", tmp_path / "bob.png"), 6, "use Alice's pair file")
+    failed(
+        semveil("receive", message, "--pair", other, "--out", tmp_path / "bob.png"),
+        6,
+        "use Alice's pair file",
+    )
 
 
-def test_another_or_no_model_is_refused(semveil: Callable, message: Path, tmp_path: Path, failed: Callable, home: Path) -> None:
+def test_another_or_no_model_is_refused(
+    semveil: Callable, message: Path, tmp_path: Path, failed: Callable, home: Path
+) -> None:
     other = make_model(tmp_path / "other", seed=1)
     out = tmp_path / "x.png"
     for verb in ("receive", "eavesdrop"):
@@ -99,7 +121,9 @@ def test_another_or_no_model_is_refused(semveil: Callable, message: Path, tmp_pa
     load_model.cache_clear()
     try:
         failed(
-            semveil("receive", message, "--out", out), 6, "the message needs a model that is not here: no model named 'tiny'"
+            semveil("receive", message, "--out", out),
+            6,
+            "the message needs a model that is not here: no model named 'tiny'",
         )
     finally:
         shutil.move(tmp_path / "gone", home / "models" / "tiny")
@@ -116,7 +140,9 @@ def test_damaged_messages_are_one_line(
         bad.mkdir()
     elif damage != "absent":
         flipped = content[:200] + bytes([content[200] ^ 1]) + content[201:]
-        bad.write_bytes({"cut": content[:-9], "flipped": flipped, "empty": b"", "photo": photo.read_bytes()}[damage])
+        bad.write_bytes(
+            {"cut": content[:-9], "flipped": flipped, "empty": b"", "photo": photo.read_bytes()}[damage]
+        )
     for verb in ("receive", "eavesdrop"):
         failed(semveil(verb, bad, "--out", tmp_path / "x.png"), 6, "bad.svl")
     assert not (tmp_path / "x.png").exists()
@@ -126,6 +152,10 @@ def test_outputs_are_checked_before_the_work(
     semveil: Callable, message: Path, photo: Path, tmp_path: Path, failed: Callable
 ) -> None:
     failed(semveil("receive", message, "--out", tmp_path / "bob.jpg"), 5, "must end in .png")
-    failed(semveil("send", photo, *ALICE, "--out", tmp_path / "none" / "m.svl"), 5, "does not exist; create it first")
+    failed(
+        semveil("send", photo, *ALICE, "--out", tmp_path / "none" / "m.svl"),
+        5,
+        "does not exist; create it first",
+    )
     failed(semveil("send", photo, *ALICE, "--out", tmp_path), 5, "it is a folder")
     failed(semveil("receive", message, "--snr-db", "400", "--out", tmp_path / "bob.png"), 2, "--snr-db")

@@ -30,7 +30,9 @@ VERBS = [
 def test_every_verb_is_listed_here() -> None:
     def verbs(command: object, prefix: str = "") -> list[str]:
         children = getattr(command, "commands", {})
-        return [v for name, child in children.items() for v in verbs(child, f"{prefix} {name}")] or [prefix.strip()]
+        return [v for name, child in children.items() for v in verbs(child, f"{prefix} {name}")] or [
+            prefix.strip()
+        ]
 
     assert sorted(verbs(typer.main.get_command(program.app))) == sorted(VERBS)
 
@@ -51,7 +53,10 @@ def test_a_folder_that_is_gone_is_named_before_libraries_end_the_process(
     assert program.main(["--version"]) == 0
     (tmp_path / "gone").rmdir()
     assert program.main(["--version"]) == 1
-    assert capsys.readouterr().err == "semveil: error: the folder that you are in no longer exists; change to another one\n"
+    assert (
+        capsys.readouterr().err
+        == "semveil: error: the folder that you are in no longer exists; change to another one\n"
+    )
 
 
 def test_version_and_no_verb(semveil: Callable) -> None:
@@ -64,11 +69,15 @@ def test_version_and_no_verb(semveil: Callable) -> None:
 def test_help_and_usage_errors_never_load_torch() -> None:
     code = (
         "import sys; from semveil.cli.main import main; main(['transmit', '--help']); main(['transmit']); "
-        "main(['--help']); main(['protect', '--help']); main(['protect']); main(['train', 'generator', '--help']); "
+        "main(['--help']); main(['protect', '--help']); main(['protect']); main(['train', 'generator', "
+        "'--help']); "
         "main(['transmit', 'x', '--snr-db', 'nan']); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SRC)}, capture_output=True, timeout=60
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        capture_output=True,
+        timeout=60,
     )
     assert done.returncode == 0
 
@@ -108,15 +117,21 @@ def test_an_unexpected_error_is_one_line_too(
         raise RuntimeError("first\nsecond")
 
     monkeypatch.setattr("semveil.core.model_folders.folders_with", broken)
-    failed(semveil("models", "list"), 70, "unexpected RuntimeError: first\\nsecond; run it again with --debug")
+    failed(
+        semveil("models", "list"), 70, "unexpected RuntimeError: first\\nsecond; run it again with --debug"
+    )
 
 
-def test_names_cannot_smuggle_escapes_into_the_terminal(semveil: Callable, failed: Callable, tmp_path: Path) -> None:
+def test_names_cannot_smuggle_escapes_into_the_terminal(
+    semveil: Callable, failed: Callable, tmp_path: Path
+) -> None:
     failed(semveil("receive", "a\n\x1b[31mb.svl", "--out", tmp_path / "x.png"), 6, r"a\n\x1b[31mb.svl")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_leaves_nothing(home: Path, photo: Path, tmp_path: Path, number: int, code: int) -> None:
+def test_an_interrupted_run_leaves_nothing(
+    home: Path, photo: Path, tmp_path: Path, number: int, code: int
+) -> None:
     environment = {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
     command = [
         sys.executable,
@@ -148,5 +163,7 @@ def test_an_interrupted_run_leaves_nothing(home: Path, photo: Path, tmp_path: Pa
 def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
     environment = {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC)}
     command = f"{sys.executable} -m semveil models list --json | true"
-    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert done.stderr == ""

@@ -54,10 +54,16 @@ def test_unknown_names_suggest_near_ones(semveil: Callable, failed: Callable) ->
     for verb in ("info", "get"):
         failed(semveil("models", verb, "lpips-alx"), 2, "did you mean 'lpips-alex'")
     failed(semveil("models", "get", "arcface"), 1, "take the file from https://")
-    failed(semveil("transmit", "x.jpg", "--model", "celebamask-hq-512"), 1, "semveil models get semantic-stylegan")
+    failed(
+        semveil("transmit", "x.jpg", "--model", "celebamask-hq-512"),
+        1,
+        "semveil models get semantic-stylegan",
+    )
 
 
-def test_nan_weights_are_refused(semveil: Callable, failed: Callable, broken: Path, photo: Path, tmp_path: Path) -> None:
+def test_nan_weights_are_refused(
+    semveil: Callable, failed: Callable, broken: Path, photo: Path, tmp_path: Path
+) -> None:
     file = broken / "generator.safetensors"
     state = load_file(file)
     next(value for value in state.values() if value.is_floating_point()).view(-1)[0] = torch.nan
@@ -71,14 +77,27 @@ def test_nan_weights_are_refused(semveil: Callable, failed: Callable, broken: Pa
 
 @pytest.mark.parametrize("file", ["generator.safetensors", "CelebAMask-HQ-512x512.pt"])
 def test_a_malicious_pickle_is_never_run(
-    semveil: Callable, failed: Callable, broken: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+    semveil: Callable,
+    failed: Callable,
+    broken: Path,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     official = file.endswith(".pt")
     target = home / file if official else broken / file
     target.write_bytes(pickle.dumps({"g_ema": Payload()}, protocol=2))
     try:
-        answer = semveil("send", "x.jpg", "--model", "celebamask-hq-512" if official else broken, "--out", tmp_path / "m.svl")
+        answer = semveil(
+            "send",
+            "x.jpg",
+            "--model",
+            "celebamask-hq-512" if official else broken,
+            "--out",
+            tmp_path / "m.svl",
+        )
     finally:
         if official:
             target.unlink()
@@ -87,7 +106,12 @@ def test_a_malicious_pickle_is_never_run(
 
 
 def test_a_malicious_checkpoint_is_never_resumed(
-    semveil: Callable, tmp_path: Path, failed: Callable, monkeypatch: pytest.MonkeyPatch, face_set: Path, quick: list[str]
+    semveil: Callable,
+    tmp_path: Path,
+    failed: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    face_set: Path,
+    quick: list[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "new.checkpoint").write_bytes(pickle.dumps(Payload(), protocol=2))
@@ -99,5 +123,9 @@ def test_a_card_is_told_in_lines_without_python_values(semveil: Callable) -> Non
     lines = semveil("models", "info", "faces-128").stdout.splitlines()
     assert "latent shape: 28 x 64" in lines
     assert not any("{" in line or "[" in line for line in lines)
-    epsilons = [float(line.partition("nominal epsilon ")[2].split()[0]) for line in lines if "nominal epsilon " in line]
+    epsilons = [
+        float(line.partition("nominal epsilon ")[2].split()[0])
+        for line in lines
+        if "nominal epsilon " in line
+    ]
     assert epsilons == sorted(epsilons) and epsilons

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train noise-image`, `protect --method noise-image`, `classify`: the paper's three phases on the command line."""
+"""`semveil train noise-image`, `protect --method noise-image`, `classify`: the paper's three phases on the
+command line.
+"""
 
 import json
 from collections.abc import Callable
@@ -29,14 +31,18 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_networks_are_trained_pictures_converted_and_classified(semveil: Callable, pictures: Path, tmp_path: Path) -> None:
+def test_networks_are_trained_pictures_converted_and_classified(
+    semveil: Callable, pictures: Path, tmp_path: Path
+) -> None:
     mine, out = tmp_path / "mine", tmp_path / "converted"
     trained = semveil("train", "noise-image", pictures, "--out", mine, *TINY, "--json")
     assert trained.code == 0, trained.stderr
     assert json.loads(trained.stdout)["accuracy"]["chance"] == 0.5
 
     Image.new("RGB", (40, 30), "red").save(pictures / "test" / "cat" / "large.png")
-    converted = semveil("protect", pictures / "test", "--method", "noise-image", "--model", mine, "--out", out, "--json")
+    converted = semveil(
+        "protect", pictures / "test", "--method", "noise-image", "--model", mine, "--out", out, "--json"
+    )
     assert converted.code == 0, converted.stderr
     answer = json.loads(converted.stdout)
     assert (answer["photos"]["protected"], answer["guarantee"]["epsilon"]) == (5, None)
@@ -64,11 +70,15 @@ def test_networks_are_trained_pictures_converted_and_classified(semveil: Callabl
     assert "did you mean 'service'" in semveil("classify", out, "--model", "servce").stderr
 
 
-def test_a_picture_can_be_converted_with_a_guarantee(semveil: Callable, pictures: Path, tmp_path: Path) -> None:
+def test_a_picture_can_be_converted_with_a_guarantee(
+    semveil: Callable, pictures: Path, tmp_path: Path
+) -> None:
     mine, out = tmp_path / "mine", tmp_path / "private"
     assert semveil("train", "noise-image", pictures, "--out", mine, *TINY).code == 0
     picture = pictures / "test" / "cat" / "0.png"
-    answer = semveil("protect", picture, "--method", "noise-image", "--model", mine, "--epsilon", 3, "--out", out, "--json")
+    answer = semveil(
+        "protect", picture, "--method", "noise-image", "--model", mine, "--epsilon", 3, "--out", out, "--json"
+    )
     guarantee = json.loads(answer.stdout)["guarantee"]
     assert (guarantee["basis"], round(guarantee["epsilon"], 3)) == ("proved", 3.0)
     assert "with epsilon 3 and delta 1e-05 (basis: proved)" in semveil("certify", out / "0.png").stdout

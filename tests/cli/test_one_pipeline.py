@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One photo has the same codes for library, command line, `protect` and experiments, whatever weights lie on the machine."""
+"""One photo has the same codes for library, command line, `protect` and experiments, whatever weights lie on
+the machine.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,11 +58,16 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool],
                 if isinstance(layer, Convolution):
                     k, channels = layer.kernel, layer.channels
                     weight = torch.randn(channels, width, k, k, generator=rng) / (width * k**2) ** 0.5
-                    state |= {f"features.{index}.weight": weight, f"features.{index}.bias": torch.zeros(channels)}
+                    state |= {
+                        f"features.{index}.weight": weight,
+                        f"features.{index}.bias": torch.zeros(channels),
+                    }
                     width = channels
                 index += layer.places if layer else 1
             torch.save(state, home / "alexnet-owt-7be5be79.pth")
-            heads = {f"lin{i}.model.1.weight": torch.ones(1, width, 1, 1) for i, width in enumerate(trunk.channels)}
+            heads = {
+                f"lin{i}.model.1.weight": torch.ones(1, width, 1, 1) for i, width in enumerate(trunk.channels)
+            }
             torch.save(heads, home / "lpips_v0.1_alex.pth")
 
     return go
@@ -81,12 +88,23 @@ def of_an_experiment(model: str, perceptual: str | None) -> Tensor:
 
 
 def all_paths(
-    semveil: Run, monkeypatch: pytest.MonkeyPatch, folder: Path, portrait: Path, model: str, perceptual: str | None
+    semveil: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    portrait: Path,
+    model: str,
+    perceptual: str | None,
 ) -> dict[str, Tensor]:
     """The clipped codes of the portrait on every path, by name; what is recorded must be what was done."""
-    said, term = ([] if perceptual is None else ["--perceptual", perceptual]), "lpips-alex" if perceptual else "none"
+    said, term = (
+        ([] if perceptual is None else ["--perceptual", perceptual]),
+        "lpips-alex" if perceptual else "none",
+    )
     folder.mkdir()
-    assert semveil("invert", portrait, "--model", model, "--out", folder / "latents.safetensors", *said).code == 0
+    assert (
+        semveil("invert", portrait, "--model", model, "--out", folder / "latents.safetensors", *said).code
+        == 0
+    )
     sending = ("--protection", "none", "--model", model, "--out", folder / "m.svl")
     assert semveil("send", portrait, *sending, *said).code == 0
     certificates = [folder / "m.svl.certificate.json"]
@@ -121,11 +139,20 @@ def all_paths(
 
 def differing(codes: dict[str, Tensor]) -> list[str]:
     """Paths whose codes are not the library's: a message holds them as float32 symbols, hence the tolerance."""
-    return [path for path, found in codes.items() if not torch.allclose(found, codes["library"], rtol=0, atol=1e-4)]
+    return [
+        path
+        for path, found in codes.items()
+        if not torch.allclose(found, codes["library"], rtol=0, atol=1e-4)
+    ]
 
 
 def test_a_photo_has_the_same_codes_on_every_path_and_every_machine(
-    semveil: Run, machine: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, portrait: Path, model: str
+    semveil: Run,
+    machine: Callable[[bool], None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    portrait: Path,
+    model: str,
 ) -> None:
     machine(False)
     without = all_paths(semveil, monkeypatch, tmp_path / "without", portrait, model, None)
@@ -146,8 +173,16 @@ def test_a_term_without_its_weights_is_an_error_and_never_another_term(
 ) -> None:  # fmt: skip
     machine(False)
     out = tmp_path / "latents.safetensors"
-    failed(semveil("invert", portrait, "--model", model, "--out", out, "--perceptual", "lpips"), 1, "semveil models get lpips")
-    failed(semveil("invert", portrait, "--model", model, "--out", out, "--perceptual", "lpip"), 2, "did you mean 'lpips'")
+    failed(
+        semveil("invert", portrait, "--model", model, "--out", out, "--perceptual", "lpips"),
+        1,
+        "semveil models get lpips",
+    )
+    failed(
+        semveil("invert", portrait, "--model", model, "--out", out, "--perceptual", "lpip"),
+        2,
+        "did you mean 'lpips'",
+    )
     assert not out.exists()
 
 
@@ -159,4 +194,6 @@ def test_latents_of_two_terms_do_not_mix(
     command = ("invert", portrait, "--model", model, "--out", tmp_path / "latents.safetensors")
     assert semveil(*command).code == 0
     assert semveil(*command).code == 0
-    failed(semveil(*command, "--perceptual", "lpips"), 2, "inverted with perceptual term none, not lpips-alex")
+    failed(
+        semveil(*command, "--perceptual", "lpips"), 2, "inverted with perceptual term none, not lpips-alex"
+    )

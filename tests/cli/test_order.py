@@ -12,7 +12,18 @@ from cli.tiny import SRC
 
 from semveil.privacy.ledger import Ledger
 
-NOISE = ("--model", "tiny", "--protection", "laplace", "--private", "all", "--epsilon", "40", "--subject", "Ada")
+NOISE = (
+    "--model",
+    "tiny",
+    "--protection",
+    "laplace",
+    "--private",
+    "all",
+    "--epsilon",
+    "40",
+    "--subject",
+    "Ada",
+)
 
 
 @pytest.fixture
@@ -53,7 +64,9 @@ def test_a_kill_never_leaves_a_message_that_the_ledger_does_not_know(
 ) -> None:
     words = ["send", str(photo), *NOISE, "--ledger", str(ledger.path), "--out", str(tmp_path / "m.svl")]
     environment = {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
-    killed = subprocess.run([sys.executable, "-c", KILLED, *words], env=environment, capture_output=True, text=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *words], env=environment, capture_output=True, text=True
+    )
     assert killed.returncode == 9, killed.stderr
     assert not (tmp_path / "m.svl").exists() and epsilon(ledger) == pytest.approx(40)
 
@@ -71,10 +84,14 @@ def test_a_ledger_that_cannot_be_written_keeps_the_message_back(
     assert not list(tmp_path.glob("m.svl*"))
 
 
-def test_a_limit_refuses_the_message_before_it_is_there(semveil: Callable, photo: Path, tmp_path: Path, ledger: Ledger) -> None:
+def test_a_limit_refuses_the_message_before_it_is_there(
+    semveil: Callable, photo: Path, tmp_path: Path, ledger: Ledger
+) -> None:
     def send(name: str, *options: str) -> tuple[int, bool]:
         out = tmp_path / name
-        return semveil("send", photo, *NOISE, "--ledger", ledger.path, "--out", out, *options).code, out.exists()
+        return semveil(
+            "send", photo, *NOISE, "--ledger", ledger.path, "--out", out, *options
+        ).code, out.exists()
 
     assert send("a.svl", "--limit", "39") == (8, False) and epsilon(ledger) is None
     assert send("a.svl", "--limit", "81") == (8, False)  # another limit than was fixed
@@ -82,7 +99,18 @@ def test_a_limit_refuses_the_message_before_it_is_there(semveil: Callable, photo
     assert send("a.svl", "--limit", "81") == (0, True)
     assert send("b.svl") == (0, True)
     assert send("c.svl") == (8, False) and epsilon(ledger) == pytest.approx(80)  # given once, it stays
-    in_clear = ("send", photo, "--model", "tiny", "--protection", "laplace", "--private", "skin", "--epsilon", "1")
+    in_clear = (
+        "send",
+        photo,
+        "--model",
+        "tiny",
+        "--protection",
+        "laplace",
+        "--private",
+        "skin",
+        "--epsilon",
+        "1",
+    )
     book = ("--subject", "Grace", "--ledger", ledger.path, "--limit", "99")
     refused = semveil(*in_clear, *book, "--out", tmp_path / "d.svl")
     assert refused.code == 8 and "no finite epsilon would hold for the whole record" in refused.stderr
@@ -136,7 +164,9 @@ def test_a_log_that_cannot_be_written_leaves_no_picture(
             log.write_bytes(before)
 
 
-def test_of_receivers_at_the_same_time_one_gets_a_picture(home: Path, keyed: tuple[Path, Path], tmp_path: Path) -> None:
+def test_of_receivers_at_the_same_time_one_gets_a_picture(
+    home: Path, keyed: tuple[Path, Path], tmp_path: Path
+) -> None:
     key, message = keyed
     environment = {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
     receivers = [

@@ -19,7 +19,11 @@ def test_printed_commands_can_be_copied_whatever_files_are_called(
     sent = semveil("send", photo, "--model", "tiny", "--protection", "none", "--out", f"./{name}")
     heard = semveil("eavesdrop", f"./{name}", "--out", "eve one.png")
     assert (sent.code, heard.code) == (0, 0)
-    printed = [line.partition("semveil ")[2] for line in (sent.stdout + heard.stdout).splitlines() if "semveil " in line]
+    printed = [
+        line.partition("semveil ")[2]
+        for line in (sent.stdout + heard.stdout).splitlines()
+        if "semveil " in line
+    ]
     assert len(printed) >= 4
     for command in printed:
         _, file, *_ = shlex.split(command.removesuffix(" tries harder"))
@@ -48,13 +52,20 @@ def test_a_photo_whose_name_looks_like_options_is_met_with_the_way_to_write_it(
     ],
 )
 def test_a_path_that_is_none_is_met_with_what_to_do(
-    semveil: Callable, failed: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, said: str
+    semveil: Callable,
+    failed: Callable,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str,
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     failed(semveil("protect", given, *MOSAIC), 3, said)
 
 
-def test_where_nothing_is_protected_nothing_is_said_to_be_hidden(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+def test_where_nothing_is_protected_nothing_is_said_to_be_hidden(
+    semveil: Callable, photo: Path, tmp_path: Path
+) -> None:
     Image.new("RGB", (64, 64), "grey").save(tmp_path / "plain.png")
     none = semveil("protect", tmp_path / "plain.png", *MOSAIC, "--out", tmp_path / "out")
     assert none.code == 4 and "1 refused" in none.stdout and "Hidden" not in none.stdout
@@ -81,7 +92,9 @@ def test_a_lack_of_memory_names_the_settings_too(
     semveil: Callable, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def greedy(*ignored: object) -> None:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to")
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to"
+        )
 
     monkeypatch.setattr("semveil.methods.baselines.mosaic.pixelated", greedy)
     answer = semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out")

@@ -14,8 +14,16 @@ from PIL import Image
 def bomb() -> bytes:
     """A PNG whose header promises 60,000 x 60,000 pixels."""
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))  # noqa: E731
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.fixture
@@ -64,7 +72,14 @@ def test_every_kind_of_photo_is_sent(semveil: Callable, face: Image.Image, tmp_p
     ],
 )
 def test_what_cannot_be_sent_is_one_line(
-    semveil: Callable, failed: Callable, face: Image.Image, photo: Path, tmp_path: Path, kind: str, code: int, words: str
+    semveil: Callable,
+    failed: Callable,
+    face: Image.Image,
+    photo: Path,
+    tmp_path: Path,
+    kind: str,
+    code: int,
+    words: str,
 ) -> None:
     path = tmp_path / "a.png"
     twice = Image.new("RGB", (2 * face.width, face.height))
@@ -83,7 +98,11 @@ def test_what_cannot_be_sent_is_one_line(
     elif kind == "folder":
         path.mkdir()
     given = "https://example.org/a.png" if kind == "address" else path
-    failed(semveil("send", given, "--model", "tiny", "--protection", "none", "--out", tmp_path / "m.svl"), code, words)
+    failed(
+        semveil("send", given, "--model", "tiny", "--protection", "none", "--out", tmp_path / "m.svl"),
+        code,
+        words,
+    )
     assert not (tmp_path / "m.svl").exists()
 
 

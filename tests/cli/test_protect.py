@@ -27,7 +27,15 @@ def test_a_photo_and_a_folder_are_protected(semveil: Callable, photo: Path, tmp_
         ".semveil", "private name.png", "private name.png.certificate.json",
     }  # fmt: skip
     answer = semveil(
-        "protect", "--method=dp-pix", "--epsilon=2", photo.parent, "--size", 64, "--out", tmp_path / "all", "--json"
+        "protect",
+        "--method=dp-pix",
+        "--epsilon=2",
+        photo.parent,
+        "--size",
+        64,
+        "--out",
+        tmp_path / "all",
+        "--json",
     )
     result = json.loads(answer.stdout)
     assert (answer.code, result["photos"]["protected"], result["faces"]["protected"]) == (0, 1, 1)
@@ -35,7 +43,9 @@ def test_a_photo_and_a_folder_are_protected(semveil: Callable, photo: Path, tmp_
     assert semveil("certify", tmp_path / "all" / "private name.png").code == 0
 
 
-def test_refused_photos_make_it_fail_after_the_others_are_done(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+def test_refused_photos_make_it_fail_after_the_others_are_done(
+    semveil: Callable, photo: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "album"
     folder.mkdir()
     (folder / "a.jpg").write_bytes(photo.read_bytes())
@@ -73,14 +83,28 @@ def test_refused_photos_make_it_fail_after_the_others_are_done(semveil: Callable
     ],
 )
 def test_mistakes_are_one_line(
-    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path, words: tuple[str, ...], words_of_error: str
+    semveil: Callable,
+    failed: Callable,
+    photo: Path,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    words_of_error: str,
 ) -> None:
     failed(semveil("protect", photo, "--out", tmp_path / "out", *words), 2, words_of_error)
     assert not list((tmp_path / "out").glob("*.png"))
 
 
 def test_a_whole_photo_is_kept_but_for_its_face(semveil: Callable, photo: Path, tmp_path: Path) -> None:
-    words = ("--out", tmp_path / "out", *MOSAIC, "--whole-photo", "--subject", "Ada", "--ledger", tmp_path / "book.jsonl")
+    words = (
+        "--out",
+        tmp_path / "out",
+        *MOSAIC,
+        "--whole-photo",
+        "--subject",
+        "Ada",
+        "--ledger",
+        tmp_path / "book.jsonl",
+    )
     answer = semveil("protect", photo, *words)
     assert answer.code == 0 and answer.stderr.startswith("semveil: note: began a new ledger")
     assert "faces that were not found are UNPROTECTED too" in answer.stdout
@@ -88,18 +112,24 @@ def test_a_whole_photo_is_kept_but_for_its_face(semveil: Callable, photo: Path, 
     with Image.open(photo) as before, Image.open(tmp_path / "out" / "private name.png") as after:
         assert before.size == after.size
     assert "paste-back" in semveil("certify", tmp_path / "out" / "private name.png").stdout
-    told = json.loads(semveil("ledger", "show", "--subject", "ada", "--ledger", tmp_path / "book.jsonl", "--json").stdout)
+    told = json.loads(
+        semveil("ledger", "show", "--subject", "ada", "--ledger", tmp_path / "book.jsonl", "--json").stdout
+    )
     assert len(told["releases"]) == 1
 
 
-def test_people_to_recognise_must_be_there(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
+def test_people_to_recognise_must_be_there(
+    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path
+) -> None:
     words = ("--out", tmp_path / "out", *MOSAIC, "--enrolled")
     failed(semveil("protect", photo, *words, tmp_path / "nobody"), 3, "does not exist")
     Image.new("RGB", (50, 50)).save(tmp_path / "black.png")
     failed(semveil("protect", photo, *words, tmp_path / "black.png"), 2, "shows 0 faces")
 
 
-def test_what_is_missing_is_one_line(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
+def test_what_is_missing_is_one_line(
+    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path
+) -> None:
     failed(semveil("protect", *MOSAIC, "--out", tmp_path / "out"), 2, "name photos")
     failed(semveil("protect", tmp_path / "nothing", *MOSAIC, "--out", tmp_path / "out"), 3, "does not exist")
     failed(semveil("protect", photo.parent, *MOSAIC, "--out", photo.parent), 2, "is the output folder")
@@ -130,7 +160,9 @@ def test_the_options_of_a_method_stand_in_its_help(semveil: Callable) -> None:
     assert "--neighbourhood" not in semveil("protect", "--method=blur", "--help").stdout
 
 
-def test_switches_of_a_method_have_two_names(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
+def test_switches_of_a_method_have_two_names(
+    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path
+) -> None:
     words = ("protect", photo, "--out", tmp_path / "out", "--mechanism", "privunit")
     failed(semveil(*words, "--no-renormalise"), 2, "leave renormalise as it is")
     failed(semveil(*words, "--renormalise", "x"), 3, "does not exist")

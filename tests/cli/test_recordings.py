@@ -10,10 +10,17 @@ import pytest
 pytest.importorskip("sigmf", reason="needs sigmf: pip install 'semveil[iq]'")
 
 
-def test_the_link_over_a_recording(semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable, failed: Callable) -> None:
+def test_the_link_over_a_recording(
+    semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable, failed: Callable
+) -> None:
     key, iq, svl = tmp_path / "k.key", tmp_path / "m.sigmf", tmp_path / "m.svl"
     assert semveil("keygen", "--out", key).code == 0
-    assert semveil("send", photo, "--model", "tiny", "--key", key, "--out", svl, "--iq", iq, "--iq-format", "ci16").code == 0
+    assert (
+        semveil(
+            "send", photo, "--model", "tiny", "--key", key, "--out", svl, "--iq", iq, "--iq-format", "ci16"
+        ).code
+        == 0
+    )
     assert (tmp_path / "m.sigmf.certificate.json").is_file() or list(tmp_path.glob("m.sigmf*cert*"))
     assert semveil("receive", svl, "--key", key, "--snr-db", "200", "--out", tmp_path / "ideal.png").code == 0
     heard = ("--iq", iq, "--key", key, "--replay", "--out", tmp_path / "bob.png")
@@ -30,7 +37,9 @@ def test_the_link_over_a_recording(semveil: Callable, photo: Path, tmp_path: Pat
     failed(semveil("eavesdrop", tmp_path / "half.sigmf", "--out", tmp_path / "e.png"), 6, "half.sigmf")
 
 
-def test_names_are_checked_before_the_work(semveil: Callable, photo: Path, tmp_path: Path, failed: Callable) -> None:
+def test_names_are_checked_before_the_work(
+    semveil: Callable, photo: Path, tmp_path: Path, failed: Callable
+) -> None:
     send = ("send", photo, "--model", "tiny", "--protection", "none")
     failed(semveil(*send), 2, "--out, a recording with --iq")
     failed(semveil(*send, "--iq", tmp_path / "m.wav"), 2, "ends in .sigmf")

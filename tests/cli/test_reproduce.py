@@ -16,7 +16,12 @@ def test_a_table_goes_into_a_page(semveil: Callable, tmp_path: Path) -> None:
     answer = semveil("reproduce", "latent-dp/clipping", "--out", tmp_path / "out", "--table", page)
     assert answer.code == 0, answer.stderr
     text = page.read_text()
-    assert "| clip |" in text and "old" not in text and text.startswith("before\n") and text.endswith("\nafter\n")
+    assert (
+        "| clip |" in text
+        and "old" not in text
+        and text.startswith("before\n")
+        and text.endswith("\nafter\n")
+    )
     assert json.loads((tmp_path / "out" / "clipping.json").read_text())["table"] in text
 
 
@@ -26,7 +31,9 @@ def test_a_committed_result_is_drawn_again_and_measures_nothing(semveil: Callabl
     shutil.copy(RESULTS / "identity-dp" / "small" / "pairs.json", folder)
     page.write_text(PAGE.format("pairs"))
     before = (folder / "pairs.json").read_bytes()
-    answer = semveil("reproduce", "identity-dp/table3", "--redraw", "--out", folder, "--table", page, "--json")
+    answer = semveil(
+        "reproduce", "identity-dp/table3", "--redraw", "--out", folder, "--table", page, "--json"
+    )
     assert answer.code == 0, answer.stderr
     assert (folder / "table3.png").stat().st_size > 10_000 and (folder / "pairs.json").read_bytes() == before
     assert "| DeepPrivacy |" in page.read_text()

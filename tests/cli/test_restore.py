@@ -30,7 +30,9 @@ def test_faces_are_listed_and_drawn(semveil: Callable, photo: Path, tmp_path: Pa
     assert "none.png: no face found" in semveil("faces", tmp_path / "none.png", "--detector", "dlib").stdout
 
 
-def test_a_missing_detector_is_said(semveil: Callable, failed: Callable, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_detector_is_said(
+    semveil: Callable, failed: Callable, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("semveil.data.detection.is_installed", lambda: False)
     failed(semveil("faces", photo, "--detector", "union"), 1, "pip install 'semveil[detect]'")
     failed(semveil("faces", photo, "--detector", "unjon"), 2, "did you mean 'union'")
@@ -41,7 +43,9 @@ def test_neither_the_protected_picture_nor_the_key_is_written_over(
     semveil: Callable, failed: Callable, photo: Path, key: Path, tmp_path: Path
 ) -> None:
     """Its certificate would lie beside the original face and say that it is protected."""
-    assert semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", "--reversible", "--key", key).code == 0
+    assert (
+        semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", "--reversible", "--key", key).code == 0
+    )
     picture = tmp_path / "out" / "private name.png"
     kept = {path: path.read_bytes() for path in (picture, picture.with_name(f"{picture.name}.sealed"))}
     failed(semveil("restore", picture, "--key", key, "--out", picture), 5, "would be lost; name another file")
@@ -53,9 +57,14 @@ def test_neither_the_protected_picture_nor_the_key_is_written_over(
 
 def test_there_and_back(semveil: Callable, failed: Callable, photo: Path, key: Path, tmp_path: Path) -> None:
     page = tmp_path / "review.html"
-    answer = semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", "--reversible", "--key", key, "--review", page)
+    answer = semveil(
+        "protect", photo, *MOSAIC, "--out", tmp_path / "out", "--reversible", "--key", key, "--review", page
+    )
     assert answer.code == 0 and page.is_file()
-    assert "1 face found, 1 protected, 0 covered, 0 left" in answer.stdout and "private name.png' --key KEY" in answer.stdout
+    assert (
+        "1 face found, 1 protected, 0 covered, 0 left" in answer.stdout
+        and "private name.png' --key KEY" in answer.stdout
+    )
     picture, back = tmp_path / "out" / "private name.png", tmp_path / "back.png"
     answer = semveil("restore", picture, "--key", key, "--out", back)
     assert answer.code == 0 and "equals the photo that was protected in every pixel" in answer.stdout
@@ -64,7 +73,9 @@ def test_there_and_back(semveil: Callable, failed: Callable, photo: Path, key: P
 
     one = tmp_path / "face.key"
     assert semveil("restore", picture, "--key", key, "--face", "0", "--hand-over", one).code == 0
-    assert json.loads(semveil("restore", picture, "--key", one, "--out", back, "--json").stdout)["exact"] is True
+    assert (
+        json.loads(semveil("restore", picture, "--key", one, "--out", back, "--json").stdout)["exact"] is True
+    )
     failed(semveil("restore", picture, "--key", one, "--face", "1"), 7, "no key of face 1")
     failed(semveil("restore", picture, "--key", key, "--face", "3"), 7, "no face 3 was altered")
     failed(semveil("restore", picture), 2, "--key FILE")
@@ -85,7 +96,12 @@ def test_a_passphrase_seals_too_and_its_weakness_is_said(
     words.write_text("a heron in the reeds\n")
     words.chmod(0o600)
     out = tmp_path / "out"
-    assert semveil("protect", photo, *MOSAIC, "--out", out, "--reversible", "--passphrase-file", words, "--sealed-in").code == 0
+    assert (
+        semveil(
+            "protect", photo, *MOSAIC, "--out", out, "--reversible", "--passphrase-file", words, "--sealed-in"
+        ).code
+        == 0
+    )
     picture = out / "private name.png"
     assert "try guesses without limit" in semveil("certify", picture).stdout
     answer = semveil("restore", picture, "--passphrase-file", words, "--out", tmp_path / "back.png")
@@ -93,8 +109,12 @@ def test_a_passphrase_seals_too_and_its_weakness_is_said(
     failed(semveil("restore", picture, "--key", key), 7, "sealed with a passphrase")
 
 
-@pytest.mark.parametrize("words", [("--reversible",), ("--key", "my.key"), ("--sealed-in",), ("--review-originals",)])
-def test_options_that_belong_together(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path, words: tuple) -> None:
+@pytest.mark.parametrize(
+    "words", [("--reversible",), ("--key", "my.key"), ("--sealed-in",), ("--review-originals",)]
+)
+def test_options_that_belong_together(
+    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path, words: tuple
+) -> None:
     failed(semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", *words), 2, "goes with")
 
 

@@ -22,7 +22,12 @@ NAMES = [b"bad\xff.jpg", "\U0001f600.jpg".encode(), b"e\x1b[31m.jpg", b"n\nl.jpg
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return {**os.environ, "SEMVEIL_HOME": str(tmp_path / "home"), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
+    return {
+        **os.environ,
+        "SEMVEIL_HOME": str(tmp_path / "home"),
+        "PYTHONPATH": str(SRC),
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 @pytest.fixture
@@ -44,13 +49,17 @@ def test_json_is_whole_whatever_files_are_called_and_the_encoding_lacks(
     album: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     environment |= {"PYTHONIOENCODING": "ascii:strict"}
-    done = subprocess.run([*protect(album, tmp_path / "out"), "--json"], env=environment, capture_output=True, timeout=120)
+    done = subprocess.run(
+        [*protect(album, tmp_path / "out"), "--json"], env=environment, capture_output=True, timeout=120
+    )
     result = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (3, b"")
     assert {os.path.basename(os.fsencode(refused["photo"])) for refused in result["refused"]} == set(NAMES)
 
 
-def test_what_is_told_in_words_can_be_printed_everywhere(photo: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+def test_what_is_told_in_words_can_be_printed_everywhere(
+    photo: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
     out = Path(os.fsdecode(bytes(tmp_path) + b"/\xff \xf0\x9f\x98\x80 \x1b[31m"))
     environment |= {"PYTHONIOENCODING": "ascii:strict"}
     done = subprocess.run(protect(photo, out), env=environment, capture_output=True, timeout=120)
@@ -69,14 +78,18 @@ def test_closed_streams_end_nothing_and_nothing_lands_in_files(
     photo: Path, tmp_path: Path, environment: dict[str, str], closed: str
 ) -> None:
     command = " ".join(f"'{word}'" for word in protect(photo, tmp_path / "out"))
-    done = subprocess.run(["bash", "-c", f"{command} {closed}"], env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        ["bash", "-c", f"{command} {closed}"], env=environment, capture_output=True, text=True, timeout=120
+    )
     assert (done.returncode, done.stderr) == (0, "")
     log = (tmp_path / "out" / ".semveil" / "manifest.jsonl").read_text().splitlines()
     assert [set(json.loads(line)) >= {"tag"} for line in log] == [True, True]
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_result_that_cannot_be_printed_is_an_error(tmp_path: Path, environment: dict[str, str], unbuffered: str) -> None:
+def test_a_result_that_cannot_be_printed_is_an_error(
+    tmp_path: Path, environment: dict[str, str], unbuffered: str
+) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("the system has no /dev/full")
     environment["PYTHONUNBUFFERED"] = unbuffered
@@ -88,17 +101,23 @@ def test_a_result_that_cannot_be_printed_is_an_error(tmp_path: Path, environment
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("verb", ["keygen --out my.key", "keygen --out my.key --json", "--help", "nonsense 2>&1"])
+@pytest.mark.parametrize(
+    "verb", ["keygen --out my.key", "keygen --out my.key --json", "--help", "nonsense 2>&1"]
+)
 def test_a_reader_that_goes_away_is_met_with_silence(
     tmp_path: Path, environment: dict[str, str], verb: str, unbuffered: str
 ) -> None:
     environment["PYTHONUNBUFFERED"] = unbuffered
     command = f"(sleep 0.3; {' '.join(COMMAND)} {verb}) | true"
-    done = subprocess.run(["bash", "-c", command], env=environment, cwd=tmp_path, capture_output=True, timeout=60)
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment, cwd=tmp_path, capture_output=True, timeout=60
+    )
     assert done.stderr == b""
 
 
-def test_a_run_that_is_interrupted_says_what_is_kept(photo: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_run_that_is_interrupted_says_what_is_kept(
+    photo: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
     album, out = tmp_path / "album", tmp_path / "out"
     album.mkdir()
     for i in range(200):
@@ -138,11 +157,17 @@ main.run()
 
 @pytest.mark.parametrize(
     ("number", "ended"),
-    [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM"), (signal.SIGHUP, "ended by SIGHUP")],
+    [
+        (signal.SIGINT, "interrupted"),
+        (signal.SIGTERM, "ended by SIGTERM"),
+        (signal.SIGHUP, "ended by SIGHUP"),
+    ],
 )
 def test_every_way_of_ending_a_run_is_told(environment: dict[str, str], number: int, ended: str) -> None:
     command = [sys.executable, "-c", SLEEPING]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
         assert run.stdout is not None and run.stderr is not None
         assert run.stdout.readline() == "started\n"
         run.send_signal(number)
@@ -165,7 +190,9 @@ runpy.run_module("semveil", run_name="__main__")
 
 
 def test_ctrl_c_while_the_program_loads_shows_no_traceback(environment: dict[str, str]) -> None:
-    done = subprocess.run([sys.executable, "-c", LOADING], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", f"semveil: interrupted; {ENDED}\n")
 
 
@@ -179,8 +206,13 @@ def test_what_is_kept_is_told_on_interrupts_only(error: type, capsys: pytest.Cap
     assert capsys.readouterr().err == ""
 
 
-def test_a_lack_of_memory_is_no_bug(semveil: Callable, failed: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")):
+def test_a_lack_of_memory_is_no_bug(
+    semveil: Callable, failed: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in (
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ):
 
         def scarce(card: str, error: Exception = error) -> None:
             raise error

@@ -15,8 +15,16 @@ from semveil.cli.terminal import told
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 RED, MAGENTA, DEFAULT = "31", "35", "39"
-WORDS = "the photo as a whole is protected in this message as well as can be, with epsilon 0 for all codes, UNPROTECTED"
-LINES = [WORDS, ("In short", WORDS), ("", WORDS), ("Next", "semveil certify a-rather-long-name-of-a-folder/of-a-photo.png")]
+WORDS = (
+    "the photo as a whole is protected in this message as well as can be, with epsilon 0 for all codes, "
+    "UNPROTECTED"
+)
+LINES = [
+    WORDS,
+    ("In short", WORDS),
+    ("", WORDS),
+    ("Next", "semveil certify a-rather-long-name-of-a-folder/of-a-photo.png"),
+]
 
 
 class Screen(io.StringIO):
@@ -57,7 +65,9 @@ def colours(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("width", [80, 100, 50])
-def test_lines_of_a_result_fit_and_end_without_blanks(screen: Callable, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_lines_of_a_result_fit_and_end_without_blanks(
+    screen: Callable, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     shown = screen()
     show({}, LINES, as_json=False)
@@ -123,7 +133,9 @@ WIDE = make_table(
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_a_table_that_is_too_wide_is_told_in_lines(screen: Callable, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_a_table_that_is_too_wide_is_told_in_lines(
+    screen: Callable, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     """Columns were squeezed to one letter, and the first ones vanished."""
     monkeypatch.setenv("COLUMNS", str(width))
     shown = screen()
@@ -131,7 +143,11 @@ def test_a_table_that_is_too_wide_is_told_in_lines(screen: Callable, monkeypatch
     lines = ESCAPE.sub("", shown.getvalue()).splitlines()
     assert max(map(len, lines)) <= width
     text = " ".join(" ".join(lines).split())
-    assert "release/laplace" in text and "two opposite corners of the box" in text and "distinguishing game" in text
+    assert (
+        "release/laplace" in text
+        and "two opposite corners of the box" in text
+        and "distinguishing game" in text
+    )
     assert ("verdict pass; by distinguishing game" in text) == (width == 80)
 
 
@@ -144,8 +160,10 @@ def test_colours_are_readable_on_white_and_on_black(screen: Callable) -> None:
         advance("Inverting", 1, 3)
         advance("Inverting", 3, 3)
     assert colours(shown.getvalue()) == {RED, MAGENTA}
-    bars = {code for code in colours(error.getvalue()) if not code.startswith("38;5;237")}  # what is left of a bar
-    assert "Inverting" in error.getvalue() and bars <= {MAGENTA, "38;5;70"}  # a green of middle brightness: done
+    # what is left of a bar
+    bars = {code for code in colours(error.getvalue()) if not code.startswith("38;5;237")}
+    # a green of middle brightness: done
+    assert "Inverting" in error.getvalue() and bars <= {MAGENTA, "38;5;70"}
 
 
 def test_no_color_is_obeyed(screen: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +174,9 @@ def test_no_color_is_obeyed(screen: Callable, monkeypatch: pytest.MonkeyPatch) -
     assert colours(shown.getvalue()) == set()
 
 
-def test_errors_and_notes_are_folded_at_words_on_a_terminal_and_are_one_line_elsewhere(screen: Callable) -> None:
+def test_errors_and_notes_are_folded_at_words_on_a_terminal_and_are_one_line_elsewhere(
+    screen: Callable,
+) -> None:
     path = "/" + "a-long-name/" * 9 + "photo.jpg"
     error = screen("stderr")
     main(["certify", path])
@@ -169,8 +189,14 @@ def test_errors_and_notes_are_folded_at_words_on_a_terminal_and_are_one_line_els
 
 
 @pytest.mark.parametrize("verb", ["demo", "transmit", "protect", "models get"])
-def test_an_option_without_its_value_names_the_command_to_ask(semveil: Callable, failed: Callable, verb: str) -> None:
-    failed(semveil(*verb.split(), "--device" if verb != "models get" else "--config"), 2, f"(see semveil {verb} --help)")
+def test_an_option_without_its_value_names_the_command_to_ask(
+    semveil: Callable, failed: Callable, verb: str
+) -> None:
+    failed(
+        semveil(*verb.split(), "--device" if verb != "models get" else "--config"),
+        2,
+        f"(see semveil {verb} --help)",
+    )
 
 
 def test_reproduce_without_a_name_lists_the_names(semveil: Callable) -> None:
@@ -188,7 +214,9 @@ def test_reproduce_without_a_name_lists_the_names(semveil: Callable) -> None:
         ("dp-image", "dp-image/ has fig4"),
     ],
 )
-def test_a_wrong_name_of_a_figure_is_met_with_the_right_ones(semveil: Callable, failed: Callable, name: str, said: str) -> None:
+def test_a_wrong_name_of_a_figure_is_met_with_the_right_ones(
+    semveil: Callable, failed: Callable, name: str, said: str
+) -> None:
     answer = semveil("reproduce", name)
     failed(answer, 2, said)
     assert len(answer.stderr) < 400

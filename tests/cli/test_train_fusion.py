@@ -25,7 +25,9 @@ from semveil.recognition.identity_encoder import (
 def identity(tmp_path: Path) -> Path:
     """An identity encoder with random weights for 32 px."""
     path = tmp_path / "identity.safetensors"
-    sizes = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
+    sizes = IdentityEncoderConfig(
+        size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6
+    )
     save_identity_encoder(path, IdentityEncoder(sizes), {})
     return path
 
@@ -54,11 +56,24 @@ def test_a_model_is_trained_resumed_and_written(
     assert model.card["trained_on"] == "11 aligned photos, 1 held out"
     assert (out / "identity_encoder.safetensors").read_bytes() == identity.read_bytes()
 
-    again = ("train", "fusion", face_set, "--identity", identity, "--out", tmp_path / "again", *trivial, "--start", out)
+    again = (
+        "train",
+        "fusion",
+        face_set,
+        "--identity",
+        identity,
+        "--out",
+        tmp_path / "again",
+        *trivial,
+        "--start",
+        out,
+    )
     done = semveil(*again, "--set", "steps=0", "--json")
     assert json.loads(done.stdout)["model"] == str(tmp_path / "again"), done.stderr
     a, b = (load_file(folder / "fusion.safetensors") for folder in (out, tmp_path / "again"))
-    assert all(torch.equal(a[name], b[name]) for name in a if not name.endswith(("_mean", "_var", "_tracked")))
+    assert all(
+        torch.equal(a[name], b[name]) for name in a if not name.endswith(("_mean", "_var", "_tracked"))
+    )
     failed(semveil(*again, "--set", "fusion_widths=[4, 4, 8]"), 1, "the fusion to start from")
 
 
@@ -71,13 +86,27 @@ def test_the_papers_losses_and_a_second_encoder(
     done = semveil(*command, "--preset", "paper", "--set", "sums=true", "--json")
     assert json.loads(done.stdout)["model"] == str(out), done.stderr
     card = load_identity_model(str(out)).card
-    assert card["preset"] == "paper" and card["settings"]["leak_loss"] == 0 and card["settings"]["sums"] is True
+    assert (
+        card["preset"] == "paper" and card["settings"]["leak_loss"] == 0 and card["settings"]["sums"] is True
+    )
 
-    mine = ("train", "fusion", face_set, "--identity", identity, "--out", tmp_path / "mine", *trivial, "--second")
+    mine = (
+        "train",
+        "fusion",
+        face_set,
+        "--identity",
+        identity,
+        "--out",
+        tmp_path / "mine",
+        *trivial,
+        "--second",
+    )
     failed(semveil(*mine, identity_encoder_file()), 2, "--size 128")
     done = semveil(*mine, identity, "--json")
     assert json.loads(done.stdout)["model"] == str(tmp_path / "mine"), done.stderr
-    assert load_identity_model(str(tmp_path / "mine")).card["second_encoder"] == identity_encoder_digest(identity)
+    assert load_identity_model(str(tmp_path / "mine")).card["second_encoder"] == identity_encoder_digest(
+        identity
+    )
 
 
 def test_a_discriminator_on_features_needs_its_weights(

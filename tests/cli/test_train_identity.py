@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train identity-encoder`: descriptors that are kept, a checkpoint, weights, and what it says of itself."""
+"""`semveil train identity-encoder`: descriptors that are kept, a checkpoint, weights, and what it says of
+itself.
+"""
 
 import json
 from collections.abc import Callable
@@ -26,9 +28,9 @@ def faces(tmp_path: Path) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 16, 16, 3), np.uint8)
     plane, names = np.zeros((50, 16, 16), np.uint8), np.repeat([f"p{i}" for i in range(25)], 2)
     source = np.array([f"lfw/{name}/{name}_{k % 2 + 1:04d}.jpg" for k, name in enumerate(names)])
-    FaceSet(pixels, plane, plane, source, names, np.where(np.arange(50) >= 6, "development", "training")).save(
-        tmp_path / "faces.npz"
-    )
+    FaceSet(
+        pixels, plane, plane, source, names, np.where(np.arange(50) >= 6, "development", "training")
+    ).save(tmp_path / "faces.npz")
     vectors = np.random.default_rng(1).normal(size=(6, 8)).astype(np.float32)
     TeacherDescriptors(source[:6], vectors).save(tmp_path / "described.npz")
     return tmp_path / "faces.npz"
@@ -42,7 +44,9 @@ def test_it_trains_says_how_well_and_goes_on_from_its_checkpoint(
     changed = [word for setting in TINY for word in ("--set", setting)]
     done = semveil(*command, *changed, "--json")
     said = json.loads(done.stdout)
-    assert 0 <= said["held_out_accuracy"] <= 1 and said["photos"] == 6 and said["settings"]["steps"] == 2, done.stderr
+    assert 0 <= said["held_out_accuracy"] <= 1 and said["photos"] == 6 and said["settings"]["steps"] == 2, (
+        done.stderr
+    )
     assert load_identity_encoder(out).config.dimensions == 3
     before = load_file(out)  # safetensors writes a file's metadata in any order
     assert semveil(*command, *changed).code == 0  # nothing was left to do
@@ -54,6 +58,10 @@ def test_it_trains_says_how_well_and_goes_on_from_its_checkpoint(
     failed(semveil(*command, *changed), 1, "p0_0001.jpg")
 
 
-def test_faces_of_another_size_are_refused(semveil: Callable, failed: Callable, faces: Path, tmp_path: Path) -> None:
-    wrong = semveil("train", "identity-encoder", faces, "--photos", tmp_path, "--out", tmp_path / "a.safetensors")
+def test_faces_of_another_size_are_refused(
+    semveil: Callable, failed: Callable, faces: Path, tmp_path: Path
+) -> None:
+    wrong = semveil(
+        "train", "identity-encoder", faces, "--photos", tmp_path, "--out", tmp_path / "a.safetensors"
+    )
     failed(wrong, 2, "16 px")

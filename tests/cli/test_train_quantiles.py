@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train quantiles`: bounds of every coordinate from photos or from latents, and that latent-dp uses them."""
+"""`semveil train quantiles`: bounds of every coordinate from photos or from latents, and that latent-dp uses
+them.
+"""
 
 import json
 import shutil

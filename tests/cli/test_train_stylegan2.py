@@ -28,12 +28,21 @@ def trained(semveil: Callable, face_set: Path, tmp_path: Path) -> Path:
 
 
 def test_a_model_of_ones_own_is_used_by_name(
-    semveil: Callable, trained: Path, photo: Path, face_set: Path, tmp_path: Path, failed: Callable, pixels: Callable
+    semveil: Callable,
+    trained: Path,
+    photo: Path,
+    face_set: Path,
+    tmp_path: Path,
+    failed: Callable,
+    pixels: Callable,
 ) -> None:
     card = json.loads((trained / "model.json").read_text())
     assert card["architecture"] == "stylegan2" and card["generator"]["widths"] == [4, 4, 4, 4]
     assert semveil("models", "verify", trained).code == 0
-    for method, option in (("dp-image", ("--styles", "identity")), ("latent-dp", ("--budget", "coarse=2,others=4"))):
+    for method, option in (
+        ("dp-image", ("--styles", "identity")),
+        ("latent-dp", ("--budget", "coarse=2,others=4")),
+    ):
         out = tmp_path / method
         made = semveil("protect", photo, "--method", method, "--model", trained, *option, "--out", out)
         assert made.code == 0, made.stderr
@@ -46,13 +55,24 @@ def test_a_model_of_ones_own_is_used_by_name(
         "--set", "steps=1", "--set", "batch=2", "--set", "perceptual=0", "--set", "input_size=32",
     )  # fmt: skip
     assert encoded.code == 0, encoded.stderr
-    assert (tmp_path / "encoded" / "generator.safetensors").read_bytes() == (trained / "generator.safetensors").read_bytes()
+    assert (tmp_path / "encoded" / "generator.safetensors").read_bytes() == (
+        trained / "generator.safetensors"
+    ).read_bytes()
 
 
-def test_settings_that_do_not_fit_are_refused(semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable) -> None:
-    wrong = (("generator.size=64", "widths must name 5 widths, got 4"), ("generator.size=16", "widths must name 3"))
+def test_settings_that_do_not_fit_are_refused(
+    semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable
+) -> None:
+    wrong = (
+        ("generator.size=64", "widths must name 5 widths, got 4"),
+        ("generator.size=16", "widths must name 3"),
+    )
     for override, words in wrong:
-        failed(semveil("train", "stylegan2", face_set, "--out", tmp_path / "a", *QUICK, "--set", override), 2, words)
+        failed(
+            semveil("train", "stylegan2", face_set, "--out", tmp_path / "a", *QUICK, "--set", override),
+            2,
+            words,
+        )
     larger = ("--set", "generator.size=64", "--set", "generator.widths=[4,4,4,4,4]")
     answer = semveil("train", "stylegan2", face_set, "--out", tmp_path / "a", *QUICK, *larger)
     failed(answer, 2, "prepare them with --size 64")

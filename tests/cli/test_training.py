@@ -25,26 +25,58 @@ def test_a_generator_is_trained_resumed_and_published(
     assert json.loads(stopped.stdout)["step"] == 0, stopped.stderr
     assert not out.exists()
     assert json.loads((tmp_path / "mine.checkpoint.json").read_text())["generator"]["style_dim"] == 4
-    failed(semveil("train", "generator", face_set, "--out", out, *quick, "--set", "batch=7"), 2, "other settings (batch)")
+    failed(
+        semveil("train", "generator", face_set, "--out", out, *quick, "--set", "batch=7"),
+        2,
+        "other settings (batch)",
+    )
     done = semveil("train", "generator", face_set, "--out", out, *quick, "--json")
     assert json.loads(done.stdout)["model"] == str(out), done.stderr
     sent = semveil("send", photo, "--model", out, "--protection", "none", "--out", tmp_path / "m.svl")
     assert sent.code == 0, sent.stderr
 
 
-def test_settings_are_checked(semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable, quick: list[str]) -> None:
-    wrong = (("stepz=3", "did you mean 'steps'"), ("generator.size=64", "size must be 32"), ("steps=x", "type int"))
+def test_settings_are_checked(
+    semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable, quick: list[str]
+) -> None:
+    wrong = (
+        ("stepz=3", "did you mean 'steps'"),
+        ("generator.size=64", "size must be 32"),
+        ("steps=x", "type int"),
+    )
     for override, words in wrong:
-        failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--set", override), 2, words)
+        failed(
+            semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--set", override),
+            2,
+            words,
+        )
     identity = bundled_folder() / "identity-128" / "identity_encoder.safetensors"
-    failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--identity", identity), 2, "--size 128")
+    failed(
+        semveil("train", "generator", face_set, "--out", tmp_path / "a", *quick, "--identity", identity),
+        2,
+        "--size 128",
+    )
     (tmp_path / "bad.toml").write_text("steps = [")
-    failed(semveil("train", "generator", face_set, "--out", tmp_path / "a", "--config", tmp_path / "bad.toml"), 2, "is no TOML")
-    failed(semveil("train", "generator", tmp_path / "bad.toml", "--out", tmp_path / "a"), 2, "it is no face set")
+    failed(
+        semveil("train", "generator", face_set, "--out", tmp_path / "a", "--config", tmp_path / "bad.toml"),
+        2,
+        "is no TOML",
+    )
+    failed(
+        semveil("train", "generator", tmp_path / "bad.toml", "--out", tmp_path / "a"), 2, "it is no face set"
+    )
     unlabelled = FaceSet.load(face_set)
     unlabelled.with_labels(np.full_like(unlabelled.labels, 255)).save(tmp_path / "u.npz")
-    failed(semveil("train", "generator", tmp_path / "u.npz", "--out", tmp_path / "a", *quick), 2, "semveil train parser")
-    failed(semveil("train", "parser", tmp_path / "u.npz", "--out", tmp_path / "p.safetensors"), 2, "no labelled face")
+    failed(
+        semveil("train", "generator", tmp_path / "u.npz", "--out", tmp_path / "a", *quick),
+        2,
+        "semveil train parser",
+    )
+    failed(
+        semveil("train", "parser", tmp_path / "u.npz", "--out", tmp_path / "p.safetensors"),
+        2,
+        "no labelled face",
+    )
 
 
 def test_perceptual_training_names_the_weights_it_lacks(
@@ -61,7 +93,9 @@ def test_the_parser_labels_what_has_no_labels(semveil: Callable, face_set: Path,
     faces.with_labels(labels).save(tmp_path / "some.npz")
     labelled = tmp_path / "all.npz"
     weights = tmp_path / "parser.safetensors"
-    answer = semveil("train", "parser", tmp_path / "some.npz", "--out", weights, "--labelled", labelled, "--steps", "4")
+    answer = semveil(
+        "train", "parser", tmp_path / "some.npz", "--out", weights, "--labelled", labelled, "--steps", "4"
+    )
     assert answer.code == 0, answer.stderr
     assert FaceSet.load(labelled).labels.max() < 13
     assert load_face_parser(weights).label(torch.zeros(1, 3, 32, 32)).shape == (1, 32, 32)
@@ -71,15 +105,40 @@ def test_the_parser_labels_what_has_no_labels(semveil: Callable, face_set: Path,
     assert card["settings"] == settings and set(card["held_out_iou"]) <= set(PARTS)
 
 
-def test_an_encoder_is_trained_for_a_fixed_generator(semveil: Callable, face_set: Path, tmp_path: Path) -> None:
-    options = ("--model", "tiny", "--set", "steps=2", "--set", "batch=2", "--set", "perceptual=0", "--set", "input_size=32")
+def test_an_encoder_is_trained_for_a_fixed_generator(
+    semveil: Callable, face_set: Path, tmp_path: Path
+) -> None:
+    options = (
+        "--model",
+        "tiny",
+        "--set",
+        "steps=2",
+        "--set",
+        "batch=2",
+        "--set",
+        "perceptual=0",
+        "--set",
+        "input_size=32",
+    )
     answer = semveil("train", "encoder", face_set, "--out", tmp_path / "encoded", *options)
     assert answer.code == 0, answer.stderr
     assert semveil("models", "verify", tmp_path / "encoded").code == 0
 
 
 def test_pairs_are_trained_once(semveil: Callable, tmp_path: Path) -> None:
-    command = ("train", "protector", "--model", "tiny", "--epsilon", "1", "--epsilon", "3", "--epochs", "1", "--json")
+    command = (
+        "train",
+        "protector",
+        "--model",
+        "tiny",
+        "--epsilon",
+        "1",
+        "--epsilon",
+        "3",
+        "--epochs",
+        "1",
+        "--json",
+    )
     first = json.loads(semveil(*command, "--out", tmp_path / "p").stdout)
     again = json.loads(semveil(*command, "--out", tmp_path / "p").stdout)
     assert [p["trained_now"] for p in first["pairs"]] == [True, True]
@@ -105,7 +164,11 @@ def test_a_successors_pair_is_trained_and_sends(
     bob = ("receive", message, "--model", "tiny", "--snr-db", "40", "--out", tmp_path / "bob.png")
     failed(semveil(*bob), 6, "give Alice's pair file")
     assert semveil(*bob, "--pair", pair["path"]).code == 0
-    failed(semveil("send", photo, "--model", "tiny", "--protection", protection, "--no-train", "--out", message), 1, protection)
+    failed(
+        semveil("send", photo, "--model", "tiny", "--protection", protection, "--no-train", "--out", message),
+        1,
+        protection,
+    )
     failed(semveil("train", "protector", "--protection", "lerned"), 2, "learned")
 
 
@@ -113,11 +176,22 @@ def test_a_deep_jscc_is_trained_resumed_and_written(
     semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable
 ) -> None:
     out = tmp_path / "jscc.safetensors"
-    sizes = {"network.size": 32, "network.style_dim": 4, "network.width": 8, "network.cap": 8, "steps": 2, "batch": 4}
+    sizes = {
+        "network.size": 32,
+        "network.style_dim": 4,
+        "network.width": 8,
+        "network.cap": 8,
+        "steps": 2,
+        "batch": 4,
+    }
     settings = [word for key, value in sizes.items() for word in ("--set", f"{key}={value}")]
     stopped = semveil("train", "deep-jscc", face_set, "--out", out, *settings, "--minutes", "0", "--json")
     assert json.loads(stopped.stdout)["step"] == 0 and not out.exists(), stopped.stderr
-    failed(semveil("train", "deep-jscc", face_set, "--out", out, *settings, "--set", "batch=7"), 2, "other settings (batch)")
+    failed(
+        semveil("train", "deep-jscc", face_set, "--out", out, *settings, "--set", "batch=7"),
+        2,
+        "other settings (batch)",
+    )
     done = semveil("train", "deep-jscc", face_set, "--out", out, *settings, "--channel", "rayleigh", "--json")
     assert json.loads(done.stdout)["model"] == str(out), done.stderr
     from semveil.methods.deep_jscc import load_deep_jscc
@@ -143,9 +217,12 @@ def test_latents_are_kept_and_found_again(
     out = tmp_path / "latents.safetensors"
     one = semveil("invert", photo, "--model", "tiny", "--out", out, "--json")
     assert json.loads(one.stdout)["new"] == 1, one.stderr
-    more = semveil("invert", folder, "--model", "tiny", "--out", out, "--image-dir", tmp_path / "images", "--json")
+    more = semveil(
+        "invert", folder, "--model", "tiny", "--out", out, "--image-dir", tmp_path / "images", "--json"
+    )
     counts = json.loads(more.stdout)
-    assert (more.code, counts["known"], counts["new"], counts["refused"]) == (3, 1, 1, 1)  # one bad photo ends no batch
+    # one bad photo ends no batch
+    assert (more.code, counts["known"], counts["new"], counts["refused"]) == (3, 1, 1, 1)
     assert "left out" in more.stderr
     latents = LatentSet.load(out)
     assert latents.codes.shape == (2, 28, 4)
@@ -153,37 +230,59 @@ def test_latents_are_kept_and_found_again(
     assert b"private name" not in out.read_bytes()
     private = [out, *(tmp_path / "images").iterdir()]  # they show the photos
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
-    failed(semveil("invert", tmp_path / "photos" / "deep" / "c.png", "--model", "tiny", "--out", out), 3, "not a photo")
+    failed(
+        semveil("invert", tmp_path / "photos" / "deep" / "c.png", "--model", "tiny", "--out", out),
+        3,
+        "not a photo",
+    )
 
 
-def test_a_named_photo_without_a_face_and_an_animation_are_told(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+def test_a_named_photo_without_a_face_and_an_animation_are_told(
+    semveil: Callable, photo: Path, tmp_path: Path
+) -> None:
     Image.new("RGB", (90, 90)).save(tmp_path / "black.png")
     with Image.open(photo) as face:
         face.save(tmp_path / "moving.webp", save_all=True, append_images=[face.rotate(5)], duration=9)
     found = semveil(
-        "invert", tmp_path / "black.png", tmp_path / "moving.webp", "--model", "tiny", "--out", tmp_path / "l.safetensors"
+        "invert",
+        tmp_path / "black.png",
+        tmp_path / "moving.webp",
+        "--model",
+        "tiny",
+        "--out",
+        tmp_path / "l.safetensors",
     )
     assert (found.code, "1 new" in found.stdout) == (4, True)
     assert "left out: no face found in 'black.png'" in found.stderr
     assert "moving.webp': it has several frames" in found.stderr
 
 
-def test_inversion_refuses_what_does_not_fit(semveil: Callable, photo: Path, tmp_path: Path, failed: Callable) -> None:
+def test_inversion_refuses_what_does_not_fit(
+    semveil: Callable, photo: Path, tmp_path: Path, failed: Callable
+) -> None:
     out = tmp_path / "latents.safetensors"
     out.write_bytes(b"something else")
     failed(semveil("invert", photo, "--model", "tiny", "--out", out), 1, "no file of latents")
     assert out.read_bytes() == b"something else"
     empty = tmp_path / "empty"
     empty.mkdir()
-    failed(semveil("invert", empty, "--model", "tiny", "--out", tmp_path / "b.safetensors"), 3, "no photos in")
-    failed(semveil("invert", tmp_path / "absent.jpg", "--model", "tiny", "--out", tmp_path / "b.safetensors"), 3, "absent.jpg")
+    failed(
+        semveil("invert", empty, "--model", "tiny", "--out", tmp_path / "b.safetensors"), 3, "no photos in"
+    )
+    failed(
+        semveil("invert", tmp_path / "absent.jpg", "--model", "tiny", "--out", tmp_path / "b.safetensors"),
+        3,
+        "absent.jpg",
+    )
 
 
 def test_data_are_prepared(semveil: Callable, photo: Path, tmp_path: Path, failed: Callable) -> None:
     person = tmp_path / "data" / "lfw" / "A_Person"
     person.mkdir(parents=True)
     (person / "A_Person_0001.jpg").write_bytes(photo.read_bytes())
-    answer = semveil("data", "prepare", tmp_path / "data", "--out", tmp_path / "faces.npz", "--size", "32", "--json")
+    answer = semveil(
+        "data", "prepare", tmp_path / "data", "--out", tmp_path / "faces.npz", "--size", "32", "--json"
+    )
     assert json.loads(answer.stdout)["faces"] == 1, answer.stderr
     assert FaceSet.load(tmp_path / "faces.npz").pixels.shape == (1, 32, 32, 3)
     failed(semveil("data", "prepare", person, "--out", tmp_path / "b.npz"), 1, "holds neither")
@@ -192,22 +291,34 @@ def test_data_are_prepared(semveil: Callable, photo: Path, tmp_path: Path, faile
 def test_an_unreadable_photo_is_named_and_does_not_end_the_preparation(
     semveil: Callable, photo: Path, tmp_path: Path, failed: Callable
 ) -> None:
-    whole, images, masks = (tmp_path / "data" / place for place in ("lfw/A", "celebamask_hq/images", "celebamask_hq/masks"))
+    whole, images, masks = (
+        tmp_path / "data" / place for place in ("lfw/A", "celebamask_hq/images", "celebamask_hq/masks")
+    )
     for folder in (whole, images, masks):
         folder.mkdir(parents=True)
     (whole / "A_0001.jpg").write_bytes(photo.read_bytes()[:3000])  # broke off
     (whole / "A_0002.jpg").write_bytes(photo.read_bytes())
     (images / "0.jpg").write_bytes(b"no photo")
     (images / "1.jpg").write_bytes(photo.read_bytes())  # without its mask
-    answer = semveil("data", "prepare", tmp_path / "data", "--out", tmp_path / "f.npz", "--size", "32", "--json")
-    assert (answer.code, json.loads(answer.stdout)["unreadable"], json.loads(answer.stdout)["faces"]) == (3, 3, 1)
+    answer = semveil(
+        "data", "prepare", tmp_path / "data", "--out", tmp_path / "f.npz", "--size", "32", "--json"
+    )
+    assert (answer.code, json.loads(answer.stdout)["unreadable"], json.loads(answer.stdout)["faces"]) == (
+        3,
+        3,
+        1,
+    )
     notes = answer.stderr.splitlines()
     assert [name for name in ("0.jpg", "1.jpg", "A_0001.jpg") if any(name in line for line in notes)] == [
         "0.jpg", "1.jpg", "A_0001.jpg",
     ]  # fmt: skip
     assert len(notes) == 3 and FaceSet.load(tmp_path / "f.npz").source.tolist() == ["lfw/A/A_0002.jpg"]
     (whole / "A_0002.jpg").write_bytes(b"")
-    failed(semveil("data", "prepare", tmp_path / "data", "--out", tmp_path / "g.npz", "--size", "32"), 3, "none of 4 photos")
+    failed(
+        semveil("data", "prepare", tmp_path / "data", "--out", tmp_path / "g.npz", "--size", "32"),
+        3,
+        "none of 4 photos",
+    )
     assert not (tmp_path / "g.npz").exists()
 
 
@@ -225,9 +336,22 @@ def test_a_pair_is_trained_over_a_channel_and_a_range_of_snrs(
     over = ("--channel", "rayleigh:coherence=8,csi=mmse,pilots=4", "--snr-db", "0..20")
     told = json.loads(semveil(*train, *over, "--json").stdout)["pairs"][0]
     assert (told["channel"], told["snrs_db"]) == (over[1], [0.0, 20.0])
-    send = ("send", photo, "--model", "tiny", "--protection", "nn", "--pair", told["path"], "--out", tmp_path / "m.svl")
+    send = (
+        "send",
+        photo,
+        "--model",
+        "tiny",
+        "--protection",
+        "nn",
+        "--pair",
+        told["path"],
+        "--out",
+        tmp_path / "m.svl",
+    )
     assert semveil(*send).code == 0
-    assert semveil("receive", tmp_path / "m.svl", "--pair", told["path"], "--out", tmp_path / "b.png").code == 0
+    assert (
+        semveil("receive", tmp_path / "m.svl", "--pair", told["path"], "--out", tmp_path / "b.png").code == 0
+    )
     for option, value, words in (
         ("--snr-db", "20..0", "lower SNR first"), ("--snr-db", "loud", "a range such as 0..20"),
         ("--snr-db", "0..900", "-300..300"),

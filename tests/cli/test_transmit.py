@@ -11,7 +11,15 @@ from PIL import Image
 
 from semveil.core.whole_folder import whole_folder
 
-FILES = {"source.png", "inverted.png", "direct.png", "bob.png", "eve.png", "eve.png.certificate.json", "result.json"}
+FILES = {
+    "source.png",
+    "inverted.png",
+    "direct.png",
+    "bob.png",
+    "eve.png",
+    "eve.png.certificate.json",
+    "result.json",
+}
 QUICK = ("--model", "tiny", "--snr-db", "20")
 
 
@@ -37,11 +45,15 @@ def test_a_photo_becomes_five_pictures_and_a_result(semveil: Callable, photo: Pa
         assert record[party]["lpips"] is None
         assert "semveil models get" in record[party]["lpips_reason"]
     assert result["seeds"] == {"run": 3}
-    assert result["config"]["calibration"]["true_epsilon_of_genuine_noise"] == pytest.approx(10 * 7 * 4 / np.sqrt(28 * 4))
+    assert result["config"]["calibration"]["true_epsilon_of_genuine_noise"] == pytest.approx(
+        10 * 7 * 4 / np.sqrt(28 * 4)
+    )
     assert str(photo.parent) not in (out / "result.json").read_text()
 
 
-def test_numbers_hide_names_that_name_people(semveil: Callable, failed: Callable, photo: Path, tmp_path: Path) -> None:
+def test_numbers_hide_names_that_name_people(
+    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     words = ("transmit", photo, photo, *QUICK, "--protection", "none", "--out", out, "--names")
     answer = semveil(*words, "numbers")
@@ -59,7 +71,9 @@ def test_pictures_carry_nothing_but_pixels(semveil: Callable, photo: Path, tmp_p
         assert b"secret" not in path.read_bytes()
 
 
-def test_the_same_seed_gives_the_same_pictures(semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable) -> None:
+def test_the_same_seed_gives_the_same_pictures(
+    semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable
+) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         words = ("--protection", "nn", "--seed", seed, "--out", tmp_path / name, "--snr-db", "5")
         assert semveil("transmit", photo, *QUICK, *words).code == 0
@@ -87,13 +101,25 @@ def test_without_options_a_key_protects_and_the_reader_is_told_what_is_measured(
     assert (config["protection"], len(config["private_codes"])) == ("rotation", 28)
     assert "Protection: rotation. Covers all codes with epsilon 0 and delta" in answer.stdout
     assert "as good as it gets (basis: computational" in answer.stdout
-    assert "FPPSR: face privacy protection success rate: 1 where dlib takes the picture for another person" in answer.stdout
+    assert (
+        "FPPSR: face privacy protection success rate: 1 where dlib takes the picture for another person"
+        in answer.stdout
+    )
     assert "Bob: " in answer.stdout and "32 x 32 px" in answer.stdout
 
 
 def test_the_seed_of_genuine_noise_is_never_written(semveil: Callable, photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    options = ("--protection", "laplace", "--calibration", "corrected", "--private", "skin,eyes", "--seed", "987654321")
+    options = (
+        "--protection",
+        "laplace",
+        "--calibration",
+        "corrected",
+        "--private",
+        "skin,eyes",
+        "--seed",
+        "987654321",
+    )
     answer = semveil("transmit", photo, *QUICK, *options, "--out", out)
     assert answer.code == 0
     text = (out / "result.json").read_text()
@@ -112,7 +138,9 @@ def test_a_missing_pair_is_trained_or_its_command_named(
 ) -> None:
     asked = ("--protection", "nn", "--epsilon", "3", "--private-codes", "0,2-3")
     refused = semveil("transmit", photo, *QUICK, *asked, "--no-train", "--out", tmp_path / "out")
-    command = "semveil train protector --model tiny --epsilon 3 --private-codes 0,2,3 --calibration as_published"
+    command = (
+        "semveil train protector --model tiny --epsilon 3 --private-codes 0,2,3 --calibration as_published"
+    )
     failed(refused, 1, command)
     assert not (tmp_path / "out").exists()
     trained = semveil("transmit", photo, *QUICK, *asked, "--out", tmp_path / "out")
@@ -160,7 +188,9 @@ def test_bad_options_are_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_output_that_is_a_file_is_refused_at_once(semveil: Callable, photo: Path, failed: Callable) -> None:
+def test_an_output_that_is_a_file_is_refused_at_once(
+    semveil: Callable, photo: Path, failed: Callable
+) -> None:
     failed(semveil("transmit", photo, *QUICK, "--out", photo), 5, "is not a folder")
 
 
@@ -172,7 +202,11 @@ def test_results_replace_older_ones_and_leave_other_files(tmp_path: Path) -> Non
     with whole_folder(out) as folder:
         (folder / "result.json").write_text("new")
         (folder / "a.png").write_text("new")
-    assert {path.name: path.read_text() for path in out.iterdir()} == {"result.json": "new", "a.png": "new", "own.txt": "old"}
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        "result.json": "new",
+        "a.png": "new",
+        "own.txt": "old",
+    }
     assert names(tmp_path) == {"out"}
 
 

@@ -16,7 +16,11 @@ every_mechanism = pytest.mark.parametrize("name", list(MECHANISMS))
 def records(
     sensitivity: Sensitivity | CoordinateSensitivity, count: int = 5, dtype: torch.dtype = torch.float32
 ) -> torch.Tensor:
-    shape = sensitivity.values.shape if isinstance(sensitivity, CoordinateSensitivity) else (sensitivity.dimension,)
+    shape = (
+        sensitivity.values.shape
+        if isinstance(sensitivity, CoordinateSensitivity)
+        else (sensitivity.dimension,)
+    )
     return torch.arange(count, dtype=dtype).reshape(count, *(1 for _ in shape)).expand(count, *shape)
 
 
@@ -58,7 +62,9 @@ def test_every_record_gets_its_own_noise(name: str) -> None:
 def test_calibrated_noise_guarantees_what_was_asked(name: str, epsilon: float) -> None:
     kind = MECHANISMS[name]
     _, sensitivity = kind.example()
-    assert kind.calibrate(sensitivity, epsilon).guarantee(sensitivity).epsilon == pytest.approx(epsilon, rel=1e-9)
+    assert kind.calibrate(sensitivity, epsilon).guarantee(sensitivity).epsilon == pytest.approx(
+        epsilon, rel=1e-9
+    )
 
 
 @every_mechanism

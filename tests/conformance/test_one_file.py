@@ -19,7 +19,9 @@ FOLDERS = {
 
 
 @pytest.fixture
-def new_file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry[object]]:
+def new_file(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Registry[object]]:
     """The registry of a folder that has a file more."""
     home, name, entry = FOLDERS[request.param]
     registry = getattr(importlib.import_module(home), name)
@@ -44,4 +46,8 @@ def test_a_file_in_the_folder_is_enough(new_file: Registry[object]) -> None:
 def test_files_are_looked_for_in_the_folders_named_here(home: str, name: str) -> None:
     folders = {folder for folder, (_, known, _) in FOLDERS.items() if known == name}
     source = Path(str(importlib.import_module(home).__file__)).parent
-    assert any(f'files="{folder}"' in path.read_text(encoding="utf-8") for folder in folders for path in source.rglob("*.py"))
+    assert any(
+        f'files="{folder}"' in path.read_text(encoding="utf-8")
+        for folder in folders
+        for path in source.rglob("*.py")
+    )

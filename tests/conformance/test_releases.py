@@ -13,9 +13,15 @@ from semveil.privacy.guarantee import Basis, Sensitivity
 every_mechanism = pytest.mark.parametrize("name", list(MECHANISMS))
 
 
-def example(name: str, count: int = 5, dtype: torch.dtype = torch.float32) -> tuple[ExactRelease, object, torch.Tensor]:
+def example(
+    name: str, count: int = 5, dtype: torch.dtype = torch.float32
+) -> tuple[ExactRelease, object, torch.Tensor]:
     mechanism, sensitivity = MECHANISMS[name].example()
-    shape = sensitivity.values.shape if isinstance(sensitivity, CoordinateSensitivity) else (sensitivity.dimension,)
+    shape = (
+        sensitivity.values.shape
+        if isinstance(sensitivity, CoordinateSensitivity)
+        else (sensitivity.dimension,)
+    )
     x = torch.arange(count, dtype=dtype).reshape(count, *(1 for _ in shape)).expand(count, *shape)
     return ExactRelease(mechanism), sensitivity, x
 
@@ -66,7 +72,9 @@ def test_the_guarantee_is_proved_and_no_smaller_than_the_ideal_one(name: str, ep
     kind = MECHANISMS[name]
     _, sensitivity = kind.example()
     mechanism = kind.calibrate(sensitivity, epsilon)
-    claim = ExactRelease(mechanism).guarantee(sensitivity, covers="the private codes", not_covered=["the common codes"])
+    claim = ExactRelease(mechanism).guarantee(
+        sensitivity, covers="the private codes", not_covered=["the common codes"]
+    )
     assert claim.basis is Basis.PROVED
     assert claim.epsilon == pytest.approx(epsilon, rel=1e-9)
     assert claim.epsilon >= mechanism.guarantee(sensitivity).epsilon * (1 - 1e-12)

@@ -20,7 +20,9 @@ every_mechanism = pytest.mark.parametrize("name", list(SPHERE_MECHANISMS))
 
 
 def unit_vectors(count: int = 5, dimension: int = D, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return normalize(torch.randn(count, dimension, generator=streams(0)["photos"], dtype=torch.float64)).to(dtype)
+    return normalize(torch.randn(count, dimension, generator=streams(0)["photos"], dtype=torch.float64)).to(
+        dtype
+    )
 
 
 @every_mechanism
@@ -88,9 +90,14 @@ def test_calibrated_mechanisms_guarantee_what_was_asked(name: str, dimension: in
 @every_mechanism
 @pytest.mark.parametrize("dimension", [128, 512])
 def test_the_largest_and_smallest_budgets(name: str, dimension: int) -> None:
-    kept = [SPHERE_MECHANISMS[name].calibrate(dimension, e).cosine_kept() for e in (0.01, 0.1, 1, 10, 100, 400, 800)]
+    kept = [
+        SPHERE_MECHANISMS[name].calibrate(dimension, e).cosine_kept()
+        for e in (0.01, 0.1, 1, 10, 100, 400, 800)
+    ]
     assert all(0 < low < high <= 1 for low, high in itertools.pairwise(kept))
-    assert SPHERE_MECHANISMS[name].calibrate(dimension, 800.0).guarantee(exact=True).epsilon == pytest.approx(800, rel=1e-9)
+    assert SPHERE_MECHANISMS[name].calibrate(dimension, 800.0).guarantee(exact=True).epsilon == pytest.approx(
+        800, rel=1e-9
+    )
 
 
 @every_mechanism
@@ -101,7 +108,8 @@ def test_the_cosine_kept_is_that_of_the_samples(name: str, epsilon: float) -> No
     x = unit_vectors(1, d, torch.float64).expand(n, -1)
     cosines = (mechanism(x, rng=streams(3)["dp"]) * x).sum(1)
     allowed = 4.5 * float(cosines.std()) / math.sqrt(n)
-    approximate = 2 / d * mechanism.cosine_kept() if name == "laplace" else 0.0  # its closed form is one for large d
+    # its closed form is one for large d
+    approximate = 2 / d * mechanism.cosine_kept() if name == "laplace" else 0.0
     assert abs(float(cosines.mean()) - mechanism.cosine_kept()) < allowed + approximate
     weaker = SPHERE_MECHANISMS[name].calibrate(d, epsilon * 3 + 40)
     assert abs(float(cosines.mean()) - weaker.cosine_kept()) > allowed + approximate  # the check can fail

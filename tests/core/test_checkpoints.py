@@ -10,7 +10,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from semveil.core.checkpoints import BadCheckpoint, build_to_fit, load_strictly, read_checkpoint, read_metadata
+from semveil.core.checkpoints import (
+    BadCheckpoint,
+    build_to_fit,
+    load_strictly,
+    read_checkpoint,
+    read_metadata,
+)
 
 
 class Malicious:
@@ -100,7 +106,11 @@ def test_wrong_state_is_refused(change, message: str) -> None:
 
 def test_exact_state_is_loaded_and_the_counter_may_be_absent() -> None:
     network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    state = {key: torch.randn(value.shape) for key, value in network.state_dict().items() if "num_batches" not in key}
+    state = {
+        key: torch.randn(value.shape)
+        for key, value in network.state_dict().items()
+        if "num_batches" not in key
+    }
     load_strictly(network, state, name="x.pt")
     assert torch.equal(network[0].weight, state["0.weight"])
     assert torch.equal(network[1].running_var, state["1.running_var"])

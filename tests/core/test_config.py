@@ -66,7 +66,9 @@ def test_bad_overrides_say_what_is_wrong(override: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"steps = ", "is no TOML"), (b"\xff", "is no TOML"), (None, "cannot read")])
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"steps = ", "is no TOML"), (b"\xff", "is no TOML"), (None, "cannot read")]
+)
 def test_bad_files_say_what_is_wrong(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "run.toml"
     if content is not None:

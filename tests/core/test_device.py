@@ -10,7 +10,15 @@ import torch
 from pretend_device import pretended
 from torch import nn
 
-from semveil.core.device import DeviceError, choose_device, device_of, devices, loading_onto, moved, precision_of
+from semveil.core.device import (
+    DeviceError,
+    choose_device,
+    device_of,
+    devices,
+    loading_onto,
+    moved,
+    precision_of,
+)
 from semveil.models.face import load_model
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "semveil"
@@ -34,15 +42,24 @@ def test_the_best_device_is_taken() -> None:
     with gpus(0):
         assert (choose_device().type, devices()) == ("cpu", ("cpu",))
     with gpus(2):
-        assert [str(choose_device(name)) for name in ("auto", "cuda", "cuda:1", "cpu")] == ["cuda:0", "cuda:0", "cuda:1", "cpu"]
+        assert [str(choose_device(name)) for name in ("auto", "cuda", "cuda:1", "cpu")] == [
+            "cuda:0",
+            "cuda:0",
+            "cuda:1",
+            "cpu",
+        ]
     assert choose_device(torch.device("cuda", 7)).index == 7  # torch's own are the caller's
 
 
-@pytest.mark.parametrize(("count", "name"), [(0, "cuda"), (0, "cuda:0"), (2, "cuda:2"), (2, "gpu"), (2, "cuda:x"), (2, "")])
+@pytest.mark.parametrize(
+    ("count", "name"), [(0, "cuda"), (0, "cuda:0"), (2, "cuda:2"), (2, "gpu"), (2, "cuda:x"), (2, "")]
+)
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(count: int, name: str) -> None:
     with gpus(count), pytest.raises(DeviceError) as refused:
         choose_device(name)
-    assert repr(name) in str(refused.value) and ", ".join(["cpu", "cuda:0", "cuda:1"][: 1 + count]) in str(refused.value)
+    assert repr(name) in str(refused.value) and ", ".join(["cpu", "cuda:0", "cuda:1"][: 1 + count]) in str(
+        refused.value
+    )
     assert refused.value.exit_code == 2
 
 
@@ -83,7 +100,9 @@ def test_the_pretended_device_refuses_what_a_gpu_refuses() -> None:
         ):
             with pytest.raises(RuntimeError):
                 wrong()
-        assert (x + torch.tensor(1.0)).cpu().tolist() == [[1.0] * 3] * 2 and x[torch.tensor([1])].device == there
+        assert (x + torch.tensor(1.0)).cpu().tolist() == [[1.0] * 3] * 2 and x[
+            torch.tensor([1])
+        ].device == there
 
 
 def named_devices(source: str) -> list[int]:
@@ -92,12 +111,18 @@ def named_devices(source: str) -> list[int]:
     return [
         node.lineno
         for node in found
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.partition(":")[0] in ("cpu", "cuda")
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.partition(":")[0] in ("cpu", "cuda")
     ]
 
 
 def test_no_module_names_a_device_without_a_reason() -> None:
-    naming = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if named_devices(path.read_text("utf-8"))}
+    naming = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if named_devices(path.read_text("utf-8"))
+    }
     assert naming == set(REASONS)
 
 

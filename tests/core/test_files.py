@@ -78,7 +78,8 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path.write_bytes(b"old")
     program = (
         "import sys, time\nfrom semveil.core.files import atomic_write\n"
-        "with atomic_write(sys.argv[1]) as handle:\n    handle.write(b'new'); handle.flush(); print('ready', flush=True)\n"
+        "with atomic_write(sys.argv[1]) as handle:\n    handle.write(b'new'); handle.flush(); print('ready', "
+        "flush=True)\n"
         "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE) as writer:

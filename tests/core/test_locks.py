@@ -28,7 +28,9 @@ sys.stdin.read()
 
 def test_another_process_is_kept_out_until_the_file_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
         assert holder.stdout is not None and holder.stdin is not None
         assert holder.stdout.readline() == b"locked\n"
         with path.open("ab") as file:
@@ -45,7 +47,9 @@ def test_a_file_system_without_locks_is_named_and_nothing_written(
         raise OSError(number, "No locks available")
 
     monkeypatch.setattr(locks, "lock_descriptor", no_locks)
-    made = Certificate(release="image", method="m", protection="p", guarantee=Guarantee.none("x", reason="a test"))
+    made = Certificate(
+        release="image", method="m", protection="p", guarantee=Guarantee.none("x", reason="a test")
+    )
     for act, name in (
         (lambda: Ledger(tmp_path / "book.jsonl").record("Ada", made), "book.jsonl"),
         (lambda: NonceLog(tmp_path / "nonces.log").add(new_nonce()), "nonces.log"),
@@ -55,7 +59,8 @@ def test_a_file_system_without_locks_is_named_and_nothing_written(
         assert (tmp_path / name).read_bytes() == b""
 
 
-# What Windows lacks, hidden from semveil and from the locks' library; the other libraries have parts of their own for it.
+# What Windows lacks, hidden from semveil and from the locks' library; the other libraries have parts of their
+# own for it.
 WITHOUT_POSIX = """
 import importlib, os, pkgutil, sys
 import cryptography, dlib, matplotlib.figure, numpy, PIL.Image, rich.console, safetensors.torch, scipy.ndimage

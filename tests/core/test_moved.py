@@ -11,7 +11,9 @@ import pytest
 from semveil.core.moved import MOVED
 
 
-@pytest.mark.parametrize("old", ["core.privacy", "core.pixels", "mechanisms.laplace", "methods.face_model", "core.ledger"])
+@pytest.mark.parametrize(
+    "old", ["core.privacy", "core.pixels", "mechanisms.laplace", "methods.face_model", "core.ledger"]
+)
 def test_an_old_name_is_the_same_module(old: str) -> None:
     code = (
         "import importlib, sys, warnings\n"

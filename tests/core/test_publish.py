@@ -19,7 +19,10 @@ def test_no_byte_is_on_the_disk_before_it_is_booked(tmp_path: Path) -> None:
         seen.append(b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.name != "old"))
         assert (tmp_path / "old").read_bytes() == b"before"
 
-    publish([(tmp_path / "certificate", b"says"), (tmp_path / "message", b"secret"), (tmp_path / "old", b"new")], once=booked)
+    publish(
+        [(tmp_path / "certificate", b"says"), (tmp_path / "message", b"secret"), (tmp_path / "old", b"new")],
+        once=booked,
+    )
     assert seen == [bytes(13)]  # room, and nothing in it
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         "certificate": b"says", "message": b"secret", "old": b"new",

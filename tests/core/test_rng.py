@@ -28,7 +28,10 @@ def test_a_stream_goes_on_where_it_was() -> None:
 
 
 def test_seeds_are_stable_over_versions() -> None:
-    assert [streams(7)[name].initial_seed() for name in ("dp", "bob")] == [4900115909935399285, 2892040647578353083]
+    assert [streams(7)[name].initial_seed() for name in ("dp", "bob")] == [
+        4900115909935399285,
+        2892040647578353083,
+    ]
 
 
 def test_streams_and_seeds_are_uncorrelated() -> None:

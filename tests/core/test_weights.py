@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The weights catalogue: found by official name, downloaded only when asked, resumed, verified, never half written."""
+"""The weights catalogue: found by official name, downloaded only when asked, resumed, verified, never half
+written.
+"""
 
 import hashlib
 import re
@@ -13,7 +15,16 @@ import pytest
 
 from semveil.core import weights
 from semveil.core.registry import Registry
-from semveil.core.weights import CATALOGUE, DownloadFailed, WeightsFile, WeightsMissing, find, get, require, verify
+from semveil.core.weights import (
+    CATALOGUE,
+    DownloadFailed,
+    WeightsFile,
+    WeightsMissing,
+    find,
+    get,
+    require,
+    verify,
+)
 
 CONTENT = bytes(range(256)) * 20_000
 
@@ -55,7 +66,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         catalogue = Registry[weights.WeightsEntry]("third-party weights")
         address = f"http://127.0.0.1:{server.server_port}/x.pt"
         digest = hashlib.sha256(CONTENT).hexdigest()
-        demo = replace(CATALOGUE["alexnet"], name="demo", files=(WeightsFile("x.pt", digest[:12]),), url=address)
+        demo = replace(
+            CATALOGUE["alexnet"], name="demo", files=(WeightsFile("x.pt", digest[:12]),), url=address
+        )
         catalogue.add("demo", demo)
         catalogue.add("wrong", replace(demo, name="wrong", files=(WeightsFile("y.pt", "0" * 64),)))
         catalogue.add("heads", replace(demo, name="heads", files=(WeightsFile("z.pt"),), needs=("demo",)))
@@ -72,7 +85,8 @@ def test_every_entry_is_complete(name: str) -> None:
     assert not entry.url or entry.url.startswith("https://")
     for file in entry.files:
         assert re.fullmatch(r"[0-9a-f]{8,64}|", file.sha256)
-        stated = re.search(r"-([0-9a-f]{8})\.pth$", file.name)  # torchvision's convention: the name states the hash
+        # torchvision's convention: the name states the hash
+        stated = re.search(r"-([0-9a-f]{8})\.pth$", file.name)
         assert stated is None or file.sha256.startswith(stated[1])
     assert all(part in list(CATALOGUE) for part in entry.needs)
 
@@ -92,7 +106,9 @@ def test_unknown_name_is_corrected() -> None:
 
 
 def test_missing_weights_name_the_files_and_the_command() -> None:
-    with pytest.raises(WeightsMissing, match=r"alexnet-owt.*lpips_v0\.1_alex\.pth.*semveil models get lpips-alex"):
+    with pytest.raises(
+        WeightsMissing, match=r"alexnet-owt.*lpips_v0\.1_alex\.pth.*semveil models get lpips-alex"
+    ):
         require("lpips-alex")
     with pytest.raises(WeightsMissing, match=r"model_ir_se50\.pth.*TreB1eN"):
         get("arcface")
@@ -148,7 +164,9 @@ def test_an_unreachable_address(server: Server, home: Path, monkeypatch: pytest.
 def test_verify_tells_wrong_from_unknown(home: Path) -> None:
     for name in ("alexnet-owt-7be5be79.pth", "model_ir_se50.pth", "holiday.jpg"):
         (home / name).write_bytes(b"?")
-    wrong, unknown, foreign = (verify(home / n) for n in ("alexnet-owt-7be5be79.pth", "model_ir_se50.pth", "holiday.jpg"))
+    wrong, unknown, foreign = (
+        verify(home / n) for n in ("alexnet-owt-7be5be79.pth", "model_ir_se50.pth", "holiday.jpg")
+    )
     assert wrong.matches is False and wrong.entry is CATALOGUE["alexnet"]
     assert unknown.matches is None and unknown.entry is CATALOGUE["arcface"]
     assert foreign.matches is None and foreign.entry is None

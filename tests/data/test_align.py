@@ -14,12 +14,18 @@ from semveil.faces.template import TEMPLATE
 from semveil.recognition.dlib_faces import detect_faces
 
 
-def landmarks_at(size: int, *, scale: float, angle: float, centre: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks (pixel indices) of a crop of `size` that lies in the photo scaled, turned and centred so; and its matrix."""
+def landmarks_at(
+    size: int, *, scale: float, angle: float, centre: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks (pixel indices) of a crop of `size` that lies in the photo scaled, turned and centred so; and
+    its matrix.
+    """
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     turn = np.array([[cos, -sin], [sin, cos]])
     shift = np.array(centre) - turn @ (size / 2, size / 2)
-    return TEMPLATE * size @ turn.T + shift - 0.5, np.block([[turn, shift[:, None]], [np.zeros((1, 2)), np.ones((1, 1))]])
+    return TEMPLATE * size @ turn.T + shift - 0.5, np.block(
+        [[turn, shift[:, None]], [np.zeros((1, 2)), np.ones((1, 1))]]
+    )
 
 
 def crop_centres_in_photo(size: int, matrix: np.ndarray) -> np.ndarray:
@@ -51,8 +57,14 @@ def test_a_linear_ramp_stays_the_ramp_that_the_matrix_says(size, scale, angle, a
     where = crop_centres_in_photo(size, matrix)
     expected = ramp(where[..., 0], where[..., 1])
     reach = 2 * scale + 2  # samples of one crop pixel lie this near to each other
-    sure = (expected > 1 + reach) & (expected < 254 - reach) & (where > reach).all(-1) & (where < 300 - reach).all(-1)
-    # Two roundings to whole levels: the photo's, which cubic interpolation may amplify by 1.25 per axis, and the crop's.
+    sure = (
+        (expected > 1 + reach)
+        & (expected < 254 - reach)
+        & (where > reach).all(-1)
+        & (where < 300 - reach).all(-1)
+    )
+    # Two roundings to whole levels: the photo's, which cubic interpolation may amplify by 1.25 per axis, and
+    # the crop's.
     assert np.abs(face.pixels - expected[..., None])[sure].max(initial=0) <= 0.5 * 1.25**2 + 0.5
 
 
@@ -85,7 +97,12 @@ def test_a_fine_checkerboard_turns_grey_and_does_not_alias(scale, angle):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.floats(0.5, 3), st.floats(-np.pi, np.pi), st.floats(-20, 70), st.floats(-20, 60), st.integers(1, 50), st.integers(1, 40)
+    st.floats(0.5, 3),
+    st.floats(-np.pi, np.pi),
+    st.floats(-20, 70),
+    st.floats(-20, 60),
+    st.integers(1, 50),
+    st.integers(1, 40),
 )
 def test_beyond_the_edge_the_photo_is_mirrored(scale, angle, x, y, width, height):
     photo = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
@@ -93,7 +110,8 @@ def test_beyond_the_edge_the_photo_is_mirrored(scale, angle, x, y, width, height
     margin = 200
     mirrored = np.pad(photo, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
     face, reference = align_face(photo, landmarks, 24), align_face(mirrored, landmarks + margin, 24)
-    assert np.abs(face.pixels.astype(int) - reference.pixels).max() <= 1  # a tie in rounding may fall either way
+    # a tie in rounding may fall either way
+    assert np.abs(face.pixels.astype(int) - reference.pixels).max() <= 1
 
 
 def test_inside_is_the_share_of_a_pixel_that_shows_the_photo():

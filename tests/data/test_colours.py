@@ -35,7 +35,9 @@ def kept(folder, picture: Image.Image, kind: str = "PNG", **options):
     return load_photo(folder / "photo")
 
 
-@pytest.mark.skipif(int(pillow_version.split(".")[0]) < 13, reason="Pillow before 13 refuses such files itself")
+@pytest.mark.skipif(
+    int(pillow_version.split(".")[0]) < 13, reason="Pillow before 13 refuses such files itself"
+)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(sorted(MODES)),
@@ -77,7 +79,10 @@ def test_sixteen_bit_colours_are_scaled(tmp_path):
 
 def test_a_tiff_where_white_is_zero_is_not_shown_as_its_negative(tmp_path):
     values = np.array([[0, 65535]], np.uint16)
-    assert kept(tmp_path, Image.fromarray(values), "TIFF", tiffinfo={262: 0}).pixels[0, :, 0].tolist() == [255, 0]
+    assert kept(tmp_path, Image.fromarray(values), "TIFF", tiffinfo={262: 0}).pixels[0, :, 0].tolist() == [
+        255,
+        0,
+    ]
 
 
 def test_32_bit_integers_of_eight_bits_keep_their_values(tmp_path):
@@ -100,8 +105,21 @@ def test_a_dark_picture_of_sixteen_bits_stays_dark(tmp_path, kind):
 
 
 def test_a_dark_tiff_of_signed_sixteen_bits_stays_dark(tmp_path):
-    entries = [(256, 3), (257, 1), (258, 16), (259, 1), (262, 1), (273, 160), (277, 1), (278, 1), (279, 6), (339, 2)]
-    table = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    entries = [
+        (256, 3),
+        (257, 1),
+        (258, 16),
+        (259, 1),
+        (262, 1),
+        (273, 160),
+        (277, 1),
+        (278, 1),
+        (279, 6),
+        (339, 2),
+    ]
+    table = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries
+    )
     head = b"II*\0" + struct.pack("<I", 8) + table + bytes(4)
     (tmp_path / "photo").write_bytes(head.ljust(160, b"\0") + np.array([0, 128, 255], "<i2").tobytes())
     with Image.open(tmp_path / "photo") as opened:
@@ -152,7 +170,9 @@ def test_an_opaque_alpha_channel_is_not_worth_a_note(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])  # Adobe stores inks in JPEG inverted, and so does Pillow
-@pytest.mark.parametrize(("inks", "colour"), [((0, 255, 255, 0), "red"), ((0, 0, 0, 255), "black"), ((0, 0, 0, 0), "white")])
+@pytest.mark.parametrize(
+    ("inks", "colour"), [((0, 255, 255, 0), "red"), ((0, 0, 0, 255), "black"), ((0, 0, 0, 0), "white")]
+)
 def test_inks_become_colours(tmp_path, kind, inks, colour):
     options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
     pixels = kept(tmp_path, Image.new("CMYK", (16, 16), inks), kind, **options).pixels
@@ -174,7 +194,9 @@ def icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
         table += name + struct.pack(">II", offset + len(body), len(data))
         body += data
     size = offset + len(body)
-    header = struct.pack(">I4sI4s4s4s12s4s", size, b"lcms", 0x02100000, b"scnr", space, pcs, bytes(12), b"acsp")
+    header = struct.pack(
+        ">I4sI4s4s4s12s4s", size, b"lcms", 0x02100000, b"scnr", space, pcs, bytes(12), b"acsp"
+    )
     header = header.ljust(68, b"\0") + s15(0.9642, 1.0, 0.8249)
     return header.ljust(128, b"\0") + table + body
 
@@ -182,12 +204,27 @@ def icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
 def matrix_profile(columns: dict[bytes, tuple[float, float, float]], gamma: float) -> bytes:
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
     tags = {name + b"XYZ": b"XYZ " + bytes(4) + s15(*xyz) for name, xyz in columns.items()}
-    return icc(b"RGB ", {b"wtpt": b"XYZ " + bytes(4) + s15(0.9642, 1, 0.8249), **tags, **{c + b"TRC": curve for c in columns}})
+    return icc(
+        b"RGB ",
+        {
+            b"wtpt": b"XYZ " + bytes(4) + s15(0.9642, 1, 0.8249),
+            **tags,
+            **{c + b"TRC": curve for c in columns},
+        },
+    )
 
 
 # Colorants adapted to D50 (Lindbloom, "RGB/XYZ matrices", Bradford-adapted).
-ADOBE_RGB = {b"r": (0.60974, 0.31111, 0.01947), b"g": (0.20528, 0.62567, 0.06087), b"b": (0.14919, 0.06322, 0.74457)}
-SRGB = {b"r": (0.43607, 0.22249, 0.01392), b"g": (0.38515, 0.71687, 0.09708), b"b": (0.14307, 0.06061, 0.71410)}
+ADOBE_RGB = {
+    b"r": (0.60974, 0.31111, 0.01947),
+    b"g": (0.20528, 0.62567, 0.06087),
+    b"b": (0.14919, 0.06322, 0.74457),
+}
+SRGB = {
+    b"r": (0.43607, 0.22249, 0.01392),
+    b"g": (0.38515, 0.71687, 0.09708),
+    b"b": (0.14307, 0.06061, 0.71410),
+}
 
 
 def to_srgb(values, columns, gamma):
@@ -201,7 +238,9 @@ def to_srgb(values, columns, gamma):
 @pytest.mark.parametrize("alpha", [False, True])
 def test_an_embedded_profile_is_converted_to_srgb(tmp_path, alpha):
     gamma = 563 / 256  # Adobe RGB (1998), 4.3.1.2
-    colours = np.array([[[200, 100, 50], [128, 128, 128], [10, 20, 30], [60, 200, 90], [255, 255, 255], [0, 0, 0]]], np.uint8)
+    colours = np.array(
+        [[[200, 100, 50], [128, 128, 128], [10, 20, 30], [60, 200, 90], [255, 255, 255], [0, 0, 0]]], np.uint8
+    )
     picture = Image.fromarray(colours)
     if alpha:
         picture.putalpha(255)
@@ -220,11 +259,14 @@ def test_a_profile_that_is_srgb_changes_no_bit(tmp_path):
 
 
 def test_a_profile_of_inks_is_applied(tmp_path):
-    # A table from inks to Lab, 2 nodes per ink: L = 100 without, 0 with any full ink; so cyan alone shows black.
+    # A table from inks to Lab, 2 nodes per ink: L = 100 without, 0 with any full ink; so cyan alone shows
+    # black.
     identity = struct.pack(">HH", 0, 65535)
     nodes = np.full((2, 2, 2, 2, 3), (0, 0x8000, 0x8000), ">u2")
     nodes[0, 0, 0, 0] = 0xFF00, 0x8000, 0x8000
-    table = b"mft2" + bytes(4) + bytes([4, 3, 2, 0]) + s15(1, 0, 0, 0, 1, 0, 0, 0, 1) + struct.pack(">HH", 2, 2)
+    table = (
+        b"mft2" + bytes(4) + bytes([4, 3, 2, 0]) + s15(1, 0, 0, 0, 1, 0, 0, 0, 1) + struct.pack(">HH", 2, 2)
+    )
     table += identity * 4 + nodes.tobytes() + identity * 3
     for inks, shown in (((255, 0, 0, 0), 0), ((0, 0, 0, 0), 255)):
         picture = Image.new("CMYK", (16, 16), inks)
@@ -248,7 +290,9 @@ def test_a_colour_profile_in_a_grey_picture_is_ignored(tmp_path):
     assert (photo.pixels == 100).all() and "does not fit" in photo.notes[0]
 
 
-def with_gamma(folder: Path, picture: Image.Image, gamma: float, *more: tuple[bytes, bytes], **options: object) -> Photo:
+def with_gamma(
+    folder: Path, picture: Image.Image, gamma: float, *more: tuple[bytes, bytes], **options: object
+) -> Photo:
     """A PNG that states a gamma."""
     chunks = PngInfo()
     for kind, data in ((b"gAMA", struct.pack(">I", round(100_000 * gamma))), *more):
@@ -261,7 +305,11 @@ def with_gamma(folder: Path, picture: Image.Image, gamma: float, *more: tuple[by
 @pytest.mark.parametrize("gamma", [1.0, 0.55556, 0.3])
 def test_the_gamma_of_a_png_is_applied(tmp_path, mode, gamma):
     levels = np.arange(256, dtype=np.uint8)[None]
-    picture = Image.fromarray(levels.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(levels).convert(mode)
+    picture = (
+        Image.fromarray(levels.astype(np.uint16) * 257)
+        if mode == "I;16"
+        else Image.fromarray(levels).convert(mode)
+    )
     photo = with_gamma(tmp_path, picture, gamma)
     shown = np.rint(255 * (np.arange(256) / 255) ** (1 / (2.2 * gamma)))  # PNG specification, 13.13
     assert np.abs(photo.pixels[0].astype(int) - shown[:, None]).max() <= 1

@@ -34,7 +34,9 @@ def test_a_folder_of_photos_reads_what_load_faces_reads(tmp_path: Path) -> None:
     faces = FaceDataset(folder, size=32)
     assert (len(faces), faces.names) == (1, ["deep/astronaut.png"])
     image, name = faces[0]
-    assert name == "deep/astronaut.png" and torch.equal(image, load_faces(photo, size=32, face="largest").images[0])
+    assert name == "deep/astronaut.png" and torch.equal(
+        image, load_faces(photo, size=32, face="largest").images[0]
+    )
     with pytest.raises(IndexError, match="there are 1 faces, asked for number 1"):
         faces[1]
 

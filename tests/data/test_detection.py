@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faces at any angle by two detectors: what is found, where the landmarks lie, and what is said to be doubtful."""
+"""Faces at any angle by two detectors: what is found, where the landmarks lie, and what is said to be
+doubtful.
+"""
 
 import importlib.util
 
@@ -43,7 +45,8 @@ def test_a_turned_face_has_dlibs_landmarks_in_their_places(degrees: float) -> No
     picture, expected = turned(degrees)
     faces = [face for face in find_all_faces(photo_of(picture)) if not face.doubtful]
     assert len(faces) == 1
-    # dlib rounds to whole pixels of a face of 157 px and is itself off by a few hundredths of a face from turn to turn.
+    # dlib rounds to whole pixels of a face of 157 px and is itself off by a few hundredths of a face from
+    # turn to turn.
     assert np.abs(faces[0].landmarks - expected).max() < 0.05 * SIDE
     assert "dlib" in faces[0].detector or abs(degrees) > 30
 
@@ -132,7 +135,9 @@ def test_landmarks_that_leave_their_places_are_not_trusted(found, monkeypatch: p
 
 def test_a_face_that_both_found_counts_once_and_one_within_another_not_at_all(found) -> None:
     both = found([seen((98.0, 90.0, 152.0, 164.0), 0.5)], [dlib_face((95, 95, 155, 155), 0.05)])
-    assert [(face.detector, face.box, face.doubtful) for face in both] == [("dlib+yunet", (95, 95, 155, 155), "")]
+    assert [(face.detector, face.box, face.doubtful) for face in both] == [
+        ("dlib+yunet", (95, 95, 155, 155), "")
+    ]
     assert found([], [dlib_face((95, 95, 155, 155), 0.19)]) == []
     assert found([seen((98.0, 90.0, 152.0, 164.0), 0.49)]) == []
     turned_twice = [seen((98.0, 90.0, 152.0, 164.0), 0.9), seen((100.0, 100.0, 200.0, 120.0), 0.6)]
@@ -163,7 +168,8 @@ def test_a_face_that_dlib_finds_has_the_same_landmarks_whatever_else_looks(angle
     (together,) = find_faces(photo, detector="union")
     assert together.detector == "dlib+yunet" and together.box == alone.box
     assert np.array_equal(together.landmarks, alone.landmarks)
-    (other,) = find_faces(photo, detector="yunet")  # found by itself it has others: equality is not for nothing
+    # found by itself it has others: equality is not for nothing
+    (other,) = find_faces(photo, detector="yunet")
     assert not np.array_equal(other.landmarks, alone.landmarks)
 
 
@@ -184,18 +190,23 @@ def scene(*heads: tuple[float, float, float], size: tuple[int, int] = (600, 400)
     canvas = Image.new("RGB", size, (128, 128, 128))
     for face, x, y in heads:
         side = round(256 * face / SIDE)
-        canvas.paste(Image.fromarray(ASTRONAUT).resize((side, side), Image.Resampling.LANCZOS), (round(x), round(y)))
+        canvas.paste(
+            Image.fromarray(ASTRONAUT).resize((side, side), Image.Resampling.LANCZOS), (round(x), round(y))
+        )
     return photo_of(np.asarray(canvas))
 
 
 @needs_yunet
-def test_dlib_looks_closely_only_where_the_other_detector_sees_a_face_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dlib_looks_closely_only_where_the_other_detector_sees_a_face_that_needs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     faces, scales = looks_at(scene((110, 50, 30)), monkeypatch)
     assert [face.detector for face in faces] == ["dlib+yunet"] and len(scales) == 1 and scales[0] <= 1.5
     turned_over = photo_of(np.asarray(Image.fromarray(scene((110, 50, 30)).pixels).rotate(180)))
     faces, scales = looks_at(turned_over, monkeypatch)  # not for one that is large enough for the first look
     assert [face.detector for face in faces] == ["yunet"] and len(scales) == 1
-    faces, scales = looks_at(scene((18, 50, 30)), monkeypatch)  # nor for one that is too small to be protected
+    # nor for one that is too small to be protected
+    faces, scales = looks_at(scene((18, 50, 30)), monkeypatch)
     assert [face.detector for face in faces] == ["yunet"] and len(scales) == 1
     faces, scales = looks_at(scene((110, 50, 30), (34, 400, 200)), monkeypatch)
     assert [face.detector for face in faces] == ["dlib+yunet"] * 2 and len(scales) == 2

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a crop counts as the face: old and new face, one piece, the features whatever the parser sees, and no hair."""
+"""What of a crop counts as the face: old and new face, one piece, the features whatever the parser sees, and
+no hair.
+"""
 
 import numpy as np
 import pytest
@@ -25,14 +27,17 @@ def labelled(**boxes: tuple[int, int, int, int]) -> NDArray[np.uint8]:
 
 
 def test_the_face_is_its_parts_and_nothing_beside_them():
-    region = face_region(labelled(neck=(20, 55, 44, 64), ears=(6, 28, 12, 40), skin=(12, 12, 52, 58), eyes=(20, 28, 44, 34)))
+    region = face_region(
+        labelled(neck=(20, 55, 44, 64), ears=(6, 28, 12, 40), skin=(12, 12, 52, 58), eyes=(20, 28, 44, 34))
+    )
     assert region[12:58, 12:52].all()
     region[12:58, 12:52] = False
     assert not region.any()  # hair, ears, and the neck below
 
 
 def test_skin_elsewhere_and_holes_do_not_count():
-    labels = labelled(skin=(12, 12, 52, 58), hat=(20, 16, 24, 20))  # a hat inside the forehead is an error of the parser
+    # a hat inside the forehead is an error of the parser
+    labels = labelled(skin=(12, 12, 52, 58), hat=(20, 16, 24, 20))
     labels[0:8, 0:8] = PARTS.index("skin")  # a hand, or somebody else
     region = face_region(labels)
     assert region[18, 22] and not region[:8, :8].any()
@@ -69,7 +74,8 @@ def test_on_a_photo_the_old_and_the_new_face_are_covered_and_the_background_is_n
     seen, moved = parsed(np.stack([old, aside]))
     alone, both = face_cover(seen, seen), face_cover(seen, moved)
     assert alone[60:100, 50:78].min() == 1  # between the eyes' outer corners
-    assert alone[:8].max() == 0 and alone[:, :8].max() == 0  # background and hair; a disc of 0.45 would reach to row 13
+    # background and hair; a disc of 0.45 would reach to row 13
+    assert alone[:8].max() == 0 and alone[:, :8].max() == 0
     assert (both >= alone - 0.01).all() and (both > 0.5).sum() > 1.05 * (alone > 0.5).sum()
 
 

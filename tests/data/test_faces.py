@@ -50,7 +50,8 @@ def test_a_face_is_found_at_every_photo_size(factor):
     faces = find_faces(photo_of(resized(ASTRONAUT, factor)))
     assert len(faces) == 1
     landmarks = (faces[0].landmarks + 0.5) / factor - 0.5
-    # Within a hundredth of the face's 90 px for the detector's rounding, and as much again for its placing of the box.
+    # Within a hundredth of the face's 90 px for the detector's rounding, and as much again for its placing of
+    # the box.
     assert np.abs(landmarks - REFERENCE.landmarks).max() < 2
     left, top, right, bottom = np.array(faces[0].box) / factor
     inside = (landmarks > (left, top)).all() and (landmarks < (right, bottom)).all()
@@ -81,8 +82,13 @@ def test_doubtful_detections_count_only_where_there_is_no_confident_one(monkeypa
     def found(*scores: float) -> list[float]:
         def detect(pixels: np.ndarray) -> list[Face]:  # the same faces, however large the photo is made
             scale = pixels.shape[1] / ASTRONAUT.shape[1]
-            corners = np.rint(scale * np.array([[100 * i, 10, 100 * i + 80, 90] for i in range(len(scores))])).astype(int)
-            return [Face(tuple(box), score, np.zeros((5, 2))) for box, score in zip(corners.tolist(), scores, strict=True)]
+            corners = np.rint(
+                scale * np.array([[100 * i, 10, 100 * i + 80, 90] for i in range(len(scores))])
+            ).astype(int)
+            return [
+                Face(tuple(box), score, np.zeros((5, 2)))
+                for box, score in zip(corners.tolist(), scores, strict=True)
+            ]
 
         monkeypatch.setattr("semveil.data.frontal.detect_faces", detect)
         return sorted(f.score for f in find_faces(photo_of(ASTRONAUT)))
@@ -109,7 +115,9 @@ def test_a_thorough_search_finds_smaller_faces_and_such_that_the_edge_cuts(monke
 
 
 def test_without_a_choice_the_only_large_face_is_taken_and_several_are_listed(group):
-    with pytest.raises(FaceChoiceError, match=r"'group.png' shows 2 faces; choose with --face N, --face largest") as caught:
+    with pytest.raises(
+        FaceChoiceError, match=r"'group.png' shows 2 faces; choose with --face N, --face largest"
+    ) as caught:
         choose_faces(group)  # the third is too small to count
     listed = re.findall(r"(\d): (\d+) px at \((\d+), (\d+)\)", str(caught.value))
     assert [row[0] for row in listed] == ["0", "1"] and int(listed[0][1]) > int(listed[1][1]) > 32
@@ -159,13 +167,16 @@ def test_a_choice_that_does_not_exist_names_what_does(group, selection, words):
 @pytest.mark.parametrize("selection", [None, "largest", "all", 0])
 @pytest.mark.parametrize("pixels", [resized(ASTRONAUT, 0.5)[::-1], np.zeros((64, 64, 3), np.uint8)])
 def test_no_face_is_said_with_hints(pixels, selection):
-    with pytest.raises(NoFaceError, match=r"no face found in 'photo.png' \(\d+ x \d+\).*rotate the photo.*larger than about"):
+    with pytest.raises(
+        NoFaceError, match=r"no face found in 'photo.png' \(\d+ x \d+\).*rotate the photo.*larger than about"
+    ):
         choose_faces(photo_of(pixels), selection)
 
 
 def test_the_eight_orientations_of_a_photo_give_one_crop(tmp_path):
     upright = Image.fromarray(resized(ASTRONAUT, 0.5))
-    turns = [None, *(Image.Transpose(i) for i in (0, 3, 1, 5, 2, 6, 4))]  # stored = upright turned by the inverse of the tag's
+    # stored = upright turned by the inverse of the tag's
+    turns = [None, *(Image.Transpose(i) for i in (0, 3, 1, 5, 2, 6, 4))]
     crops = []
     for orientation, turn in enumerate(turns, 1):
         exif = Image.Exif()
@@ -190,7 +201,10 @@ def test_the_chain_ends_in_aligned_faces_that_know_their_photo(tmp_path, group):
         assert np.abs(back[:, :2] - 0.5 - face.face.landmarks).max() < 0.06 * side
     # The same person thrice: the crops agree as far as their resolutions allow.
     first, second, third = (face.aligned.pixels.astype(float) for face in faces)
-    assert np.abs(first - second).mean() < 6 and np.abs(first - third).mean() < 16 < np.abs(first - first[:, ::-1]).mean()
+    assert (
+        np.abs(first - second).mean() < 6
+        and np.abs(first - third).mean() < 16 < np.abs(first - first[:, ::-1]).mean()
+    )
 
 
 def test_the_smallest_face_follows_the_models_size(tmp_path):

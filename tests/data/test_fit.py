@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""New faces follow the outline of the old ones; in a clip covers, colours and grain follow slowly and never cover less."""
+"""New faces follow the outline of the old ones; in a clip covers, colours and grain follow slowly and never
+cover less.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -36,7 +38,10 @@ def box(left: int, right: int) -> NDArray[np.float32]:
 
 
 def followed(
-    covers: Sequence[NDArray[np.float32]], landmarks: NDArray[np.float64], crop: NDArray[np.uint8], patch: pytest.MonkeyPatch
+    covers: Sequence[NDArray[np.float32]],
+    landmarks: NDArray[np.float64],
+    crop: NDArray[np.uint8],
+    patch: pytest.MonkeyPatch,
 ) -> list[Fitted]:
     """Frames of one photo whose covers are as given."""
     found: list[Fitted] = []
@@ -57,7 +62,9 @@ def test_no_frame_covers_less_than_its_own_face(
 def test_what_flickers_in_one_frame_fades(
     landmarks: NDArray[np.float64], crop: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The parser takes a patch for the face in one frame: its cover goes over several frames and not from one to the next."""
+    """The parser takes a patch for the face in one frame: its cover goes over several frames and not from one
+    to the next.
+    """
     covers = [box(20, 40), box(20, 48), *[box(20, 40)] * 6]
     fitted = followed(covers, landmarks, crop, monkeypatch)
     beside = [float(one.fit.cover[30, 44]) for one in fitted]
@@ -66,10 +73,13 @@ def test_what_flickers_in_one_frame_fades(
     alone = [fit_faces(PHOTO, [landmarks], [0], [crop])[0]]
     monkeypatch.setattr(fit, "face_cover", lambda old, new: box(20, 48))
     alone += fit_faces(PHOTO, [landmarks], [0], [crop])
-    assert max(changes) < 0.5 * np.abs(alone[0].shift - alone[1].shift).max()  # each frame by itself would jump
+    # each frame by itself would jump
+    assert max(changes) < 0.5 * np.abs(alone[0].shift - alone[1].shift).max()
 
 
-def test_the_same_frame_again_changes_nothing(landmarks: NDArray[np.float64], crop: NDArray[np.uint8]) -> None:
+def test_the_same_frame_again_changes_nothing(
+    landmarks: NDArray[np.float64], crop: NDArray[np.uint8]
+) -> None:
     (first,) = fit_faces(PHOTO, [landmarks], [0], [crop])
     (again,) = fit_faces(PHOTO, [landmarks], [0], [crop], [first])
     np.testing.assert_allclose(again.fit.cover, first.fit.cover, atol=1e-6)

@@ -19,7 +19,8 @@ def noisy(sigma: float) -> np.ndarray:
 
 @pytest.mark.parametrize("sigma", [0.5, 2.0, 6.0])
 def test_it_is_that_of_the_noise(sigma):
-    # 256 blocks of 64 values that depend on each other and scatter by .19: the first quartile lies 0.67 deviations below
+    # 256 blocks of 64 values that depend on each other and scatter by .19: the first quartile lies 0.67
+    # deviations below
     assert grain_of(grains(noisy(sigma), SEEN)) == pytest.approx(0.87 * sigma, rel=0.06)
 
 
@@ -34,9 +35,15 @@ def test_only_what_is_seen_counts():
     upper[64:] = False
     assert grain_of(grains(pixels, upper)) == pytest.approx(0.87, rel=0.1)
     assert grain_of(grains(pixels, ~upper)) == pytest.approx(0.87 * 8, rel=0.1)
-    assert grain_of(grains(pixels, np.zeros_like(SEEN))) == grain_of(grains(pixels[:5, :5], SEEN[:5, :5])) == 0
+    assert (
+        grain_of(grains(pixels, np.zeros_like(SEEN))) == grain_of(grains(pixels[:5, :5], SEEN[:5, :5])) == 0
+    )
 
 
 def test_texture_is_no_grain():
     photo = astronaut()[:256, :256]
-    assert grain_of(grains(photo, np.ones((256, 256), bool))) < 2 < np.mean(grains(photo, np.ones((256, 256), bool)))
+    assert (
+        grain_of(grains(photo, np.ones((256, 256), bool)))
+        < 2
+        < np.mean(grains(photo, np.ones((256, 256), bool)))
+    )

@@ -16,11 +16,16 @@ PEOPLE = 40
 def faces() -> FaceSet:
     """Person i has i % 5 + 1 photos, person 0 has 30; odd ones and a photo without a name are not used."""
     names = [f"p{i}" for i in range(PEOPLE) for _ in range(30 if i == 0 else i % 5 + 1)] + ["nameless"]
-    source = np.array([f"lfw/{name}/{name}_{k:04d}.jpg" for k, name in enumerate(names[:-1])] + ["celebamask_hq/nameless.jpg"])
+    source = np.array(
+        [f"lfw/{name}/{name}_{k:04d}.jpg" for k, name in enumerate(names[:-1])]
+        + ["celebamask_hq/nameless.jpg"]
+    )
     number = np.array([int(name[1:]) for name in names[:-1]] + [0])
     pixels = np.repeat(number.astype(np.uint8), 4 * 4 * 3).reshape(-1, 4, 4, 3)
     plane = np.zeros((len(names), 4, 4), np.uint8)
-    return FaceSet(pixels, plane, plane, source, np.array(names), np.where(number % 2 == 0, "development", "training"))
+    return FaceSet(
+        pixels, plane, plane, source, np.array(names), np.where(number % 2 == 0, "development", "training")
+    )
 
 
 def test_pairs_are_balanced_and_of_held_out_people(faces: FaceSet) -> None:

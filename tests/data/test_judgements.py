@@ -13,7 +13,14 @@ from semveil.data.judgements import BadJudgements, read_judgements
 
 def face(**changes: Any) -> dict[str, Any]:
     mesh = np.random.default_rng(0).uniform(10, 90, (478, 3)).round(1).tolist()
-    return {"mesh": mesh, "age": 31.5, "sex": "female", "emotion": {"happy": 0.9, "sad": 0.1}, "gaze": None, **changes}
+    return {
+        "mesh": mesh,
+        "age": 31.5,
+        "sex": "female",
+        "emotion": {"happy": 0.9, "sad": 0.1},
+        "gaze": None,
+        **changes,
+    }
 
 
 def write(path: Path, *lines: Any) -> Path:

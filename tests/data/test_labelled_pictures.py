@@ -97,6 +97,11 @@ def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
         Image.new("RGB", (size, size)).save(tmp_path / f"train/{size}/0.png")
     with pytest.raises(DataSetError, match="one size in folders by class, found 8 x 8, 9 x 9"):
         load_labelled(tmp_path)
-    np.savez(tmp_path / "wrong.npz", train_images=np.zeros((1, 8, 8, 3), np.uint8), train_labels=[7], class_names=["a"])
+    np.savez(
+        tmp_path / "wrong.npz",
+        train_images=np.zeros((1, 8, 8, 3), np.uint8),
+        train_labels=[7],
+        class_names=["a"],
+    )
     with pytest.raises(DataSetError, match=r"0\.\.0"):
         load_labelled(tmp_path / "wrong.npz")

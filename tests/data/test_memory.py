@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one photo takes: reading it stays below what its pixels are reckoned at, the largest within the stated limit."""
+"""What one photo takes: reading it stays below what its pixels are reckoned at, the largest within the stated
+limit.
+"""
 
 import subprocess
 import sys
@@ -42,7 +44,9 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (35
 
 def measured(program: str, *arguments: Path) -> float:
     """Bytes per pixel at the peak, beyond what the program takes anyway."""
-    done = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     return float(done.stdout)
 

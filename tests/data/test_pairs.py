@@ -148,7 +148,10 @@ def test_a_recogniser_beats_pixels(shared: Path) -> None:
     pytest.importorskip("onnxruntime")
     pairs = read_pairs(shared / "data/lfw/pairs.txt", shared / "data/lfw").pairs[:60]
     edgeface = OnnxVerifier(shared / "weights/edgeface_xs.onnx", threshold=0.26)
-    good, bad = (calibrate_threshold(v, pairs, far=0.01, rng=torch.Generator().manual_seed(0)) for v in (edgeface, ByPixels()))
+    good, bad = (
+        calibrate_threshold(v, pairs, far=0.01, rng=torch.Generator().manual_seed(0))
+        for v in (edgeface, ByPixels())
+    )
     assert good.tar > 0.95 > 0.5 > bad.tar
     assert good.accuracy > 0.97
 

@@ -74,7 +74,8 @@ def test_the_core_is_the_crops_the_edge_blends_and_the_rest_stays(x, y, side, de
 
 
 def test_a_crop_comes_back_to_where_it_was_cut_out():
-    landmarks = TEMPLATE * 150 + (150, 30) - 0.5  # as large in the photo as in the crop, so that nothing is lost
+    # as large in the photo as in the crop, so that nothing is lost
+    landmarks = TEMPLATE * 150 + (150, 30) - 0.5
     face = align_face(PHOTO, landmarks, 150)
     exact = paste_faces(PHOTO, [face], [face.pixels])
     assert np.abs(exact.astype(int) - PHOTO).max() <= 1
@@ -97,9 +98,11 @@ def test_faces_that_overlap_share_the_photo_and_none_covers_another():
     assert (pasted[(of_left < CORE) & (of_left < of_right)] == (255, 0, 0)).all()
     assert (pasted[(of_right < CORE) & (of_right < of_left)] == (0, 0, 255)).all()
     kept = paste_faces(PHOTO, [left, right], [plain((255, 0, 0)), None])
-    assert (kept[of_right < of_left] == PHOTO[of_right < of_left]).all()  # a face that stays is not covered either
+    # a face that stays is not covered either
+    assert (kept[of_right < of_left] == PHOTO[of_right < of_left]).all()
     assert (kept[(of_left < CORE) & (of_left < of_right)] == (255, 0, 0)).all()
-    twice = paste_faces(PHOTO, [left, left], [plain((255, 0, 0)), plain((0, 0, 255))])  # found twice: the first
+    # found twice: the first
+    twice = paste_faces(PHOTO, [left, left], [plain((255, 0, 0)), plain((0, 0, 255))])
     assert (twice[of_left < CORE] == (255, 0, 0)).all()
 
 
@@ -144,7 +147,9 @@ def test_no_crop_shows_what_belongs_to_another_face():
     own = radii(align_face(PHOTO, landmarks[0], 64), PHOTO, 120)
     changed = PHOTO.copy()
     changed[(neighbour < EDGE) & (neighbour < own)] = np.random.default_rng(0).integers(0, 256, 3)
-    assert not (align_face(changed, landmarks[0], 64).pixels == align_face(PHOTO, landmarks[0], 64).pixels).all()
+    assert not (
+        align_face(changed, landmarks[0], 64).pixels == align_face(PHOTO, landmarks[0], 64).pixels
+    ).all()
     again = align_apart(changed, landmarks, 64)
     assert (again[0].pixels == mine.pixels).all()
     assert not (again[1].pixels == other.pixels).all()  # its own crop does
@@ -152,12 +157,19 @@ def test_no_crop_shows_what_belongs_to_another_face():
 
 
 def test_nothing_is_mirrored_into_a_crop_from_another_face():
-    landmarks = [TEMPLATE * 120 + (-10, 190), TEMPLATE * 60 + (90, 250)]  # the lower half of both lies beyond the photo
-    own, neighbour = (radii(align_face(PHOTO, p, 64), PHOTO, s) for p, s in zip(landmarks, (120, 60), strict=True))
+    # the lower half of both lies beyond the photo
+    landmarks = [TEMPLATE * 120 + (-10, 190), TEMPLATE * 60 + (90, 250)]
+    own, neighbour = (
+        radii(align_face(PHOTO, p, 64), PHOTO, s) for p, s in zip(landmarks, (120, 60), strict=True)
+    )
     changed = PHOTO.copy()
     changed[(neighbour < EDGE) & (neighbour < own)] = 255
-    assert not (align_face(changed, landmarks[0], 64).pixels == align_face(PHOTO, landmarks[0], 64).pixels).all()
-    assert (align_apart(changed, landmarks, 64)[0].pixels == align_apart(PHOTO, landmarks, 64)[0].pixels).all()
+    assert not (
+        align_face(changed, landmarks[0], 64).pixels == align_face(PHOTO, landmarks[0], 64).pixels
+    ).all()
+    assert (
+        align_apart(changed, landmarks, 64)[0].pixels == align_apart(PHOTO, landmarks, 64)[0].pixels
+    ).all()
 
 
 def test_crops_that_do_not_fit_are_refused():
@@ -171,7 +183,9 @@ def test_crops_that_do_not_fit_are_refused():
 
 @pytest.mark.parametrize("seed", range(12))
 def test_who_is_not_said_to_pass_through_a_crop_changes_nothing_in_it(seed):
-    """Of all crops in which nothing changes with a neighbour's pixels, and of most in which something does, it is said so."""
+    """Of all crops in which nothing changes with a neighbour's pixels, and of most in which something does,
+    it is said so.
+    """
     rng = np.random.default_rng(seed)
     landmarks = []
     for side in rng.uniform(40, 120, 4):
@@ -268,5 +282,7 @@ def test_what_is_clear_of_others_and_on_the_photo():
     x = 100 + (np.arange(64) + 0.5) * 2
     near = Circle.of(beside).x - x < 1.4 * EDGE * 128
     assert not clear[35][near].any() and clear[35][~near].all()
-    outside = AlignedFace(alone.pixels, alone.to_photo, np.repeat(np.arange(32)[None] > 8, 32, 0).astype(np.float32))
+    outside = AlignedFace(
+        alone.pixels, alone.to_photo, np.repeat(np.arange(32)[None] > 8, 32, 0).astype(np.float32)
+    )
     assert not clear_of_others([outside], 0, 64)[:, :18].any()

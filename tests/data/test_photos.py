@@ -41,7 +41,12 @@ def png_of_size(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
@@ -63,7 +68,8 @@ def test_lossy_formats_give_nearly_the_pixels(tmp_path, portrait, kind):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_the_exif_orientation_is_applied_once(tmp_path, portrait, orientation, kind):
-    # The stored picture is the upright one, turned by the inverse of what the tag asks for (EXIF 2.32, 4.6.4, table 6).
+    # The stored picture is the upright one, turned by the inverse of what the tag asks for (EXIF 2.32, 4.6.4,
+    # table 6).
     pixels = np.asarray(portrait)
     stored = {
         1: pixels,
@@ -122,7 +128,12 @@ def test_paths_that_hold_no_photo_are_named(tmp_path):
     assert "cannot read" in refused("n" * 300)
     assert r"\n\x1b[31m" in refused(tmp_path / "two\nlines\n\x1b[31m.jpg")
     assert r"\udcff" in refused(os.fsencode(tmp_path) + b"/\xff.jpg")
-    for address in ("https://example.org/me.jpg", "file:///me.jpg", "data:image/png;base64,AA", "s3://bucket/me.jpg"):
+    for address in (
+        "https://example.org/me.jpg",
+        "file:///me.jpg",
+        "data:image/png;base64,AA",
+        "s3://bucket/me.jpg",
+    ):
         assert "is an address" in refused(address)
 
 
@@ -145,7 +156,15 @@ def test_a_photo_without_permission_is_named(tmp_path, portrait, locked):
 
 def test_colours_that_cannot_be_decoded_are_not_called_damage(tmp_path):
     floats = np.linspace(0, 1, 64 * 64 * 3, dtype="<f4").reshape(64, 64, 3)
-    tags = [(256, 3, 1, 64), (257, 3, 1, 64), (258, 3, 1, 32), (259, 3, 1, 1), (262, 3, 1, 2), (277, 3, 1, 3), (339, 3, 1, 3)]
+    tags = [
+        (256, 3, 1, 64),
+        (257, 3, 1, 64),
+        (258, 3, 1, 32),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (277, 3, 1, 3),
+        (339, 3, 1, 3),
+    ]
     tags = sorted([*tags, (273, 4, 1, 8), (278, 3, 1, 64), (279, 4, 1, floats.nbytes)])
     entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
     path = tmp_path / "float.tiff"
@@ -156,7 +175,9 @@ def test_colours_that_cannot_be_decoded_are_not_called_damage(tmp_path):
         + entries
         + bytes(4)
     )
-    with pytest.raises(PhotoError, match=r"TIFF file of a kind that cannot be read .*save it as JPEG or 8-bit PNG"):
+    with pytest.raises(
+        PhotoError, match=r"TIFF file of a kind that cannot be read .*save it as JPEG or 8-bit PNG"
+    ):
         load_photo(path)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(PhotoError, match="damaged or cut short"):
@@ -192,7 +213,9 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path, size):
     assert f"{size[0]} x {size[1]}" in text and f"{LARGEST_PIXELS:,}" in text and "largest_pixels" in text
 
 
-@pytest.mark.parametrize("size", [(1, 40_000_000), (40_000_000, 1), (LARGEST_SIDE + 1, 1), (1, LARGEST_SIDE + 1)])
+@pytest.mark.parametrize(
+    "size", [(1, 40_000_000), (40_000_000, 1), (LARGEST_SIDE + 1, 1), (1, LARGEST_SIDE + 1)]
+)
 def test_a_picture_with_a_side_beyond_the_limit_is_refused_however_narrow(tmp_path, size):
     (tmp_path / "thread.png").write_bytes(png_of_size(*size))
     text = refused(tmp_path / "thread.png")
@@ -215,7 +238,9 @@ def test_a_tile_that_would_be_decoded_far_beyond_the_picture_is_refused(tmp_path
 
 
 @pytest.mark.parametrize(("size", "kind"), [((11_000, 10_900), "WEBP"), ((10_500, 10_500), "JPEG2000")])
-def test_a_legal_size_that_takes_too_much_memory_in_its_format_is_refused(monkeypatch, tmp_path, portrait, size, kind):
+def test_a_legal_size_that_takes_too_much_memory_in_its_format_is_refused(
+    monkeypatch, tmp_path, portrait, size, kind
+):
     portrait.save(tmp_path / "photo", kind)
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "size", size)  # as its header would say
@@ -225,11 +250,15 @@ def test_a_legal_size_that_takes_too_much_memory_in_its_format_is_refused(monkey
 
 def test_the_limit_on_pixels_is_the_callers_and_exact(tmp_path, portrait):
     portrait.save(tmp_path / "photo.png")
-    assert "7,680 pixels, more than the limit of 7,679" in refused(tmp_path / "photo.png", largest_pixels=7679)
+    assert "7,680 pixels, more than the limit of 7,679" in refused(
+        tmp_path / "photo.png", largest_pixels=7679
+    )
     assert load_photo(tmp_path / "photo.png", largest_pixels=7680).pixels.shape == (80, 96, 3)
 
 
-@pytest.mark.skipif(int(pillow_version.split(".")[0]) < 13, reason="Pillow before 13 refuses such files itself")
+@pytest.mark.skipif(
+    int(pillow_version.split(".")[0]) < 13, reason="Pillow before 13 refuses such files itself"
+)
 def test_a_limit_above_pillows_own_counts(tmp_path, monkeypatch, portrait):
     portrait.save(tmp_path / "photo.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
@@ -259,12 +288,18 @@ def test_a_bomb_inside_a_chunk_of_text_is_refused(tmp_path, portrait):
         ("PPM", {}),
     ],
 )
-def test_a_photo_cut_short_is_whole_or_refused_and_a_damaged_one_never_crashes(tmp_path, portrait, kind, options):
+def test_a_photo_cut_short_is_whole_or_refused_and_a_damaged_one_never_crashes(
+    tmp_path, portrait, kind, options
+):
     rng = random.Random(f"{kind} {options}")
     path = tmp_path / "photo"
     portrait.save(path, kind, **options)
     data, whole = path.read_bytes(), load_photo(path).pixels
-    cuts = [*range(1, 12), *(rng.randrange(12, len(data)) for _ in range(30)), *(len(data) - i for i in range(1, 12))]
+    cuts = [
+        *range(1, 12),
+        *(rng.randrange(12, len(data)) for _ in range(30)),
+        *(len(data) - i for i in range(1, 12)),
+    ]
     refusals = 0
     for cut in cuts:
         path.write_bytes(data[:cut])
@@ -274,7 +309,9 @@ def test_a_photo_cut_short_is_whole_or_refused_and_a_damaged_one_never_crashes(t
             assert str(error).isprintable()
             refusals += 1
         else:
-            assert pixels.shape == whole.shape and (pixels == whole).all(), f"a part of a photo after {cut} bytes"
+            assert pixels.shape == whole.shape and (pixels == whole).all(), (
+                f"a part of a photo after {cut} bytes"
+            )
     assert refusals >= 30
     for i in range(80):
         damaged = bytearray(data)
@@ -296,7 +333,12 @@ def test_the_settings_of_the_process_stay_as_they_are(tmp_path, portrait, capfd)
     load_photo(tmp_path / "photo.gif")
     load_photo(tmp_path / "photo.jpg")
     refused(tmp_path / "bomb.png")
-    assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters), sys.stderr)
+    assert before == (
+        Image.MAX_IMAGE_PIXELS,
+        ImageFile.LOAD_TRUNCATED_IMAGES,
+        list(warnings.filters),
+        sys.stderr,
+    )
     assert capfd.readouterr() == ("", "")
 
 

@@ -25,7 +25,9 @@ def chunks(data: bytes) -> list[bytes]:
         (length,) = struct.unpack(">I", data[position : position + 4])
         names.append(data[position + 4 : position + 8])
         body = data[position + 4 : position + 8 + length]
-        assert struct.unpack(">I", data[position + 8 + length : position + 12 + length]) == (zlib.crc32(body),)
+        assert struct.unpack(">I", data[position + 8 + length : position + 12 + length]) == (
+            zlib.crc32(body),
+        )
         position += 12 + length
     return names
 

@@ -32,7 +32,9 @@ def altered(original: np.ndarray, faces: list[Face]) -> tuple[np.ndarray, list[t
     return protected, [(i, region) for i, region in enumerate(regions) if region is not None]
 
 
-def sealed(original: np.ndarray, protected: np.ndarray, regions: list[tuple[int, Region]], secret: Secret = SECRET) -> bytes:
+def sealed(
+    original: np.ndarray, protected: np.ndarray, regions: list[tuple[int, Region]], secret: Secret = SECRET
+) -> bytes:
     return seal_faces(original, protected, regions, secret, source=FILE_KEY, release_id="ab" * 16)
 
 
@@ -62,7 +64,8 @@ def test_one_face_gives_its_own_pixels_and_nothing_of_its_neighbour() -> None:
         assert (restored[own] == ORIGINAL[own]).all() and (restored[~own] == PROTECTED[~own]).all()
         plain = found.sealed.open(number, found.key(SECRET, number).value)
         pixels = np.frombuffer(plain, np.uint8)[-3 * region.mask.size :].reshape(*region.mask.shape, 3)
-        assert (pixels[~region.mask] == 0).all()  # what belongs to the other face is not even in the sealed part
+        # what belongs to the other face is not even in the sealed part
+        assert (pixels[~region.mask] == 0).all()
     assert (REGIONS[0][1].mask.mean(), REGIONS[1][1].mask.mean()) == (1.0, pytest.approx(0.9, abs=0.2))
     assert not REGIONS[1][1].mask.all()  # they do overlap
 
@@ -76,7 +79,9 @@ def test_the_length_is_a_function_of_the_boxes_alone() -> None:
 
 
 @pytest.mark.parametrize("where", [(0, 0), (49, 69), (12, 12)])
-def test_a_picture_edited_by_one_level_is_refused_and_restored_anyway_on_request(where: tuple[int, int]) -> None:
+def test_a_picture_edited_by_one_level_is_refused_and_restored_anyway_on_request(
+    where: tuple[int, int],
+) -> None:
     edited = PROTECTED.copy()
     edited[where][1] ^= 1
     found = SealedFaces.parse(SEALED)
@@ -97,7 +102,9 @@ def test_a_key_serves_one_picture_and_one_face() -> None:
         found.key(SECRET, 7)
     with pytest.raises(KeyProblem, match=r"another than the one"):  # of the same release, sealed once more
         found.restore(PROTECTED, [other.key(SECRET, 0)])
-    stranger = SealedFaces.parse(seal_faces(ORIGINAL, PROTECTED, REGIONS, SECRET, source=FILE_KEY, release_id="cd" * 16))
+    stranger = SealedFaces.parse(
+        seal_faces(ORIGINAL, PROTECTED, REGIONS, SECRET, source=FILE_KEY, release_id="cd" * 16)
+    )
     with pytest.raises(KeyProblem, match="belongs to another picture"):
         found.restore(PROTECTED, [stranger.key(SECRET, 0)])
 
@@ -133,7 +140,12 @@ def test_the_sealed_part_is_found_beside_or_inside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(b'"bits":8', b'"bits":9'), (b'"box":[0,', b'"box":[9,'), (b'"number":1', b'"number":0'), (b"[50,70]", b"[50,40]")],
+    [
+        (b'"bits":8', b'"bits":9'),
+        (b'"box":[0,', b'"box":[9,'),
+        (b'"number":1', b'"number":0'),
+        (b"[50,70]", b"[50,40]"),
+    ],
 )
 def test_headers_that_do_not_hold_together_are_refused(before: bytes, after: bytes) -> None:
     assert before in SEALED

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours follow what surrounds the pasted part, smoothly, and nothing under the cover or out of sight is read."""
+"""Colours follow what surrounds the pasted part, smoothly, and nothing under the cover or out of sight is
+read.
+"""
 
 import numpy as np
 import pytest

@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-ELSEWHERE = {"results.md": "results/README.md", "changes.md": "CHANGELOG.md"}  # on the site -> in the repository
+# on the site -> in the repository
+ELSEWHERE = {"results.md": "results/README.md", "changes.md": "CHANGELOG.md"}
 CODE = re.compile(r"^```.*?^```\s*?$|`[^`\n]+`", re.M | re.S)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 

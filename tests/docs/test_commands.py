@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command line on a page is one that the program has: commands, options, methods, and names of experiments."""
+"""Every command line on a page is one that the program has: commands, options, methods, and names of
+experiments.
+"""
 
 import re
 import shlex
@@ -63,7 +65,11 @@ def mistake(line: str) -> str | None:
         if re.match(r"--?[a-z]", flag) and flag not in known:
             return f"{' '.join(path)} has no option {flag}"
     if path == ["reproduce"] and rest and not rest[0].startswith("-"):
-        return None if PLACEHOLDER.search(rest[0]) or there_is_an_experiment(rest[0]) else f"no experiment {rest[0]}"
+        return (
+            None
+            if PLACEHOLDER.search(rest[0]) or there_is_an_experiment(rest[0])
+            else f"no experiment {rest[0]}"
+        )
     return None
 
 

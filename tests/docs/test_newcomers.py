@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Newcomers' questions: each is on the page of questions, answered within two links of the start, and found by the search.
+"""Newcomers' questions: each is on the page of questions, answered within two links of the start, and found
+by the search.
 
 The search needs the built site: `make docs` builds it and names it in SEMVEIL_SITE.
 """
@@ -62,7 +63,9 @@ def index() -> Any:
     builder.search_pipeline.add(stop_word_filter)
     builder.ref("location")
     for name, settings in site()["config"]["fields"].items():
-        builder.field(name, boost=settings["boost"], extractor=lambda entry, name=name: plain(entry.get(name, "")))
+        builder.field(
+            name, boost=settings["boost"], extractor=lambda entry, name=name: plain(entry.get(name, ""))
+        )
     for entry in site()["docs"]:
         builder.add(entry, {"boost": entry.get("boost", 1)})
     return builder.build()
@@ -73,7 +76,9 @@ def plain(html: str | list[str]) -> str:
 
 
 def results(words: str) -> list[str]:
-    """Pages and headings in the search's order: those with more of the words, and whole pages, count up to five times."""
+    """Pages and headings in the search's order: those with more of the words, and whole pages, count up to
+    five times.
+    """
     asked = [word for word in re.sub(r"[^\w\s-]", " ", words.lower()).split()]
     scored = []
     for found in index().search(" ".join(asked)):

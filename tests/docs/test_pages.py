@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages of the docs: links lead somewhere, every page can be reached, the tables of equations and of odds are true."""
+"""The pages of the docs: links lead somewhere, every page can be reached, the tables of equations and of odds
+are true.
+"""
 
 import importlib
 import math

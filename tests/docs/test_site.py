@@ -69,13 +69,17 @@ def page(browser: Any, address: str) -> Any:
 
 
 def search(page: Any, words: str) -> list[str]:
-    """Types words into the box of the search; what it lists, in its order, from the site's root, with anchors."""
+    """Types words into the box of the search; what it lists, in its order, from the site's root, with
+    anchors.
+    """
     box, said = page.locator("input.md-search__input"), page.query_selector(".md-search-result__meta")
     for text, answer in (("", "^Type"), (words, "^No|matching")):
         box.fill(text)
         box.press("End")  # the site searches when a key is let go
         page.wait_for_function("([said, answer]) => RegExp(answer).test(said.innerText)", arg=[said, answer])
-    found = page.eval_on_selector_all("a.md-search-result__link", "all => all.map(one => one.pathname.slice(1) + one.hash)")
+    found = page.eval_on_selector_all(
+        "a.md-search-result__link", "all => all.map(one => one.pathname.slice(1) + one.hash)"
+    )
     return list(dict.fromkeys(found))
 
 
@@ -97,7 +101,9 @@ def test_the_search_finds_nothing_where_there_is_nothing(page: Any) -> None:
 
 
 @pytest.mark.parametrize("view", [PHONE, DESK], ids=["phone", "desk"])
-def test_no_page_asks_another_host_fails_to_load_or_scrolls_sideways(browser: Any, address: str, view: dict[str, int]) -> None:
+def test_no_page_asks_another_host_fails_to_load_or_scrolls_sideways(
+    browser: Any, address: str, view: dict[str, int]
+) -> None:
     context = browser.new_context(viewport=view)
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE)

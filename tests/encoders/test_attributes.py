@@ -67,7 +67,8 @@ def skips_before_ups(encoder: AttributeEncoder, patch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("mistake", "level"), [(corners_at_pixel_edges, 7), (another_slope, 0), (photos_not_moved_to_0_1, 0), (skips_before_ups, 1)]
+    ("mistake", "level"),
+    [(corners_at_pixel_edges, 7), (another_slope, 0), (photos_not_moved_to_0_1, 0), (skips_before_ups, 1)],
 )
 def test_plausible_mistakes_fail_the_same_comparison(
     mistake: Callable[[AttributeEncoder, pytest.MonkeyPatch], None],
@@ -122,7 +123,9 @@ def test_every_weight_is_trained_by_the_levels() -> None:
     sum(level.square().sum() for level in encoder(images)).backward()  # type: ignore[union-attr]
     # A bias right before a batch norm has no effect.
     assert all(p.grad is not None and p.grad.isfinite().all() for p in encoder.parameters())
-    assert all(p.grad.abs().sum() > 0 for name, p in encoder.named_parameters() if not name.endswith(".0.bias"))
+    assert all(
+        p.grad.abs().sum() > 0 for name, p in encoder.named_parameters() if not name.endswith(".0.bias")
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,9 @@ def test_impossible_sizes_are_refused(change: dict, message: str) -> None:
 def test_a_foreign_state_is_refused(fixture: Fixture) -> None:
     state = fixture.state
     with pytest.raises(BadCheckpoint, match=r"missing Decoder\.layer_5\.1\.weight"):
-        AttributeEncoder.from_official({key: value for key, value in state.items() if key != "E.Decoder.layer_5.1.weight"})
+        AttributeEncoder.from_official(
+            {key: value for key, value in state.items() if key != "E.Decoder.layer_5.1.weight"}
+        )
     with pytest.raises(BadCheckpoint, match=r"unknown Encoder\.layer_7\.0\.bias"):
         AttributeEncoder.from_official({**state, "E.Encoder.layer_7.0.bias": torch.zeros(1)})
     with pytest.raises(BadCheckpoint, match=r"unknown F\.bias; expected keys E\.\*, G\.\*"):

@@ -27,7 +27,8 @@ def test_it_is_the_sum_of_cosine_distances_over_layers(encoder: PartEncoder) -> 
     """|a - b|^2 of unit vectors is 2 - 2 cos."""
     a, b = photos(0), photos(1)
     cosines = [
-        F.cosine_similarity(x, y, dim=1).mean((1, 2)) for x, y in zip(encoder.features(a), encoder.features(b), strict=True)
+        F.cosine_similarity(x, y, dim=1).mean((1, 2))
+        for x, y in zip(encoder.features(a), encoder.features(b), strict=True)
     ]
     expected = sum(2 - 2 * cosine for cosine in cosines)
     torch.testing.assert_close(EncoderFeatures(encoder).distance_to(a)(b), expected)

@@ -33,8 +33,16 @@ def two_maps(images: Tensor) -> list[Tensor]:
 
 def test_distance_has_its_closed_form() -> None:
     rng = torch.Generator().manual_seed(1)
-    f, g = ([torch.randn(2, 3, 4, 4, generator=rng), torch.randn(2, 5, 2, 2, generator=rng)] for _ in range(2))
-    expected = sum((a - b).flatten(1).norm(dim=1) ** 2 / b.flatten(1).norm(dim=1) ** 2 for a, b in zip(f, g, strict=True)) / 2
+    f, g = (
+        [torch.randn(2, 3, 4, 4, generator=rng), torch.randn(2, 5, 2, 2, generator=rng)] for _ in range(2)
+    )
+    expected = (
+        sum(
+            (a - b).flatten(1).norm(dim=1) ** 2 / b.flatten(1).norm(dim=1) ** 2
+            for a, b in zip(f, g, strict=True)
+        )
+        / 2
+    )
     torch.testing.assert_close(feature_distance(f, g), expected)
     scaled = [[1000 * maps[0], maps[1]] for maps in (f, g)]
     torch.testing.assert_close(feature_distance(*scaled), expected)  # a layer's scale does not matter
@@ -46,7 +54,11 @@ def test_codes_of_a_linear_generator_are_found() -> None:
     generator = Linear()
     codes = torch.randn(5, 6, 8, generator=torch.Generator().manual_seed(1))
     found = optimise_features(
-        generator.synthesize(codes), generator, start=torch.zeros(1, 6, 8), features=two_maps, settings=SETTINGS
+        generator.synthesize(codes),
+        generator,
+        start=torch.zeros(1, 6, 8),
+        features=two_maps,
+        settings=SETTINGS,
     )
     torch.testing.assert_close(found.codes, codes, atol=1e-3, rtol=0)
     assert (found.mse < 1e-6).all()
@@ -57,7 +69,9 @@ def test_what_the_features_do_not_see_stays() -> None:
     generator = Linear()
     images = generator.synthesize(torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(2)))
     start = torch.zeros(1, 6, 8)
-    blind = optimise_features(images, generator, start=start, features=lambda x: [x[:, :1]], settings=SETTINGS)
+    blind = optimise_features(
+        images, generator, start=start, features=lambda x: [x[:, :1]], settings=SETTINGS
+    )
     made = generator.synthesize(blind.codes)
     torch.testing.assert_close(made[:, 0], images[:, 0], atol=1e-2, rtol=0)
     assert (made[:, 1:] - images[:, 1:]).abs().mean() > 0.3
@@ -70,7 +84,9 @@ def test_without_features_it_is_plain_inversion() -> None:
     images = generator.synthesize(torch.randn(3, 6, 8, generator=torch.Generator().manual_seed(3)))
     short = replace(SETTINGS, steps=20)
     own = optimise_features(images, generator, start=torch.zeros(1, 6, 8), features=None, settings=short)
-    plain = invert(images, generator, start=torch.zeros(1, 6, 8), settings=replace(short, mse=1.0, perceptual=0.0))
+    plain = invert(
+        images, generator, start=torch.zeros(1, 6, 8), settings=replace(short, mse=1.0, perceptual=0.0)
+    )
     assert torch.equal(own.codes, plain.codes)
 
 
@@ -90,7 +106,9 @@ def test_photos_do_not_influence_each_other_and_are_counted() -> None:
     assert calls == [2] * 11 + [1] * 11, "the photos' features are taken once"
     assert seen == sorted(seen) and seen[-1] == (30, 30)
     for i in range(3):
-        alone = optimise_features(images[i : i + 1], generator, start=starts[i : i + 1], features=two_maps, settings=short)
+        alone = optimise_features(
+            images[i : i + 1], generator, start=starts[i : i + 1], features=two_maps, settings=short
+        )
         torch.testing.assert_close(together.codes[i : i + 1], alone.codes, rtol=1e-4, atol=1e-5)
 
 

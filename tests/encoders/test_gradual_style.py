@@ -43,7 +43,9 @@ def fixture(shared: Path, compare: ModuleType) -> dict:
 def state(fixture: dict) -> dict[str, Tensor]:
     import rule
 
-    weights = rule.fill({key: tuple(shape) for key, shape, _ in fixture["keys"]}, fixture["salt"], fixture["gain"])
+    weights = rule.fill(
+        {key: tuple(shape) for key, shape, _ in fixture["keys"]}, fixture["salt"], fixture["gain"]
+    )
     return {**weights, **{key: torch.tensor(value) for key, value in fixture["structural"].items()}}
 
 
@@ -66,7 +68,9 @@ def encoder(state: dict[str, Tensor], fixture: dict) -> GradualStyleEncoder:
 def test_keys_are_the_official_ones_in_shape(fixture: dict) -> None:
     own = {key: list(value.shape) for key, value in states(18).items()}
     prefix = "encoder."
-    assert own == {key.removeprefix(prefix): shape for key, shape, _ in fixture["keys"] if key.startswith(prefix)}
+    assert own == {
+        key.removeprefix(prefix): shape for key, shape, _ in fixture["keys"] if key.startswith(prefix)
+    }
 
 
 def test_parity_from_photo_to_image(
@@ -159,7 +163,10 @@ def test_options_decide_about_the_mean(
         ({"state_dict": "text"}, "its state_dict is a str"),
         ({"opts": {"output_size": 512}}, "missing styles.14"),
         ({"opts": {"output_size": "large"}}, "states output_size 'large'"),
-        ({"opts": {"encoder_type": "BackboneEncoderUsingLastLayerIntoW"}}, "holds a BackboneEncoderUsingLastLayerIntoW"),
+        (
+            {"opts": {"encoder_type": "BackboneEncoderUsingLastLayerIntoW"}},
+            "holds a BackboneEncoderUsingLastLayerIntoW",
+        ),
         ({"latent_avg": torch.zeros(18, 512)}, r"latent_avg .* got \(18, 512\)"),
         ({"latent_avg": None}, "latent_avg .* got NoneType"),
     ],

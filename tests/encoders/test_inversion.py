@@ -26,7 +26,9 @@ class Linear:
 
 
 class Brighter:
-    """A perceptual term that wants images half a unit brighter than the photos, and counts how often it looks at those."""
+    """A perceptual term that wants images half a unit brighter than the photos, and counts how often it looks
+    at those.
+    """
 
     name, looks = "brighter", 0
 
@@ -45,7 +47,9 @@ def test_schedule_is_the_official_one(shared):
     np.testing.assert_allclose(ours, stored, atol=1e-12)
 
 
-@pytest.mark.parametrize(("step", "factor"), [(0, 0.0), (10, 0.5), (20, 1.0), (300, 1.0), (350, 0.5), (400, 0.0)])
+@pytest.mark.parametrize(
+    ("step", "factor"), [(0, 0.0), (10, 0.5), (20, 1.0), (300, 1.0), (350, 0.5), (400, 0.0)]
+)
 def test_schedule_at_known_steps(step, factor):
     assert learning_rate_factor(step, 400) == pytest.approx(factor, abs=1e-12)
 

@@ -72,7 +72,9 @@ def test_4_choosing_among_draws_is_paid_for() -> None:
 
 
 def test_4_choosing_the_draw_unlike_the_photo_gives_it_away() -> None:
-    """Of 2,000 draws the one farthest from the photo: its mean lies on the other side, which the noise alone never does."""
+    """Of 2,000 draws the one farthest from the photo: its mean lies on the other side, which the noise alone
+    never does.
+    """
     noise = Laplace(4.0)
     draws = noise(torch.ones(4000, 1), rng=rng(0)).view(2, 2000)
     chosen = draws.gather(1, (draws - 1).abs().argmax(1, keepdim=True))
@@ -82,21 +84,27 @@ def test_4_choosing_the_draw_unlike_the_photo_gives_it_away() -> None:
 
 
 def test_5_an_image_can_be_private_without_being_of_this_form() -> None:
-    """Randomised response on one bit is private and adds no noise to any feature: the condition is sufficient only."""
+    """Randomised response on one bit is private and adds no noise to any feature: the condition is sufficient
+    only.
+    """
     epsilon = 1.0
     truth = math.exp(epsilon) / (1 + math.exp(epsilon))
     assert truth / (1 - truth) == pytest.approx(math.exp(epsilon))
 
 
 def test_6_the_printed_distortions_have_no_common_unit() -> None:
-    """ALD_inf = max|Y - X| / max|X| above 1 needs max|X| < 255; l2 = 68,071 over 3 * 1024^2 values is 38 of 255 levels."""
+    """ALD_inf = max|Y - X| / max|X| above 1 needs max|X| < 255; l2 = 68,071 over 3 * 1024^2 values is 38 of
+    255 levels.
+    """
     for printed, brightest in ((1.1386, 224), (1.2214, 209)):
         assert 255 / printed == pytest.approx(brightest, abs=0.5)
     assert 68_071.3 / math.sqrt(3 * 1024**2) == pytest.approx(38.4, abs=0.05)
 
 
 def test_7_noise_is_partly_reverted_by_knowing_what_faces_look_like() -> None:
-    """Normal latents of spread 1 under Laplace noise of scale 0.5: shrinking takes a third off the squared error."""
+    """Normal latents of spread 1 under Laplace noise of scale 0.5: shrinking takes a third off the squared
+    error.
+    """
     latents = torch.randn(200_000, 1, generator=rng(0))
     heard = Laplace(0.5)(latents, rng=rng(1))
     shrunk = heard / (1 + 2 * 0.5**2)

@@ -87,7 +87,9 @@ def test_1_the_two_halves_of_eq_17_agree_at_one_point_only() -> None:
 
 @pytest.mark.parametrize("scale", [0.25, 1.0, 8.0])
 def test_1_more_noise_means_a_smaller_epsilon(scale: float) -> None:
-    """The largest log ratio of two Laplace densities Delta apart is Delta / s; s / Delta claims too much or too little."""
+    """The largest log ratio of two Laplace densities Delta apart is Delta / s; s / Delta claims too much or
+    too little.
+    """
     delta, y = 2.0, np.linspace(-60, 60, 10_001)
     loss = stats.laplace.logpdf(y, 0.0, scale) - stats.laplace.logpdf(y, delta, scale)
     assert np.abs(loss).max() == pytest.approx(delta / scale)
@@ -114,15 +116,19 @@ def test_2_the_true_epsilon_of_the_published_scale(nominal: float, true: float) 
 
     assert worst_loss(log_density, PRIVATE) == pytest.approx(true, rel=3e-4)
     assert worst_loss(log_density, PRIVATE) == pytest.approx(PRIVATE / math.sqrt(TOTAL) * nominal)
-    assert worst_loss(log_density, TOTAL) == pytest.approx(119.7 * nominal, rel=5e-4)  # if all 28 codes were noised
-    assert worst_loss(log_density, 1) == pytest.approx(nominal / math.sqrt(TOTAL))  # a single coordinate would be fine
+    # if all 28 codes were noised
+    assert worst_loss(log_density, TOTAL) == pytest.approx(119.7 * nominal, rel=5e-4)
+    # a single coordinate would be fine
+    assert worst_loss(log_density, 1) == pytest.approx(nominal / math.sqrt(TOTAL))
     published = as_published(nominal, BOX, perturbed=PRIVATE, total=TOTAL)
     assert published.true_epsilon == pytest.approx(worst_loss(log_density, PRIVATE))
     assert corrected(nominal, BOX, perturbed=PRIVATE, total=TOTAL).true_epsilon == pytest.approx(nominal)
 
 
 def gaussian_delta(sigma: float, epsilon: float) -> float:
-    """The integral of (p - e^epsilon q)+ over the line through the corners, by quadrature; no formula of ours."""
+    """The integral of (p - e^epsilon q)+ over the line through the corners, by quadrature; no formula of
+    ours.
+    """
     distance = WIDTH * math.sqrt(PRIVATE)
     y = np.linspace(-12 * sigma, 12 * sigma + distance, 400_001)
     excess = stats.norm.pdf(y, distance, sigma) - math.exp(epsilon) * stats.norm.pdf(y, 0.0, sigma)
@@ -144,22 +150,29 @@ def test_2_noise_that_a_true_epsilon_of_one_takes() -> None:
 def composed_delta(loss: float, coordinates: int, epsilon: float) -> float:
     """Delta at epsilon of any `coordinates` independent releases of pure epsilon `loss` each.
 
-    Each is a post-processing of randomised response with that loss, so the sum of the losses is (2K - n) loss, K binomial
-    (Kairouz, Oh and Viswanath 2015, Theorem 3.3).
+    Each is a post-processing of randomised response with that loss, so the sum of the losses is (2K - n)
+    loss, K binomial (Kairouz, Oh and Viswanath 2015, Theorem 3.3).
     """
     k = np.arange(coordinates + 1)
     total = (2 * k - coordinates) * loss
     seen = total > epsilon
-    return float(stats.binom.pmf(k[seen], coordinates, special.expit(loss)) @ -np.expm1(epsilon - total[seen]))
+    return float(
+        stats.binom.pmf(k[seen], coordinates, special.expit(loss)) @ -np.expm1(epsilon - total[seen])
+    )
 
 
 def test_2_what_a_delta_buys_for_laplace_noise() -> None:
-    """Allowing delta = 1e-5, as for the Gaussian: the published scale is worth epsilon 2, and epsilon 1 takes 928."""
-    published = optimize.brentq(lambda epsilon: composed_delta(WIDTH / PAPERS_DELTA, PRIVATE, epsilon) - 1e-5, 0.5, 10)
+    """Allowing delta = 1e-5, as for the Gaussian: the published scale is worth epsilon 2, and epsilon 1 takes
+    928.
+    """
+    published = optimize.brentq(
+        lambda epsilon: composed_delta(WIDTH / PAPERS_DELTA, PRIVATE, epsilon) - 1e-5, 0.5, 10
+    )
     assert published == pytest.approx(1.992, abs=0.001)
     scale = optimize.brentq(lambda scale: composed_delta(WIDTH / scale, PRIVATE, 1.0) - 1e-5, 200, 2000)
     assert math.sqrt(2) * scale == pytest.approx(928, abs=1)
-    assert composed_delta(0.7, 1, 0.0) == pytest.approx(math.tanh(0.35))  # one release: total variation of its worst case
+    # one release: total variation of its worst case
+    assert composed_delta(0.7, 1, 0.0) == pytest.approx(math.tanh(0.35))
 
 
 # 3. The diameter is that of all codes, the noise is on the private ones.
@@ -175,7 +188,9 @@ def test_3_351_88_is_the_l2_diameter_of_all_codes_and_twice_that_of_the_private_
 
 
 def test_3_the_published_scale_is_too_large_for_the_law_that_its_norm_fits() -> None:
-    """K-norm noise has density exp(-|n|_2 / scale): with the paper's scale the private block gets half the nominal epsilon."""
+    """K-norm noise has density exp(-|n|_2 / scale): with the paper's scale the private block gets half the
+    nominal epsilon.
+    """
 
     def log_density(noise: Array) -> float:
         return -float(np.linalg.norm(noise)) / PAPERS_DELTA
@@ -189,7 +204,9 @@ def test_3_the_published_scale_is_too_large_for_the_law_that_its_norm_fits() -> 
 
 
 def test_4_two_photos_are_told_apart_by_one_look() -> None:
-    """Eve guesses which of two blocks was sent, of 2,000 transmissions over her own 20 dB channel; she is never wrong."""
+    """Eve guesses which of two blocks was sent, of 2,000 transmissions over her own 20 dB channel; she is
+    never wrong.
+    """
     pair, rounds = random_pair(), 2000
     rng = torch_rng(1)
     photos = 0.5 * torch.randn(2, 3, 8, generator=rng)
@@ -200,18 +217,24 @@ def test_4_two_photos_are_told_apart_by_one_look() -> None:
     errors = [(guess[secret == photo] != photo).double() for photo in (0, 1)]
     # 99.9 % Clopper-Pearson bounds on both kinds of error; epsilon >= ln((1 - beta) / alpha) at delta 0.
     bounds = [stats.beta.ppf(0.9995, int(e.sum()) + 1, len(e) - int(e.sum())) for e in errors]
-    assert math.log((1 - max(bounds)) / max(bounds)) > 4.5  # and grows without bound with the number of rounds
+    # and grows without bound with the number of rounds
+    assert math.log((1 - max(bounds)) / max(bounds)) > 4.5
     noiseless = pair.protect(photos)
-    assert torch.equal(noiseless, pair.protect(photos)) and not torch.equal(noiseless[0], noiseless[1])  # delta is 1
+    # delta is 1
+    assert torch.equal(noiseless, pair.protect(photos)) and not torch.equal(noiseless[0], noiseless[1])
 
 
 def test_4_genuine_noise_withstands_the_same_game() -> None:
-    """Negative control: at true epsilon 1 the best guesser, who compares likelihoods, is right in at most 73.1 %."""
+    """Negative control: at true epsilon 1 the best guesser, who compares likelihoods, is right in at most
+    73.1 %.
+    """
     rounds, width, coordinates = 20_000, 2.0, 24
     rng = np.random.default_rng(2)
     scale = width * coordinates / 1.0
     secret = rng.integers(2, size=rounds)
-    heard = np.where(secret, 1.0, -1.0)[:, None] * width / 2 + rng.laplace(scale=scale, size=(rounds, coordinates))
+    heard = np.where(secret, 1.0, -1.0)[:, None] * width / 2 + rng.laplace(
+        scale=scale, size=(rounds, coordinates)
+    )
     ratio = (np.abs(heard + width / 2) - np.abs(heard - width / 2)).sum(1)
     right = float(((ratio > 0) == secret).mean())
     assert right < 1 / (1 + math.exp(-1)) + 5 * 0.5 / math.sqrt(rounds)
@@ -247,7 +270,9 @@ WIDTH_5, PHOTOS_5 = 128, 1000
 
 
 def memorised(draws: int, seed: int) -> tuple[Array, Array]:
-    """What least squares learns of Laplace(0, 1) noise, in sample and held out; `draws` targets of each photo averaged."""
+    """What least squares learns of Laplace(0, 1) noise, in sample and held out; `draws` targets of each photo
+    averaged.
+    """
     rng = np.random.default_rng(seed)
     codes, fresh_codes = rng.normal(size=(2, PHOTOS_5, WIDTH_5))
     noise = np.zeros((PHOTOS_5, WIDTH_5))
@@ -260,12 +285,15 @@ def memorised(draws: int, seed: int) -> tuple[Array, Array]:
 @pytest.mark.parametrize("draws", [1, 100])
 def test_5_least_squares_keeps_the_share_of_noise_that_it_memorises(draws: int) -> None:
     d, n = WIDTH_5, PHOTOS_5
-    in_sample, held_out = (r / math.sqrt(2) for r in memorised(draws, seed=7))  # in units of the nominal deviation
-    # The squared norm of the noise's projection on d + 1 columns, d of them; the noise's kurtosis is at most 6.
+    # in units of the nominal deviation
+    in_sample, held_out = (r / math.sqrt(2) for r in memorised(draws, seed=7))
+    # The squared norm of the noise's projection on d + 1 columns, d of them; the noise's kurtosis is at most
+    # 6.
     tolerance = 5 * math.sqrt(5 / (d * (d + 1))) / 2
     assert root_mean_square(in_sample) == pytest.approx(math.sqrt((d + 1) / n / draws), rel=tolerance)
     expected = math.sqrt((1 / n + (1 + 1 / n) * d / (n - d - 2)) / draws)  # Gaussian codes
-    assert root_mean_square(held_out) == pytest.approx(expected, rel=tolerance + 0.02)  # the design is random too
+    # the design is random too
+    assert root_mean_square(held_out) == pytest.approx(expected, rel=tolerance + 0.02)
     assert {1: "0.359", 100: "0.036"}[draws] == f"{math.sqrt((d + 1) / n / draws):.3f}"
     assert {1: "0.385", 100: "0.039"}[draws] == f"{expected:.3f}"
     assert abs(stats.kurtosis(held_out.ravel())) < 0.5  # Gaussian in shape: 0; Laplace would be 3
@@ -319,7 +347,9 @@ def test_5_the_first_term_is_blind_to_invertible_maps() -> None:
 
 
 def test_5_where_training_ends_depends_on_where_it_starts() -> None:
-    """The same data, noise, loss and steps: Bob does well from both starts, and one map hardly changes the codes."""
+    """The same data, noise, loss and steps: Bob does well from both starts, and one map hardly changes the
+    codes.
+    """
     from semveil.training.protector import train_pair
 
     latents = torch.randn(512, 4, 8, generator=torch_rng(12))
@@ -338,7 +368,8 @@ def test_5_where_training_ends_depends_on_where_it_starts() -> None:
 
 
 def test_6_common_codes_predict_private_ones() -> None:
-    """Under the bundled model's latent prior, whose law is known: how much of the private codes' variance the others explain.
+    """Under the bundled model's latent prior, whose law is known: how much of the private codes' variance the
+    others explain.
 
     Eve hears the others at 20 dB.
     """
@@ -372,12 +403,15 @@ COMMON_VARIANCE = 0.3
 def genuine_transmission(epsilon: float, photos: int = 4) -> Tensor:
     rng = np.random.default_rng(int(epsilon))
     latents = rng.normal(scale=math.sqrt(COMMON_VARIANCE), size=(photos, CODES, LENGTH))
-    latents[:, list(PRIVATE_CODES)] += rng.laplace(scale=PAPERS_DELTA / epsilon, size=(photos, len(PRIVATE_CODES), LENGTH))
+    latents[:, list(PRIVATE_CODES)] += rng.laplace(
+        scale=PAPERS_DELTA / epsilon, size=(photos, len(PRIVATE_CODES), LENGTH)
+    )
     return torch.from_numpy(latents)
 
 
 @pytest.mark.parametrize(
-    ("epsilon", "printed"), [(1, "24.9"), (5, "4.98"), (10, "2.49"), (30, "0.83"), (100, "0.25"), (800, "0.063")]
+    ("epsilon", "printed"),
+    [(1, "24.9"), (5, "4.98"), (10, "2.49"), (30, "0.83"), (100, "0.25"), (800, "0.063")],
 )
 def test_7_the_channels_error_under_genuine_noise(epsilon: float, printed: str) -> None:
     latents = genuine_transmission(epsilon)
@@ -386,28 +420,41 @@ def test_7_the_channels_error_under_genuine_noise(epsilon: float, printed: str) 
     error = (unpack(denormalise_power(heard, gains)).view_as(latents) - latents).numpy()
     expected = 0.1 * math.sqrt(COMMON_VARIANCE + PRIVATE / TOTAL * 2 * (PAPERS_DELTA / epsilon) ** 2)
     assert f"{expected:.{len(printed.split('.')[1])}f}" == printed
-    # The power of 4 * 3,584 Laplace samples (kurtosis 6), and the channel's noise on 4 * 14,336 reals, each halved by a root.
+    # The power of 4 * 3,584 Laplace samples (kurtosis 6), and the channel's noise on 4 * 14,336 reals, each
+    # halved by a root.
     tolerance = 5 * math.sqrt(5 / (4 * PRIVATE) + 2 / (4 * TOTAL)) / 2
     assert root_mean_square(error) == pytest.approx(expected, rel=tolerance)
     # Eq. 10 has no gain: without de-normalising, what is heard is not the latents.
-    assert root_mean_square(unpack(heard).view_as(latents).numpy() - latents.numpy()) != pytest.approx(expected, rel=0.1)
+    assert root_mean_square(unpack(heard).view_as(latents).numpy() - latents.numpy()) != pytest.approx(
+        expected, rel=0.1
+    )
 
 
-@pytest.mark.parametrize(("epsilon", "left"), [(1, 0.0005), (5, 0.012), (10, 0.046), (30, 0.30), (100, 0.82), (800, 0.987)])
+@pytest.mark.parametrize(
+    ("epsilon", "left"), [(1, 0.0005), (5, 0.012), (10, 0.046), (30, 0.30), (100, 0.82), (800, 0.987)]
+)
 def test_7_what_the_best_receiver_can_still_know_of_the_common_codes(epsilon: float, left: float) -> None:
-    """Even with all noise on the private codes known to Bob: the explained variance of the best linear estimate."""
+    """Even with all noise on the private codes known to Bob: the explained variance of the best linear
+    estimate.
+    """
     latents = genuine_transmission(epsilon)
     common = [c for c in range(CODES) if c not in PRIVATE_CODES]
     symbols, gains = normalise_power(pack(latents))
     heard = unpack(denormalise_power(awgn(symbols, 20.0, rng=torch_rng(15)), gains)).view_as(latents)
-    correlation = float(torch.corrcoef(torch.stack([heard[:, common].flatten(), latents[:, common].flatten()]))[0, 1])
+    correlation = float(
+        torch.corrcoef(torch.stack([heard[:, common].flatten(), latents[:, common].flatten()]))[0, 1]
+    )
     standard_error = 1 / math.sqrt(4 * len(common) * LENGTH)
     assert correlation == pytest.approx(math.sqrt(left), abs=5 * standard_error + 0.005)
     # With a gain for each block they arrive as without protection: 0.3 / (0.3 + 0.003).
     blocks = code_blocks(PRIVATE_CODES, (CODES, LENGTH))
     symbols, gains = normalise_power_blocks(pack(latents), blocks)
-    heard = unpack(denormalise_power_blocks(awgn(symbols, 20.0, rng=torch_rng(15)), gains, blocks)).view_as(latents)
-    correlation = float(torch.corrcoef(torch.stack([heard[:, common].flatten(), latents[:, common].flatten()]))[0, 1])
+    heard = unpack(denormalise_power_blocks(awgn(symbols, 20.0, rng=torch_rng(15)), gains, blocks)).view_as(
+        latents
+    )
+    correlation = float(
+        torch.corrcoef(torch.stack([heard[:, common].flatten(), latents[:, common].flatten()]))[0, 1]
+    )
     assert correlation == pytest.approx(math.sqrt(1 / 1.01), abs=5 * standard_error)
 
 
@@ -420,14 +467,18 @@ def test_8_one_pair_more_than_numbers_in_the_block_gives_the_map() -> None:
     solved = np.linalg.solve(with_ones(known.flatten(1).numpy()), pair.protect(known).flatten(1).numpy())
     np.testing.assert_allclose(solved[:size].T, pair.protection.weight, atol=1e-8)
     np.testing.assert_allclose(solved[size], pair.protection.bias, atol=1e-8)
-    few = np.linalg.lstsq(with_ones(known[:-2].flatten(1).numpy()), pair.protect(known[:-2]).flatten(1).numpy(), rcond=None)[0]
+    few = np.linalg.lstsq(
+        with_ones(known[:-2].flatten(1).numpy()), pair.protect(known[:-2]).flatten(1).numpy(), rcond=None
+    )[0]
     assert np.abs(few[:size].T - pair.protection.weight.numpy()).max() > 0.01  # control: two fewer do not
     assert PRIVATE + 1 == 3585
 
 
 @pytest.mark.parametrize(("pairs_per_number", "printed"), [(4, "0.115"), (16, "0.103")])
 def test_8_known_pairs_break_it_over_a_noisy_channel(pairs_per_number: int, printed: str) -> None:
-    """Regression of codes on what was heard, for an orthogonal map of d = 128 numbers at 20 dB; Bob's own error is 0.0995."""
+    """Regression of codes on what was heard, for an orthogonal map of d = 128 numbers at 20 dB; Bob's own
+    error is 0.0995.
+    """
     d, held_out = 128, 4000
     pairs, rng = pairs_per_number * d, np.random.default_rng(17)
     key = haar(d, rng)
@@ -445,7 +496,9 @@ def test_8_known_pairs_break_it_over_a_noisy_channel(pairs_per_number: int, prin
 
 
 def test_8_two_transmissions_of_one_photo_are_linked() -> None:
-    """Correlation of two signals: of the same photo through a fixed map, against a new secret rotation for each (control)."""
+    """Correlation of two signals: of the same photo through a fixed map, against a new secret rotation for
+    each (control).
+    """
     rng, d, photos = np.random.default_rng(18), 128, 300
     codes = rng.normal(size=(photos, d))
     codes /= np.linalg.norm(codes, axis=1, keepdims=True)
@@ -470,7 +523,9 @@ def test_8_two_transmissions_of_one_photo_are_linked() -> None:
 
 
 def test_9_clipping_and_denoising_beat_direct_decoding() -> None:
-    """Private codes of variance 0.3 under the published noise at nominal 100: errors of three Eves, no channel noise."""
+    """Private codes of variance 0.3 under the published noise at nominal 100: errors of three Eves, no
+    channel noise.
+    """
     rng, scale, prior = np.random.default_rng(19), PAPERS_DELTA / 100, math.sqrt(COMMON_VARIANCE)
     codes = np.clip(rng.normal(scale=prior, size=200_000), BOX.lower, BOX.upper)
     heard = codes + rng.laplace(scale=scale, size=codes.shape)
@@ -479,7 +534,9 @@ def test_9_clipping_and_denoising_beat_direct_decoding() -> None:
     gain = codes.var() / (codes.var() + 2 * scale**2)
     denoised = root_mean_square(gain * heard - codes)
     assert direct == pytest.approx(math.sqrt(2) * scale, rel=5 * math.sqrt(5 / len(codes)) / 2)
-    assert denoised == pytest.approx(math.sqrt(codes.var() * (1 - gain)), rel=5 * math.sqrt(5 / len(codes)) / 2)
+    assert denoised == pytest.approx(
+        math.sqrt(codes.var() * (1 - gain)), rel=5 * math.sqrt(5 / len(codes)) / 2
+    )
     assert (direct, clipped, denoised) == pytest.approx((4.98, 1.33, 0.54), rel=0.01)
 
 
@@ -491,7 +548,9 @@ def test_9_repeated_transmissions_average_the_noise_away() -> None:
     # The kurtosis of a mean of 64 Laplace draws is 3 + 3/64.
     assert error == pytest.approx(math.sqrt(2) * scale / 8, rel=5 * math.sqrt(2.05 / 5000) / 2)
     fixed = codes + rng.laplace(scale=scale, size=5000)  # control: a network that always adds the same
-    assert root_mean_square(np.repeat(fixed[None], shots, 0).mean(0) - codes) == pytest.approx(math.sqrt(2) * scale, rel=0.1)
+    assert root_mean_square(np.repeat(fixed[None], shots, 0).mean(0) - codes) == pytest.approx(
+        math.sqrt(2) * scale, rel=0.1
+    )
 
 
 def test_9_who_steals_the_network_reads_what_bob_reads() -> None:
@@ -511,7 +570,9 @@ def test_9_who_steals_the_network_reads_what_bob_reads() -> None:
 
 
 def test_10_probabilities_of_single_values_say_nothing() -> None:
-    """Laplace noise of scale 1e-6 on 0 and on 1: every single value has probability 0, sets tell the two apart."""
+    """Laplace noise of scale 1e-6 on 0 and on 1: every single value has probability 0, sets tell the two
+    apart.
+    """
     noise = stats.laplace(scale=1e-6)
 
     def probability(lower: float, upper: float, at: float) -> float:
@@ -530,7 +591,9 @@ def test_10_the_largest_seen_distance_is_not_the_clip_boxs_diameter() -> None:
     box = ClipBox.from_quantiles(records)
     clipped = box.clip(torch.from_numpy(records)).numpy()
     seen, bound = observed_pairwise_sensitivity(clipped, "l2"), box.l2_sensitivity(200)
-    assert seen.value == pytest.approx(max(np.linalg.norm(a - b) for a in clipped[:50] for b in clipped), rel=0.2)
+    assert seen.value == pytest.approx(
+        max(np.linalg.norm(a - b) for a in clipped[:50] for b in clipped), rel=0.2
+    )
     assert seen.value < 0.6 * bound.value
     assert (seen.basis.value, bound.basis.value) == ("observed-sensitivity", "proved")
 
@@ -596,7 +659,9 @@ class Colour(Verifier):
 
 
 def test_12_fppsr_to_the_source_counts_the_inversions_errors() -> None:
-    """Nothing is protected and the channel is perfect; the inversion misses 30 of 100 photos, and so does FPPSR."""
+    """Nothing is protected and the channel is perfect; the inversion misses 30 of 100 photos, and so does
+    FPPSR.
+    """
     source = torch.zeros(100, 3, 4, 4)
     inverted = source.clone()
     inverted[:30] += 0.5
@@ -608,7 +673,9 @@ def test_12_fppsr_to_the_source_counts_the_inversions_errors() -> None:
 
 
 def test_12_the_committed_run_shows_it() -> None:
-    """Eve's FPPSR to the source is well above that to the inversion, which is what was sent; Bob's to the inversion is 0."""
+    """Eve's FPPSR to the source is well above that to the inversion, which is what was sent; Bob's to the
+    inversion is 0.
+    """
     path = Path(__file__).parents[2] / "results" / "dp-semcom" / "small" / "curves.json"
     run = json.loads(path.read_text())
     assert np.mean(run["direct"]["fppsr_to_inversion"]) == 0.0
@@ -649,14 +716,17 @@ def test_13_the_official_loss_is_not_the_squared_error() -> None:
 
     text = InversionSettings(steps=300, mse=1.0, perceptual=0.0, prior=0.0)
     assert found(text).sum().item() == pytest.approx(1.0, abs=0.01)
-    # A perceptual distance whose optimum is elsewhere (here at half the grey) wins against the squared error: with weights
-    # .1, 1 and 1, the sum s solves .1 (s - 1) + (s - .5) + s / 4 = 0, where |c|^2 / 2 = s^2 / 4 is the prior's term.
+    # A perceptual distance whose optimum is elsewhere (here at half the grey) wins against the squared error:
+    # with weights .1, 1 and 1, the sum s solves .1 (s - 1) + (s - .5) + s / 4 = 0, where |c|^2 / 2 = s^2 / 4
+    # is the prior's term.
     official = found(OFFICIAL, target=0.5)
     assert official.sum().item() == pytest.approx(0.6 / 1.35, abs=0.01)
 
 
 def test_13_the_sensitivity_depends_on_the_inversion() -> None:
-    """Codes that the image does not show stay where the start put them, unless a prior pulls: another box, another Delta f."""
+    """Codes that the image does not show stay where the start put them, unless a prior pulls: another box,
+    another Delta f.
+    """
     start = torch.randn(64, 2, 1, generator=torch_rng(26))
     photos = torch.zeros(64, 3, 2, 2)
     free = InversionSettings(steps=200, mse=1.0, perceptual=0.0, prior=0.0)

@@ -37,13 +37,20 @@ def people(count: int, dimension: int, seed: int = 0) -> Tensor:
 
 def photo() -> NDArray[np.float64]:
     """A face as the paper crops it: 256 x 256 levels."""
-    return skimage.transform.resize(skimage.data.astronaut()[:220, 115:335], (256, 256), anti_aliasing=True) * 255.0
+    return (
+        skimage.transform.resize(skimage.data.astronaut()[:220, 115:335], (256, 256), anti_aliasing=True)
+        * 255.0
+    )
 
 
 @pytest.mark.parametrize(("dimension", "largest"), [(512, 45.25), (256, 32.0), (64, 16.0)])
 def test_1_two_vectors_of_length_one_lie_up_to_two_root_d_apart(dimension: int, largest: float) -> None:
     corner = torch.full((dimension,), 1 / math.sqrt(dimension), dtype=torch.float64)
-    assert (corner - -corner).abs().sum().item() == pytest.approx(2 * math.sqrt(dimension)) == pytest.approx(largest, abs=0.01)
+    assert (
+        (corner - -corner).abs().sum().item()
+        == pytest.approx(2 * math.sqrt(dimension))
+        == pytest.approx(largest, abs=0.01)
+    )
     assert sphere_sensitivity(dimension, "l1").value == pytest.approx(largest, abs=0.01)
 
 
@@ -57,13 +64,18 @@ def test_1_a_maximum_over_a_test_set_is_exceeded_by_photos_outside_it() -> None:
 
 def test_1_the_maximum_tells_of_the_set() -> None:
     """Whether one person's photo is in the set decides the scale of everybody's noise."""
-    others, outlier = people(40, D), torch.full((1, D), 1 / math.sqrt(D)) * torch.tensor([1.0, -1.0]).repeat(D // 2)
+    others, outlier = (
+        people(40, D),
+        torch.full((1, D), 1 / math.sqrt(D)) * torch.tensor([1.0, -1.0]).repeat(D // 2),
+    )
     assert observed_sensitivity(torch.cat([others, outlier])).value > observed_sensitivity(others).value
 
 
 def test_1_the_true_epsilon_of_the_published_scale() -> None:
     model = replace(MODEL, dim=D)
-    claim = IdentityDP(model, epsilon=6.0, calibration="as_published", observed_sensitivity=OBSERVED).guarantee()
+    claim = IdentityDP(
+        model, epsilon=6.0, calibration="as_published", observed_sensitivity=OBSERVED
+    ).guarantee()
     assert claim.epsilon == pytest.approx(6 * 2 * math.sqrt(D) / OBSERVED) == pytest.approx(9.70, abs=0.01)
 
 
@@ -83,13 +95,17 @@ def test_2_where_photos_agree_in_their_attributes_the_proof_holds() -> None:
     assert abs(dark.mean() - light.mean()) < 5 * dark.std() / math.sqrt(200)
 
 
-@pytest.mark.parametrize(("epsilon", "cosine"), [(0.57, 0.00064), (6, 0.0067), (100, 0.11), (400, 0.41), (800, 0.67)])
+@pytest.mark.parametrize(
+    ("epsilon", "cosine"), [(0.57, 0.00064), (6, 0.0067), (100, 0.11), (400, 0.41), (800, 0.67)]
+)
 def test_3_the_cosine_that_is_left_of_an_identity(epsilon: float, cosine: float) -> None:
     law = RenormalisedLaplace(D, OBSERVED / epsilon)
     assert law.cosine_kept() == pytest.approx(cosine, rel=0.05)
     vectors = people(1, D).expand(2000, -1)
     made = (law(vectors, rng=rng(1)) * vectors).sum(1)
-    assert made.mean().item() == pytest.approx(law.cosine_kept(), abs=5 * made.std().item() / math.sqrt(2000) + 0.005)
+    assert made.mean().item() == pytest.approx(
+        law.cosine_kept(), abs=5 * made.std().item() / math.sqrt(2000) + 0.005
+    )
 
 
 def test_3_noise_of_the_recommended_budgets_drowns_the_vector() -> None:
@@ -124,7 +140,9 @@ def test_4_releases_about_one_person_add_up() -> None:
     assert hundred.epsilon == pytest.approx(600)
     both = compose(Guarantee(6.0, "the identity", Basis.PROVED), Guarantee(1.0, "the hair", Basis.PROVED))
     assert both.epsilon == pytest.approx(7.0), "identity and hair are one person's: no maximum of the two"
-    assert compose(once, Guarantee(1.0, "the hair", Basis.PROVED)).epsilon is None, "the attributes show the hair"
+    assert compose(once, Guarantee(1.0, "the hair", Basis.PROVED)).epsilon is None, (
+        "the attributes show the hair"
+    )
 
 
 def test_5_the_definition_as_printed_holds_for_everything() -> None:
@@ -139,7 +157,9 @@ def test_5_the_definition_as_printed_holds_for_everything() -> None:
 
 
 def test_5_the_adversarial_loss_is_the_discriminators_to_raise() -> None:
-    """Eq. 14 is larger for a discriminator that is right; the generator minimises it, and only its second term is of use."""
+    """Eq. 14 is larger for a discriminator that is right; the generator minimises it, and only its second
+    term is of use.
+    """
 
     def loss(real: float, fake: float) -> float:
         return math.log(real) + math.log(1 - fake)
@@ -166,7 +186,9 @@ def test_6_noise_of_nine_levels_cannot_cost_so_much() -> None:
 
 
 def test_6_noise_that_overflows_costs_more_than_printed() -> None:
-    """On a photo with dark and bright parts; so between clamped and overflowing bytes lies the printed figure."""
+    """On a photo with dark and bright parts; so between clamped and overflowing bytes lies the printed
+    figure.
+    """
     noisy = photo() + 9 * np.random.default_rng(0).normal(size=photo().shape)
     assert psnr(in_the_face(noisy.round() % 256)) < 23.831 < psnr(in_the_face(noisy.clip(0, 255)))
 
@@ -177,4 +199,6 @@ def test_6_shrinking_to_seven_pixels_costs_more_than_to_nineteen() -> None:
         return skimage.transform.resize(small, (256, 256))
 
     assert psnr(shrunk(7)) < psnr(shrunk(19)), "printed are 27.405 dB for 7 x 7 and 24.829 dB for 19 x 19"
-    assert psnr(shrunk(256 // 7)) > psnr(shrunk(256 // 19)), "shrinking so many times costs as printed, more for 19"
+    assert psnr(shrunk(256 // 7)) > psnr(shrunk(256 // 19)), (
+        "shrinking so many times costs as printed, more for 19"
+    )

@@ -26,24 +26,39 @@ def laplace(y: np.ndarray | float, centre: float, scale: float) -> np.ndarray | 
 def test_1_the_published_scale_multiplies_epsilon_by_the_inverse_weights() -> None:
     widths = CoordinateSensitivity(torch.ones(COMPONENTS), source="the paper's number of components")
     shares = budget_shares(widths)
-    assert scales_as_published(widths, 1.0, shares).guarantee(widths).epsilon == pytest.approx(84_934_656, rel=1e-9)
-    assert PerCoordinateLaplace.calibrate(widths, 1.0, weights=shares).guarantee(widths).epsilon == pytest.approx(1.0)
-    assert LatentDP(MODEL, epsilon=1.0, calibration="as_published").guarantee().epsilon == pytest.approx(12**2)
+    assert scales_as_published(widths, 1.0, shares).guarantee(widths).epsilon == pytest.approx(
+        84_934_656, rel=1e-9
+    )
+    assert PerCoordinateLaplace.calibrate(widths, 1.0, weights=shares).guarantee(
+        widths
+    ).epsilon == pytest.approx(1.0)
+    assert LatentDP(MODEL, epsilon=1.0, calibration="as_published").guarantee().epsilon == pytest.approx(
+        12**2
+    )
 
 
 def test_1_the_density_ratio_of_one_component() -> None:
-    """Two values a width apart: exp(S / b), which is exp(w epsilon) for b = S / (w epsilon), exp(epsilon / w) as printed."""
+    """Two values a width apart: exp(S / b), which is exp(w epsilon) for b = S / (w epsilon), exp(epsilon / w)
+    as printed.
+    """
     width, weight, epsilon = 3.0, 0.25, 0.8
     outputs = np.linspace(-50, 50, 20_001)
-    for scale, loss in ((width / (weight * epsilon), weight * epsilon), (width * weight / epsilon, epsilon / weight)):
+    for scale, loss in (
+        (width / (weight * epsilon), weight * epsilon),
+        (width * weight / epsilon, epsilon / weight),
+    ):
         ratio = np.log(laplace(outputs, 0.0, scale) / laplace(outputs, width, scale))
         assert ratio.max() == pytest.approx(loss)
         assert integrate.quad(laplace, -np.inf, np.inf, args=(0.0, scale))[0] == pytest.approx(1.0)
-    assert integrate.quad(lambda y: 2 * 0.7**2 * laplace(y, 0.0, 0.7), -np.inf, np.inf)[0] != pytest.approx(1.0), "prefactor b"
+    assert integrate.quad(lambda y: 2 * 0.7**2 * laplace(y, 0.0, 0.7), -np.inf, np.inf)[0] != pytest.approx(
+        1.0
+    ), "prefactor b"
 
 
 def test_2_without_clipping_first_an_outlier_is_shown_with_certainty() -> None:
-    """Clipping after the noise alone: a record far outside always lands on the upper bound, an ordinary one hardly ever."""
+    """Clipping after the noise alone: a record far outside always lands on the upper bound, an ordinary one
+    hardly ever.
+    """
     method = LatentDP(MODEL, epsilon=1.0)
     assert method.noise is not None
     rng = torch.Generator().manual_seed(0)
@@ -60,7 +75,9 @@ def test_2_without_clipping_first_an_outlier_is_shown_with_certainty() -> None:
 
 
 def test_3_the_sensitivity_is_a_width_for_every_component() -> None:
-    latents = torch.randn(50, 2, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 5.0, 25.0])
+    latents = torch.randn(50, 2, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor(
+        [1.0, 5.0, 25.0]
+    )
     widths = QuantileBounds.fit(latents, of="test latents").box(0).coordinate_sensitivity().values
     distances = (latents[:, None] - latents).abs()
     assert bool((widths + 1e-9 >= distances.amax((0, 1))).all())
@@ -72,7 +89,8 @@ def test_4_what_the_weights_amount_to() -> None:
     """Each optimum beats the others in its own measure; proportional weights are one scale for all."""
     widths = load_latent_model().quantiles(25).coordinate_sensitivity()
     scales = {
-        name: PerCoordinateLaplace.calibrate(widths, 1.0, weights=budget_shares(widths, name)).scales for name in WEIGHTINGS
+        name: PerCoordinateLaplace.calibrate(widths, 1.0, weights=budget_shares(widths, name)).scales
+        for name in WEIGHTINGS
     }
     variance = {name: 2 * scale.square().sum().item() for name, scale in scales.items()}
     error = {name: scale.sum().item() for name, scale in scales.items()}
@@ -93,7 +111,10 @@ def test_6_bounds_are_public_and_clipping_alone_hides_the_face() -> None:
     assert "public training photos" in method.box.source
     assert method.guarantee().epsilon is None
     latents = MODEL.public_latents(200, torch.Generator().manual_seed(1))
-    kept = [(LatentDP(MODEL, clip=share, mechanism="none").box.clip(latents) == latents).float().mean() for share in (0, 40)]
+    kept = [
+        (LatentDP(MODEL, clip=share, mechanism="none").box.clip(latents) == latents).float().mean()
+        for share in (0, 40)
+    ]
     assert kept[0] > 0.99 and kept[1] < 0.3
 
 

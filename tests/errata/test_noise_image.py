@@ -20,7 +20,11 @@ from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.explanation_noise import ExplanationNoise
 from semveil.training.noise_image import ConversionTraining, explanation_loss
 
-TABLE3 = {(0.1, 1e-5): (0.620, 0.611, 0.601), (0.1, 0.9): (0.623, 0.612, 0.598), (0.9, 1e-5): (0.652, 0.629, 0.624)}
+TABLE3 = {
+    (0.1, 1e-5): (0.620, 0.611, 0.601),
+    (0.1, 0.9): (0.623, 0.612, 0.598),
+    (0.9, 1e-5): (0.652, 0.629, 0.624),
+}
 TABLE3[0.9, 0.9] = (0.651, 0.632, 0.620)
 
 
@@ -72,7 +76,10 @@ def test_3_at_a_delta_of_0_9_the_picture_itself_may_be_sent() -> None:
     """Send the picture in nine of ten cases: P[S | x] - P[S | x'] is at most 0.9 for any S, with epsilon 0."""
     sent, other = {"x": 0.9, "nothing": 0.1}, {"x'": 0.9, "nothing": 0.1}
     events = [("x",), ("nothing",), ("x", "nothing")]
-    assert max(sum(sent.get(y, 0) for y in event) - sum(other.get(y, 0) for y in event) for event in events) <= 0.9
+    assert (
+        max(sum(sent.get(y, 0) for y in event) - sum(other.get(y, 0) for y in event) for event in events)
+        <= 0.9
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,20 +99,26 @@ def test_3_what_noise_the_law_that_the_paper_cites_gives(epsilon: float, delta: 
 
 
 def test_3_table_3_is_ordered_as_the_law_that_the_paper_cites() -> None:
-    """More noise goes with less accuracy, in steps of epsilon; by the analytic Gaussian delta would come first."""
+    """More noise goes with less accuracy, in steps of epsilon; by the analytic Gaussian delta would come
+    first.
+    """
     accuracy = {setting: sum(row) / 3 for setting, row in TABLE3.items()}
     strong, weak = ([setting for setting in TABLE3 if setting[0] == epsilon] for epsilon in (0.1, 0.9))
     assert max(accuracy[s] for s in strong) < min(accuracy[w] for w in weak)
     published = {s: ExplanationNoise(*s, calibration="as_published").std for s in TABLE3}
     analytic = {s: gaussian_ratio(*s) for s in TABLE3}
     assert min(published[s] for s in strong) > max(published[w] for w in weak)
-    assert min(analytic[s] for s in strong) < max(analytic[w] for w in weak), "the other law does not order them so"
+    assert min(analytic[s] for s in strong) < max(analytic[w] for w in weak), (
+        "the other law does not order them so"
+    )
 
 
 def test_4_the_printed_losses_have_no_minimum_or_no_slope() -> None:
     logit = torch.tensor([-20.0, 20.0], dtype=torch.float64, requires_grad=True)  # D of g(x), D of n(x)
     judged = torch.sigmoid(logit)
-    assert (1 - judged[1]).log() + judged[0].log() < -39, "Eq. 5 falls without bound as D gets better at its task"
+    assert (1 - judged[1]).log() + judged[0].log() < -39, (
+        "Eq. 5 falls without bound as D gets better at its task"
+    )
     saturated = torch.autograd.grad((1 - judged[0]).log(), logit, retain_graph=True)[0][0]
     assert abs(saturated) < 1e-8, "Eq. 2 has no slope where D is sure"
     least_squares = torch.autograd.grad((logit[0] - 1).square(), logit)[0][0]
@@ -117,19 +130,27 @@ def test_5_parameters_of_the_printed_layers() -> None:
         return inputs * outputs * side**2 + outputs
 
     network = ConversionGenerator(ConversionConfig(blocks=0), rng=rng())
-    counts = [sum(p.numel() for p in layer.parameters()) for layer in (network.first, network.up[0], network.last)]
+    counts = [
+        sum(p.numel() for p in layer.parameters()) for layer in (network.first, network.up[0], network.last)
+    ]
     assert counts == [9472, 36_928, 9411]
     assert convolution(3, 64, 3) == 1792, "what Table 1 prints for 7x7"
     assert 256 * 4096 == 1_048_576 and 28 * 28 * 256 * 4096 == 822_083_584
     assert VGG16Config.published().grid == 1 and VGG16Config.published().smallest == 8
 
 
-@pytest.mark.parametrize(("epsilon", "delta", "released", "published"), [(0.1, 1e-5, 2347.2, 48.4), (0.9, 0.9, 0.81, 0.90)])
+@pytest.mark.parametrize(
+    ("epsilon", "delta", "released", "published"), [(0.1, 1e-5, 2347.2, 48.4), (0.9, 0.9, 0.81, 0.90)]
+)
 def test_6_the_code_takes_the_variance_for_the_standard_deviation(
     epsilon: float, delta: float, released: float, published: float
 ) -> None:
-    assert ExplanationNoise(epsilon, delta, calibration="as_released").std == pytest.approx(released, abs=0.05)
-    assert ExplanationNoise(epsilon, delta, calibration="as_published").std == pytest.approx(published, abs=0.05)
+    assert ExplanationNoise(epsilon, delta, calibration="as_released").std == pytest.approx(
+        released, abs=0.05
+    )
+    assert ExplanationNoise(epsilon, delta, calibration="as_published").std == pytest.approx(
+        published, abs=0.05
+    )
 
 
 def test_6_no_noise_enters_the_codes_loss() -> None:
@@ -140,7 +161,9 @@ def test_6_no_noise_enters_the_codes_loss() -> None:
     losses = {}
     for explanation in ("as_released", "published"):
         settings = ConversionTraining(explanation=explanation, noise=ExplanationNoise(0.1, 1e-5))
-        losses[explanation] = [explanation_loss(explainer, images, converted, settings, rng(seed)).item() for seed in (1, 2)]
+        losses[explanation] = [
+            explanation_loss(explainer, images, converted, settings, rng(seed)).item() for seed in (1, 2)
+        ]
     assert losses["as_released"][0] == losses["as_released"][1]
     assert losses["published"][0] != losses["published"][1]
 
@@ -158,7 +181,9 @@ def test_6_the_released_generator_adds_the_picture() -> None:
         torch.testing.assert_close(generator(images), torch.tanh(images + generator.change(images)))
 
 
-@pytest.mark.parametrize(("side", "sigma", "epsilon"), [(224, 3.0, 34_545), (224, 5.0, 12_701), (32, 3.0, 840), (32, 5.0, 340)])
+@pytest.mark.parametrize(
+    ("side", "sigma", "epsilon"), [(224, 3.0, 34_545), (224, 5.0, 12_701), (32, 3.0, 840), (32, 5.0, 340)]
+)
 def test_7_the_noise_that_is_imitated_has_an_epsilon(side: int, sigma: float, epsilon: float) -> None:
     values = 3 * side**2
     pixels = Sensitivity(2 * math.sqrt(values), Norm.L2, values, source="values in [-1, 1]")

@@ -24,7 +24,9 @@ def entries(text: str) -> dict[tuple[str, int], str]:
 
 def named_tests(path: Path) -> set[str]:
     tree = ast.parse(path.read_text())
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    return {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
 
 
 def missing(text: str) -> list[str]:

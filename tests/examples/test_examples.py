@@ -31,7 +31,9 @@ def test_every_example_is_listed_here_and_on_its_page():
     assert {Path(name).stem for name in re.findall(r"\(\.\./\.\./examples/(\w+\.py)\)", page)} == names
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in sorted(SAYS)])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in sorted(SAYS)]
+)
 def test_it_runs(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path / "home"))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny face model with random weights and hardly trained pairs: for the paths through the code, not for numbers."""
+"""A tiny face model with random weights and hardly trained pairs: for the paths through the code, not for
+numbers.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -43,9 +45,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         )
         encoder = SemanticEncoder(
-            SemanticEncoderConfig(size=SIZE, style_dim=STYLE_DIM, widths=(4, 4, 4, 4), fine_channels=2, coarse_channels=2)
+            SemanticEncoderConfig(
+                size=SIZE, style_dim=STYLE_DIM, widths=(4, 4, 4, 4), fine_channels=2, coarse_channels=2
+            )
         )
-    prior = LatentPrior.fit(torch.randn(64, 28, STYLE_DIM, generator=torch.Generator().manual_seed(1)), rank=4)
+    prior = LatentPrior.fit(
+        torch.randn(64, 28, STYLE_DIM, generator=torch.Generator().manual_seed(1)), rank=4
+    )
     card = {
         "clip_box": box_as_dict(ClipBox(-2.5, 2.5, source="a test")),
         "inversion": asdict(InversionSettings(steps=2, learning_rate=0.01, mse=1.0, prior=0.01)),

@@ -11,9 +11,12 @@ from semveil.experiments.kit.statistics import mean_of_photos
 def test_the_interval_is_scipys() -> None:
     values = np.random.default_rng(5).gamma(2.0, size=120)
     ours = mean_of_photos(values)
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(6))
+    theirs = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(6)
+    )
     assert ours is not None and ours.value == pytest.approx(values.mean())
-    # An end of the interval from R resamples is itself uncertain: about 2.7 se / sqrt(R) for a 2.5 % quantile.
+    # An end of the interval from R resamples is itself uncertain: about 2.7 se / sqrt(R) for a 2.5 %
+    # quantile.
     tolerance = 4 * 2.7 * theirs.standard_error / np.sqrt(4000)
     assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=tolerance)
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=tolerance)
@@ -24,11 +27,14 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     found = [mean_of_photos(rng.normal(size=100)) for _ in range(200)]
     covered = sum(mean.low <= 0 <= mean.high for mean in found if mean)
     assert stats.binom.cdf(covered, 200, 0.94) > 1e-4 and stats.binom.sf(covered - 1, 200, 0.95) > 1e-4
-    assert not any(mean.low <= 1 <= mean.high for mean in found if mean)  # the control: a wrong value is not covered
+    # the control: a wrong value is not covered
+    assert not any(mean.low <= 1 <= mean.high for mean in found if mean)
 
 
 def test_the_interval_is_over_photos_and_draws() -> None:
-    """Photos differ by a standard deviation of 1, draws of one photo by 3: (1 + 9/D) / N is the variance of the mean."""
+    """Photos differ by a standard deviation of 1, draws of one photo by 3: (1 + 9/D) / N is the variance of
+    the mean.
+    """
     rng = np.random.default_rng(11)
     photos, draws, runs = 40, 4, 80
     truth = np.sqrt((1 + 9 / draws) / photos)
@@ -39,8 +45,13 @@ def test_the_interval_is_over_photos_and_draws() -> None:
     covered = sum(mean.low <= 0 <= mean.high for mean in found if mean)
     assert stats.binom.cdf(covered, runs, 0.93) > 1e-4
     width = np.mean([mean.high - mean.low for mean in found if mean]) / (2 * 1.96)
-    assert truth * 0.9 < width < truth * 1.5, "each photo's draws are drawn anew, which widens it by the noise in their mean"
-    one_level = [mean_of_photos(rng.normal(size=photos) + 3 * rng.normal(size=(draws, photos)).mean(0)) for _ in range(runs)]
+    assert truth * 0.9 < width < truth * 1.5, (
+        "each photo's draws are drawn anew, which widens it by the noise in their mean"
+    )
+    one_level = [
+        mean_of_photos(rng.normal(size=photos) + 3 * rng.normal(size=(draws, photos)).mean(0))
+        for _ in range(runs)
+    ]
     assert width > np.mean([mean.high - mean.low for mean in one_level if mean]) / (2 * 1.96)
 
 
@@ -54,7 +65,9 @@ def test_seeds_of_one_photo_are_no_new_photos() -> None:
     photos = np.random.default_rng(8).normal(size=50)
     once, repeated = mean_of_photos(photos), mean_of_photos(np.stack([photos] * 10))
     assert once is not None and repeated is not None and repeated.count == 50
-    assert (repeated.value, repeated.low, repeated.high) == pytest.approx((once.value, once.low, once.high), rel=1e-12)
+    assert (repeated.value, repeated.low, repeated.high) == pytest.approx(
+        (once.value, once.low, once.high), rel=1e-12
+    )
 
 
 def test_missing_values_are_left_out() -> None:

@@ -18,7 +18,11 @@ def _party(lpips: float | None, fppsr: float, *, face: float = 1.0) -> dict[str,
     spread = np.random.default_rng(9).normal(scale=0.05, size=PHOTOS)
     different = [1.0 if i < round(fppsr * PHOTOS) else 0.0 for i in range(PHOTOS)]
     seen = [1.0 if i < round(face * PHOTOS) else 0.0 for i in range(PHOTOS)]
-    columns: dict[str, Any] = {"fppsr": [different], "fppsr_to_inversion": [different], "face_detected": [seen]}
+    columns: dict[str, Any] = {
+        "fppsr": [different],
+        "fppsr_to_inversion": [different],
+        "face_detected": [seen],
+    }
     if lpips is None:
         return {**columns, "lpips": None, "lpips_reason": "weights missing"}
     return {**columns, "lpips": [list(lpips + spread)]}
@@ -36,7 +40,9 @@ def _point(epsilon: float, bob: dict[str, Any], eve: dict[str, Any], *, noise: f
     }
 
 
-def _result(points: list[dict[str, Any]], *, direct: dict[str, Any], inverted_fppsr: float = 0.05) -> dict[str, Any]:
+def _result(
+    points: list[dict[str, Any]], *, direct: dict[str, Any], inverted_fppsr: float = 0.05
+) -> dict[str, Any]:
     return {
         "experiment": "dp-semcom/curves",
         "seeds": [0],
@@ -84,7 +90,10 @@ def test_nothing_is_said_about_identity_where_inversions_are_refused() -> None:
 
 
 def test_what_was_not_measured_is_not_judged() -> None:
-    points = [_point(1, _party(None, 0.1), _party(None, 1.0)), _point(5, _party(None, 0.1), _party(None, 1.0))]
+    points = [
+        _point(1, _party(None, 0.1), _party(None, 1.0)),
+        _point(5, _party(None, 0.1), _party(None, 1.0)),
+    ]
     result = _result(points, direct=_party(None, 0.1))
     assert _verdicts(result)[:4] == [None] * 4
     assert "not measured" in tables(result)

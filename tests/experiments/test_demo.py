@@ -19,7 +19,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[P
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEMVEIL_HOME", str(tmp_path_factory.mktemp("home")))
         out, console, stages = tmp_path_factory.mktemp("demo"), Console(file=io.StringIO(), width=80), []
-        demo(out / "made", seed=3, model=str(tiny_model), progress=lambda *s: stages.append(s[0]), console=console)
+        demo(
+            out / "made",
+            seed=3,
+            model=str(tiny_model),
+            progress=lambda *s: stages.append(s[0]),
+            console=console,
+        )
     return out / "made", console.file.getvalue(), stages
 
 
@@ -38,12 +44,18 @@ def test_the_result_keeps_the_public_contract(shown: tuple[Path, str, list[str]]
 def test_under_a_key_all_codes_are_hidden_and_bob_sees_the_photo(shown: tuple[Path, str, list[str]]) -> None:
     result = json.loads((shown[0] / "result.json").read_text())
     keyed = result["keyed"]
-    assert keyed["protection"] == "rotation" and keyed["private_codes"] == list(range(28)) and keyed["nominal_epsilon"] is None
+    assert (
+        keyed["protection"] == "rotation"
+        and keyed["private_codes"] == list(range(28))
+        and keyed["nominal_epsilon"] is None
+    )
     claim = keyed["guarantee"]
     assert (claim["basis"], claim["epsilon"], claim["whole_record_epsilon"]) == ("computational", 0, 0)
     assert 0 < claim["delta"] < 1e-5
     assert keyed["bob"]["psnr_to_inversion"] > keyed["eve"]["psnr_to_inversion"] + 6
-    assert all(keyed["bob"]["psnr_to_inversion"] > image["bob"]["psnr_to_inversion"] for image in result["images"])
+    assert all(
+        keyed["bob"]["psnr_to_inversion"] > image["bob"]["psnr_to_inversion"] for image in result["images"]
+    )
 
 
 def test_the_figure_is_large_and_carries_nothing_but_pixels(shown: tuple[Path, str, list[str]]) -> None:
@@ -59,7 +71,9 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        self.links += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")
+        ]
 
 
 def test_the_page_loads_nothing_from_elsewhere(shown: tuple[Path, str, list[str]]) -> None:
@@ -74,7 +88,8 @@ def test_the_page_loads_nothing_from_elsewhere(shown: tuple[Path, str, list[str]
 def test_no_epsilon_stands_without_nominal_true_or_a_basis(shown: tuple[Path, str, list[str]]) -> None:
     text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", (shown[0] / "report.html").read_text(), flags=re.DOTALL)
     for found in re.finditer(r"ε|epsilon", text):
-        around = text[max(0, found.start() - 20) : found.end() + 70]  # a plain word stands between epsilon and basis
+        # a plain word stands between epsilon and basis
+        around = text[max(0, found.start() - 20) : found.end() + 70]
         assert re.search(r"nominal|true|no finite|basis", around), around
 
 

@@ -36,7 +36,9 @@ def test_the_curves_hold_every_photo_seed_and_reason(tmp_path: Path, tiny_model:
     revisions.check(result)
 
 
-def test_figures_3_and_4_share_one_run(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_3_and_4_share_one_run(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     png = reproduce("dp-semcom/fig3", "smoke", tmp_path, model=str(tiny_model))
     monkeypatch.setattr(measures, "measure", None)  # a second run would fail
     other = reproduce("dp-semcom/fig4", "smoke", tmp_path, model=str(tiny_model))
@@ -60,15 +62,21 @@ def test_a_noise_run_names_every_variant_and_what_it_does(tmp_path: Path, tiny_m
     assert kinds[4:] == [("laplace", None, None)] and result["points"][4]["guarantee"]["epsilon"] > 10
     starts = {point["start"]: point["distance_from_identity"] for point in result["points"][:4]}
     assert starts["identity"] < 0.1 < starts["default"]
-    assert {"scale", "ks_distance", "excess_kurtosis"} <= result["points"][0]["noise_calibration"]["fit"].keys()
+    assert {"scale", "ks_distance", "excess_kurtosis"} <= result["points"][0]["noise_calibration"][
+        "fit"
+    ].keys()
 
 
-def test_held_out_photos_stay_out_of_the_json_and_unnamed(tmp_path: Path, tiny_model: Path, face_set: Path) -> None:
+def test_held_out_photos_stay_out_of_the_json_and_unnamed(
+    tmp_path: Path, tiny_model: Path, face_set: Path
+) -> None:
     png = reproduce("dp-semcom/fig5", "smoke", tmp_path, model=str(tiny_model), data=face_set)
     text = png.with_name("images.json").read_text()
     assert not json.loads(text)["photos_may_be_shown"]
     assert "Ann" not in text and str(face_set.parent) not in text
-    result = _result(reproduce("dp-semcom/fig4", "smoke", tmp_path, model=str(tiny_model), data=face_set), "curves")
+    result = _result(
+        reproduce("dp-semcom/fig4", "smoke", tmp_path, model=str(tiny_model), data=face_set), "curves"
+    )
     assert len(result["photos"]) == 4  # of 8 held out, one of each of 4 people
 
 

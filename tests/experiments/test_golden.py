@@ -15,14 +15,18 @@ from semveil.experiments.kit.reproduce import draw, tables
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 GOLDEN = Path(__file__).with_name("golden")
-# Mean difference of 8-bit values: renderers round the edges of letters differently; a moved curve differs by more.
+# Mean difference of 8-bit values: renderers round the edges of letters differently; a moved curve differs by
+# more.
 ROUNDING = 0.1
 
 load_all()
 
 
 def _results() -> dict[str, Path]:
-    return {"-".join(path.relative_to(RESULTS).with_suffix("").parts): path for path in sorted(RESULTS.rglob("*.json"))}
+    return {
+        "-".join(path.relative_to(RESULTS).with_suffix("").parts): path
+        for path in sorted(RESULTS.rglob("*.json"))
+    }
 
 
 def _drawn() -> Iterator[tuple[Path, str]]:
@@ -43,10 +47,15 @@ def test_tables_are_word_for_word_what_they_were(golden: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("path", "figure"), DRAWN, ids=[f"{path.parent.name}-{figure}" for path, figure in DRAWN])
+@pytest.mark.parametrize(
+    ("path", "figure"), DRAWN, ids=[f"{path.parent.name}-{figure}" for path, figure in DRAWN]
+)
 def test_figures_are_what_they_were(path: Path, figure: str, tmp_path: Path) -> None:
     folder = shutil.copytree(path.parent, tmp_path / "results")
-    assert difference(draw(folder / path.name, figure), path.with_name(f"{figure.rpartition('/')[2]}.png")) < ROUNDING
+    assert (
+        difference(draw(folder / path.name, figure), path.with_name(f"{figure.rpartition('/')[2]}.png"))
+        < ROUNDING
+    )
 
 
 def difference(one: Path, other: Path) -> float:

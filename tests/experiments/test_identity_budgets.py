@@ -22,12 +22,17 @@ def test_cosines_kept_at_epsilon_ten_and_512_numbers() -> None:
 
 @pytest.mark.parametrize("name", list(SPHERE_MECHANISMS))
 def test_draws_are_accepted_where_the_table_says(name: str) -> None:
-    """At the budget where the mean cosine is the threshold many draws lie above it, PrivUnit's cap all; at half of it few."""
+    """At the budget where the mean cosine is the threshold many draws lie above it, PrivUnit's cap all; at
+    half of it few.
+    """
     threshold = 0.4
     epsilon = accepted_from(name, 128, threshold)
     pole = torch.eye(128)[:1].expand(2000, -1)
     shares = [
-        (SPHERE_MECHANISMS[name].calibrate(128, e)(pole, rng=torch.Generator().manual_seed(0))[:, 0] >= threshold)
+        (
+            SPHERE_MECHANISMS[name].calibrate(128, e)(pole, rng=torch.Generator().manual_seed(0))[:, 0]
+            >= threshold
+        )
         .float()
         .mean()
         for e in (epsilon, epsilon / 2)

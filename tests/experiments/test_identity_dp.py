@@ -46,7 +46,9 @@ FIGURES = [figure for figure in KINDS if not figure.endswith("table3")]
 
 
 def _model(name: str = "identity-128") -> IdentityModel:
-    """The identity is the brightness of 16 squares; a face shows its photo with those squares' brightness changed."""
+    """The identity is the brightness of 16 squares; a face shows its photo with those squares' brightness
+    changed.
+    """
 
     def identify(images: Tensor) -> Tensor:
         return F.normalize(F.adaptive_avg_pool2d(images.mean(1), 4).flatten(1) + 1e-3, dim=1)
@@ -84,7 +86,9 @@ def substitutes(tmp_path_factory: pytest.TempPathFactory) -> Any:
             patch.setattr(module, "load_identity_model", _model)
         for module in (inputs, evaluation):
             patch.setattr(module, "load_verifier", lambda name, resolution: (SquaresVerifier(), card))
-        patch.setattr(identity_dp_bench, "public_faces", lambda size, count: public_faces(size, min(count, 2)))
+        patch.setattr(
+            identity_dp_bench, "public_faces", lambda size, count: public_faces(size, min(count, 2))
+        )
         patch.setattr(identity_dp_measures, "face_detected", lambda images: images.new_ones(len(images)) > 0)
         yield
 
@@ -142,7 +146,9 @@ def test_a_larger_budget_keeps_more_of_the_identity_and_of_the_picture(folder: P
     for law in {law for law, _ in points}:
         small, large = points[law, 6.0], points[law, 400.0]
         assert small["cosine_kept"] < large["cosine_kept"]
-        assert np.mean(small["images"]["identity_distance dlib"]) > np.mean(large["images"]["identity_distance dlib"])
+        assert np.mean(small["images"]["identity_distance dlib"]) > np.mean(
+            large["images"]["identity_distance dlib"]
+        )
         assert np.mean(small["images"]["ssim"]) < np.mean(large["images"]["ssim"])
         assert small["guarantee"]["basis"] == "simulation" and small["of_a_release"]["basis"] == "proved"
         assert small["of_a_release"]["whole_record_epsilon"] is None  # the attributes are in clear
@@ -169,7 +175,10 @@ def test_table_one_has_both_readings_and_what_the_paper_reports(folder: Path) ->
     assert min(plain["images"]["ssim"]) > 0.999 and plain["images"]["psr"] == [0.0, 0.0]
     assert plain["images"]["frechet"] is None and "semveil models get" in plain["images"]["frechet_reason"]
     text = tables(result)
-    assert "| Fawkes |  | 0.7267 | 0.8585 | 0 | 35.898 | 0.9487 | 0.985 |" in text and "as reported by the paper" in text
+    assert (
+        "| Fawkes |  | 0.7267 | 0.8585 | 0 | 35.898 | 0.9487 | 0.985 |" in text
+        and "as reported by the paper" in text
+    )
     assert "not measured" in text and "facenet-casia" in text
 
 
@@ -192,7 +201,10 @@ def test_baselines_are_kept_for_another_model_and_only_then(
 
 def test_protected_photos_of_a_person_are_not_recognised(folder: Path) -> None:
     result = _result(folder, "pairs")
-    rates = {(row["method"], row.get("setting"), row.get("nominal_epsilon")): row["true_acceptance"] for row in result["rows"]}
+    rates = {
+        (row["method"], row.get("setting"), row.get("nominal_epsilon")): row["true_acceptance"]
+        for row in result["rows"]
+    }
     assert rates["original", "", None]["dlib"] == [1.0, 0.0]
     assert rates["identity-dp", "von-mises-fisher", 0.57]["dlib"][0] < 1
     assert result["pairs"]["same"] == 12 and "Ann" not in json.dumps(result)
@@ -220,8 +232,12 @@ def test_a_preset_that_needs_data_says_so(tmp_path: Path) -> None:
         reproduce("identity-dp/fig4", "small", tmp_path)
 
 
-@pytest.mark.parametrize(("figure", "name"), [("identity-dp/table2", "comparison"), ("identity-dp/fig7", "pictures")])
-def test_a_figure_is_drawn_from_the_folder_alone(folder: Path, tmp_path: Path, figure: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("figure", "name"), [("identity-dp/table2", "comparison"), ("identity-dp/fig7", "pictures")]
+)
+def test_a_figure_is_drawn_from_the_folder_alone(
+    folder: Path, tmp_path: Path, figure: str, name: str
+) -> None:
     shutil.copy(folder / f"{name}.json", tmp_path)
     shutil.copytree(folder / "images", tmp_path / "images")
     drawn = draw(tmp_path / f"{name}.json", figure)
@@ -248,7 +264,9 @@ def test_anyones_folder_is_shown(photos: Path, tmp_path: Path) -> None:
     assert not result["config"]["photos_may_be_shown"] and result["guarantee"]["basis"] == "simulation"
 
 
-def test_another_programs_pictures_are_measured_where_the_photos_face_lies(photos: Path, tmp_path: Path) -> None:
+def test_another_programs_pictures_are_measured_where_the_photos_face_lies(
+    photos: Path, tmp_path: Path
+) -> None:
     same, half = tmp_path / "same", tmp_path / "half"
     shutil.copytree(photos, same)
     for path in (photos / "one.png", photos / "more" / "two.jpg"):
@@ -279,11 +297,19 @@ def test_true_acceptance_on_a_list_of_pairs(photos: Path, tmp_path: Path) -> Non
     (tmp_path / "pairs.txt").write_text("2\t1\n" + "\n".join(lines) + "\n")
     shutil.copytree(faces, made)
     with torch.random.fork_rng():
-        path, _ = evaluate(faces, {"copy": made}, tmp_path / "out", pairs=tmp_path / "pairs.txt", far=0.5, verifiers=("dlib",))
+        path, _ = evaluate(
+            faces,
+            {"copy": made},
+            tmp_path / "out",
+            pairs=tmp_path / "pairs.txt",
+            far=0.5,
+            verifiers=("dlib",),
+        )
     result = json.loads(path.read_text())
     assert result["pairs"] == {"same": 2, "different": 2, "far": 0.5}
     assert (
-        result["rows"][0]["true_acceptance"] == {"dlib": None} and "cannot show" in result["rows"][0]["true_acceptance_reason"]
+        result["rows"][0]["true_acceptance"] == {"dlib": None}
+        and "cannot show" in result["rows"][0]["true_acceptance_reason"]
     )
 
 

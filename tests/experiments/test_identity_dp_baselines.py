@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from semveil.experiments.identity_dp.baselines import READINGS, baseline, clusters, face_pixels, fit_of_readings
+from semveil.experiments.identity_dp.baselines import (
+    READINGS,
+    baseline,
+    clusters,
+    face_pixels,
+    fit_of_readings,
+)
 from semveil.experiments.identity_dp.paper import TABLE_AMOUNTS
 from semveil.metrics import psnr
 
@@ -44,7 +50,9 @@ def test_more_costs_more(name: str, reading: str) -> None:
 
 def test_shrinking_to_few_pixels_and_shrinking_few_times_are_opposite() -> None:
     image = _picture()
-    seven, nineteen = ({r: float(psnr(image, baseline("blur", k, image, reading=r))) for r in READINGS} for k in (7, 19))
+    seven, nineteen = (
+        {r: float(psnr(image, baseline("blur", k, image, reading=r))) for r in READINGS} for k in (7, 19)
+    )
     assert seven["text"] < nineteen["text"] and seven["numbers"] > nineteen["numbers"]
 
 
@@ -55,7 +63,9 @@ def test_noise_has_its_standard_deviation_and_only_the_numbers_reading_overflows
         levels = baseline("noise", 9, grey, reading=reading, rng=rng)[face] * 127.5
         assert levels.std().item() == pytest.approx(9, rel=5 / math.sqrt(2 * levels.numel()))
     white = torch.ones(4, 3, SIZE, SIZE)
-    darkest = {reading: baseline("noise", 9, white, reading=reading, rng=rng).min().item() for reading in READINGS}
+    darkest = {
+        reading: baseline("noise", 9, white, reading=reading, rng=rng).min().item() for reading in READINGS
+    }
     assert darkest["text"] > 0.5 and darkest["numbers"] < -0.9  # 260 is 4
 
 

@@ -19,7 +19,14 @@ from semveil.core.progress import quiet
 from semveil.core.results import write_result
 from semveil.data.face_set import FaceSet
 from semveil.experiments.identity_dp.leak import LEAK, LeakBench, LeakPreset, run
-from semveil.experiments.identity_dp.leak_attacks import added_up, fused_anew, nearest, recognised, together, undone
+from semveil.experiments.identity_dp.leak_attacks import (
+    added_up,
+    fused_anew,
+    nearest,
+    recognised,
+    together,
+    undone,
+)
 from semveil.experiments.identity_dp.leak_faces import leak_faces
 from semveil.experiments.identity_dp.leak_figure import leak_tables
 from semveil.experiments.kit.keeping import at_once
@@ -51,14 +58,18 @@ def example() -> IdentityModel:
         return F.normalize(F.avg_pool2d(images.mean(1), 8).flatten(1) + 1e-3, dim=1)
 
     def fuse(identity: Tensor, attributes: Sequence[Tensor]) -> Tensor:
-        return (0.5 * attributes[0] + 0.5 * F.interpolate(identity.unflatten(1, (1, 2, 2)), scale_factor=8)).clamp(-1, 1)
+        return (
+            0.5 * attributes[0] + 0.5 * F.interpolate(identity.unflatten(1, (1, 2, 2)), scale_factor=8)
+        ).clamp(-1, 1)
 
     return replace(IdentityModel.example(), size=16, identify=identify, fuse=fuse)
 
 
 @pytest.fixture(scope="module")
 def faces() -> FaceSet:
-    """60 people of 4 photos, 4 x 4 colours, that differ little within a person; every third person is held out."""
+    """60 people of 4 photos, 4 x 4 colours, that differ little within a person; every third person is held
+    out.
+    """
     rng = np.random.default_rng(0)
     people = rng.uniform(20, 235, (60, 1, 4, 4, 3))
     pixels = (people + rng.uniform(-12, 12, (60, 4, 4, 4, 3))).round().astype(np.uint8).reshape(240, 4, 4, 3)
@@ -66,14 +77,23 @@ def faces() -> FaceSet:
     names = np.repeat([f"p{i}" for i in range(60)], 4)
     source = np.array([f"lfw/{name}/{name}_{k:04d}.jpg" for k, name in enumerate(names)])
     plane = np.zeros((240, 16, 16), np.uint8)
-    return FaceSet(pixels, plane, plane, source, names, np.where(np.repeat(np.arange(60) % 3 == 0, 4), "test", "training"))
+    return FaceSet(
+        pixels,
+        plane,
+        plane,
+        source,
+        names,
+        np.where(np.repeat(np.arange(60) % 3 == 0, 4), "test", "training"),
+    )
 
 
 @pytest.fixture(scope="module")
 def result(faces: FaceSet) -> dict:
     photos = leak_faces(faces, **PARTS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("semveil.experiments.identity_dp.leak_attacks.NETWORK", NetworkSettings(hidden=(8,), steps=2))
+        patch.setattr(
+            "semveil.experiments.identity_dp.leak_attacks.NETWORK", NetworkSettings(hidden=(8,), steps=2)
+        )
         measured = run(LeakBench(PRESET, example(), photos, {"looker": Looker()}, {}), Path(), quiet, at_once)
     config = {
         "preset": {"epsilon": 6.0},
@@ -126,7 +146,8 @@ def test_the_probe_reads_attributes_and_a_bottleneck_costs_likeness(result: dict
     whole, coarse = result["attribute_probe"]
     assert whole["attribute_side"] == 16 and coarse["attribute_side"] == 2
     assert whole["cosine_with_the_identity"] > 0.5
-    assert coarse["cosine_with_the_identity"] > 0.8  # here the identity is a function of 2 x 2 px, with less beside it
+    # here the identity is a function of 2 x 2 px, with less beside it
+    assert coarse["cosine_with_the_identity"] > 0.8
     assert result["variants"]["attributes of 2 px"]["ssim"] < result["variants"]["identity-dp"]["ssim"]
 
 
@@ -145,7 +166,9 @@ def test_figure_and_tables_show_every_attacker(result: dict, tmp_path: Path) -> 
 
 
 def test_without_data_it_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semveil.experiments.identity_dp.leak.load_identity_model", lambda name: IdentityModel.example())
+    monkeypatch.setattr(
+        "semveil.experiments.identity_dp.leak.load_identity_model", lambda name: IdentityModel.example()
+    )
     with pytest.raises(DataMissing, match="pass a face set or a folder with lfw as --data"):
         reproduce("identity-dp/leak", "small", tmp_path)
 
@@ -170,16 +193,21 @@ def test_people_are_learnt_and_signals_join() -> None:
     rng = torch.Generator().manual_seed(1)
     centres = torch.randn(5, 8, generator=rng)
     labels = [str(i) for i in range(5) for _ in range(10)]
-    train, test = (centres.repeat_interleave(10, 0) + 0.2 * torch.randn(50, 8, generator=rng) for _ in range(2))
+    train, test = (
+        centres.repeat_interleave(10, 0) + 0.2 * torch.randn(50, 8, generator=rng) for _ in range(2)
+    )
     assert recognised(train, labels, test, labels).found[1].value > 0.9
     a, b = together({"x": train, "y": 100 * train[:, :2]}, {"x": test, "y": 100 * test[:, :2]})
     assert a.shape == (50, 10) and b.shape == (50, 10)
-    assert torch.allclose(a.square().sum(1).mean(), torch.tensor(2.0), atol=1e-4)  # both signals weigh the same
+    # both signals weigh the same
+    assert torch.allclose(a.square().sum(1).mean(), torch.tensor(2.0), atol=1e-4)
     assert recognised(a, labels, b, labels).found[1].value > 0.9
 
 
 def test_fusing_attributes_anew_takes_the_noise_of_the_identity_away(result: dict) -> None:
-    """The example model mixes attributes and identity half and half: the mean over identities leaves the attributes."""
+    """The example model mixes attributes and identity half and half: the mean over identities leaves the
+    attributes.
+    """
     rng = torch.Generator().manual_seed(2)
     colours = torch.rand(12, 3, 4, 4, generator=rng) * 1.2 - 0.6
     photos = F.interpolate(colours, scale_factor=4)
@@ -195,7 +223,9 @@ def test_fusing_attributes_anew_takes_the_noise_of_the_identity_away(result: dic
         return float((one - two).norm(dim=1).mean() / (one - one.roll(1, 0)).norm(dim=1).mean())
 
     anew = partial(fused_anew, model, signal=Looker().embed, draws=64)
-    assert spread(lambda pictures: anew(pictures, rng=torch.Generator().manual_seed(5))) < spread(Looker().embed)
+    assert spread(lambda pictures: anew(pictures, rng=torch.Generator().manual_seed(5))) < spread(
+        Looker().embed
+    )
     for variant in ("unprotected", "identity-dp"):
         for attack, signal in (
             ("fused anew", "looker"),
@@ -204,7 +234,9 @@ def test_fusing_attributes_anew_takes_the_noise_of_the_identity_away(result: dic
         ):
             assert found(result, variant, attack, signal) > 0.5
     for attack in ("fused anew", "sum of scores"):
-        assert found(result, "another's attributes", attack, "looker") < 0.3, "the control: nothing of the person is in there"
+        assert found(result, "another's attributes", attack, "looker") < 0.3, (
+            "the control: nothing of the person is in there"
+        )
 
 
 def test_scores_weigh_the_same_whatever_their_scale() -> None:

@@ -25,10 +25,13 @@ def test_only_people_of_the_test_split_are_measured_once_each(tiny_model: Path, 
     rows = [np.flatnonzero((faces.pixels == p).all((1, 2, 3))).item() for p in to_pixels(photos.images)]
     assert faces.tested[rows].all() and len(set(faces.person[rows])) == len(rows) == 4
     assert not photos.public and photos.ids[0] == "photo 0001"
-    assert torch.equal(held_out_photos(face_set, model, 2).images, photos.images[:2])  # a smaller run is a part of a larger one
+    # a smaller run is a part of a larger one
+    assert torch.equal(held_out_photos(face_set, model, 2).images, photos.images[:2])
 
 
-def test_a_set_of_another_size_or_without_a_test_split_is_refused(tmp_path: Path, tiny_model: Path, face_set: Path) -> None:
+def test_a_set_of_another_size_or_without_a_test_split_is_refused(
+    tmp_path: Path, tiny_model: Path, face_set: Path
+) -> None:
     model, faces = load_model(str(tiny_model)), FaceSet.load(face_set)
     faces.select(~faces.tested).save(tmp_path / "trained.npz")  # photos of training and development
     with pytest.raises(DataMissing, match="no photo of the test split"):
@@ -54,7 +57,9 @@ def test_photos_are_inverted_once(tiny_model: Path, own_home: Path, monkeypatch:
     model = load_model(str(tiny_model))
     photos = public_photos(model, 3)
     calls: list[tuple[int, int]] = []
-    codes, _ = cached_inversion(model, photos.images, progress=lambda done, total: calls.append((done, total)))
+    codes, _ = cached_inversion(
+        model, photos.images, progress=lambda done, total: calls.append((done, total))
+    )
     assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)] and codes.shape == (3, *model.latent_shape)
     monkeypatch.setattr(FaceModel, "invert", None)
     again, settings = cached_inversion(model, photos.images)

@@ -67,7 +67,9 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
         {"config": {"photos": "digest", "sizes": (1, 3)}},
     ],
 )
-def test_any_other_input_measures_anew(tmp_path: Path, at: Callable[[str | None], None], changes: dict[str, Any]) -> None:
+def test_any_other_input_measures_anew(
+    tmp_path: Path, at: Callable[[str | None], None], changes: dict[str, Any]
+) -> None:
     path, counter = tmp_path / "squares.json", Counter()
     same: dict[str, Any] = {"measurement": SQUARES, "config": {"photos": "digest", "sizes": (1, 2)}}
     for settings, calls in ((same, 1), (same, 1), (same | changes, 2), (same, 3)):
@@ -88,7 +90,9 @@ def test_other_versions_beneath_and_a_damaged_file_measure_anew(
     assert counter.calls == 3
 
 
-def test_a_broken_run_goes_on_and_leaves_nothing_of_the_break(tmp_path: Path, at: Callable[[str | None], None]) -> None:
+def test_a_broken_run_goes_on_and_leaves_nothing_of_the_break(
+    tmp_path: Path, at: Callable[[str | None], None]
+) -> None:
     path, counters = tmp_path / "squares.json", (Counter(), Counter())
 
     def body(keep: keeping.Keep, *, breaks: bool) -> dict[str, Any]:
@@ -106,7 +110,9 @@ def test_a_broken_run_goes_on_and_leaves_nothing_of_the_break(tmp_path: Path, at
     assert result["cells"] == [9, 9] and "unfinished" not in result
 
 
-def test_the_commit_is_recorded_and_changed_sources_make_a_draft(tmp_path: Path, at: Callable[[str | None], None]) -> None:
+def test_the_commit_is_recorded_and_changed_sources_make_a_draft(
+    tmp_path: Path, at: Callable[[str | None], None]
+) -> None:
     path, counter = tmp_path / "squares.json", Counter()
 
     def result(cell: str) -> dict[str, Any]:
@@ -128,7 +134,9 @@ def test_everything_that_can_be_reproduced_is_declared() -> None:
     load_all()
     measured = {name for name in EXPERIMENTS if EXPERIMENTS[name].measure is not None}
     assert set(MEASUREMENTS) == {*measured, "identity-dp/baselines"}  # part of its comparison
-    assert {"dp-semcom/security", "identity-dp/leak", "identity-dp/baselines", "noise-image/cells"} <= set(MEASUREMENTS)
+    assert {"dp-semcom/security", "identity-dp/leak", "identity-dp/baselines", "noise-image/cells"} <= set(
+        MEASUREMENTS
+    )
 
 
 def test_results_in_the_repository_say_at_which_clean_commit_they_were_made() -> None:
@@ -169,7 +177,9 @@ def faces(path: Path, seed: int, size: int) -> Path:
     names = np.repeat([f"p{i}" for i in range(30)], 3)
     plane = np.zeros((90, size, size), np.uint8)
     source = np.array([f"lfw/{name}/{i}.jpg" for i, name in enumerate(names)])
-    FaceSet(pixels, plane, plane, source, names, np.repeat(np.where(np.arange(30) < 10, TEST, TRAINING), 3)).save(path)
+    FaceSet(
+        pixels, plane, plane, source, names, np.repeat(np.where(np.arange(30) < 10, TEST, TRAINING), 3)
+    ).save(path)
     return path
 
 
@@ -196,10 +206,14 @@ def test_the_leak_of_other_people_is_measured_anew(
     small = IdentityModel("small", "0" * 64, 8, 4, identify, lambda images: (images,), fuse, {})
     sizes = {"gallery_photos": 1, "strangers": 4, "public": 6, "named_people": 2, "named_photos": 2}
     monkeypatch.setitem(
-        LEAK_PRESETS._entries, "smoke", LeakPreset("smoke", ("bundled",), **sizes, sides=(), attribute_epsilon=None)
+        LEAK_PRESETS._entries,
+        "smoke",
+        LeakPreset("smoke", ("bundled",), **sizes, sides=(), attribute_epsilon=None),
     )
     monkeypatch.setattr(identity_leak, "load_identity_model", lambda name: small)
-    monkeypatch.setattr(identity_leak, "recognisers", lambda names, size: ({}, {name: {"digest": "0" * 64} for name in names}))
+    monkeypatch.setattr(
+        identity_leak, "recognisers", lambda names, size: ({}, {name: {"digest": "0" * 64} for name in names})
+    )
     monkeypatch.setattr(identity_leak, "signals", lambda model, recognisers: {})
     monkeypatch.setattr(identity_leak, "_variants", lambda model, faces, preset: [])
     monkeypatch.setattr(identity_leak, "_attribute_probe", probed)
@@ -212,10 +226,15 @@ def test_the_leak_of_other_people_is_measured_anew(
 
 
 def test_security_of_other_people_is_measured_anew(
-    tmp_path: Path, tiny_model: Path, two_sets: Callable[[int], tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tiny_model: Path,
+    two_sets: Callable[[int], tuple[Path, Path]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runs: list[Tensor] = []
-    tiny = SecurityPreset("tiny", "held-out", attacked=4, gallery=3, public=5, synthetic=0, cases=("none",), verifier="dlib")
+    tiny = SecurityPreset(
+        "tiny", "held-out", attacked=4, gallery=3, public=5, synthetic=0, cases=("none",), verifier="dlib"
+    )
     monkeypatch.setitem(security.PRESETS._entries, "smoke", tiny)
     monkeypatch.setattr(security, "_unprotected", lambda bench: {})
     monkeypatch.setattr(security, "run_case", lambda bench, case: runs.append(bench.faces.attacked) or {})
@@ -232,7 +251,8 @@ def test_links_of_other_people_have_another_key(
 ) -> None:
     tiny = replace(link_bench.PRESETS["smoke"], split="held-out", photos=2, public=3)
     one, two = (
-        link_bench.load(Run("channels", tiny, tmp_path, path, str(tiny_model), None, quiet)).config for path in two_sets(32)
+        link_bench.load(Run("channels", tiny, tmp_path, path, str(tiny_model), None, quiet)).config
+        for path in two_sets(32)
     )
     assert one["photos_digest"] != two["photos_digest"]
     assert {**one, "photos_digest": None} == {**two, "photos_digest": None}
@@ -249,7 +269,8 @@ def test_other_photos_of_equal_counts_have_another_key_in_figures(
     assert sets[0].digest == sets[2].digest != sets[1].digest
     few = replace(PRESETS["smoke"], photos=2, epsilons=())
     configs = [
-        prepare_run("curves", Run("fig3", few, tmp_path, path, str(tiny_model), None, quiet)).config for path in (one, two)
+        prepare_run("curves", Run("fig3", few, tmp_path, path, str(tiny_model), None, quiet)).config
+        for path in (one, two)
     ]
     assert configs[0]["photos"]["digest"] != configs[1]["photos"]["digest"]
     assert {**configs[0], "photos": None} == {**configs[1], "photos": None}
@@ -260,9 +281,16 @@ def test_other_photos_of_equal_counts_have_another_key_in_figures(
 # Stored numbers
 
 
-def test_changed_numbers_are_seen_unless_the_revision_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_numbers_are_seen_unless_the_revision_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = tmp_path / "revisions.json"
-    result = {"experiment": "example", "revision": 1, "config": {"size": 3}, "points": [{"ssim": [0.5, 0.6]}, {"ssim": [0.7]}]}
+    result = {
+        "experiment": "example",
+        "revision": 1,
+        "config": {"size": 3},
+        "points": [{"ssim": [0.5, 0.6]}, {"ssim": [0.7]}],
+    }
     monkeypatch.delenv("SEMVEIL_STORE_NUMBERS", raising=False)
     with pytest.raises(AssertionError, match="no numbers are stored for revision 1"):
         revisions.check(result, place)

@@ -56,7 +56,9 @@ def squares() -> kit.Experiment:
         ),
         figures={"line": line},
         table=lambda result: markdown(list(result["cells"]), [[str(v) for v in result["cells"].values()]]),
-        claims=lambda result: [Claim("Squares grow", "from 4 to 9", result["cells"]["3"] > result["cells"]["2"])],
+        claims=lambda result: [
+            Claim("Squares grow", "from 4 to 9", result["cells"]["3"] > result["cells"]["2"])
+        ],
         paper={"source": "a test"},
     )
 
@@ -70,7 +72,9 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[kit.Experiment]:
     yield squares()
 
 
-def test_a_result_is_measured_once_goes_on_after_a_break_and_is_told(example: kit.Experiment, tmp_path: Path) -> None:
+def test_a_result_is_measured_once_goes_on_after_a_break_and_is_told(
+    example: kit.Experiment, tmp_path: Path
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         reproduce("example/line", "smoke", tmp_path / "out")
     png = reproduce("example/line", "smoke", tmp_path / "out")
@@ -80,7 +84,11 @@ def test_a_result_is_measured_once_goes_on_after_a_break_and_is_told(example: ki
     assert len(measured) == 5, "another model has another key"
     numbers = tmp_path / "out" / "squares.json"
     result = json.loads(numbers.read_text())
-    assert result["cells"] == {"2": 4, "3": 9} and result["paper"] == {"source": "a test"} and result["seeds"] == [0]
+    assert (
+        result["cells"] == {"2": 4, "3": 9}
+        and result["paper"] == {"source": "a test"}
+        and result["seeds"] == [0]
+    )
     before = png.read_bytes()
     png.unlink()
     assert draw(numbers, "example/line").read_bytes() == before
@@ -91,7 +99,9 @@ def test_a_result_is_measured_once_goes_on_after_a_break_and_is_told(example: ki
     assert judged(numbers) == [{"text": "Squares grow", "ours": "from 4 to 9", "verdict": "holds"}]
 
 
-def test_other_names_and_sizes_are_refused_with_those_that_there_are(example: kit.Experiment, tmp_path: Path) -> None:
+def test_other_names_and_sizes_are_refused_with_those_that_there_are(
+    example: kit.Experiment, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=r"no figure named .example/lime.*did you mean .example/line"):
         reproduce("example/lime", "smoke", tmp_path)
     with pytest.raises(ValueError, match=r"no preset named .huge.*available: smoke"):
@@ -107,6 +117,8 @@ def test_every_result_of_every_paper_is_found_by_its_figures() -> None:
     assert {name.partition("/")[0] for name in kit.EXPERIMENTS} == set(kit.papers())
     for name in kit.EXPERIMENTS:
         experiment = kit.EXPERIMENTS[name]
-        assert all(kit.FIGURES[f"{name.partition('/')[0]}/{figure}"] is experiment for figure in experiment.figures)
+        assert all(
+            kit.FIGURES[f"{name.partition('/')[0]}/{figure}"] is experiment for figure in experiment.figures
+        )
         assert experiment.photographs <= set(experiment.figures)
         assert experiment.load is None or "smoke" in experiment.presets

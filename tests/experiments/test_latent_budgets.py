@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/methods/dp-image.md and latent-dp.md: up to date, and right where a closed form is at hand."""
+"""The tables of docs/methods/dp-image.md and latent-dp.md: up to date, and right where a closed form is at
+hand.
+"""
 
 import re
 from pathlib import Path

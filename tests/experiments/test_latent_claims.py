@@ -30,7 +30,9 @@ def _grey(amount: float) -> Release:
 
 
 @pytest.mark.parametrize("target", [0.9, 0.5, 0.02])
-def test_the_search_finds_where_a_falling_similarity_meets_the_target(target: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_finds_where_a_falling_similarity_meets_the_target(
+    target: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(matched, "_similarity", lambda bench, images: 1 / (1 + float(images[0, 0, 0, 0])))
     candidate = matched.Candidate("a", "b", 0.01, 1000, _grey)
     ((amount, release),) = matched.search(_bench(20), candidate, target)
@@ -53,7 +55,8 @@ def test_rank_correlation_of_opposite_and_of_unrelated_pairs() -> None:
     assert opposite["spearman"] == opposite["low"] == opposite["high"] == -1 and opposite["pairs"] == 780
     noise = rng.normal(size=(40, 40))
     unrelated = _rank_correlation(distances, noise + noise.T)
-    assert unrelated["low"] < 0 < unrelated["high"] and abs(unrelated["spearman"]) < 0.2  # standard error 0.036 or more
+    # standard error 0.036 or more
+    assert unrelated["low"] < 0 < unrelated["high"] and abs(unrelated["spearman"]) < 0.2
 
 
 def _identity(fppsr: float, to_inversion: float = 1.0) -> dict[str, Any]:
@@ -64,7 +67,12 @@ def _identity(fppsr: float, to_inversion: float = 1.0) -> dict[str, Any]:
             "identity_similarity": [1 - scale + 0.01 * i for i in range(20)],
             "face_detected": [1.0 if styles == "identity" else 0.0] * 20,
         }
-        return {"styles": styles, "scale": scale, "guarantee": {"epsilon": 1.0, "basis": "simulation"}, "photos": photos}
+        return {
+            "styles": styles,
+            "scale": scale,
+            "guarantee": {"epsilon": 1.0, "basis": "simulation"},
+            "photos": photos,
+        }
 
     points = [point(styles, scale, fppsr) for styles in ("all", "identity") for scale in (0.2, 1.0)]
     return {"points": points, "inverted": {"fppsr": [0.0] * 20}}
@@ -77,20 +85,30 @@ def test_verdicts_on_identity() -> None:
     assert verdicts(_identity(0.9)) == [True, False, True, True]
     assert verdicts(_identity(0.1)) == [True, True, False, True]
     assert verdicts(_identity(0.5)) == [True, None, None, True]
-    assert verdicts(_identity(0.9, to_inversion=0.1)) == [True, None, None, True]  # it depends on what one compares with
+    # it depends on what one compares with
+    assert verdicts(_identity(0.9, to_inversion=0.1)) == [True, None, None, True]
 
 
 def test_verdicts_on_utility() -> None:
     def row(method: str, level: float, amount: float = 1) -> dict[str, Any]:
         images = {metric: [level + 0.01 * i for i in range(10)] for metric in ("l2", "ald_inf", "ssim")}
-        return {"method": method, "amount": amount, "images": {**images, "frechet": level, "frechet_metric": "frechet_demo"}}
+        return {
+            "method": method,
+            "amount": amount,
+            "images": {**images, "frechet": level, "frechet_metric": "frechet_demo"},
+        }
 
     def verdicts(*others: dict[str, Any], ours: float) -> list[bool | None]:
         return [claim.holds for claim in dp_image_utility({"methods": [*others, row("dp-image", ours)]})]
 
     assert verdicts(row("blur", 2.0), ours=1.0) == [True, True, False, True]  # a low SSIM is no good
     assert verdicts(row("blur", 1.0), ours=2.0) == [False, False, True, False]
-    assert verdicts(row("blur", 9.0), row("mosaic", 1.0, 3), row("mosaic", 3.0, 4), ours=2.0) == [None, None, None, True]
+    assert verdicts(row("blur", 9.0), row("mosaic", 1.0, 3), row("mosaic", 3.0, 4), ours=2.0) == [
+        None,
+        None,
+        None,
+        True,
+    ]
 
 
 def test_verdicts_on_the_trade_off() -> None:
@@ -102,10 +120,18 @@ def test_verdicts_on_the_trade_off() -> None:
             "identity_similarity": 1 - clip / 100,
             "face_detected": float(clip > 0),
         }
-        return {"clip": clip, "epsilon": epsilon, "images": {name: [value] * 10 for name, value in photos.items()}}
+        return {
+            "clip": clip,
+            "epsilon": epsilon,
+            "images": {name: [value] * 10 for name, value in photos.items()},
+        }
 
     def result(fppsr: float) -> dict[str, Any]:
-        points = [point(c, e, s + c / 100, fppsr) for c in (0.0, 40.0) for e, s in ((None, 0.5), (4.0, 0.1), (40.0, 0.4))]
+        points = [
+            point(c, e, s + c / 100, fppsr)
+            for c in (0.0, 40.0)
+            for e, s in ((None, 0.5), (4.0, 0.1), (40.0, 0.4))
+        ]
         return {"points": points, "coordinates": 4, "reconstructed": {"images": {"fppsr": [0.0] * 10}}}
 
     assert [claim.holds for claim in latent_dp_trade_off(result(1.0))] == [True] * 5
@@ -115,7 +141,9 @@ def test_verdicts_on_the_trade_off() -> None:
 RESULTS = Path(__file__).parents[2] / "results"
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*-*/small/*.json")), ids=lambda path: f"{path.parts[-3]}/{path.stem}")
+@pytest.mark.parametrize(
+    "path", sorted(RESULTS.glob("*-*/small/*.json")), ids=lambda path: f"{path.parts[-3]}/{path.stem}"
+)
 def test_committed_results_show_no_photo_of_a_data_set(path: Path) -> None:
     result = read_result(path)
     shows = {image["source"] for image in result.get("images", [])}
@@ -124,7 +152,14 @@ def test_committed_results_show_no_photo_of_a_data_set(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["dp-image/latents", "dp-image/identity", "dp-image/utility", "latent-dp/outliers", "latent-dp/trade-off"]
+    "name",
+    [
+        "dp-image/latents",
+        "dp-image/identity",
+        "dp-image/utility",
+        "latent-dp/outliers",
+        "latent-dp/trade-off",
+    ],
 )
 def test_committed_results_have_tables(name: str) -> None:
     method, _, kind = name.partition("/")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""latent-dp's encoder stands beside the model's own, on the same photos, and says what stood in for absent weights."""
+"""latent-dp's encoder stands beside the model's own, on the same photos, and says what stood in for absent
+weights.
+"""
 
 from pathlib import Path
 
@@ -15,7 +17,9 @@ def test_both_encoders_are_measured(tiny_model: Path, monkeypatch) -> None:
     model = load_model(str(tiny_model))
     photos = public_photos(model, 2)
     text = compared(model, photos, steps=2)
-    own, deep = [line for line in text.splitlines() if line.startswith("| the model's") or line.startswith("| [LDP]")]
+    own, deep = [
+        line for line in text.splitlines() if line.startswith("| the model's") or line.startswith("| [LDP]")
+    ]
     assert "no weights of VGG16" in deep and "not measured" in deep and "not measured" in own
 
     class Colours(ImageFeatures):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every figure of dp-image and latent-dp runs on a tiny model, its JSON says everything, and drawing needs nothing else."""
+"""Every figure of dp-image and latent-dp runs on a tiny model, its JSON says everything, and drawing needs
+nothing else.
+"""
 
 import json
 import math
@@ -49,7 +51,11 @@ class PixelVerifier(Verifier):
 
 
 def _load_pixels(name: str, *, resolution: int) -> tuple[Verifier, dict[str, Any]]:
-    return PixelVerifier(), {"name": "pixels", "threshold": PixelVerifier.threshold, "threshold_from": "a test"}
+    return PixelVerifier(), {
+        "name": "pixels",
+        "threshold": PixelVerifier.threshold,
+        "threshold_from": "a test",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +109,10 @@ def test_pairs_are_counted_and_their_largest_distance_only_grows(folder: Path) -
     assert sum(result["distances"]["counts"]) == result["distances"]["pairs"] == math.comb(count, 2)
     growth = list(result["distances"]["largest_of_first"].values())
     assert growth == sorted(growth) and growth[-1] == pytest.approx(result["distances"]["max"], abs=0.1)
-    assert np.allclose(np.diag(result["shown_distances"]), 0) and result["sensitivities"]["box"]["basis"] == "proved"
+    assert (
+        np.allclose(np.diag(result["shown_distances"]), 0)
+        and result["sensitivities"]["box"]["basis"] == "proved"
+    )
 
 
 def test_more_noise_is_less_alike_and_costs_less_epsilon(folder: Path) -> None:
@@ -112,7 +121,10 @@ def test_more_noise_is_less_alike_and_costs_less_epsilon(folder: Path) -> None:
     assert np.mean(less["photos"]["identity_similarity"]) > np.mean(more["photos"]["identity_similarity"])
     assert less["guarantee"]["epsilon"] == pytest.approx(2 * more["guarantee"]["epsilon"])
     assert less["of_a_release"]["box"]["basis"] == "proved" and less["guarantee"]["basis"] == "simulation"
-    assert less["of_a_release"]["metric"]["epsilon"] is None and less["of_a_release"]["metric"]["metric"]["rate"] >= 2
+    assert (
+        less["of_a_release"]["metric"]["epsilon"] is None
+        and less["of_a_release"]["metric"]["metric"]["rate"] >= 2
+    )
     assert points["identity", 0.5]["guarantee"]["whole_record_epsilon"] is None
 
 
@@ -141,13 +153,19 @@ def test_clipping_alone_stands_beside_the_noise_and_protects_nothing(folder: Pat
             asked = point["guarantee"]["epsilon"]
             assert asked == pytest.approx(point["epsilon"])
             coordinates = _result(folder, "latent-dp/trade-off")["coordinates"]
-            assert point["guarantee_of_the_published_formula"]["epsilon"] == pytest.approx(asked * coordinates**2)
+            assert point["guarantee_of_the_published_formula"]["epsilon"] == pytest.approx(
+                asked * coordinates**2
+            )
 
 
 def test_tight_bounds_move_more_coordinates(folder: Path) -> None:
     result = _result(folder, "latent-dp/outliers")
     for photo in {record["source"] for record in result["images"]}:
-        moved = [r["coordinates_clipped"] for r in result["images"] if r["source"] == photo and r["clip"] is not None]
+        moved = [
+            r["coordinates_clipped"]
+            for r in result["images"]
+            if r["source"] == photo and r["clip"] is not None
+        ]
         assert moved == sorted(moved) and moved[-1] > moved[0]
     shown = {r["source"] for r in result["images"] if r["file"]}
     assert shown == {*result["photos"], "cat", "white noise 1"}
@@ -169,7 +187,9 @@ def test_tables_are_made_of_every_measurement(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(("figure", "name"), [("dp-image/fig9", "identity"), ("latent-dp/fig7", "pictures")])
-def test_a_figure_is_drawn_from_the_folder_alone(folder: Path, tmp_path: Path, figure: str, name: str) -> None:
+def test_a_figure_is_drawn_from_the_folder_alone(
+    folder: Path, tmp_path: Path, figure: str, name: str
+) -> None:
     method = figure.partition("/")[0]
     shutil.copy(folder / method / f"{name}.json", tmp_path)
     shutil.copytree(folder / method / "images", tmp_path / "images")
@@ -201,14 +221,17 @@ def test_held_out_photos_stay_out_of_the_json_and_unnamed(
     far, near = (result["pictured_examples"][name] for name in ("far", "near"))
     assert far["distance"] > near["distance"] > 0
     made = {path.name: path for path in tmp_path.glob("images/*")}
-    assert set(made) == {Path(file).name for file in (*far["files"], *near["files"])}  # faces of the model, no photos
+    # faces of the model, no photos
+    assert set(made) == {Path(file).name for file in (*far["files"], *near["files"])}
     photos = FaceSet.load(face_set).pixels
     for path in made.values():
         with Image.open(path) as picture:
             assert not (np.asarray(picture) == photos).all((1, 2, 3)).any()
 
 
-def test_official_models_encode_without_an_inversion(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_official_models_encode_without_an_inversion(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(latent_bench, "load_verifier", _load_pixels)
     official = from_face_model(load_model(str(tiny_model)))
     monkeypatch.setattr(latent_bench, "load_latent_model", lambda name, perceptual: official)
@@ -216,7 +239,9 @@ def test_official_models_encode_without_an_inversion(tmp_path: Path, tiny_model:
     assert _result(tmp_path, "pictures")["config"]["inversion"] == {"encoder": "pSp, without optimisation"}
 
 
-def test_a_preset_that_needs_data_says_so(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preset_that_needs_data_says_so(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(latent_bench, "load_verifier", _load_pixels)
     with pytest.raises(DataMissing, match=r"held-out photos.*--data"):
         reproduce("latent-dp/fig8", "small", tmp_path, model=str(tiny_model))

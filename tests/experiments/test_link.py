@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`dp-semcom/channels`, `snr`, `bandwidth`, `cliff`, `mismatch` on a tiny model: what is run, kept, counted and drawn."""
+"""`dp-semcom/channels`, `snr`, `bandwidth`, `cliff`, `mismatch` on a tiny model: what is run, kept, counted
+and drawn.
+"""
 
 import json
 from dataclasses import replace
@@ -71,7 +73,8 @@ def test_each_has_its_numbers_and_its_figure(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_numbers_are_those_of_the_revision(folder: Path, name: str) -> None:
-    revisions.check(result(folder, name), absolute=0.15)  # keys are drawn anew, and an FPPSR of two photos is 0, .5 or 1
+    # keys are drawn anew, and an FPPSR of two photos is 0, .5 or 1
+    revisions.check(result(folder, name), absolute=0.15)
 
 
 def test_all_eves_listen_on_the_first_channels_and_the_strongest_on_others(folder: Path) -> None:
@@ -169,7 +172,10 @@ def test_the_strongest_eve_is_the_nearest_and_never_the_control() -> None:
         {"attack": name, "snr_db": 5.0, "lpips": [value] * 3, "ssim": [1 - value] * 3}
         for name, value in (("direct", 0.4), ("linear", 0.1), ("stolen", 0.0))
     ]
-    cell = {"eves": [*eves, {**eves[1], "snr_db": 9.0, "lpips": [0.05] * 3}], "bob": [{"snr_db": 1.0, "lpips": [0.02] * 3}]}
+    cell = {
+        "eves": [*eves, {**eves[1], "snr_db": 9.0, "lpips": [0.05] * 3}],
+        "bob": [{"snr_db": 1.0, "lpips": [0.02] * 3}],
+    }
     for metric in ("lpips", "ssim"):
         assert strongest(cell, metric, 5.0)["attack"] == "linear"
     assert gap(cell, "lpips", 1.0, 5.0) == pytest.approx(0.08)
@@ -178,7 +184,9 @@ def test_the_strongest_eve_is_the_nearest_and_never_the_control() -> None:
 def test_done_cells_are_kept(folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (folder / "channels.json").read_text()
     monkeypatch.setitem(PRESETS._entries, "smoke", tiny_preset("channels"))
-    monkeypatch.setattr("semveil.experiments.dp_semcom.channels.run_cell", lambda *cell: pytest.fail("nothing may run"))
+    monkeypatch.setattr(
+        "semveil.experiments.dp_semcom.channels.run_cell", lambda *cell: pytest.fail("nothing may run")
+    )
     reproduce("dp-semcom/channels", "smoke", folder, model=str(tiny_model))
     assert (folder / "channels.json").read_text() == before
 

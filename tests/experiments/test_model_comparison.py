@@ -27,7 +27,9 @@ def models(tiny_model: Path) -> list[FaceModel]:
         generator = StyleGAN2(StyleGAN2Config(size=32, style_dim=4, mapping_layers=1, widths=(4, 4, 4, 4)))
     generator.eval().requires_grad_(False)
     prior = LatentPrior.fit(torch.randn(16, 8, 4, generator=torch.Generator().manual_seed(1)), rank=2)
-    other = replace(semantic, name="other", digest="1" * 64, generator=generator, encoder=None, prior=prior, folder=None)
+    other = replace(
+        semantic, name="other", digest="1" * 64, generator=generator, encoder=None, prior=prior, folder=None
+    )
     patient = replace(other, name="patient", inversion=replace(other.inversion, steps=20, learning_rate=0.1))
     return [semantic, other, patient]
 
@@ -40,7 +42,9 @@ def test_every_model_is_measured_alike(models: list[FaceModel], tmp_path: Path) 
     assert [model["latent_shape"] for model in result["models"]] == [[28, 4], [8, 4], [8, 4]]
     assert [model["parameters"]["encoder"] > 0 for model in result["models"]] == [True, False, False]
     for model in result["models"]:
-        assert [method["guarantee"]["epsilon"] for method in model["methods"]] == pytest.approx([1000, 100], rel=1e-6)
+        assert [method["guarantee"]["epsilon"] for method in model["methods"]] == pytest.approx(
+            [1000, 100], rel=1e-6
+        )
         assert len(model["inversion"]["psnr"]) == 3 and len(model["inversion"]["face_detected"]) == 1
         assert all(seconds >= 0 for seconds in model["cpu_seconds"].values())
     plain, patient = (sum(model["inversion"]["psnr"]) for model in result["models"][1:])
@@ -48,7 +52,11 @@ def test_every_model_is_measured_alike(models: list[FaceModel], tmp_path: Path) 
     again = compare_models(models[1:2], photos, verifiers=["dlib"], settings=SETTINGS, known=result)
     assert again["models"] == result["models"][1:2]  # seconds too: it was not measured again
     text = tables(result)
-    assert "| other (`" in text and "dp-image at ε 1,000 (simulation): similarity" in text and "not measured" in text
+    assert (
+        "| other (`" in text
+        and "dp-image at ε 1,000 (simulation): similarity" in text
+        and "not measured" in text
+    )
 
 
 def test_models_of_other_sizes_are_not_compared(models: list[FaceModel]) -> None:

@@ -56,18 +56,25 @@ def test_the_tables_hold_the_papers_cells() -> None:
     found = {(cell.sigma, cell.kind, cell.epsilon, cell.delta) for cell in cells}
     assert len(theirs) == 15 and theirs <= found
     assert len(table4_cells()) == 21 == len({cell.name for cell in table4_cells()})
-    for law in ("corrected", "as_published"):  # the noise that the paper's own law asks for is measured beside the analytic one
-        of_law = {(c.sigma, c.epsilon, c.delta) for c in cells if c.kind == "published" and c.calibration == law}
-        assert of_law == {(sigma, *privacy) for sigma in SIGMAS for privacy in PRIVACY}
-        assert {(c.sigma, c.epsilon) for c in table4_cells() if c.kind == "published" and c.calibration == law} == {
-            (sigma, epsilon) for sigma in SIGMAS for epsilon in (0.1, 0.5, 0.9)
+    # the noise that the paper's own law asks for is measured beside the analytic one
+    for law in ("corrected", "as_published"):
+        of_law = {
+            (c.sigma, c.epsilon, c.delta) for c in cells if c.kind == "published" and c.calibration == law
         }
+        assert of_law == {(sigma, *privacy) for sigma in SIGMAS for privacy in PRIVACY}
+        assert {
+            (c.sigma, c.epsilon) for c in table4_cells() if c.kind == "published" and c.calibration == law
+        } == {(sigma, epsilon) for sigma in SIGMAS for epsilon in (0.1, 0.5, 0.9)}
     assert len({cell.name for cell in cells}) == len(cells)
     seeds = set(range(SMALL.main_seeds))
     assert len(seeds) >= 3
     for sigma in (3.0, 5.0):
         for kind in (("published", *MAIN), ("without loss", None, None)):
-            assert {cell.seed for cell in cells if (cell.sigma, cell.kind, cell.epsilon, cell.delta) == (sigma, *kind)} == seeds
+            assert {
+                cell.seed
+                for cell in cells
+                if (cell.sigma, cell.kind, cell.epsilon, cell.delta) == (sigma, *kind)
+            } == seeds
 
 
 def test_a_cell_says_how_many_are_right_and_what_is_guaranteed(bench: NoiseImageBench) -> None:
@@ -160,7 +167,10 @@ def test_the_effect_of_the_loss_is_judged_over_seeds() -> None:
         result = made_result(gain)
         claim = next(iter(cell_claims(result)))
         assert claim.verdict == verdict and "over 3 seeds" in claim.ours
-    cells = [[r for r in made_result(0.05)["cells"].values() if r["kind"] == kind] for kind in ("published", "without loss")]
+    cells = [
+        [r for r in made_result(0.05)["cells"].values() if r["kind"] == kind]
+        for kind in ("published", "without loss")
+    ]
     over_pictures, seeds = over_seeds(*cells)
     assert seeds is not None and over_pictures.value == pytest.approx(seeds.value) and seeds.low > 0
     gains = [a["accuracy"]["value"] - b["accuracy"]["value"] for a, b in zip(*cells, strict=True)]
@@ -172,10 +182,17 @@ def test_the_effect_over_all_sigmas_is_the_mean_of_each_seeds() -> None:
     result = made_result(0.05, (3.0, 5.0))
     claims = [claim for claim in cell_claims(result) if "mean over every σ" in claim.text]
     value = {(c["kind"], c["sigma"], c["seed"]): c["accuracy"]["value"] for c in result["cells"].values()}
-    of_seed = [np.mean([value["published", s, k] - value["without loss", s, k] for s in (3.0, 5.0)]) for k in range(3)]
+    of_seed = [
+        np.mean([value["published", s, k] - value["without loss", s, k] for s in (3.0, 5.0)])
+        for k in range(3)
+    ]
     interval = ttest_1samp(of_seed, 0).confidence_interval(0.95)
-    assert [claim.ours for claim in claims] == [f"{Score(float(np.mean(of_seed)), *interval, 3)} over 3 seeds"]
-    assert not [claim for claim in cell_claims(made_result(0.05)) if "mean over every σ" in claim.text], "one sigma is no mean"
+    assert [claim.ours for claim in claims] == [
+        f"{Score(float(np.mean(of_seed)), *interval, 3)} over 3 seeds"
+    ]
+    assert not [claim for claim in cell_claims(made_result(0.05)) if "mean over every σ" in claim.text], (
+        "one sigma is no mean"
+    )
 
 
 def test_tables_and_drawings_are_made_of_the_json_alone(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Presets `paper` and `cifar10` of noise-image are what they say, and run: one step of each training at 224 px."""
+"""Presets `paper` and `cifar10` of noise-image are what they say, and run: one step of each training at 224
+px.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,13 @@ PAPER = NOISE_IMAGE_PRESETS["paper"]
 
 def one_step(preset: NoiseImagePreset) -> NoiseImagePreset:
     """The preset with one picture a step and one step of each training; side, networks and rates stay."""
-    cut = {"explainer_epochs": 1, "service_epochs": 1, "batch": 1, "conversion_steps": 1, "conversion_batch": 1}
+    cut = {
+        "explainer_epochs": 1,
+        "service_epochs": 1,
+        "batch": 1,
+        "conversion_steps": 1,
+        "conversion_batch": 1,
+    }
     return replace(preset, **cut, tested=1, compared=1)
 
 
@@ -30,16 +38,31 @@ def ten_classes(tmp_path: Path) -> Path:
     images = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
     path, labels = tmp_path / "ten.npz", np.array([3])
     names = np.array([f"class {i}" for i in range(10)])
-    np.savez(path, train_images=images, train_labels=labels, test_images=images, test_labels=labels, class_names=names)
+    np.savez(
+        path,
+        train_images=images,
+        train_labels=labels,
+        test_images=images,
+        test_labels=labels,
+        class_names=names,
+    )
     return path
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["published", "as_released"])
-def test_one_step_of_the_papers_networks_at_the_papers_side(kind: str, ten_classes: Path, tmp_path: Path) -> None:
-    cell = Cell(3.0, "published", *MAIN, calibration="as_published") if kind == "published" else Cell(3.0, kind)
-    bench = load(Run("cells", one_step(NOISE_IMAGE_PRESETS["cifar10"]), tmp_path, ten_classes, None, None, quiet))
-    assert bench.train.pixels.shape[1:] == (3, 224, 224) and bench.explainer.config == VGG16Config.published(classes=10)
+def test_one_step_of_the_papers_networks_at_the_papers_side(
+    kind: str, ten_classes: Path, tmp_path: Path
+) -> None:
+    cell = (
+        Cell(3.0, "published", *MAIN, calibration="as_published") if kind == "published" else Cell(3.0, kind)
+    )
+    bench = load(
+        Run("cells", one_step(NOISE_IMAGE_PRESETS["cifar10"]), tmp_path, ten_classes, None, None, quiet)
+    )
+    assert bench.train.pixels.shape[1:] == (3, 224, 224) and bench.explainer.config == VGG16Config.published(
+        classes=10
+    )
     made = measure_cell(bench, cell)
     assert made["calibration"] == cell.calibration and len(made["ssim"]) == 1
     assert made["accuracy"]["count"] == 1 and made["standard_deviation"] > 0
@@ -49,7 +72,10 @@ def test_sizes_and_rates_are_those_of_the_paper_and_its_code() -> None:
     settings = conversion_settings(PAPER, Cell(3.0, "published", *MAIN))
     assert settings.generator == ConversionConfig.published()
     assert conversion_settings(PAPER, Cell(3.0, "as_released")).generator == ConversionConfig.released()
-    assert conversion_settings(NOISE_IMAGE_PRESETS["small"], Cell(3.0, "as_released")).generator == ConversionConfig.released()
+    assert (
+        conversion_settings(NOISE_IMAGE_PRESETS["small"], Cell(3.0, "as_released")).generator
+        == ConversionConfig.released()
+    )
     assert (settings.learning_rate, settings.discriminator_rate, settings.decay) == (2e-4, 2e-4, 0.95)
     assert (PAPER.size, settings.batch, settings.steps * settings.batch) == (224, 24, 30 * 50_000)
     assert replace(NOISE_IMAGE_PRESETS["cifar10"], name="paper", classes=None) == PAPER
@@ -57,7 +83,11 @@ def test_sizes_and_rates_are_those_of_the_paper_and_its_code() -> None:
 
 def test_cifar10_wants_ten_classes(tmp_path: Path) -> None:
     images, labels = np.zeros((1, 32, 32, 3), np.uint8), np.array([0])
-    arrays = {f"{part}_{what}": value for part in ("train", "test") for what, value in (("images", images), ("labels", labels))}
+    arrays = {
+        f"{part}_{what}": value
+        for part in ("train", "test")
+        for what, value in (("images", images), ("labels", labels))
+    }
     np.savez(tmp_path / "two.npz", **arrays, class_names=np.array(["a", "b"]))
     with pytest.raises(ValueError, match="10 classes"):
         load(Run("cells", NOISE_IMAGE_PRESETS["cifar10"], tmp_path, tmp_path / "two.npz", None, None, quiet))

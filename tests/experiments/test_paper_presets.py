@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every preset `paper` runs through: one photo, one step of what takes steps, small networks in place of official weights.
+"""Every preset `paper` runs through: one photo, one step of what takes steps, small networks in place of
+official weights.
 
 noise-image's, whose networks need no weights, is in test_paper_noise_image.py at its full sizes.
 """
@@ -46,7 +47,9 @@ def one_of_each_run(paper: str) -> list[str]:
 
 
 def shrink(registry: Any, monkeypatch: pytest.MonkeyPatch, cut: dict[str, Any]) -> None:
-    """The paper's preset with less of everything, and public pictures in place of held-out photos; all else stays."""
+    """The paper's preset with less of everything, and public pictures in place of held-out photos; all else
+    stays.
+    """
     monkeypatch.setitem(registry._entries, "paper", replace(registry["paper"], needs_data=False, **cut))
 
 

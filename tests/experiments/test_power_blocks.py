@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""With a gain for each block common codes survive genuine noise; with one gain for all they drown (errata dp-semcom 7)."""
+"""With a gain for each block common codes survive genuine noise; with one gain for all they drown (errata
+dp-semcom 7).
+"""
 
 import torch
 
@@ -19,7 +21,8 @@ def test_common_codes_survive(tiny_model_folder) -> None:
     together = method.heard_codes(over_the_air(method.send_codes(codes, rng=run["dp"]), 20.0, run["bob"]))
     common = [code for code in range(28) if code not in method.private_codes]
     lost = {
-        name: float((heard - codes)[:, common].square().mean()) for name, heard in (("apart", apart), ("together", together))
+        name: float((heard - codes)[:, common].square().mean())
+        for name, heard in (("apart", apart), ("together", together))
     }
     spread = float(codes[:, common].square().mean())
     # 20 dB: the channel's noise on a block has a hundredth of the block's own power

@@ -26,7 +26,10 @@ def test_the_key_costs_nothing_and_the_map_gains(private: tuple[int, ...] | None
     model = load_model()
     assert model.prior is not None
     model = replace(model, prior=replace(model.prior, whitening=0.5))  # where the error of codes is least
-    rotation, plain = DPSemCom(model, protection="rotation", private_codes=private), DPSemCom(model, protection="none")
+    rotation, plain = (
+        DPSemCom(model, protection="rotation", private_codes=private),
+        DPSemCom(model, protection="none"),
+    )
     codes = rotation.model.box.clip(rotation.model.public_latents(60, rng=torch.Generator().manual_seed(0)))
     run = streams(1)
     sent = over_the_air(rotation.send_codes(codes), 20.0, run["bob"])
@@ -38,7 +41,9 @@ def test_the_key_costs_nothing_and_the_map_gains(private: tuple[int, ...] | None
     mapped = _heard(rotation, keyed.protection, codes, snr_db=20.0, rng=run["same map"])
     direct = plain.heard_codes(over_the_air(plain.send_codes(codes), 20.0, run["direct"]))
 
-    losses = {name: loss(heard, codes) for name, heard in (("bob", bob), ("mapped", mapped), ("direct", direct))}
+    losses = {
+        name: loss(heard, codes) for name, heard in (("bob", bob), ("mapped", mapped), ("direct", direct))
+    }
     gap, gain = losses["bob"] - losses["mapped"], losses["direct"] - losses["mapped"]
     error = 4 * float(gap.std()) / len(codes) ** 0.5
     assert abs(float(gap.mean())) < error + 1e-3 * float(losses["mapped"].mean())  # the mask costs Bob .02 dB

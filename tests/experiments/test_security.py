@@ -47,7 +47,9 @@ def test_controls_break_what_they_must_and_keys_hold(folder: Path) -> None:
     """Error of the private codes over their variance: who has the key gets far below everybody else."""
     cases = json.loads((folder / "security.json").read_text())["cases"]
     errors = {
-        (name, eve["attack"]): float(np.mean(eve["private_error"])) for name, case in cases.items() for eve in case["eves"]
+        (name, eve["attack"]): float(np.mean(eve["private_error"]))
+        for name, case in cases.items()
+        for eve in case["eves"]
     }
     name = "rotation, paper's codes"
     others = min(error for (case, attack), error in errors.items() if case == name and attack != "stolen")
@@ -102,7 +104,8 @@ def test_nobody_plays_two_parts(face_set: Path, tiny_model: Path) -> None:
         for split in ("development", "held-out")
     }
     attacked = {split: people(found.attacked) for split, found in splits.items()}
-    for split, name in (("development", "development"), ("held-out", "test")):  # the face set's own splits, by person
+    # the face set's own splits, by person
+    for split, name in (("development", "development"), ("held-out", "test")):
         assert set(attacked[split]) == set(faces.person[faces.split == name])
     faces.split[faces.split == "test"] = "development"
     faces.save(face_set)

@@ -25,7 +25,9 @@ def test_each_network_has_its_say() -> None:
     found = features.distances(features.of(source), images)
     assert features.names == ["frechet_first", UNSEEN] and found["frechet_metric"] == "frechet_first"
     for key, network in zip(("frechet", UNSEEN), networks, strict=True):
-        assert found[key] == pytest.approx(frechet_distance(moments(source, network), moments(images, network)), abs=1e-4)
+        assert found[key] == pytest.approx(
+            frechet_distance(moments(source, network), moments(images, network)), abs=1e-4
+        )
     assert found["frechet"] != found[UNSEEN]
 
 
@@ -34,5 +36,8 @@ def test_what_is_missing_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     features = SetFeatures.load()
     found = features.distances(features.of(torch.zeros(2, 3, 64, 64)), torch.zeros(2, 3, 64, 64))
     assert features.names is None and found["frechet"] is found[UNSEEN] is None
-    assert "models get squeezenet1_1" in found[f"{UNSEEN}_reason"] and "models get alexnet" in found["frechet_reason"]
+    assert (
+        "models get squeezenet1_1" in found[f"{UNSEEN}_reason"]
+        and "models get alexnet" in found["frechet_reason"]
+    )
     assert shown_distances(found) == "not measured"

@@ -42,7 +42,11 @@ class PixelVerifier(Verifier):
 
 
 def load_pixels(name: str, *, resolution: int) -> tuple[Verifier, dict[str, Any]]:
-    return PixelVerifier(), {"name": "pixels", "threshold": PixelVerifier.threshold, "threshold_from": "a test"}
+    return PixelVerifier(), {
+        "name": "pixels",
+        "threshold": PixelVerifier.threshold,
+        "threshold_from": "a test",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +75,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, people: Pat
     """The results of a run, and of the same one again when a judge has looked at some pictures."""
     out = tmp_path_factory.mktemp("run")
     small = replace(
-        USEFULNESS_PRESETS["smoke"], split="development", attacked=3, gallery=4, public=5, faces=20, verifiers=("pixels",)
+        USEFULNESS_PRESETS["smoke"],
+        split="development",
+        attacked=3,
+        gallery=4,
+        public=5,
+        faces=20,
+        verifiers=("pixels",),
     )
     found = []
     with pytest.MonkeyPatch.context() as patch:
@@ -110,7 +120,10 @@ def test_a_budget_is_that_of_the_whole_crop_where_a_method_covers_it(runs: list[
         "dp-svd, on singular values alone",
     }
     for name, case in asked.items():
-        assert case["guarantee"]["epsilon"] == pytest.approx(8.0, rel=1e-6) and case["guarantee"]["basis"] == "proved", name
+        assert (
+            case["guarantee"]["epsilon"] == pytest.approx(8.0, rel=1e-6)
+            and case["guarantee"]["basis"] == "proved"
+        ), name
 
 
 def test_unprotected_photos_are_found_and_taken_for_their_person(runs: list[dict[str, Any]]) -> None:
@@ -155,7 +168,13 @@ def test_attackers_and_victims_get_other_noise(tiny_model: Path) -> None:
 def test_compare_is_what_the_judge_columns_are_made_of() -> None:
     from semveil.data.judgements import JudgedFace
 
-    one = JudgedFace(np.random.default_rng(0).uniform(0, 9, (478, 3)), 30.0, "female", {"happy": 1.0, "sad": 0.0})
+    one = JudgedFace(
+        np.random.default_rng(0).uniform(0, 9, (478, 3)), 30.0, "female", {"happy": 1.0, "sad": 0.0}
+    )
     other = JudgedFace(one.mesh, 33.0, "male", {"happy": 0.0, "sad": 1.0})
     found = compare_faces(one, other)
-    assert (found["judge_age_error"], found["judge_sex_kept"], found["judge_expression_kept"]) == (3.0, 0.0, 0.0)
+    assert (found["judge_age_error"], found["judge_sex_kept"], found["judge_expression_kept"]) == (
+        3.0,
+        0.0,
+        0.0,
+    )

@@ -22,12 +22,20 @@ from semveil.recognition.face_parser import FaceParser
 
 def face(shift: float = 0.0, **changes: Any) -> dict[str, Any]:
     points = np.random.default_rng(1).uniform(20, 80, (478, 3)) + np.array([shift, 0, 0])
-    return {"mesh": points.tolist(), "age": 30.0, "sex": "male", "emotion": {"happy": 0.7, "sad": 0.3}, **changes}
+    return {
+        "mesh": points.tolist(),
+        "age": 30.0,
+        "sex": "male",
+        "emotion": {"happy": 0.7, "sad": 0.3},
+        **changes,
+    }
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> tuple[Path, Path, Path]:
-    """Two photos, pictures of them at half and at full size, and what a judge says: in the second one it finds nobody."""
+    """Two photos, pictures of them at half and at full size, and what a judge says: in the second one it
+    finds nobody.
+    """
     photos, made = tmp_path / "photos", tmp_path / "made"
     lines = []
     for i, size in ((0, 50), (1, 100)):
@@ -53,7 +61,9 @@ def test_a_judge_compares_the_same_face_in_the_photos_pixels(pictures: tuple[Pat
     found = kept_by_judge(judged, [photos / "0.png", photos / "1.png"], [made / "0.png", made / "1.png"])
     assert found["judge_detected"] == [1.0, 0.0]
     assert found["judge_age_error"] == [11.0, None] and found["judge_expression_kept"] == [0.0, None]
-    assert found["judge_sex_kept"] == [1.0, None] and found["judge_pose_degrees"][0] == pytest.approx(0, abs=1e-3)
+    assert found["judge_sex_kept"] == [1.0, None] and found["judge_pose_degrees"][0] == pytest.approx(
+        0, abs=1e-3
+    )
     points = np.array(face()["mesh"])
     eyes = float(np.linalg.norm(points[468, :2] - points[473, :2]))
     assert found["judge_landmark_error"][0] == pytest.approx(3 / eyes, abs=1e-3)
@@ -61,7 +71,9 @@ def test_a_judge_compares_the_same_face_in_the_photos_pixels(pictures: tuple[Pat
 
 def test_what_the_judge_was_not_asked_is_not_counted(pictures: tuple[Path, Path, Path]) -> None:
     photos, made, path = pictures
-    judged = {name: faces for name, faces in read_judgements(path).items() if name != (made / "1.png").resolve()}
+    judged = {
+        name: faces for name, faces in read_judgements(path).items() if name != (made / "1.png").resolve()
+    }
     found = kept_by_judge(judged, [photos / "1.png"], [made / "1.png"])
     assert all(values == [None] for values in found.values())
     nobody = {**judged, (photos / "0.png").resolve(): ()}
@@ -76,7 +88,9 @@ def test_a_face_is_like_itself() -> None:
 
 
 @pytest.mark.parametrize("with_files", [False, True])
-def test_anybodys_folder_is_evaluated(with_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anybodys_folder_is_evaluated(
+    with_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photos, made = tmp_path / "photos", tmp_path / "made"
     photos.mkdir(), made.mkdir()
     astronaut = Image.fromarray(data.astronaut()).resize((256, 256))
@@ -95,11 +109,16 @@ def test_anybodys_folder_is_evaluated(with_files: bool, tmp_path: Path, monkeypa
     assert ("judge_landmark_error" in copied) == with_files == ("hair_overlap" in copied)
     if with_files:
         assert copied["judge_landmark_error"] == [0.0] and copied["judge_detected"] == [1.0]
-        assert "judge_detected" not in result["rows"][1]["kept"], "identity-dp's own rows are no files that a judge has seen"
+        assert "judge_detected" not in result["rows"][1]["kept"], (
+            "identity-dp's own rows are no files that a judge has seen"
+        )
     other = [row["kept"]["five_point_error"][0] for row in result["rows"][1:]]
     assert any(value is None or value > 0 for value in other)
     words = tables(result)
-    assert "landmark error / eye distance (five points)" in words and ("judge: expression preserved" in words) == with_files
+    assert (
+        "landmark error / eye distance (five points)" in words
+        and ("judge: expression preserved" in words) == with_files
+    )
 
 
 def test_a_sex_that_the_judge_does_not_tell_is_not_compared() -> None:

@@ -54,7 +54,8 @@ def test_other_tensors_are_refused(shape):
 
 
 @pytest.mark.parametrize(
-    "crops", [[], [np.zeros((2, 2, 3), np.uint8), np.zeros((3, 3, 3), np.uint8)], np.zeros((2, 2, 3), np.uint8)]
+    "crops",
+    [[], [np.zeros((2, 2, 3), np.uint8), np.zeros((3, 3, 3), np.uint8)], np.zeros((2, 2, 3), np.uint8)],
 )
 def test_crops_of_several_sizes_or_none_are_refused(crops):
     with pytest.raises(ValueError, match="of one size"):

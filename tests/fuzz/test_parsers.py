@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every parser of files and words from elsewhere: whatever is in them, an answer or an error of one line, never a crash.
+"""Every parser of files and words from elsewhere: whatever is in them, an answer or an error of one line,
+never a crash.
 
-What is changed is a file that was good: bytes flipped, cut, doubled, put in, and values of its JSON replaced, so that it gets
-beyond the first check. `SEMVEIL_FUZZ=20000` asks for so many examples of each kind instead of a few.
+What is changed is a file that was good: bytes flipped, cut, doubled, put in, and values of its JSON replaced,
+so that it gets beyond the first check. `SEMVEIL_FUZZ=20000` asks for so many examples of each kind instead of
+a few.
 """
 
 import contextlib
@@ -76,7 +78,9 @@ def _ledger(path: Path) -> None:
     from semveil.privacy.ledger import Ledger
 
     claim = Guarantee(1.0, "all codes", Basis.PROVED)
-    Ledger(path).record("Ada", Certificate(release="image", method="m", protection="laplace", guarantee=claim))
+    Ledger(path).record(
+        "Ada", Certificate(release="image", method="m", protection="laplace", guarantee=claim)
+    )
 
 
 def _read_ledger(path: Path) -> object:
@@ -125,7 +129,9 @@ def _weights(path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    save_file({"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.half)}, path, {"config": "{}"})
+    save_file(
+        {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.half)}, path, {"config": "{}"}
+    )
 
 
 def _read_weights(path: Path) -> object:
@@ -196,7 +202,9 @@ def _read_identity(path: Path) -> object:
 
 
 def _result(path: Path) -> None:
-    path.write_text(json.dumps({"experiment": "x", "config": {"a": 1}, "images": [{"psnr": 1.5}]}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"experiment": "x", "config": {"a": 1}, "images": [{"psnr": 1.5}]}), encoding="utf-8"
+    )
 
 
 def _read_result(path: Path) -> object:
@@ -251,7 +259,9 @@ KINDS = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def good(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Kind, Path, bytes]:
+def good(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Kind, Path, bytes]:
     kind = KINDS[request.param]
     path = tmp_path_factory.mktemp("fuzz") / kind.name
     with pytest.MonkeyPatch.context() as patch:
@@ -277,11 +287,15 @@ def bytes_changed(draw: st.DrawFn, content: bytes) -> bytes:
                 content = content[:at] + content[at : at + draw(st.integers(1, 40))] * 2 + content[at + 1 :]
             case "number":  # lengths and offsets are numbers of four or eight bytes
                 value = draw(st.sampled_from([0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1]))
-                content = content[:at] + struct.pack(draw(st.sampled_from("<>")) + "I", value) + content[at + 4 :]
+                content = (
+                    content[:at] + struct.pack(draw(st.sampled_from("<>")) + "I", value) + content[at + 4 :]
+                )
             case "word":
                 content = (
                     content[:at]
-                    + draw(st.sampled_from([b"\0", b"\n", b'"', b"}", b"[", b"\xff", b"-1", b"NaN", b"1e999"]))
+                    + draw(
+                        st.sampled_from([b"\0", b"\n", b'"', b"}", b"[", b"\xff", b"-1", b"NaN", b"1e999"])
+                    )
                     + content[at:]
                 )
     return content
@@ -323,7 +337,9 @@ def changed(draw: st.DrawFn, content: bytes) -> bytes:
 
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.data())
-def test_a_changed_file_is_read_or_refused_in_one_line(good: tuple[Kind, Path, bytes], data: st.DataObject) -> None:
+def test_a_changed_file_is_read_or_refused_in_one_line(
+    good: tuple[Kind, Path, bytes], data: st.DataObject
+) -> None:
     kind, path, content = good
     new = changed(data.draw, content)  # type: ignore[arg-type]
     path.write_bytes(new)
@@ -356,7 +372,20 @@ def test_an_error_of_another_kind_is_noticed() -> None:
         holds()
 
 
-PIECES = (*"0123456789.,:=-+x ", "all", "skin", "hair", "awgn", "rayleigh", "rician", "k", "1e400", "nan", "inf", "²")
+PIECES = (
+    *"0123456789.,:=-+x ",
+    "all",
+    "skin",
+    "hair",
+    "awgn",
+    "rayleigh",
+    "rician",
+    "k",
+    "1e400",
+    "nan",
+    "inf",
+    "²",
+)
 WORDS = st.text(max_size=40) | st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 

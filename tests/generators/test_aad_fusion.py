@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fusion generator against the slow equations, its first block against the public implementation's numbers."""
+"""The fusion generator against the slow equations, its first block against the public implementation's
+numbers.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +32,9 @@ def fixture() -> Fixture:
 def block(fixture: Fixture) -> AADResBlk:
     block = AADResBlk(1024, 1024, attributes=1024, identity=256).eval()
     prefix = "G.model.layer_0."
-    block.load_state_dict({key.removeprefix(prefix): v for key, v in fixture.state.items() if key.startswith(prefix)})
+    block.load_state_dict(
+        {key.removeprefix(prefix): v for key, v in fixture.state.items() if key.startswith(prefix)}
+    )
     return block
 
 
@@ -80,7 +84,9 @@ def instance_norm(block: AADResBlk, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(part.BNorm, "forward", torch.nn.functional.instance_norm)
 
 
-@pytest.mark.parametrize("mistake", [swap_gamma_and_beta, invert_the_mask, mask_before_the_norm, instance_norm])
+@pytest.mark.parametrize(
+    "mistake", [swap_gamma_and_beta, invert_the_mask, mask_before_the_norm, instance_norm]
+)
 def test_plausible_mistakes_fail_the_same_comparison(
     mistake: Callable[[AADResBlk, pytest.MonkeyPatch], None],
     block: AADResBlk,
@@ -98,7 +104,9 @@ def test_the_narrow_version_equals_the_slow_equations() -> None:
     identity = torch.randn(2, 9, generator=rng, dtype=torch.float64)
     states = []
     for network in (encoder, generator):
-        state = fill({key: tuple(value.shape) for key, value in network.state_dict().items()}, salt=7, gain=2**0.5)
+        state = fill(
+            {key: tuple(value.shape) for key, value in network.state_dict().items()}, salt=7, gain=2**0.5
+        )
         network.load_state_dict(state, strict=False)
         states.append(state)
     with torch.no_grad():
@@ -123,7 +131,11 @@ def test_the_narrow_version_trains_and_has_the_size_that_its_config_says() -> No
 
 def test_the_published_size_is_the_default() -> None:
     config, encoder = FusionConfig(), AttributeEncoderConfig()
-    assert (config.attribute_channels, config.size, config.base) == (encoder.channels, encoder.size, encoder.sides[0])
+    assert (config.attribute_channels, config.size, config.base) == (
+        encoder.channels,
+        encoder.size,
+        encoder.sides[0],
+    )
     assert len(config.widths) == len(encoder.sides) == 8
 
 

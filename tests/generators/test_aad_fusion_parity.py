@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole published fusion generator, 370 million weights, against the public implementation's numbers (run with -m slow)."""
+"""The whole published fusion generator, 370 million weights, against the public implementation's numbers (run
+with -m slow).
+"""
 
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conversion generator against layers put together by hand and the public implementation's numbers; its discriminator."""
+"""The conversion generator against layers put together by hand and the public implementation's numbers; its
+discriminator.
+"""
 
 import json
 from collections.abc import Callable
@@ -71,7 +73,9 @@ def shift_the_way_up(network: ConversionGenerator, patch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("mistake", [pad_with_zeros, unbiased_variance, shift_the_way_up])
 def test_plausible_mistakes_fail_the_same_comparison(
-    mistake: Callable[[ConversionGenerator, pytest.MonkeyPatch], None], fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+    mistake: Callable[[ConversionGenerator, pytest.MonkeyPatch], None],
+    fixture: Fixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     network = ConversionGenerator.from_released(fixture.state)
     mistake(network, monkeypatch)
@@ -91,10 +95,18 @@ def by_table_1(width: int, blocks: int) -> tuple[nn.Sequential, list[nn.Sequenti
     norm = lambda: nn.InstanceNorm2d(width)  # noqa: E731
     start = nn.Sequential(nn.Conv2d(3, width, 7, 1, 3), norm(), nn.ReLU())
     middle = [
-        nn.Sequential(nn.Conv2d(width, width, 3, padding=1), norm(), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), norm())
+        nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1),
+            norm(),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            norm(),
+        )
         for _ in range(blocks)
     ]
-    end = nn.Sequential(nn.ConvTranspose2d(width, width, 3, 1, 1), norm(), nn.ReLU(), nn.Conv2d(width, 3, 7, 1, 3), nn.Tanh())
+    end = nn.Sequential(
+        nn.ConvTranspose2d(width, width, 3, 1, 1), norm(), nn.ReLU(), nn.Conv2d(width, 3, 7, 1, 3), nn.Tanh()
+    )
     return start, middle, end
 
 
@@ -117,7 +129,8 @@ def test_table_1(size: tuple[int, int]) -> None:
 def test_the_numbers_of_table_1_are_those_of_other_layers() -> None:
     network = ConversionGenerator(rng=rng())
     count = lambda layer: sum(p.numel() for p in layer.parameters())  # noqa: E731
-    assert (count(network.first), count(network.up), count(network.last)) == (9472, 36_928, 9411)  # printed: 1792, 4352, 1792
+    # printed: 1792, 4352, 1792
+    assert (count(network.first), count(network.up), count(network.last)) == (9472, 36_928, 9411)
     assert count(nn.Conv2d(3, 64, 3)) == 1792
 
 
@@ -126,12 +139,15 @@ def test_weights_keep_the_signal_and_come_from_the_generator_that_is_given() -> 
     first, again, other = (ConversionGenerator(config, rng=rng(seed)) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
     assert not torch.equal(first.first.weight, other.first.weight)
-    assert first.up[0].weight.shape == (64, 32, 3, 3)  # 18,432 values: the standard deviation's error is 0.5 %
+    # 18,432 values: the standard deviation's error is 0.5 %
+    assert first.up[0].weight.shape == (64, 32, 3, 3)
     assert first.up[0].weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.025)
 
 
 def test_every_weight_is_trained() -> None:
-    network = ConversionGenerator(ConversionConfig(width=4, blocks=2, halvings=1, skip=True, padding="reflect"), rng=rng())
+    network = ConversionGenerator(
+        ConversionConfig(width=4, blocks=2, halvings=1, skip=True, padding="reflect"), rng=rng()
+    )
     network(pictures(2, 3, 16, 16)).square().mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
     assert all(p.grad.abs().max() > 0 for name, p in network.named_parameters() if name.endswith("weight"))
@@ -190,7 +206,9 @@ def test_the_discriminator_is_a_stack_of_layers() -> None:
 
 
 def test_the_discriminator_hears_the_strength_of_the_noise() -> None:
-    """How far the scores spread at a tenth and at three times the range, and that instance norm would make it the same."""
+    """How far the scores spread at a tenth and at three times the range, and that instance norm would make it
+    the same.
+    """
     network = NoiseDiscriminator(width=8, rng=rng(1))
     noise = torch.randn(16, 3, 32, 32, generator=rng(2))
     weak, strong = (noise * 0.1).clamp(-1, 1), (noise * 3).clamp(-1, 1)

@@ -68,14 +68,23 @@ def test_a_file_equals_the_slow_equations() -> None:
 def test_a_missing_or_mis_shaped_key_is_named() -> None:
     state = official_state()
     with pytest.raises(BadCheckpoint, match=r"missing convs_seg\.1\.skip\.1\.weight"):
-        load_discriminator({key: value for key, value in state.items() if key != "convs_seg.1.skip.1.weight"}, CONFIG)
+        load_discriminator(
+            {key: value for key, value in state.items() if key != "convs_seg.1.skip.1.weight"}, CONFIG
+        )
     with pytest.raises(BadCheckpoint, match=r"final_linear\.1\.bias is \(2,\), expected \(1,\)"):
         load_discriminator({**state, "final_linear.1.bias": torch.zeros(2)}, CONFIG)
 
 
 def test_r1_penalty_has_a_gradient() -> None:
     model = DualBranchDiscriminator(16, mask_size=8, channel_multiplier=1 / 64, channel_cap=8)
-    images, masks = torch.randn(4, 3, 16, 16, requires_grad=True), torch.randn(4, 13, 8, 8, requires_grad=True)
+    images, masks = (
+        torch.randn(4, 3, 16, 16, requires_grad=True),
+        torch.randn(4, 13, 8, 8, requires_grad=True),
+    )
     gradients = torch.autograd.grad(model(images, masks).sum(), (images, masks), create_graph=True)
     sum(g.square().sum() for g in gradients).backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for name, p in model.named_parameters() if name != "score.bias")
+    assert all(
+        p.grad is not None and p.grad.isfinite().all()
+        for name, p in model.named_parameters()
+        if name != "score.bias"
+    )

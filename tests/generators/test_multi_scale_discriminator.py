@@ -19,7 +19,9 @@ def judge() -> MultiScaleDiscriminator:
         return MultiScaleDiscriminator(scales=2, width=4, layers=3).eval()
 
 
-@pytest.mark.parametrize(("side", "layers", "sides"), [(256, 4, [35, 19, 11]), (64, 4, [11, 7, 5]), (64, 3, [19, 11, 7])])
+@pytest.mark.parametrize(
+    ("side", "layers", "sides"), [(256, 4, [35, 19, 11]), (64, 4, [11, 7, 5]), (64, 3, [19, 11, 7])]
+)
 def test_one_map_for_each_scale(side: int, layers: int, sides: list[int]) -> None:
     scores = MultiScaleDiscriminator(width=2, layers=layers)(images(2, side))
     assert [tuple(score.shape) for score in scores] == [(2, 1, s, s) for s in sides]

@@ -104,7 +104,9 @@ def test_any_configuration_equals_the_slow_equations_in_float64(change: dict[str
         torch.set_default_dtype(torch.float32)
     for arguments in ({}, {"keep": keep, "noise": False}):
         with torch.no_grad():
-            out = model.synthesize_with_masks(codes, keep_parts=arguments.get("keep"), noise=arguments.get("noise", True))
+            out = model.synthesize_with_masks(
+                codes, keep_parts=arguments.get("keep"), noise=arguments.get("noise", True)
+            )
         expected = synthesize(state, config, codes, **arguments)
         for own, theirs in zip((out.images, out.masks, out.coarse_masks, out.depths), expected, strict=True):
             torch.testing.assert_close(own, theirs, rtol=1e-9, atol=1e-9)
@@ -114,18 +116,27 @@ def test_any_configuration_equals_the_slow_equations_in_float64(change: dict[str
 def test_official_widths(multiplier: int) -> None:
     config = CONFIG | {"min_feat_size": 16, "channel_multiplier": multiplier}
     model = load_semantic_stylegan(official_state(config), config)
-    assert [model.config.channels(side) for side in (32, 64, 128)] == [512, 256 * multiplier, 128 * multiplier]
+    assert [model.config.channels(side) for side in (32, 64, 128)] == [
+        512,
+        256 * multiplier,
+        128 * multiplier,
+    ]
 
 
 def test_a_training_file_gives_its_average_and_its_settings(state: dict[str, Tensor], tmp_path: Path) -> None:
     broken = {key: value * 0 for key, value in state.items()}
     args = Namespace(**CONFIG, iter=800000, batch=8, detach_texture=False, dataset="d", transparent=None)
-    torch.save({"g": broken, "g_ema": state, "args": args, "g_optim": {"state": {}, "param_groups": []}}, tmp_path / "x.pt")
+    torch.save(
+        {"g": broken, "g_ema": state, "args": args, "g_optim": {"state": {}, "param_groups": []}},
+        tmp_path / "x.pt",
+    )
     model = load_semantic_stylegan(tmp_path / "x.pt")
     assert model.config.style_dim == 12 and model.config.transparent_parts == (10, 12)
     codes = torch.randn(1, 27, 12, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        assert torch.equal(model.synthesize(codes), SemanticStyleGAN.from_official(state, CONFIG).synthesize(codes))
+        assert torch.equal(
+            model.synthesize(codes), SemanticStyleGAN.from_official(state, CONFIG).synthesize(codes)
+        )
 
 
 def test_filters_may_be_absent_but_not_others(state: dict[str, Tensor]) -> None:
@@ -150,9 +161,17 @@ def test_a_missing_key_of_any_kind_is_named(state: dict[str, Tensor]) -> None:
         ("style.1.bias", torch.zeros(13), r"style\.1\.bias is \(13,\), expected \(12,\)"),
         ("local_nets.0.to_depth.bias", torch.zeros(1, 1, 1, 1), r"unknown local_nets\.0\.to_depth\.bias"),
         ("pos_embed.weights", torch.full((8, 30, 1, 1), torch.nan), r"pos_embed\.weights holds NaN"),
-        ("render_net.noises.noise_0", torch.full((1, 1, 64, 64), torch.inf), r"noise_0 holds NaN or infinite"),
+        (
+            "render_net.noises.noise_0",
+            torch.full((1, 1, 64, 64), torch.inf),
+            r"noise_0 holds NaN or infinite",
+        ),
         ("style.2.weight", "text", r"style\.2\.weight is a str"),
-        ("style.2.weight", torch.zeros(12, 12, dtype=torch.int64), r"style\.2\.weight is a Tensor, expected floating"),
+        (
+            "style.2.weight",
+            torch.zeros(12, 12, dtype=torch.int64),
+            r"style\.2\.weight is a Tensor, expected floating",
+        ),
     ],
 )
 def test_a_wrong_key_is_named(key: str, value: object, message: str, state: dict[str, Tensor]) -> None:
@@ -168,14 +187,18 @@ def test_a_wrong_key_is_named(key: str, value: object, message: str, state: dict
     ],
     ids=str,
 )  # fmt: skip
-def test_settings_that_describe_no_generator_are_refused(change: dict[str, Any], state: dict[str, Tensor]) -> None:
+def test_settings_that_describe_no_generator_are_refused(
+    change: dict[str, Any], state: dict[str, Tensor]
+) -> None:
     with pytest.raises(BadCheckpoint):
         load_semantic_stylegan(state, CONFIG | change)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save({"d": {}, "args": Namespace()}, tmp_path / "x.pt")
-    with pytest.raises(BadCheckpoint, match=r"x\.pt is no official checkpoint: it holds no weights under 'g_ema'"):
+    with pytest.raises(
+        BadCheckpoint, match=r"x\.pt is no official checkpoint: it holds no weights under 'g_ema'"
+    ):
         load_semantic_stylegan(tmp_path / "x.pt")
     with pytest.raises(BadCheckpoint, match=r"no weight file .*y\.pt"):
         load_semantic_stylegan(tmp_path / "y.pt")
@@ -195,7 +218,10 @@ class Malicious:
 
 def test_malicious_pickles_are_refused_and_not_run(state: dict[str, Tensor], tmp_path: Path) -> None:
     marker, path = tmp_path / "was_run", tmp_path / "x.pt"
-    for content in ({"g_ema": state, "args": Malicious(marker)}, {"g_ema": state, "args": Namespace(size=Malicious(marker))}):
+    for content in (
+        {"g_ema": state, "args": Malicious(marker)},
+        {"g_ema": state, "args": Namespace(size=Malicious(marker))},
+    ):
         torch.save(content, path)
         for load in (load_semantic_stylegan, load_discriminator):
             with pytest.raises(BadCheckpoint, match="holds more than weights"):
@@ -210,7 +236,9 @@ def test_loading_leaves_the_global_random_stream_alone(state: dict[str, Tensor])
 
 
 @pytest.mark.parametrize("noise", [True, False])
-def test_strips_give_what_the_whole_gives(noise: bool, state: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strips_give_what_the_whole_gives(
+    noise: bool, state: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = load_semantic_stylegan(state, CONFIG)
     codes = torch.randn(2, 27, 12, generator=torch.Generator().manual_seed(0))
     whole = model.synthesize_with_masks(codes, noise=noise)

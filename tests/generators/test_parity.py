@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks compute what the public implementation computes: stored outputs, and controls that plausible mistakes fail."""
+"""The networks compute what the public implementation computes: stored outputs, and controls that plausible
+mistakes fail.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -20,7 +20,9 @@ def noise(side: int = 64) -> torch.Tensor:
 
 
 def test_a_patch_has_another_score_elsewhere(judge: PlacedDiscriminator) -> None:
-    """A constant picture has interior patches that differ by their place alone; with equal places they would be equal."""
+    """A constant picture has interior patches that differ by their place alone; with equal places they would
+    be equal.
+    """
     inside = (..., slice(5, -5), slice(5, -5))
     assert judge(torch.zeros(1, 3, 128, 128))[inside].std() > 1e-4
     blind = PlacedDiscriminator(8).eval()
@@ -36,7 +38,9 @@ def test_weak_detail_moves_the_score_more_than_as_much_coarse_change(judge: Plac
     checks = torch.ones(1, 3, 64, 64)
     checks[..., ::2, ::2] = checks[..., 1::2, 1::2] = -1
     base = torch.zeros(1, 3, 64, 64)
-    moved = [(judge(base + 0.05 * change / change.std()) - judge(base)).abs().mean() for change in (coarse, checks)]
+    moved = [
+        (judge(base + 0.05 * change / change.std()) - judge(base)).abs().mean() for change in (coarse, checks)
+    ]
     assert moved[1] > 3 * moved[0]
 
 

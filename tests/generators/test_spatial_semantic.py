@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The spatial generator: its codes act on their parts and boxes, masks compose, sizes are checked, gradients flow."""
+"""The spatial generator: its codes act on their parts and boxes, masks compose, sizes are checked, gradients
+flow.
+"""
 
 from dataclasses import replace
 
@@ -10,7 +12,9 @@ from semveil.faces.parts import PARTS
 from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
 
-CONFIG = SpatialSemanticConfig(size=32, style_dim=8, part_hidden=16, features=8, grid=16, render_channels=(16, 8))
+CONFIG = SpatialSemanticConfig(
+    size=32, style_dim=8, part_hidden=16, features=8, grid=16, render_channels=(16, 8)
+)
 
 
 @pytest.fixture(scope="module")

@@ -28,9 +28,13 @@ def outputs(model: StyleGAN2, fixture: Fixture) -> dict[str, Tensor]:
     found = {"w": model.map(z), "rgb": model.synthesize(fixture.inputs["wplus"])}
     if "mix_rgb" in fixture.outputs:
         w = found["w"].unsqueeze(1)
-        pulled = model.map(z, truncation=0.6, mean=fixture.inputs["mean_w"]).unsqueeze(1).expand(-1, codes, -1)
+        pulled = (
+            model.map(z, truncation=0.6, mean=fixture.inputs["mean_w"]).unsqueeze(1).expand(-1, codes, -1)
+        )
         found["z_trunc_latent"], found["z_trunc_rgb"] = pulled, model.synthesize(pulled)
-        found["mix_rgb"] = model.synthesize(torch.cat([w[:1].expand(-1, 4, -1), w[1:].expand(-1, codes - 4, -1)], 1))
+        found["mix_rgb"] = model.synthesize(
+            torch.cat([w[:1].expand(-1, 4, -1), w[1:].expand(-1, codes - 4, -1)], 1)
+        )
     assert found.keys() == fixture.outputs.keys()
     return found
 
@@ -64,7 +68,10 @@ def test_all_stored_samples(shared: Path) -> None:
 
 def test_published_size(shared: Path, tmp_path: Path) -> None:
     fixture = Fixture(shared / "parity" / "stylegan2_1024.npz")
-    torch.save({"g_ema": fixture.state, "latent_avg": fixture.inputs["mean_w"]}, tmp_path / "stylegan2-ffhq-config-f.pt")
+    torch.save(
+        {"g_ema": fixture.state, "latent_avg": fixture.inputs["mean_w"]},
+        tmp_path / "stylegan2-ffhq-config-f.pt",
+    )
     model = StyleGAN2.from_official(tmp_path / "stylegan2-ffhq-config-f.pt")
     widths = (512, 512, 512, 512, 512, 256, 128, 64, 32)
     assert model.config == StyleGAN2Config(widths=widths)
@@ -85,7 +92,9 @@ def forget_pixel_norm(model: StyleGAN2, patch: pytest.MonkeyPatch) -> None:
 def give_each_layer_its_own_code(model: StyleGAN2, patch: pytest.MonkeyPatch) -> None:
     """As if a projection's code were not the next convolution's."""
     original = model._double
-    patch.setattr(model, "_double", lambda stage, x, codes, noise: original(stage, x, codes[:, [0, 1, 1]], noise))
+    patch.setattr(
+        model, "_double", lambda stage, x, codes, noise: original(stage, x, codes[:, [0, 1, 1]], noise)
+    )
 
 
 def forget_noise(model: StyleGAN2, patch: pytest.MonkeyPatch) -> None:
@@ -109,7 +118,10 @@ def mirror_the_up_kernels(model: StyleGAN2, patch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_plausible_mistakes_fail_the_same_comparison(
-    mistake: Callable[[StyleGAN2, pytest.MonkeyPatch], None], output: str, small: Fixture, monkeypatch: pytest.MonkeyPatch
+    mistake: Callable[[StyleGAN2, pytest.MonkeyPatch], None],
+    output: str,
+    small: Fixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = StyleGAN2.from_official(small.state, small.config)
     mistake(model, monkeypatch)
@@ -123,7 +135,9 @@ def state() -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("grad", [True, False])
 @pytest.mark.parametrize(("size", "style_dim", "layers"), [(8, 5, 1), (32, 12, 3), (128, 7, 2)])
-def test_any_size_equals_the_slow_equations_in_float64(size: int, style_dim: int, layers: int, grad: bool) -> None:
+def test_any_size_equals_the_slow_equations_in_float64(
+    size: int, style_dim: int, layers: int, grad: bool
+) -> None:
     config = {"size": size, "style_dim": style_dim, "n_mlp": layers}
     state = {key: value.double() for key, value in generator_state(config, WIDTHS, salt=3).items()}
     rng = torch.Generator().manual_seed(4)
@@ -159,10 +173,14 @@ def test_gradient_of_the_codes_is_that_of_finite_differences() -> None:
     config = {"size": 8, "style_dim": 3, "n_mlp": 1}
     torch.set_default_dtype(torch.float64)
     try:
-        model = StyleGAN2.from_official({k: v.double() for k, v in generator_state(config, {4: 3, 8: 2}).items()})
+        model = StyleGAN2.from_official(
+            {k: v.double() for k, v in generator_state(config, {4: 3, 8: 2}).items()}
+        )
     finally:
         torch.set_default_dtype(torch.float32)
-    codes = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64, requires_grad=True)
+    codes = torch.randn(
+        2, 4, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64, requires_grad=True
+    )
     assert torch.autograd.gradcheck(lambda c: model.synthesize(c)[:, :, ::3, ::3], (codes,))
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converted StyleGAN2 files load completely and safely, or not at all; the discriminator is the slow equations'."""
+"""Converted StyleGAN2 files load completely and safely, or not at all; the discriminator is the slow
+equations'.
+"""
 
 import os
 import re
@@ -51,8 +53,19 @@ def test_every_kind_of_file_gives_the_same_network(state: dict[str, Tensor], tmp
     others = {"encoder.body.0.weight": torch.zeros(3)}
     contents: list[dict[str, Any]] = [
         {"g_ema": state, "latent_avg": mean},
-        {"g": broken, "d": {}, "g_ema": state, "g_optim": {}, "args": Namespace(size=32, iter=1), "latent_avg": mean},
-        {"state_dict": {f"decoder.{k}": v for k, v in state.items()} | others, "latent_avg": mean.expand(8, -1), "opts": {}},
+        {
+            "g": broken,
+            "d": {},
+            "g_ema": state,
+            "g_optim": {},
+            "args": Namespace(size=32, iter=1),
+            "latent_avg": mean,
+        },
+        {
+            "state_dict": {f"decoder.{k}": v for k, v in state.items()} | others,
+            "latent_avg": mean.expand(8, -1),
+            "opts": {},
+        },
         {f"decoder.{k}": v for k, v in state.items()} | others | {"latent_avg": mean.expand(8, -1)},
         {**state, "latent_avg": mean},
     ]
@@ -97,7 +110,11 @@ def test_a_missing_key_of_any_kind_is_named(state: dict[str, Tensor]) -> None:
         ("style.1.bias", torch.zeros(13), r"style\.1\.bias is \(13,\), expected \(12,\)"),
         ("input.input", torch.full((1, 9, 4, 4), torch.nan), r"input\.input holds NaN"),
         ("style.2.weight", "text", r"style\.2\.weight is a str"),
-        ("conv1.conv.weight", torch.zeros(9, 9, 3, 3), r"conv1\.conv\.weight is \(9, 9, 3, 3\), expected \(1, 9, 9, 3, 3\)"),
+        (
+            "conv1.conv.weight",
+            torch.zeros(9, 9, 3, 3),
+            r"conv1\.conv\.weight is \(9, 9, 3, 3\), expected \(1, 9, 9, 3, 3\)",
+        ),
         ("latent_avg", torch.zeros(13), r"latent_avg .* got \(13,\)"),
         ("latent_avg", torch.full((12,), torch.inf), "latent_avg .* finite"),
     ],
@@ -120,7 +137,9 @@ def test_settings_of_another_network_are_refused(change: dict[str, Any], state: 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save({"d": {}, "args": Namespace()}, tmp_path / "x.pt")
-    with pytest.raises(BadCheckpoint, match=r"x\.pt is no StyleGAN2 checkpoint: it holds no weights under 'g_ema'"):
+    with pytest.raises(
+        BadCheckpoint, match=r"x\.pt is no StyleGAN2 checkpoint: it holds no weights under 'g_ema'"
+    ):
         load_stylegan2(tmp_path / "x.pt")
     with pytest.raises(BadCheckpoint, match=r"no weight file .*y\.pt"):
         load_stylegan2(tmp_path / "y.pt")
@@ -170,7 +189,11 @@ def test_discriminator_equals_the_slow_equations() -> None:
 def test_discriminator_gives_the_stored_scores() -> None:
     """The dual-branch discriminator without masks is StyleGAN2's, under other keys."""
     fixture = Fixture(Path(__file__).parent / "golden" / "ssg_disc.npz")
-    state = {k.replace("convs_img.", "convs.", 1): v for k, v in fixture.state.items() if not k.startswith("convs_seg.")}
+    state = {
+        k.replace("convs_img.", "convs.", 1): v
+        for k, v in fixture.state.items()
+        if not k.startswith("convs_seg.")
+    }
     model = load_stylegan2_discriminator(state, {"size": 64, "channel_multiplier": 1})
     with torch.inference_mode():
         assert fixture.error("image_only_batch4", model(fixture.inputs["img"][:4])) < 5e-5
@@ -188,4 +211,8 @@ def test_r1_penalty_has_a_gradient() -> None:
     images = torch.randn(4, 3, 16, 16, requires_grad=True)
     (gradient,) = torch.autograd.grad(model(images).sum(), images, create_graph=True)
     gradient.square().sum().backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for name, p in model.named_parameters() if name != "score.bias")
+    assert all(
+        p.grad is not None and p.grad.isfinite().all()
+        for name, p in model.named_parameters()
+        if name != "score.bias"
+    )

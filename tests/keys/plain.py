@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keystream once more, in plain Python and one number at a time, from RFC 8439 and the docstrings of `keys.keystream`."""
+"""The keystream once more, in plain Python and one number at a time, from RFC 8439 and the docstrings of
+`keys.keystream`.
+"""
 
 import math
 import struct

@@ -152,12 +152,16 @@ def test_ones_own_key_is_no_peer(parties: tuple[Identity, ...]) -> None:
         respond(bob, bob.public, offer)
 
 
-def test_fingerprints_are_grouped_and_change_with_every_byte_of_the_keys(parties: tuple[Identity, ...]) -> None:
+def test_fingerprints_are_grouped_and_change_with_every_byte_of_the_keys(
+    parties: tuple[Identity, ...],
+) -> None:
     public = parties[0].public
     assert re.fullmatch(r"([0-9a-f]{4} ){9}[0-9a-f]{4}", public.fingerprint())
     assert public.fingerprint().replace(" ", "") == public.digest.hex()[:40]
     others = {
-        PublicIdentity(public.x25519[:i] + bytes([public.x25519[i] ^ 1]) + public.x25519[i + 1 :], public.ml_kem).fingerprint()
+        PublicIdentity(
+            public.x25519[:i] + bytes([public.x25519[i] ^ 1]) + public.x25519[i + 1 :], public.ml_kem
+        ).fingerprint()
         for i in range(32)
     }
     assert len(others | {public.fingerprint()}) == 33
@@ -198,7 +202,8 @@ def test_wrong_and_damaged_files_are_refused(parties: tuple[Identity, ...], tmp_
         path.write_bytes(whole.replace(alice.public.suite.encode(), b"x25519+other"))
         with pytest.raises(KeyProblem, match="cut off or damaged"):
             read(path)
-        path.write_bytes(b"\xef\xbb\xbf" + whole.removesuffix(b"\n") + b"\r\n")  # as Windows' editors leave it
+        # as Windows' editors leave it
+        path.write_bytes(b"\xef\xbb\xbf" + whole.removesuffix(b"\n") + b"\r\n")
         read(path)
         path.write_bytes(b"\xff\xfe" * 40_000)
         with pytest.raises(KeyProblem):
@@ -218,7 +223,9 @@ def test_keys_of_wrong_lengths_or_invalid_ml_kem_keys_are_refused() -> None:
 
 
 @hybrid
-def test_without_ml_kem_hybrid_identities_are_refused_and_new_ones_say_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ml_kem_hybrid_identities_are_refused_and_new_ones_say_what_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     alice = make("hybrid")
     x25519, kem = alice.public.x25519, alice.public.ml_kem
     monkeypatch.setattr(agreement, "HAS_ML_KEM", False)
@@ -247,5 +254,8 @@ def test_all_three_terms_count(monkeypatch: pytest.MonkeyPatch) -> None:
     for place in range(3):
         changed = [bytes(32) if i == place else term for i, term in enumerate(terms)]
         assert derive(changed, alice.public, bob.public, offer) != secret
-    for sender, receiver, other in ((bob.public, alice.public, offer), (alice.public, bob.public, offer + b"\0")):
+    for sender, receiver, other in (
+        (bob.public, alice.public, offer),
+        (alice.public, bob.public, offer + b"\0"),
+    ):
         assert derive(terms, sender, receiver, other) != secret

@@ -51,13 +51,17 @@ def test_plain_python_gives_the_same_bits(vectors: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("threads", ["1", "4"])
 @pytest.mark.parametrize("plainest", [False, True])
-def test_no_simd_level_and_no_thread_count_changes_a_bit(vectors: dict[str, Any], threads: str, plainest: bool) -> None:
+def test_no_simd_level_and_no_thread_count_changes_a_bit(
+    vectors: dict[str, Any], threads: str, plainest: bool
+) -> None:
     umath = pytest.importorskip("numpy._core._multiarray_umath")
     switchable = [name for name in umath.__cpu_dispatch__ if umath.__cpu_features__[name]]
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     if plainest:
         environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(switchable)
-    done = subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", DIGEST], capture_output=True, text=True, env=environment, timeout=60
+    )
     (expected,) = (v for v in vectors["keystream"] if v["key"] == bytes(range(32)).hex())
     assert done.stdout.strip() == expected["sha256_of_100000_normals"], done.stderr
 
@@ -103,7 +107,9 @@ def test_backwards_pieces_are_those_of_forwards(sizes: list[int], before: int) -
 def test_the_logarithm_is_within_one_unit_in_the_last_place() -> None:
     rng = np.random.default_rng(0)
     near_one = 1 - rng.random(4000) * 2.0 ** -rng.integers(1, 53, 4000)
-    x = np.concatenate([rng.random(4000), near_one, 2.0 ** -rng.uniform(0, 106, 4000), [2.0**-106, 0.5, math.sqrt(0.5)]])
+    x = np.concatenate(
+        [rng.random(4000), near_one, 2.0 ** -rng.uniform(0, 106, 4000), [2.0**-106, 0.5, math.sqrt(0.5)]]
+    )
     x = x[x < 1]
     with flint.ctx.workprec(200):
         exact = [flint.arb(value).log() for value in x.tolist()]
@@ -156,7 +162,9 @@ def test_a_wrong_law_is_found() -> None:
 
 
 def test_bytes_are_uniform() -> None:
-    counts = np.bincount(KeyStream(hashlib.sha256(b"bytes").digest()).integers(100_000).view(np.uint8), minlength=256)
+    counts = np.bincount(
+        KeyStream(hashlib.sha256(b"bytes").digest()).integers(100_000).view(np.uint8), minlength=256
+    )
     assert stats.chisquare(counts).pvalue > 1e-4
 
 

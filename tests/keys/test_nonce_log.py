@@ -88,7 +88,12 @@ def test_a_torn_last_line_is_dropped_and_the_rest_stays(log: NonceLog, torn: int
 
 def test_other_files_and_damaged_logs_are_refused_and_left_alone(log: NonceLog) -> None:
     log.add(new_nonce())
-    for content in (b"semveil-key-1 " + b"ab" * 32 + b"\n", b"\n", log.path.read_bytes().upper(), b"x" * 64 + b"\n"):
+    for content in (
+        b"semveil-key-1 " + b"ab" * 32 + b"\n",
+        b"\n",
+        log.path.read_bytes().upper(),
+        b"x" * 64 + b"\n",
+    ):
         log.path.write_bytes(content)
         for act in (log.check, log.add):
             with pytest.raises(KeyProblem, match="is no nonce log or is damaged"):
@@ -101,14 +106,21 @@ def test_unsafe_logs_are_refused(log: NonceLog, tmp_path: Path) -> None:
     log.path.chmod(0o644)
     link = NonceLog(tmp_path / "link.log")
     link.path.symlink_to(log.path)
-    for act, words in ((log.check, "chmod 600"), (log.add, "chmod 600"), (link.check, "is a link"), (link.add, "is a link")):
+    for act, words in (
+        (log.check, "chmod 600"),
+        (log.add, "chmod 600"),
+        (link.check, "is a link"),
+        (link.add, "is a link"),
+    ):
         with pytest.raises(KeyProblem, match=words):
             act(new_nonce())
     with pytest.raises(KeyProblem, match=r"regular file|Is a directory"):
         NonceLog(tmp_path).add(new_nonce())
 
 
-def test_a_log_that_cannot_be_written_is_an_output_error(log: NonceLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_written_is_an_output_error(
+    log: NonceLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nonce = new_nonce()
 
     def full(descriptor: int) -> None:
@@ -130,7 +142,8 @@ def test_what_fails_does_not_use_the_nonce_up(log: NonceLog) -> None:
     before = log.path.read_bytes()
     for error in (OutputError("the disk is full"), KeyboardInterrupt()):
         with pytest.raises(type(error)), log.claim(nonce):
-            assert log.path.read_bytes().startswith(before) and len(log.path.read_bytes()) == len(before) + 65  # room is made
+            # room is made
+            assert log.path.read_bytes().startswith(before) and len(log.path.read_bytes()) == len(before) + 65
             raise error
         assert log.path.read_bytes() == before and not log.holds(nonce)
     with log.claim(nonce):
@@ -174,7 +187,9 @@ except KeyProblem:
     first = subprocess.Popen([sys.executable, "-c", code, str(log.path), str(tmp_path / "a"), str(started)])
     while not started.exists():
         assert first.poll() is None
-    second = subprocess.run([sys.executable, "-c", code, str(log.path), str(tmp_path / "b"), str(started)], check=False)
+    second = subprocess.run(
+        [sys.executable, "-c", code, str(log.path), str(tmp_path / "b"), str(started)], check=False
+    )
     assert (first.wait(60), second.returncode) == (0, 7)
     assert (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
@@ -182,7 +197,10 @@ except KeyProblem:
 def test_of_many_processes_one_adds_a_nonce(log: NonceLog) -> None:
     racers = [
         subprocess.Popen(
-            [sys.executable, "-c", RACE, str(log.path), str(i)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", RACE, str(log.path), str(i)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for i in range(4)
     ]

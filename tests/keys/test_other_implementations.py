@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published vectors once more, from the definitions, by programs that share nothing with the `cryptography` library:
-Python's hashlib and hmac, X25519 in plain integers (RFC 7748), pycryptodome's ciphers, kyber-py's ML-KEM (FIPS 203)."""
+"""The published vectors once more, from the definitions, by programs that share nothing with the
+`cryptography` library: Python's hashlib and hmac, X25519 in plain integers (RFC 7748), pycryptodome's
+ciphers, kyber-py's ML-KEM (FIPS 203).
+"""
 
 import hashlib
 import hmac
@@ -53,9 +55,14 @@ def test_sealed_and_masked_side_information(vectors: dict[str, Any]) -> None:
     aead = pytest.importorskip("Crypto.Cipher.ChaCha20_Poly1305", reason="needs pycryptodome")
     stream = pytest.importorskip("Crypto.Cipher.ChaCha20", reason="needs pycryptodome")
     for vector in vectors["schedule"]:
-        secret, nonce, plain, associated = (bytes.fromhex(vector[name]) for name in ("secret", "nonce", "plain", "associated"))
+        secret, nonce, plain, associated = (
+            bytes.fromhex(vector[name]) for name in ("secret", "nonce", "plain", "associated")
+        )
 
-        noise = [message_key(vector, secret, nonce, "noise", image).hex() for image in range(len(vector["noise_keys"]))]
+        noise = [
+            message_key(vector, secret, nonce, "noise", image).hex()
+            for image in range(len(vector["noise_keys"]))
+        ]
         assert noise == vector["noise_keys"]
         sealing = aead.new(key=message_key(vector, secret, nonce, "seal"), nonce=bytes(12))
         sealing.update(associated)

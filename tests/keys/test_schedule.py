@@ -21,7 +21,9 @@ CONTEXT = {"model": "faces-64", "codes": [2, 3], "bounds": [-1.5, 1.5]}
 def keys(**changed: Any) -> MessageKeys:
     """The keys of one message, or of one that differs in something."""
     settings = {"secret": SECRET, "nonce": NONCE, "context": CONTEXT, "direction": "alice->bob", **changed}
-    return MessageKeys(settings["secret"], settings["nonce"], settings["context"], direction=settings["direction"])
+    return MessageKeys(
+        settings["secret"], settings["nonce"], settings["context"], direction=settings["direction"]
+    )
 
 
 OTHERS = {
@@ -43,17 +45,22 @@ def test_hkdf_is_that_of_rfc_5869(vectors: dict[str, Any]) -> None:
 def test_published_vectors(vectors: dict[str, Any]) -> None:
     for vector in vectors["schedule"]:
         secret, nonce, plain, associated, sealed, masked = (
-            bytes.fromhex(vector[name]) for name in ("secret", "nonce", "plain", "associated", "sealed", "masked")
+            bytes.fromhex(vector[name])
+            for name in ("secret", "nonce", "plain", "associated", "sealed", "masked")
         )
         made = MessageKeys(Secret(secret), nonce, vector["context"], direction=vector["direction"])
         for image, key in enumerate(vector["noise_keys"]):
-            assert np.array_equal(made.keystream(image).integers(9), KeyStream(bytes.fromhex(key)).integers(9))
+            assert np.array_equal(
+                made.keystream(image).integers(9), KeyStream(bytes.fromhex(key)).integers(9)
+            )
         assert (made.seal(plain, associated), made.mask(plain)) == (sealed, masked)
         assert (made.open(sealed, associated), made.unmask(masked)) == (plain, plain)
 
 
 def test_noise_keys_follow_from_the_definition_with_hmac_alone() -> None:
-    info = b'["semveil message",1,{"bounds":[-1.5,1.5],"codes":[2,3],"model":"faces-64"},"noise",7,"alice->bob"]'
+    info = (
+        b'["semveil message",1,{"bounds":[-1.5,1.5],"codes":[2,3],"model":"faces-64"},"noise",7,"alice->bob"]'
+    )
     key = hmac.digest(hmac.digest(NONCE, SECRET.value, "sha256"), info + b"\1", "sha256")
     assert np.array_equal(keys().keystream(7).integers(9), KeyStream(key).integers(9))
 
@@ -76,7 +83,9 @@ def test_what_becomes_of_the_callers_context_changes_no_key() -> None:
     context = {"codes": [2, 3]}
     made = keys(context=context)
     context["codes"].append(4)
-    assert np.array_equal(made.keystream(0).integers(9), keys(context={"codes": [2, 3]}).keystream(0).integers(9))
+    assert np.array_equal(
+        made.keystream(0).integers(9), keys(context={"codes": [2, 3]}).keystream(0).integers(9)
+    )
 
 
 def test_images_and_purposes_have_keys_of_their_own() -> None:

@@ -50,7 +50,9 @@ def test_a_secret_comes_back_from_its_file(tmp_path: Path, key_file: Path) -> No
 
 @posix
 @pytest.mark.usefixtures("open_umask")
-def test_files_are_private_from_the_moment_they_appear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_private_from_the_moment_they_appear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     modes, fsync = [], os.fsync
 
     def watched(descriptor: int) -> None:
@@ -89,7 +91,9 @@ def test_a_full_disk_leaves_no_half_key(tmp_path: Path, monkeypatch: pytest.Monk
 @posix
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o644, 0o666, 0o610])
 @pytest.mark.parametrize("read", [read_secret, read_identity])
-def test_files_that_others_may_open_are_refused(tmp_path: Path, key_file: Path, mode: int, read: Callable) -> None:
+def test_files_that_others_may_open_are_refused(
+    tmp_path: Path, key_file: Path, mode: int, read: Callable
+) -> None:
     path = key_file
     if read is read_identity:
         path = tmp_path / "my.secret"
@@ -117,7 +121,9 @@ def test_links_folders_and_pipes_are_refused(tmp_path: Path, key_file: Path) -> 
 
 
 @pytest.mark.parametrize("change", EDITED.values(), ids=EDITED)
-def test_a_key_that_went_through_another_program_is_read(key_file: Path, change: Callable[[bytes], bytes]) -> None:
+def test_a_key_that_went_through_another_program_is_read(
+    key_file: Path, change: Callable[[bytes], bytes]
+) -> None:
     whole = key_file.read_bytes()
     key_file.write_bytes(change(whole))
     assert key_file.read_bytes() != whole
@@ -140,7 +146,9 @@ def test_a_kill_while_a_key_is_made_leaves_no_key(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("taken", [False, True])
-def test_keys_are_made_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool) -> None:
+def test_keys_are_made_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
     path = tmp_path / "new.key"
 
     def no_links(source: Path, target: Path) -> None:

@@ -40,7 +40,9 @@ def test_certify_takes_what_was_written_or_sent(model: FaceModel, tmp_path: Path
     by_file, by_message = semveil.certify(tmp_path / "m.svl"), semveil.certify(sent.message)
     assert by_file.certificate.guarantee == by_message.certificate.guarantee == sent.certificate.guarantee
     assert by_file.found.startswith("with the file") and "says of itself" in by_message.found
-    assert semveil.certify(sent.certificate).explanation == tuple(semveil.certify(sent.certificate).explanation)
+    assert semveil.certify(sent.certificate).explanation == tuple(
+        semveil.certify(sent.certificate).explanation
+    )
     with pytest.raises(CertificateError, match="is a folder"):
         semveil.certify(tmp_path)
 
@@ -64,7 +66,9 @@ def test_transmit_and_receive_take_several_snrs(model: FaceModel) -> None:
     sent = semveil.transmit(IMAGES, model=model, protection="none", snr_db=[10.0, 20.0], seed=2)
     assert sent.summary["config"]["snr_db"] == [10.0, 20.0] == sent.summary["config"]["eve_snr_db"]
     message = semveil.send(IMAGES, model=model, protection="none").message
-    loud, quiet = (semveil.receive(message, model=model, snr_db=snr, seed=3).images for snr in ([0.0, 60.0], 60.0))
+    loud, quiet = (
+        semveil.receive(message, model=model, snr_db=snr, seed=3).images for snr in ([0.0, 60.0], 60.0)
+    )
     assert not torch.equal(loud[0], quiet[0]) and torch.equal(loud[1], quiet[1])
 
 
@@ -94,5 +98,9 @@ def test_what_shows_the_person_is_its_owners_alone(model: FaceModel, tmp_path: P
     semveil.receive(tmp_path / "m.svl", tmp_path / "bob.png", model=model)
     semveil.eavesdrop(tmp_path / "m.svl", tmp_path / "eve.png", model=model)
     semveil.transmit(IMAGES[:1], tmp_path / "out", model=model, protection="none", train=False)
-    closed = {path.name for path in [*tmp_path.iterdir(), *(tmp_path / "out").iterdir()] if path.stat().st_mode & 0o077 == 0}
+    closed = {
+        path.name
+        for path in [*tmp_path.iterdir(), *(tmp_path / "out").iterdir()]
+        if path.stat().st_mode & 0o077 == 0
+    }
     assert closed == {"bob.png", "bob.png.certificate.json", "source.png", "inverted.png", "direct.png"}

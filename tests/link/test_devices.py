@@ -28,7 +28,9 @@ def photo() -> torch.Tensor:
     return torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8
 
 
-def test_a_message_is_sent_from_one_device_and_read_on_another(tiny_model_folder: Path, tmp_path: Path) -> None:
+def test_a_message_is_sent_from_one_device_and_read_on_another(
+    tiny_model_folder: Path, tmp_path: Path
+) -> None:
     model = load_model(str(tiny_model_folder))
     with pretended() as there:
         sent = send(photo(), tmp_path / "m.svl", model=model, protection="none", device=there)
@@ -40,11 +42,15 @@ def test_a_message_is_sent_from_one_device_and_read_on_another(tiny_model_folder
     assert (tmp_path / "bob.png").is_file()
 
 
-def test_a_transmission_is_simulated_and_measured_on_a_device(tiny_model_folder: Path, tmp_path: Path) -> None:
+def test_a_transmission_is_simulated_and_measured_on_a_device(
+    tiny_model_folder: Path, tmp_path: Path
+) -> None:
     model, told = load_model(str(tiny_model_folder)), []
     with pretended() as there:
         for device in (there, None):
-            sent = transmit(photo(), tmp_path / str(device), model=model, protection="rotation", seed=1, device=device)
+            sent = transmit(
+                photo(), tmp_path / str(device), model=model, protection="rotation", seed=1, device=device
+            )
             told.append(sent.summary["images"][0]["bob"])
             assert sent.method.model.device == (there if device else model.device)
     assert told[0].keys() == told[1].keys()
@@ -64,7 +70,9 @@ def test_a_message_is_attacked_on_a_device(tiny_model_folder: Path, protection: 
             placed = model.to(device)
             latents = placed.public_latents(40, rng=rng)
             names = ("direct", "linear", "impute", "prior-search")
-            told.append(attack_message(message, placed, latents=latents, known=100, names=names, rng=rng).results)
+            told.append(
+                attack_message(message, placed, latents=latents, known=100, names=names, rng=rng).results
+            )
             assert {one.images.device for one in told[-1]} == {device}
     if protection == "none":  # under a key each of her own transmissions has a new one
         for on_it, here in zip(*told, strict=True):

@@ -40,7 +40,9 @@ def portrait(tmp_path: Path) -> Path:
 @pytest.fixture
 def faces(tiny_model_folder: Path) -> Tensor:
     model = load_model(str(tiny_model_folder))
-    return model.generator.synthesize(model.public_latents(2, rng=torch.Generator().manual_seed(0))).clamp(-1, 1)
+    return model.generator.synthesize(model.public_latents(2, rng=torch.Generator().manual_seed(0))).clamp(
+        -1, 1
+    )
 
 
 @pytest.fixture
@@ -59,7 +61,9 @@ def test_a_message_is_certified_logged_and_recorded(
     home: Path, tmp_path: Path, faces: Tensor, key: Path, tiny_model_folder: Path
 ) -> None:
     out = tmp_path / "m.svl"
-    sent = semveil.send(faces, out, model=str(tiny_model_folder), key=key, subject="Ada", ledger=tmp_path / "ledger.jsonl")
+    sent = semveil.send(
+        faces, out, model=str(tiny_model_folder), key=key, subject="Ada", ledger=tmp_path / "ledger.jsonl"
+    )
     assert sent.written == (out, certificate_path(out))
     assert read_certificate(out).release_id == sent.certificate.release_id
     assert sent.certificate.guarantee.basis == Basis.COMPUTATIONAL and sent.certificate.perceptual == "none"
@@ -69,7 +73,9 @@ def test_a_message_is_certified_logged_and_recorded(
     assert sent.record is not None and sent.record.releases == 1
 
 
-def test_a_release_above_the_limit_is_not_made(home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path) -> None:
+def test_a_release_above_the_limit_is_not_made(
+    home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path
+) -> None:
     out, book = tmp_path / "m.svl", tmp_path / "ledger.jsonl"
     asked = {
         "model": str(tiny_model_folder),
@@ -80,7 +86,8 @@ def test_a_release_above_the_limit_is_not_made(home: Path, tmp_path: Path, faces
     }
     with pytest.raises(ValueError, match="name the subject"):
         semveil.send(faces[:1], out, **asked)
-    semveil.send(faces[:1], **asked, subject="Ada", limit=15.0)  # nothing is written, but the caller has the message
+    # nothing is written, but the caller has the message
+    semveil.send(faces[:1], **asked, subject="Ada", limit=15.0)
     assert len(Ledger(book).releases("Ada")) == 1
     with pytest.raises(SemveilError, match="refused before the release"):
         semveil.send(faces[:1], out, **asked, subject="Ada")
@@ -92,7 +99,9 @@ def test_a_release_above_the_limit_is_not_made(home: Path, tmp_path: Path, faces
 def test_channels_are_the_receivers(home: Path, faces: Tensor, tiny_model_folder: Path) -> None:
     message = semveil.send(faces[:1], model=str(tiny_model_folder), protection="none").message
     hear = {"model": str(tiny_model_folder), "snr_db": 30, "seed": 1}
-    plain, faded = (semveil.eavesdrop(message, **hear, channel=over).images for over in (None, parse_link("rayleigh")))
+    plain, faded = (
+        semveil.eavesdrop(message, **hear, channel=over).images for over in (None, parse_link("rayleigh"))
+    )
     assert torch.equal(plain, semveil.eavesdrop(message, **hear).images) and not torch.equal(plain, faded)
 
 
@@ -111,7 +120,9 @@ def test_a_message_is_read_once_with_its_key_alone(
     assert "sent from this machine" in told[0] and entries(READ) == 1
     with pytest.raises(KeyProblem, match="read before"):
         semveil.receive(message, key=key, model=str(tiny_model_folder))
-    again = semveil.receive(message, key=Key(file=key), model=str(tiny_model_folder), snr_db=60, seed=1, replay=True)
+    again = semveil.receive(
+        message, key=Key(file=key), model=str(tiny_model_folder), snr_db=60, seed=1, replay=True
+    )
     assert torch.equal(again.images, first.images)
     eve = semveil.eavesdrop(message, model=str(tiny_model_folder), snr_db=60, seed=1)
     assert eve.certificate.guarantee.basis == Basis.COMPUTATIONAL and entries(READ) == 1
@@ -136,7 +147,14 @@ def test_the_command_line_leaves_what_the_library_leaves(
         place = tmp_path / folder
         place.mkdir()
         send(place / "m.svl")
-        left.append(({path.name for path in place.iterdir()}, entries(SENT), entries(READ), len(Ledger(book).releases("Ada"))))
+        left.append(
+            (
+                {path.name for path in place.iterdir()},
+                entries(SENT),
+                entries(READ),
+                len(Ledger(book).releases("Ada")),
+            )
+        )
     assert left == [({"m.svl", "m.svl.certificate.json"}, n, 0, n) for n in (1, 2)]
 
 
@@ -184,14 +202,20 @@ def test_what_shows_no_photo_is_refused(wrong: Callable[[], object], words: str)
             semveil.load_faces(astronaut(), size=size)
 
 
-def test_all_three_are_simulated_with_measurements(home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path) -> None:
-    sent = semveil.transmit(faces, tmp_path / "out", model=str(tiny_model_folder), protection="rotation", snr_db=30, seed=3)
+def test_all_three_are_simulated_with_measurements(
+    home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path
+) -> None:
+    sent = semveil.transmit(
+        faces, tmp_path / "out", model=str(tiny_model_folder), protection="rotation", snr_db=30, seed=3
+    )
     assert sent.bob.shape == sent.eve.shape == faces.shape
     assert [record["source"] for record in sent.summary["images"]] == ["photo-1", "photo-2"]
     assert sent.summary["config"]["inversion"]["perceptual_term"] == sent.certificate.perceptual == "none"
     assert sent.certificate.guarantee.basis == Basis.COMPUTATIONAL
     for photo in ("photo-1", "photo-2"):
-        assert read_certificate(tmp_path / "out" / photo / "eve.png").release_id == sent.certificate.release_id
+        assert (
+            read_certificate(tmp_path / "out" / photo / "eve.png").release_id == sent.certificate.release_id
+        )
     assert (tmp_path / "out" / "result.json").is_file()
 
 
@@ -200,7 +224,8 @@ def test_faces_are_protected_in_memory_with_certificates(home: Path, tmp_path: P
     images = torch.nn.functional.interpolate(faces, size=(64, 64))
     made = semveil.protect(images, method="dp-pix", epsilon=0.5, size=64, subject="Ada", ledger=book)
     assert made.images.shape == images.shape and made.ids == ("photo-1", "photo-2")
-    assert [certificate.guarantee.epsilon for certificate in made.certificates] == [64 * 4.0 * 0.5] * 2  # of each cell
+    # of each cell
+    assert [certificate.guarantee.epsilon for certificate in made.certificates] == [64 * 4.0 * 0.5] * 2
     assert len({certificate.release_id for certificate in made.certificates}) == 2
     assert len(Ledger(book).releases("Ada")) == 2
     with pytest.raises(ValueError, match="no option 'sigmaa'"):
@@ -216,7 +241,14 @@ def test_faces_are_protected_in_memory_with_certificates(home: Path, tmp_path: P
 def test_files_are_protected_as_by_the_command(home: Path, tmp_path: Path, portrait: Path) -> None:
     summary = semveil.protect(portrait, tmp_path / "library", method="blur", sigma=6.0)
     assert (summary.protected, summary.exit_code) == (1, 0)
-    assert main(["protect", str(portrait), "--method", "blur", "--sigma", "6", "--out", str(tmp_path / "command")]) == 0
-    pictures = [np.asarray(Image.open(tmp_path / folder / "portrait.png")) for folder in ("library", "command")]
+    assert (
+        main(
+            ["protect", str(portrait), "--method", "blur", "--sigma", "6", "--out", str(tmp_path / "command")]
+        )
+        == 0
+    )
+    pictures = [
+        np.asarray(Image.open(tmp_path / folder / "portrait.png")) for folder in ("library", "command")
+    ]
     assert np.array_equal(*pictures)
     assert read_certificate(tmp_path / "library" / "portrait.png").method == "blur"

@@ -37,7 +37,9 @@ CALLS: dict[str, Callable[[dict[str, Path], Path], object]] = {
     "receive over the message": lambda files, out: receive(files["message"], out, key=files["key"]),
     "receive over the key": lambda files, out: receive(files["message"], out, key=files["key"]),
     "send over the file of the key": lambda files, out: send(files["photo"], out, key=Key(file=files["key"])),
-    "receive over the file of the key": lambda files, out: receive(files["message"], out, key=Key(file=files["key"])),
+    "receive over the file of the key": lambda files, out: receive(
+        files["message"], out, key=Key(file=files["key"])
+    ),
     "eavesdrop over the message": lambda files, out: eavesdrop(files["message"], out),
 }
 
@@ -56,7 +58,9 @@ def test_what_is_read_is_never_written_over(files: dict[str, Path], name: str, l
 
 
 @pytest.mark.parametrize("name", ["source.png", "bob.png"])
-def test_a_photo_in_the_output_folder_is_not_replaced_by_a_picture_of_its_name(files: dict[str, Path], name: str) -> None:
+def test_a_photo_in_the_output_folder_is_not_replaced_by_a_picture_of_its_name(
+    files: dict[str, Path], name: str
+) -> None:
     photo = files["photo"].rename(files["photo"].with_name(name))
     before = photo.read_bytes()
     with pytest.raises(OutputError, match="would be lost"):
@@ -85,9 +89,14 @@ def test_no_file_of_an_output_is_written_over_an_input(tmp_path: Path) -> None:
     """The second of several pictures, or a certificate, as much as the output that is named."""
     message = tmp_path / "bob-2.png"
     message.write_bytes(b"the only copy")
-    outputs = [[(tmp_path / "bob-1.png.certificate.json", b"1"), (tmp_path / "bob-1.png", b"1")], [(message, b"2")]]
+    outputs = [
+        [(tmp_path / "bob-1.png.certificate.json", b"1"), (tmp_path / "bob-1.png", b"1")],
+        [(message, b"2")],
+    ]
     with pytest.raises(OutputError, match="would be lost"):
         publish_outputs(outputs, inputs=[message], once=lambda: pytest.fail("nothing may be booked"))
-    assert [path.name for path in tmp_path.iterdir()] == ["bob-2.png"] and message.read_bytes() == b"the only copy"
+    assert [path.name for path in tmp_path.iterdir()] == [
+        "bob-2.png"
+    ] and message.read_bytes() == b"the only copy"
     publish_outputs(outputs[:1], inputs=[message])
     assert (tmp_path / "bob-1.png").read_bytes() == b"1"

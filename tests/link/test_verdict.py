@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verdict on attacks: who is recognised, what is nearer than a blind guess, and when the recogniser is no use."""
+"""The verdict on attacks: who is recognised, what is nearer than a blind guess, and when the recogniser is no
+use.
+"""
 
 import pytest
 import torch

@@ -18,7 +18,14 @@ BOX = ClipBox(-1.5, 3.0)
 def test_the_tasks_example() -> None:
     assert parse_budget("skin=5,eyes=3") == {"skin": 5.0, "eyes": 3.0}
     plan = part_budget(parse_budget("skin=5,eyes=3,shared=2"), BOX, 64)
-    assert describe_codes(plan.codes) == ["shared 0", "shared 1", "skin shape", "skin texture", "eyes shape", "eyes texture"]
+    assert describe_codes(plan.codes) == [
+        "shared 0",
+        "shared 1",
+        "skin shape",
+        "skin texture",
+        "eyes shape",
+        "eyes texture",
+    ]
     assert plan.mechanism.scales.shape == plan.sensitivity.values.shape == (6, 64)
     assert plan.mechanism.scales[:, 0].tolist() == [4.5 * 128 / e for e in (2, 2, 5, 5, 3, 3)]
     claim = ExactRelease(plan.mechanism).guarantee(plan.sensitivity)
@@ -35,7 +42,9 @@ budgets = st.dictionaries(st.sampled_from(BUDGET_PARTS), st.floats(1e-3, 1e3), m
 
 
 @given(budget=budgets, style_dim=st.integers(1, 9))
-def test_each_part_spends_its_epsilon_and_the_whole_their_sum(budget: dict[str, float], style_dim: int) -> None:
+def test_each_part_spends_its_epsilon_and_the_whole_their_sum(
+    budget: dict[str, float], style_dim: int
+) -> None:
     plan = part_budget(budget, BOX, style_dim)
     assert list(plan.codes) == sorted(set(plan.codes))
     assert plan.epsilons == budget

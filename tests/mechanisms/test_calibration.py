@@ -19,7 +19,9 @@ def test_the_papers_sensitivity_gives_the_width_of_its_box() -> None:
     assert 351.88 / math.sqrt(TOTAL) == pytest.approx(WIDTH, abs=5e-4)
 
 
-@pytest.mark.parametrize(("nominal", "true"), [(1, 29.93), (10, 299.3), (15, 449.0), (300, 8980), (800, 23_947)])
+@pytest.mark.parametrize(
+    ("nominal", "true"), [(1, 29.93), (10, 299.3), (15, 449.0), (300, 8980), (800, 23_947)]
+)
 def test_true_epsilon_of_the_published_calibration(nominal: float, true: float) -> None:
     calibration = as_published(nominal, BOX, perturbed=PRIVATE, total=TOTAL)
     assert calibration.scale == pytest.approx(351.88 / nominal, rel=1e-4)
@@ -27,9 +29,9 @@ def test_true_epsilon_of_the_published_calibration(nominal: float, true: float) 
 
 
 def test_true_epsilon_if_all_codes_were_noised() -> None:
-    assert as_published(1.0, BOX, perturbed=PRIVATE, total=TOTAL).true_epsilon_if_all_perturbed == pytest.approx(
-        119.7, abs=0.05
-    )
+    assert as_published(
+        1.0, BOX, perturbed=PRIVATE, total=TOTAL
+    ).true_epsilon_if_all_perturbed == pytest.approx(119.7, abs=0.05)
     assert as_published(1.0, BOX, perturbed=TOTAL, total=TOTAL).true_epsilon == pytest.approx(119.7, abs=0.05)
 
 

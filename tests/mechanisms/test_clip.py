@@ -21,7 +21,9 @@ from semveil.privacy.guarantee import Basis
 @example(np.array([0.0, -3.0], np.float32), [0.9999999999999999])  # rounding differed by more than the value
 def test_streamed_quantiles_are_numpys(values: np.ndarray, probabilities: list[float]) -> None:
     ours = streamed_quantiles(values, probabilities)
-    assert ours == pytest.approx(np.quantile(values.astype(np.float64), probabilities).tolist(), rel=1e-9, abs=1e-30)
+    assert ours == pytest.approx(
+        np.quantile(values.astype(np.float64), probabilities).tolist(), rel=1e-9, abs=1e-30
+    )
 
 
 @pytest.mark.parametrize("spread", [1e-6, 1.0, 1e6])
@@ -97,7 +99,9 @@ def test_values_that_are_no_numbers_are_refused(bad: float) -> None:
         ClipBox.from_quantiles(torch.tensor([[0.0, bad]]))
 
 
-@pytest.mark.parametrize(("lower", "upper"), [(1.0, 1.0), (2.0, 1.0), (float("nan"), 1.0), (0.0, float("inf"))])
+@pytest.mark.parametrize(
+    ("lower", "upper"), [(1.0, 1.0), (2.0, 1.0), (float("nan"), 1.0), (0.0, float("inf"))]
+)
 def test_bounds_must_enclose_something(lower: float, upper: float) -> None:
     with pytest.raises(ValueError, match="finite with lower below upper"):
         ClipBox(lower, upper)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Closed forms of the laws on the sphere, against mpmath, quadrature and each other, in every range that is used."""
+"""Closed forms of the laws on the sphere, against mpmath, quadrature and each other, in every range that is
+used.
+"""
 
 import math
 from dataclasses import replace
@@ -9,8 +11,21 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from semveil.mechanisms import SPHERE_MECHANISMS, PrivUnit, PrivUnitG, VonMisesFisher, cosines_kept, sphere_sensitivity
-from semveil.mechanisms.sphere.cosines import cosine_nodes, exponential_moment, gamma_nodes, log_cap, log_cap_moment
+from semveil.mechanisms import (
+    SPHERE_MECHANISMS,
+    PrivUnit,
+    PrivUnitG,
+    VonMisesFisher,
+    cosines_kept,
+    sphere_sensitivity,
+)
+from semveil.mechanisms.sphere.cosines import (
+    cosine_nodes,
+    exponential_moment,
+    gamma_nodes,
+    log_cap,
+    log_cap_moment,
+)
 
 EPSILONS = [0.01, 1.0, 10.0, 100.0, 800.0]
 DIMENSIONS = [4, 7, 128, 512]
@@ -18,7 +33,8 @@ DIMENSIONS = [4, 7, 128, 512]
 
 def test_what_is_kept_at_epsilon_10_in_512_dimensions() -> None:
     kept = {name: cosine for name, (cosine,) in cosines_kept(512, [10.0]).items()}
-    assert kept["laplace"] == pytest.approx(1 / math.sqrt(1 + 8 * 512**2 / 10**2))  # 2 d scale^2, scale = 2 sqrt(d) / epsilon
+    # 2 d scale^2, scale = 2 sqrt(d) / epsilon
+    assert kept["laplace"] == pytest.approx(1 / math.sqrt(1 + 8 * 512**2 / 10**2))
     assert {name: round(cosine, 4) for name, cosine in kept.items()} == {
         "laplace": 0.0069,
         "l2-laplace": 0.0098,
@@ -34,15 +50,20 @@ def test_caps_against_mpmath(dimension: int, threshold: float) -> None:
     with mpmath.workdps(60):
         t, half = mpmath.mpf(threshold), mpmath.mpf(dimension) / 2
         cap = mpmath.betainc(half - 0.5, 0.5, 0, 1 - t**2, regularized=True) / 2
-        # the moment by its integral, in s = t^2, of the density Gamma(d/2) / (sqrt(pi) Gamma((d-1)/2)) (1 - t^2)^((d-3)/2)
+        # the moment by its integral, in s = t^2, of the density Gamma(d/2) / (sqrt(pi) Gamma((d-1)/2)) (1 -
+        # t^2)^((d-3)/2)
         constant = mpmath.gamma(half) / (mpmath.sqrt(mpmath.pi) * mpmath.gamma(half - 0.5))
         moment = constant * (1 - t**2) ** (half - 0.5) / (2 * half - 1)
     assert log_cap(threshold, dimension) == pytest.approx(float(mpmath.log(cap)), rel=1e-12, abs=1e-12)
-    assert log_cap_moment(threshold, dimension) == pytest.approx(float(mpmath.log(moment)), rel=1e-12, abs=1e-12)
+    assert log_cap_moment(threshold, dimension) == pytest.approx(
+        float(mpmath.log(moment)), rel=1e-12, abs=1e-12
+    )
 
 
 def test_caps_beyond_the_range_of_floats() -> None:
-    assert log_cap(0.98, 512) == pytest.approx(float(mpmath.log(mpmath.betainc(255.5, 0.5, 0, 1 - 0.98**2) / 2)) - _log_beta())
+    assert log_cap(0.98, 512) == pytest.approx(
+        float(mpmath.log(mpmath.betainc(255.5, 0.5, 0, 1 - 0.98**2) / 2)) - _log_beta()
+    )
     assert log_cap(0.98, 512) < math.log(1e-308)
 
 
@@ -112,11 +133,15 @@ def test_k_norm_against_quadrature(epsilon: float) -> None:
     length = stats.gamma(d, scale=2 / epsilon)
 
     def integrand(t: float, reach: float) -> float:
-        share = (1 - t * t) ** ((d - 3) / 2) / (2 ** (d - 2) * math.gamma((d - 1) / 2) ** 2 / math.gamma(d - 1))
+        share = (1 - t * t) ** ((d - 3) / 2) / (
+            2 ** (d - 2) * math.gamma((d - 1) / 2) ** 2 / math.gamma(d - 1)
+        )
         return length.pdf(reach) * share * (1 + reach * t) / math.sqrt(1 + 2 * reach * t + reach * reach)
 
     reference, _ = integrate.dblquad(integrand, *length.ppf([1e-13, 1 - 1e-13]), -1, 1, epsabs=1e-7)
-    assert SPHERE_MECHANISMS["l2-laplace"].calibrate(d, epsilon).cosine_kept() == pytest.approx(reference, rel=1e-5)
+    assert SPHERE_MECHANISMS["l2-laplace"].calibrate(d, epsilon).cosine_kept() == pytest.approx(
+        reference, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("dimension", [5, 64, 512])

@@ -51,7 +51,9 @@ def test_redrawing_until_accepted_loses_up_to_twice() -> None:
 
 
 def test_running_into_a_limit_can_lose_every_draw() -> None:
-    """A test that accepts all but output 2 fails k times in a row with a chance that changes by exp(k epsilon)."""
+    """A test that accepts all but output 2 fails k times in a row with a chance that changes by exp(k
+    epsilon).
+    """
     first, second = LAWS[0][2], LAWS[1][2]
     for draws in (2, 5):
         assert math.log(second**draws / first**draws) == pytest.approx(best_of(ONCE, draws).epsilon)

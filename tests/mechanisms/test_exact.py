@@ -32,7 +32,9 @@ class Recorded(Uniforms):
         self.made.append(self)
 
     def edges(self, upper: bool) -> list[mpmath.mpf]:
-        return [(mpmath.mpf(d) + upper) / mpmath.mpf(2) ** b for d, b in zip(self.digits, self.bits, strict=True)]
+        return [
+            (mpmath.mpf(d) + upper) / mpmath.mpf(2) ** b for d, b in zip(self.digits, self.bits, strict=True)
+        ]
 
 
 def reference(law: str, drawn: list[list[mpmath.mpf]]) -> list[mpmath.mpf]:
@@ -55,7 +57,9 @@ def reference(law: str, drawn: list[list[mpmath.mpf]]) -> list[mpmath.mpf]:
 def test_integers_are_those_of_the_ideal_noise(
     law: str, exponent: int, monkeypatch: pytest.MonkeyPatch, fixed_entropy: random.Random
 ) -> None:
-    """At a step of 2^-300 the first 64 bits never suffice, so the refined bits decide, and all 300 bits must be right."""
+    """At a step of 2^-300 the first 64 bits never suffice, so the refined bits decide, and all 300 bits must
+    be right.
+    """
     monkeypatch.setattr(Recorded, "made", [], raising=False)
     monkeypatch.setattr(exact, "Uniforms", Recorded)
     integers = LAWS[law](2.0**exponent)
@@ -124,7 +128,9 @@ def test_rounding_the_centre_of_a_ball_would_not_do(
 
 @every_law
 @pytest.mark.parametrize("byte", [0x00, 0xFF])
-def test_uniform_numbers_at_the_edge_are_refined(law: str, byte: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uniform_numbers_at_the_edge_are_refined(
+    law: str, byte: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """First words of zeros (an infinite logarithm within the ball) or ones; then honest bits."""
     first = [True] * 4
 

@@ -30,7 +30,9 @@ def test_choices_follow_the_law(exact: bool) -> None:
     assert found[3] == 0
     assert stats.chisquare(found[:3], law[:3] / law[:3].sum() * DRAWS).pvalue > FALSE_ALARM
     other = Exponential(1.0).probabilities(UTILITIES)[0, :3].numpy()
-    assert stats.chisquare(found[:3], other / other.sum() * DRAWS).pvalue < FALSE_ALARM, "another rate would be noticed"
+    assert stats.chisquare(found[:3], other / other.sum() * DRAWS).pvalue < FALSE_ALARM, (
+        "another rate would be noticed"
+    )
 
 
 def test_its_epsilon_bounds_the_ratio_of_any_two_laws() -> None:
@@ -58,7 +60,9 @@ def test_what_the_guarantee_rests_on() -> None:
 
 
 def test_clocks_that_tie_in_their_first_bits_are_drawn_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first 64 bits of both clocks are the same, so that only further bits can tell; zeros have no finite logarithm."""
+    """The first 64 bits of both clocks are the same, so that only further bits can tell; zeros have no finite
+    logarithm.
+    """
     stream = iter([bytes(16), bytes(7) + b"\1", b"\xff" * 8, *[b"\x10" * 8] * 50])
     monkeypatch.setattr("semveil.mechanisms.exact.sampler.os.urandom", lambda count: next(stream))
     # -ln U is smallest for the larger U: the second number, whose next bits are ones

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A budget is either refused where the mechanism is calibrated, or its claim and release are sound: never NaN, never a hang."""
+"""A budget is either refused where the mechanism is calibrated, or its claim and release are sound: never
+NaN, never a hang.
+"""
 
 import math
 
@@ -9,7 +11,25 @@ import torch
 from semveil.mechanisms import SPHERE_MECHANISMS, ExactRelease, Gaussian, L2Laplace, Laplace
 from semveil.privacy.guarantee import Norm, Sensitivity
 
-BUDGETS = [5e-324, 1e-320, 1e-300, 1e-30, 1e-16, 1e-12, 1e-6, 1e3, 1e5, 1e8, 1e10, 1e12, 1e14, 1e16, 1e30, 1e100, 1.7e308]
+BUDGETS = [
+    5e-324,
+    1e-320,
+    1e-300,
+    1e-30,
+    1e-16,
+    1e-12,
+    1e-6,
+    1e3,
+    1e5,
+    1e8,
+    1e10,
+    1e12,
+    1e14,
+    1e16,
+    1e30,
+    1e100,
+    1.7e308,
+]
 ORDINARY = (1e-6, 1e3)
 
 

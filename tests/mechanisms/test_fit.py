@@ -53,11 +53,15 @@ def test_a_shift_shows_in_the_fit() -> None:
 def test_epsilon_prime_falls_with_the_noise() -> None:
     """errata.md, dp-semcom 1: epsilon' = Delta / s, not s / Delta."""
     for scale in (2.0, 20.0):
-        assert fitted_epsilon(draw(Laplace(scale)), BLOCK).epsilon_prime == pytest.approx(100 / scale, rel=4.5 / math.sqrt(N))
+        assert fitted_epsilon(draw(Laplace(scale)), BLOCK).epsilon_prime == pytest.approx(
+            100 / scale, rel=4.5 / math.sqrt(N)
+        )
 
 
 def test_a_fit_is_never_a_guarantee() -> None:
-    """errata.md, dp-semcom 4: a fixed function of the photo has no finite epsilon, however well its residuals fit."""
+    """errata.md, dp-semcom 4: a fixed function of the photo has no finite epsilon, however well its residuals
+    fit.
+    """
     calibration = fitted_epsilon(draw(Laplace(2.0)), BLOCK)
     assert calibration.basis is Basis.FITTED
     assert calibration.guarantee("the private codes").epsilon is None

@@ -108,14 +108,20 @@ def test_weights_proportional_to_the_widths_are_ordinary_laplace() -> None:
     """errata.md, latent-dp 4, and its two optima: S^(2/3) for the variance, sqrt(S) for the absolute error."""
     sensitivity = CoordinateSensitivity(torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64), source="test")
     powers = (0.0, 0.5, 2 / 3, 1.0)
-    scales = [PerCoordinateLaplace.calibrate(sensitivity, 2.0, weights=sensitivity.values**p).scales for p in powers]
-    assert torch.allclose(scales[3], torch.full((3,), Laplace.calibrate(sensitivity.l1(), 2.0).scale, dtype=torch.float64))
+    scales = [
+        PerCoordinateLaplace.calibrate(sensitivity, 2.0, weights=sensitivity.values**p).scales for p in powers
+    ]
+    assert torch.allclose(
+        scales[3], torch.full((3,), Laplace.calibrate(sensitivity.l1(), 2.0).scale, dtype=torch.float64)
+    )
     assert min(range(4), key=lambda i: float(scales[i].sum())) == 1
     assert min(range(4), key=lambda i: float(scales[i].square().sum())) == 2
 
 
 def test_the_published_latent_dp_split_is_vacuous() -> None:
-    """[LDP] Alg. 2 prints S_j w_j / epsilon: with 9,216 equal weights the loss is 9216^2 epsilon (errata.md, latent-dp 1)."""
+    """[LDP] Alg. 2 prints S_j w_j / epsilon: with 9,216 equal weights the loss is 9216^2 epsilon (errata.md,
+    latent-dp 1).
+    """
     sensitivity = CoordinateSensitivity(torch.ones(9216), source="test")
     published = PerCoordinateLaplace(torch.full((9216,), 1 / 9216))
     assert published.guarantee(sensitivity).epsilon == pytest.approx(84_934_656)

@@ -43,7 +43,8 @@ def test_the_budget_asked_for_bounds_any_two_laws(epsilon: float, candidates: in
     assert claim.basis == Basis.PROVED and law.guarantee().basis == Basis.SIMULATION
     assert claim.epsilon is not None and claim.epsilon <= epsilon == pytest.approx(claim.epsilon)
     inside, outside = (1 - law.rest) / law.near, law.rest / (candidates - law.near)
-    assert abs(math.log(inside / outside)) <= claim.epsilon * (1 + 1e-9) + 1e-12  # what a candidate's probability can change by
+    # what a candidate's probability can change by
+    assert abs(math.log(inside / outside)) <= claim.epsilon * (1 + 1e-9) + 1e-12
     assert law.near * inside + (candidates - law.near) * outside == pytest.approx(1.0)
 
 
@@ -55,9 +56,14 @@ def test_whatever_the_utilities_as_many_are_near() -> None:
 
 
 def test_more_budget_shows_nearer_candidates() -> None:
-    directions = torch.nn.functional.normalize(torch.randn(5000, 32, generator=torch.Generator().manual_seed(0)), dim=1)
+    directions = torch.nn.functional.normalize(
+        torch.randn(5000, 32, generator=torch.Generator().manual_seed(0)), dim=1
+    )
     cosines = (directions @ directions[0])[None]
-    kept = [float((Nearest.calibrate(5000, e, dimension=32).probabilities(cosines) * cosines).sum()) for e in (1.0, 4.0, 8.0)]
+    kept = [
+        float((Nearest.calibrate(5000, e, dimension=32).probabilities(cosines) * cosines).sum())
+        for e in (1.0, 4.0, 8.0)
+    ]
     assert 0.02 < kept[0] < kept[1] < kept[2] < 0.7
 
 

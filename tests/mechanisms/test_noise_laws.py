@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does the noise follow its law? Against scipy, with tolerances from the sample size; the same checks fail on broken noise."""
+"""Does the noise follow its law? Against scipy, with tolerances from the sample size; the same checks fail on
+broken noise.
+"""
 
 import math
 from collections.abc import Callable
@@ -18,7 +20,9 @@ N = 100_000
 DIMENSION = 6
 
 
-def noise_of(mechanism: Callable, columns: int = 1, rows: int = N, dtype: torch.dtype = torch.float64) -> np.ndarray:
+def noise_of(
+    mechanism: Callable, columns: int = 1, rows: int = N, dtype: torch.dtype = torch.float64
+) -> np.ndarray:
     return mechanism(torch.zeros(rows, columns, dtype=dtype), rng=streams(11)["dp"]).numpy()
 
 
@@ -90,13 +94,17 @@ def test_laplace_noise_is_independent_between_coordinates_and_records() -> None:
 def test_no_draw_is_infinite_at_the_edge_of_the_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
     largest = 1 - 2.0**-53
     for edge in (0.0, largest):
-        monkeypatch.setattr(torch, "rand", lambda *shape, edge=edge, **kwargs: torch.full(shape, edge, dtype=torch.float64))
+        monkeypatch.setattr(
+            torch, "rand", lambda *shape, edge=edge, **kwargs: torch.full(shape, edge, dtype=torch.float64)
+        )
         assert torch.isfinite(draw_exponential((3,), None)).all()
         assert torch.isfinite(Laplace(1.0)(torch.zeros(2, 3))).all()
 
 
 def test_empirical_loss_stays_below_epsilon_and_reaches_it() -> None:
-    """The privacy loss of two neighbours, from histograms: at most epsilon up to counting error, and not far below."""
+    """The privacy loss of two neighbours, from histograms: at most epsilon up to counting error, and not far
+    below.
+    """
     epsilon = 1.0
     n = 400_000
     run = streams(3)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Releases: the noise follows its law, lies on the grid, cannot be repeated, and its guarantee is proved and rounded up."""
+"""Releases: the noise follows its law, lies on the grid, cannot be repeated, and its guarantee is proved and
+rounded up.
+"""
 
 import json
 import math
@@ -81,7 +83,8 @@ def test_noise_is_independent_between_coordinates_and_records(mechanism: Mechani
     for sample in (noise, noise**2):  # pairs of normals share a radius: their squares must not show it
         assert abs(np.corrcoef(sample.T) - np.eye(4)).max() < 4.5 / math.sqrt(len(noise))
         assert abs(np.corrcoef(sample[1:, 0], sample[:-1, 0])[0, 1]) < 4.5 / math.sqrt(len(noise))
-    shared = noise_of(L2Laplace(1.0), 4, 30_000) ** 2  # negative control: the coordinates of K-norm noise share a length
+    # negative control: the coordinates of K-norm noise share a length
+    shared = noise_of(L2Laplace(1.0), 4, 30_000) ** 2
     assert abs(np.corrcoef(shared.T) - np.eye(4)).max() > 4.5 / math.sqrt(len(noise))
 
 
@@ -90,7 +93,9 @@ COARSE = {"laplace": (Laplace(1.0), stats.laplace()), "gaussian": (Gaussian(1.0)
 
 @pytest.mark.parametrize("law", COARSE)
 def test_on_a_coarse_grid_each_point_has_the_probability_of_its_cell(law: str) -> None:
-    """Rounding is post-processing at any step: P[k] is the ideal law's mass between k - 1/2 and k + 1/2, around x."""
+    """Rounding is post-processing at any step: P[k] is the ideal law's mass between k - 1/2 and k + 1/2,
+    around x.
+    """
     mechanism, ideal = COARSE[law]
     x, step, n = 0.7, 2.0, 50_000
     y = ExactRelease(mechanism, step=step)(torch.full((n, 1), x, dtype=torch.float64)).numpy().ravel()
@@ -103,7 +108,9 @@ def test_on_a_coarse_grid_each_point_has_the_probability_of_its_cell(law: str) -
 
 
 def test_opposite_corners_of_the_box_differ_by_epsilon_at_most_and_reach_it() -> None:
-    """One coordinate, epsilon 1: the likelihood ratio of the two corners from counts, with its sampling error."""
+    """One coordinate, epsilon 1: the likelihood ratio of the two corners from counts, with its sampling
+    error.
+    """
     box, n, epsilon = ClipBox(-1.487, 3.432), 150_000, 1.0
     release = ExactRelease(Laplace.calibrate(box.l1_sensitivity(1), epsilon), step=0.5)
     edges = np.linspace(-10, 12, 12)
@@ -127,7 +134,9 @@ def naive_laplace(x: np.ndarray, scale: float) -> np.ndarray:
 
 
 def test_low_bits_tell_records_apart_with_floats_and_not_on_the_grid() -> None:
-    """Mironov (2012): near 0, only x = 0 reaches floats finer than 2^-53; one such output betrays the record for sure."""
+    """Mironov (2012): near 0, only x = 0 reaches floats finer than 2^-53; one such output betrays the record
+    for sure.
+    """
 
     def betrays(y: np.ndarray) -> int:
         return int(((abs(y) < 0.25) & (np.mod(y * 2.0**53, 1) != 0)).sum())
@@ -144,7 +153,9 @@ def test_low_bits_tell_records_apart_with_floats_and_not_on_the_grid() -> None:
     st.integers(-60, 30),
     st.sampled_from([torch.float32, torch.float64]),
 )
-def test_outputs_lie_on_the_grid_whatever_the_input(values: list[float], exponent: int, dtype: torch.dtype) -> None:
+def test_outputs_lie_on_the_grid_whatever_the_input(
+    values: list[float], exponent: int, dtype: torch.dtype
+) -> None:
     x = torch.tensor([values], dtype=dtype)
     before = x.clone()
     for mechanism in (Laplace(1.0), L2Laplace(1.0), Gaussian(1.0)):
@@ -205,11 +216,17 @@ def test_coordinate_losses_are_summed_exactly_and_rounded_up(widths: list[float]
     claim = ExactRelease(PerCoordinateLaplace(scales)).guarantee(sensitivity)
     exact = sum(Fraction(w) / Fraction(s) for w, s in zip(widths, scales.tolist()[:-1], strict=True))
     # Sums are balls of 128 bits: a sum that is a float exactly may be given as the next one.
-    assert Fraction(claim.epsilon) >= exact > Fraction(math.nextafter(claim.epsilon, 0)) * (1 - Fraction(1, 2**100))
+    assert (
+        Fraction(claim.epsilon)
+        >= exact
+        > Fraction(math.nextafter(claim.epsilon, 0)) * (1 - Fraction(1, 2**100))
+    )
 
 
 @given(ratio=st.floats(0.05, 300), delta=st.floats(1e-30, 0.4), value=st.floats(1e-3, 1e3))
-def test_gaussian_delta_at_the_stated_epsilon_is_confirmed_by_mpmath(ratio: float, delta: float, value: float) -> None:
+def test_gaussian_delta_at_the_stated_epsilon_is_confirmed_by_mpmath(
+    ratio: float, delta: float, value: float
+) -> None:
     claim = ExactRelease(Gaussian(ratio * value, delta)).guarantee(Sensitivity(value, "l2", 3, source="test"))
     assert claim.delta == delta
     with mpmath.workprec(600):
@@ -231,10 +248,19 @@ def test_tiny_deltas_are_proved_too() -> None:
 def test_what_the_guarantee_rests_on() -> None:
     release = ExactRelease(Laplace(2.0), step=0.25)
     claim = release.guarantee(
-        Sensitivity(4.0, "l1", 2, source="the box"), covers="the skin codes", not_covered=["the rest"], assumptions=["more"]
+        Sensitivity(4.0, "l1", 2, source="the box"),
+        covers="the skin codes",
+        not_covered=["the rest"],
+        assumptions=["more"],
     )
     text = " ".join(claim.assumptions)
-    assert "operating system" in text and "Arb" in text and "0.25" in text and "the box" in text and "running time" in text
+    assert (
+        "operating system" in text
+        and "Arb" in text
+        and "0.25" in text
+        and "the box" in text
+        and "running time" in text
+    )
     assert claim.assumptions[-1] == "more"
     assert "floating-point" not in text
     assert (claim.epsilon, claim.covers, claim.whole_record_epsilon) == (2.0, "the skin codes", None)
@@ -297,7 +323,9 @@ def test_costs_are_those_of_the_paper_setting() -> None:
     assert spread["l2-laplace"] == pytest.approx(10_533, abs=2)
     assert spread["gaussian"] == pytest.approx(656, abs=0.5)
     drawn = noise_of(L2Laplace.calibrate(ClipBox(0.0, 2.939).l2_sensitivity(3584), 1.0), 3584, 30)
-    assert drawn.std() == pytest.approx(spread["l2-laplace"], rel=4.5 * math.sqrt(1 / 3584 / 30 + 1 / 30 / 3584))
+    assert drawn.std() == pytest.approx(
+        spread["l2-laplace"], rel=4.5 * math.sqrt(1 / 3584 / 30 + 1 / 30 / 3584)
+    )
 
 
 @given(low=st.floats(-1e6, 1e6), width=st.floats(1e-9, 1e6), n=st.integers(1, 50))
@@ -316,7 +344,9 @@ def test_box_sensitivities_are_rounded_up(low: float, width: float, n: int) -> N
 
 @settings(max_examples=60)
 @given(value=st.floats(0.01, 1e5), epsilon=st.floats(0.01, 50), parts=st.integers(1, 40))
-def test_noise_that_is_calibrated_to_an_epsilon_is_certified_at_no_larger_one(value: float, epsilon: float, parts: int) -> None:
+def test_noise_that_is_calibrated_to_an_epsilon_is_certified_at_no_larger_one(
+    value: float, epsilon: float, parts: int
+) -> None:
     """So what is printed, rounded up, is what was asked for."""
     widths = torch.full((parts,), value, dtype=torch.float64) / 3
     box = CoordinateSensitivity(widths, "a test")

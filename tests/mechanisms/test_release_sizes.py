@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do releases of as many numbers as a photo has keep their law? One record in each call, as methods make them.
+"""Do releases of as many numbers as a photo has keep their law? One record in each call, as methods make
+them.
 
-Each check fails by chance less than once in 10^5; a control has noise five times too small in calls of that size alone.
+Each check fails by chance less than once in 10^5; a control has noise five times too small in calls of that
+size alone.
 """
 
 from collections.abc import Callable, Sequence

@@ -48,7 +48,9 @@ KINDS = [
 @pytest.mark.parametrize("small", [2048, 0], ids=["few rows", "sketched"])
 @both_norms
 @pytest.mark.parametrize("kind", KINDS)
-def test_equals_brute_force_in_double_precision(kind: str, norm: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equals_brute_force_in_double_precision(
+    kind: str, norm: str, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("semveil.mechanisms.bounds.sensitivity._SMALL", small)
     rows = rows_of(kind, 300, 64)
     expected = pdist(rows.astype(np.float64), METRICS[norm]).max()
@@ -64,7 +66,9 @@ def test_equals_brute_force_in_double_precision(kind: str, norm: str, small: int
     tile=st.integers(1, 70),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_equals_brute_force_whatever_the_tile(kind: str, norm: str, count: int, columns: int, tile: int, seed: int) -> None:
+def test_equals_brute_force_whatever_the_tile(
+    kind: str, norm: str, count: int, columns: int, tile: int, seed: int
+) -> None:
     rows = rows_of(kind, max(count, 4), columns, seed)
     result = observed_pairwise_sensitivity(rows, norm, tile=tile)
     expected = pdist(rows.astype(np.float64), METRICS[norm]).max()
@@ -90,7 +94,10 @@ def test_bounds_hold_and_are_tight(kind: str, density: float, columns: int) -> N
     rows = rows_of(kind, 60, columns)
     centre = rows.mean(0).astype(np.result_type(rows.dtype, np.float32))
     exact = np.array(
-        [np.abs(rows.astype(np.float64)[:, None, k] - rows.astype(np.float64)[None, :, k]) for k in range(columns)]
+        [
+            np.abs(rows.astype(np.float64)[:, None, k] - rows.astype(np.float64)[None, :, k])
+            for k in range(columns)
+        ]
     )
     block = Block.prepare(rows, centre, np.ones(columns, np.float32))
     wanted = np.random.default_rng(1).random((60, 60)) < density
@@ -104,7 +111,9 @@ def test_bounds_hold_and_are_tight(kind: str, density: float, columns: int) -> N
     assert (squared_bounds(block, block)[pairs] >= l2).all()
 
 
-@pytest.mark.parametrize("kind", ["concentrated", "latents", "heavy tails", "uneven coordinates", "duplicates"])
+@pytest.mark.parametrize(
+    "kind", ["concentrated", "latents", "heavy tails", "uneven coordinates", "duplicates"]
+)
 def test_sketches_bound_rows_longer_than_themselves(kind: str) -> None:
     rows = rows_of(kind, 600, 900).astype(np.float64)
     sketch = Sketch.build(rows[Sketch.sample_of(300)], lambda: (rows[:200], rows[200:]))
@@ -112,7 +121,8 @@ def test_sketches_bound_rows_longer_than_themselves(kind: str) -> None:
     bounds = sketch.squared_bounds(slice(0, 300), slice(300, 600))
     assert sketch.values.shape == (600, 257)
     assert (bounds >= exact[:300, 300:]).all()
-    full = Sketch.build(np.eye(256, 900), lambda: [rows[:, :256] @ np.eye(256, 900)])  # rows within the subspace: exact
+    # rows within the subspace: exact
+    full = Sketch.build(np.eye(256, 900), lambda: [rows[:, :256] @ np.eye(256, 900)])
     inside = squareform(pdist(rows[:, :256], "sqeuclidean"))[:300, 300:]
     assert full.squared_bounds(slice(0, 300), slice(300, 600)) == pytest.approx(
         inside, rel=1e-3, abs=1e-3 * float(full.squares.max())
@@ -160,7 +170,10 @@ def test_resumes_after_a_kill_without_repeating_tiles(norm: str, tmp_path: Path)
     assert resumed == list(range(resumed[0], 37))  # 8 x 9 / 2 tiles
     assert result.value == pytest.approx(pdist(rows.astype(np.float64), METRICS[norm]).max(), rel=1e-12)
     again: list[int] = []
-    assert observed_pairwise_sensitivity(rows, norm, progress=lambda d, t: again.append(d), **arguments) == result
+    assert (
+        observed_pairwise_sensitivity(rows, norm, progress=lambda d, t: again.append(d), **arguments)
+        == result
+    )
     assert again == [36]
     assert list(tmp_path.glob("*.part")) == []
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is the rounding of released unit vectors certain? Against mpmath on known bits, and whatever number of bits is drawn."""
+"""Is the rounding of released unit vectors certain? Against mpmath on known bits, and whatever number of bits
+is drawn.
+"""
 
 import random
 from collections.abc import Callable
@@ -14,7 +16,14 @@ from semveil.mechanisms import SPHERE_MECHANISMS, PrivUnit, PrivUnitG, VonMisesF
 from semveil.mechanisms.exact import sampler as exact
 from semveil.mechanisms.exact import sphere as exact_sphere
 from semveil.mechanisms.exact.sampler import Normals, Uniforms
-from semveil.mechanisms.exact.sphere import STEP, RandomBits, Undecided, certified_less, evaluate_until_decided, release_around
+from semveil.mechanisms.exact.sphere import (
+    STEP,
+    RandomBits,
+    Undecided,
+    certified_less,
+    evaluate_until_decided,
+    release_around,
+)
 
 X = normalize(torch.tensor([[0.3, -1.7, 1e-9, 2.5, 0.0]], dtype=torch.float64))
 MECHANISMS: dict[str, VonMisesFisher | PrivUnit | PrivUnitG] = {
@@ -36,29 +45,41 @@ class Recorded(Uniforms):
         self.made.append(self)
 
     def edges(self, upper: bool) -> list[mpmath.mpf]:
-        return [(mpmath.mpf(d) + upper) / mpmath.mpf(2) ** b for d, b in zip(self.digits, self.bits, strict=True)]
+        return [
+            (mpmath.mpf(d) + upper) / mpmath.mpf(2) ** b for d, b in zip(self.digits, self.bits, strict=True)
+        ]
 
 
 @pytest.mark.parametrize("exponent", [-24, -300])
-def test_coordinates_are_those_of_the_ideal_vector(exponent: int, monkeypatch: Patch, fixed_entropy: random.Random) -> None:
-    """At a step of 2^-300 the first 64 bits never suffice, so the refined ones decide, and all 300 must be right."""
+def test_coordinates_are_those_of_the_ideal_vector(
+    exponent: int, monkeypatch: Patch, fixed_entropy: random.Random
+) -> None:
+    """At a step of 2^-300 the first 64 bits never suffice, so the refined ones decide, and all 300 must be
+    right.
+    """
     monkeypatch.setattr(Recorded, "made", [], raising=False)
     monkeypatch.setattr(exact, "Uniforms", Recorded)
     monkeypatch.setattr(exact_sphere, "STEP", 2.0**exponent)
     cosine = 0.375
-    found = evaluate_until_decided(lambda draws: exact_sphere._rounded(X[0].tolist(), lambda _: arb(cosine), draws))
+    found = evaluate_until_decided(
+        lambda draws: exact_sphere._rounded(X[0].tolist(), lambda _: arb(cosine), draws)
+    )
     radii, turns = Recorded.made
     assert exponent > -300 or min(*radii.bits, *turns.bits) > 300
     with mpmath.workprec(2000):
         for upper in (False, True):
-            assert found == _reference(cosine, radii.edges(upper), turns.edges(upper), mpmath.mpf(2) ** exponent)
+            assert found == _reference(
+                cosine, radii.edges(upper), turns.edges(upper), mpmath.mpf(2) ** exponent
+            )
     # negative control: the same vector computed in 53 bits is wrong where many bits are asked for
     with mpmath.workprec(53):
         rough = _reference(cosine, radii.edges(False), turns.edges(False), mpmath.mpf(2) ** exponent)
     assert exponent > -300 or rough != found
 
 
-def _reference(cosine: float, radii: list[mpmath.mpf], turns: list[mpmath.mpf], step: mpmath.mpf) -> list[int]:
+def _reference(
+    cosine: float, radii: list[mpmath.mpf], turns: list[mpmath.mpf], step: mpmath.mpf
+) -> list[int]:
     x = [mpmath.mpf(v) for v in X[0].tolist()]
     x = [v / mpmath.sqrt(mpmath.fsum(w * w for w in x)) for v in x]
     normals = []
@@ -69,7 +90,9 @@ def _reference(cosine: float, radii: list[mpmath.mpf], turns: list[mpmath.mpf], 
     along = mpmath.fsum(n * v for n, v in zip(normals, x, strict=True))
     across = [n - along * v for n, v in zip(normals, x, strict=True)]
     stretch = mpmath.sqrt(1 - mpmath.mpf(cosine) ** 2) / mpmath.sqrt(mpmath.fsum(a * a for a in across))
-    return [int(mpmath.floor((cosine * v + stretch * a) / step + 0.5)) for v, a in zip(x, across, strict=True)]
+    return [
+        int(mpmath.floor((cosine * v + stretch * a) / step + 0.5)) for v, a in zip(x, across, strict=True)
+    ]
 
 
 def dealt(word: int) -> type[Uniforms]:
@@ -114,9 +137,15 @@ def test_deciding_by_the_centres_of_balls_would_not_do(law: str, monkeypatch: Pa
     monkeypatch.setattr(exact_sphere, "certified_less", lambda a, b: a.mid() < b.mid())
     monkeypatch.setattr(Normals, "pair", _centred(Normals.pair))
     for module in ("tails", "priv_unit", "priv_unit_g", "von_mises_fisher"):
-        monkeypatch.setattr(f"semveil.mechanisms.sphere.{module}.certified_less", lambda a, b: a.mid() < b.mid())
-    monkeypatch.setattr(RandomBits, "exponential", lambda draws: draws._block(exact_sphere.Uniforms, 1).exponential(0).mid())
-    monkeypatch.setattr(RandomBits, "uniform", lambda draws: draws._block(exact_sphere.Uniforms, 1).ball(0).mid())
+        monkeypatch.setattr(
+            f"semveil.mechanisms.sphere.{module}.certified_less", lambda a, b: a.mid() < b.mid()
+        )
+    monkeypatch.setattr(
+        RandomBits, "exponential", lambda draws: draws._block(exact_sphere.Uniforms, 1).exponential(0).mid()
+    )
+    monkeypatch.setattr(
+        RandomBits, "uniform", lambda draws: draws._block(exact_sphere.Uniforms, 1).ball(0).mid()
+    )
     assert released(law, 12, monkeypatch)[0] != released(law, 1024, monkeypatch)[0]
 
 
@@ -137,7 +166,10 @@ def test_numbers_come_again_after_a_rewind_and_longer_after_an_extension() -> No
     draws = RandomBits()
     first = [draws.uniform(), draws.exponential(), *draws.normals(3)]
     draws.rewind()
-    assert all(a.overlaps(b) for a, b in zip(first, [draws.uniform(), draws.exponential(), *draws.normals(3)], strict=True))
+    assert all(
+        a.overlaps(b)
+        for a, b in zip(first, [draws.uniform(), draws.exponential(), *draws.normals(3)], strict=True)
+    )
     fresh = draws.uniform()
     draws.extend()
     draws.rewind()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do vectors on the sphere follow their laws? Against scipy, with tolerances from the sample size and wrong laws as controls.
+"""Do vectors on the sphere follow their laws? Against scipy, with tolerances from the sample size and wrong
+laws as controls.
 
 Each check fails by chance less than once in 10^5.
 """
@@ -141,7 +142,9 @@ def test_tails_of_the_normal_law(threshold: float) -> None:
 
 @pytest.mark.parametrize("released", [False, True])
 @pytest.mark.parametrize("kind", [VonMisesFisher, PrivUnit, PrivUnitG])
-def test_around_the_input_the_direction_is_uniform(kind: type[VonMisesFisher | PrivUnit | PrivUnitG], released: bool) -> None:
+def test_around_the_input_the_direction_is_uniform(
+    kind: type[VonMisesFisher | PrivUnit | PrivUnitG], released: bool
+) -> None:
     d, n = 6, EXACT_N if released else N
     mechanism = kind.calibrate(d, 4.0)
     x = normalize(torch.tensor([[1.0, -2.0, 0.5, 0.0, 3.0, 1.0]], dtype=torch.float64))

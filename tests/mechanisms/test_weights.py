@@ -51,7 +51,9 @@ def test_the_optimal_splits_are_what_an_optimiser_finds(weighting: str, power: i
 
 
 def test_proportional_shares_are_the_laplace_mechanism_of_the_vector() -> None:
-    noise = PerCoordinateLaplace.calibrate(sensitivity(), 2.0, weights=budget_shares(sensitivity(), "proportional"))
+    noise = PerCoordinateLaplace.calibrate(
+        sensitivity(), 2.0, weights=budget_shares(sensitivity(), "proportional")
+    )
     vector = Laplace.calibrate(sensitivity().l1(), 2.0)
     np.testing.assert_allclose(noise.scales[:-1].numpy(), vector.scale)
 

@@ -13,7 +13,17 @@ from scipy.stats import kstest, laplace, norm
 from skimage.measure import block_reduce
 
 from semveil.mechanisms import gaussian_epsilon
-from semveil.methods.baselines import BASELINES, DPSVD, Blur, DPPix, Mosaic, PixelNoise, from_levels, pixelated, to_levels
+from semveil.methods.baselines import (
+    BASELINES,
+    DPSVD,
+    Blur,
+    DPPix,
+    Mosaic,
+    PixelNoise,
+    from_levels,
+    pixelated,
+    to_levels,
+)
 from semveil.methods.registry import image_methods, load_method
 from semveil.methods.release import ImageMethod
 from semveil.privacy.certificate import Certificate
@@ -40,7 +50,11 @@ def test_every_baseline_is_a_method(method: ImageMethod) -> None:
     assert bool(release.images.isfinite().all())
     certificate = method.certificate(next(release.singles()))
     assert Certificate.from_json(certificate.to_json()) == certificate
-    assert (certificate.method, certificate.guarantee, certificate.images) == (method.name, release.guarantee, 1)
+    assert (certificate.method, certificate.guarantee, certificate.images) == (
+        method.name,
+        release.guarantee,
+        1,
+    )
     noisy = certificate.mechanism is not None
     assert (certificate.scale is not None) == noisy
     assert release.guarantee.basis == (Basis.PROVED if noisy else Basis.NONE)
@@ -72,8 +86,12 @@ def test_blur_is_a_convolution_with_a_gaussian() -> None:
     sigma, images = 2.0, photos(1)
     x = np.arange(-8, 9)
     kernel = norm.pdf(x, scale=sigma) / norm.pdf(x, scale=sigma).sum()
-    expected = convolve1d(convolve1d(images.double().numpy(), kernel, axis=2, mode="nearest"), kernel, axis=3, mode="nearest")
-    assert torch.allclose(Blur(sigma=sigma).protect(images).images, torch.from_numpy(expected).float(), atol=1e-6)
+    expected = convolve1d(
+        convolve1d(images.double().numpy(), kernel, axis=2, mode="nearest"), kernel, axis=3, mode="nearest"
+    )
+    assert torch.allclose(
+        Blur(sigma=sigma).protect(images).images, torch.from_numpy(expected).float(), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(("side", "block"), [(32, 8), (32, 5)])
@@ -84,7 +102,9 @@ def test_mosaic_is_the_mean_of_each_cell(side: int, block: int) -> None:
     means = block_reduce(images[0, :, :whole, :whole].numpy(), (1, block, block), np.mean)
     assert np.allclose(got[0, :, :whole:block, :whole:block], means)
     if whole < side:  # the cells at the edge are smaller
-        assert np.allclose(got[0, :, whole:, 0], images[0, :, whole:, :block].mean((1, 2), keepdim=True)[..., 0])
+        assert np.allclose(
+            got[0, :, whole:, 0], images[0, :, whole:, :block].mean((1, 2), keepdim=True)[..., 0]
+        )
 
 
 def test_levels_are_exact() -> None:

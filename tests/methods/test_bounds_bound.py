@@ -61,6 +61,7 @@ def test_attributes_with_a_budget_rest_on_the_bounds_of_their_gallery() -> None:
     assert method.certificate(method.protect(torch.zeros(1, 3, 4, 4))).bounds_hash is None
     method.look = LatentDP(MODEL, mechanism="exponential")
     release = replace(
-        method.protect(torch.zeros(1, 3, 4, 4), rng=torch.Generator().manual_seed(0)), guarantee=method.guarantee()
+        method.protect(torch.zeros(1, 3, 4, 4), rng=torch.Generator().manual_seed(0)),
+        guarantee=method.guarantee(),
     )
     assert method.certificate(release).bounds_hash == MODEL.bounds().digest

@@ -36,25 +36,38 @@ def keyed(authenticated=True):
     )  # fmt: skip
     claim = Guarantee(0.0, "the private codes", Basis.COMPUTATIONAL, delta=1e-9, not_covered=CLEAR)
     return message(
-        protection="rotation", calibration=None, nominal_epsilon=None, pair_hash=None, keyed=part, guarantee=claim.as_dict()
+        protection="rotation",
+        calibration=None,
+        nominal_epsilon=None,
+        pair_hash=None,
+        keyed=part,
+        guarantee=claim.as_dict(),
     )
 
 
 def test_genuine_noise_is_described_so_that_epsilon_can_be_computed_again():
     calibration = CALIBRATIONS["corrected"](10.0, BOX, perturbed=12, total=24)
     method = noisy(Laplace(calibration.scale), calibration.sensitivity)
-    claim = method.protector.release.guarantee(calibration.sensitivity, covers="the private codes", not_covered=CLEAR)
+    claim = method.protector.release.guarantee(
+        calibration.sensitivity, covers="the private codes", not_covered=CLEAR
+    )
     made = certificate_of(message(protection="laplace", pair_hash=None, guarantee=claim.as_dict()), method)
     assert made.guarantee == claim
     assert made.sensitivity.value / made.scale == pytest.approx(made.guarantee.epsilon)
-    assert (made.mechanism, made.grid_step, made.bounds.source) == ("laplace", method.protector.release.step, BOX.source)
+    assert (made.mechanism, made.grid_step, made.bounds.source) == (
+        "laplace",
+        method.protector.release.step,
+        BOX.source,
+    )
     assert (made.bounds.lower, made.bounds.upper, made.private_codes) == (BOX.lower, BOX.upper, (0, 2))
     assert Caveat.CODES_IN_CLEAR in made.caveats
 
 
 def test_simulated_noise_lies_on_no_grid():
     calibration = CALIBRATIONS["corrected"](10.0, BOX, perturbed=12, total=24)
-    claim = Laplace(calibration.scale).guarantee(calibration.sensitivity, covers="the private codes", not_covered=CLEAR)
+    claim = Laplace(calibration.scale).guarantee(
+        calibration.sensitivity, covers="the private codes", not_covered=CLEAR
+    )
     made = certificate_of(
         message(protection="laplace", pair_hash=None, guarantee=claim.as_dict()),
         noisy(Laplace(calibration.scale), calibration.sensitivity),
@@ -65,8 +78,16 @@ def test_simulated_noise_lies_on_no_grid():
 def test_budgets_by_part_have_no_single_scale():
     plan = part_budget({"skin": 5.0, "eyes": 3.0, "shared": 2.0}, BOX, 6)
     method = noisy(plan.mechanism, plan.sensitivity, plan.epsilons)
-    claim = method.protector.release.guarantee(plan.sensitivity, covers="the private codes", not_covered=CLEAR)
-    sent = message(protection="laplace", calibration=None, nominal_epsilon=10.0, pair_hash=None, guarantee=claim.as_dict())
+    claim = method.protector.release.guarantee(
+        plan.sensitivity, covers="the private codes", not_covered=CLEAR
+    )
+    sent = message(
+        protection="laplace",
+        calibration=None,
+        nominal_epsilon=10.0,
+        pair_hash=None,
+        guarantee=claim.as_dict(),
+    )
     made = certificate_of(sent, method)
     assert dict(made.part_budgets) == plan.epsilons
     assert made.scale is None and made.sensitivity.norm == "l1"
@@ -86,7 +107,9 @@ def test_a_keyed_message_has_no_secret_and_no_nonce_in_its_certificate():
 @pytest.mark.parametrize("epsilon", [None, 2.0])
 def test_keyed_noise_is_described_too(epsilon):
     protection = Modulo(BOX, (2, 6), epsilon=epsilon or 0.0)
-    method = SimpleNamespace(model=SimpleNamespace(box=BOX), protector=SimpleNamespace(protection=protection), budget=None)
+    method = SimpleNamespace(
+        model=SimpleNamespace(box=BOX), protector=SimpleNamespace(protection=protection), budget=None
+    )
     sent = replace(keyed(), protection="modulo")
     made = certificate_of(sent, method)
     assert (made.mechanism, made.grid_step) == ("modulo", protection.step)
@@ -106,9 +129,17 @@ def test_all_parties_number_a_release_alike_and_two_releases_apart():
 
 
 def test_an_unprotected_message_names_no_private_codes_in_clear():
-    claim = Guarantee.none("nothing", reason="the latents are sent as they are", not_covered=("the whole photo",))
+    claim = Guarantee.none(
+        "nothing", reason="the latents are sent as they are", not_covered=("the whole photo",)
+    )
     made = certificate_of(
-        message(protection="none", calibration=None, nominal_epsilon=None, pair_hash=None, guarantee=claim.as_dict())
+        message(
+            protection="none",
+            calibration=None,
+            nominal_epsilon=None,
+            pair_hash=None,
+            guarantee=claim.as_dict(),
+        )
     )
     assert made.caveats == (Caveat.REPEATED_RELEASES,) and made.mechanism is None
 

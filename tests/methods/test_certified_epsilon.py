@@ -36,13 +36,21 @@ IMAGES: Mapping[str, tuple[Maker, float]] = {  # the method, and how many draws 
     "latent-dp": (lambda: LatentDP(LatentModel.example(), epsilon=3.0), 1),
     "latent-dp weights": (lambda: LatentDP(LatentModel.example(), epsilon=3.0, weights="least-variance"), 1),
     "latent-dp budget": (lambda: LatentDP(LatentModel.example(), budget="red=1,green-blue=2"), 1),
-    "latent-dp exponential": (lambda: LatentDP(LatentModel.example(), epsilon=3.0, mechanism="exponential", gallery=5), 1),
+    "latent-dp exponential": (
+        lambda: LatentDP(LatentModel.example(), epsilon=3.0, mechanism="exponential", gallery=5),
+        1,
+    ),
     **{
-        f"identity-dp {name}": (lambda name=name: IdentityDP(IdentityModel.example(), epsilon=3.0, mechanism=name), 1)
+        f"identity-dp {name}": (
+            lambda name=name: IdentityDP(IdentityModel.example(), epsilon=3.0, mechanism=name),
+            1,
+        )
         for name in SPHERE_MECHANISMS
     },
     "identity-dp as published": (
-        lambda: IdentityDP(IdentityModel.example(), epsilon=3.0, calibration="as_published", observed_sensitivity=1.0),
+        lambda: IdentityDP(
+            IdentityModel.example(), epsilon=3.0, calibration="as_published", observed_sensitivity=1.0
+        ),
         1,
     ),
     "noise-image": (lambda: NoiseImage(NoiseImageModel.example(), epsilon=3.0), 1),
@@ -53,12 +61,16 @@ IMAGES: Mapping[str, tuple[Maker, float]] = {  # the method, and how many draws 
 
 
 def claims_what_was_drawn(certificate: Certificate, draws: float = 1) -> bool:
-    """Epsilon follows from scale and sensitivity where both are stated, and else is the budget that was asked for."""
+    """Epsilon follows from scale and sensitivity where both are stated, and else is the budget that was asked
+    for.
+    """
     claim, scale, sensitivity = certificate.guarantee, certificate.scale, certificate.sensitivity
     assert claim.epsilon is not None
     if certificate.mechanism == "gaussian":
         assert scale is not None and sensitivity is not None
-        return gaussian_delta(claim.epsilon, scale / sensitivity.value) == pytest.approx(claim.delta, rel=1e-3)
+        return gaussian_delta(claim.epsilon, scale / sensitivity.value) == pytest.approx(
+            claim.delta, rel=1e-3
+        )
     if scale is not None and sensitivity is not None:
         expected = draws * sensitivity.value / scale
     else:
@@ -81,8 +93,13 @@ def method_claim(method: Any, release: Any) -> Any:
 
 
 def halved(certificate: Certificate) -> Certificate:
-    claim, parts = certificate.guarantee, {part: epsilon / 2 for part, epsilon in certificate.part_budgets.items()}
-    return replace(certificate, guarantee=replace(claim, epsilon=(claim.epsilon or 0.0) / 2), part_budgets=parts)
+    claim, parts = (
+        certificate.guarantee,
+        {part: epsilon / 2 for part, epsilon in certificate.part_budgets.items()},
+    )
+    return replace(
+        certificate, guarantee=replace(claim, epsilon=(claim.epsilon or 0.0) / 2), part_budgets=parts
+    )
 
 
 @pytest.mark.parametrize("name", list(IMAGES))
@@ -93,7 +110,9 @@ def test_epsilon_follows_from_the_noise(name: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("name", list(IMAGES))
-def test_a_method_that_certifies_half_its_epsilon_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_that_certifies_half_its_epsilon_is_noticed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kind = type(IMAGES[name][0]())
     honest = kind.certificate
     monkeypatch.setattr(kind, "certificate", lambda self, release: halved(honest(self, release)))

@@ -29,7 +29,10 @@ CROP = Part(Kind.CROP)
 
 def claims() -> dict[str, tuple[Guarantee, tuple[Part, ...], tuple[Part, ...]]]:
     black = torch.zeros(1, 3, 16, 16)
-    identity, attributes = Part(Kind.IDENTITY, IDENTITY.digest, size=4), Part(Kind.ATTRIBUTES, IDENTITY.digest)
+    identity, attributes = (
+        Part(Kind.IDENTITY, IDENTITY.digest, size=4),
+        Part(Kind.ATTRIBUTES, IDENTITY.digest),
+    )
     first, others = replace(CODES, codes=(0,)), replace(CODES, codes=(1, 2))
     vectors = Part(Kind.SINGULAR_VECTORS)
     return {
@@ -39,9 +42,17 @@ def claims() -> dict[str, tuple[Guarantee, tuple[Part, ...], tuple[Part, ...]]]:
         "dp-image": (DPImage(LATENT).guarantee(), (CODES,), ()),
         "dp-image, identity": (DPImage(LATENT, styles="identity").guarantee(), (first,), (others,)),
         "identity-dp": (IdentityDP(IDENTITY).guarantee(), (identity,), (attributes,)),
-        "identity-dp, coarse": (IdentityDP(IDENTITY, attribute_side=2).guarantee(), (identity,), (attributes,)),
+        "identity-dp, coarse": (
+            IdentityDP(IDENTITY, attribute_side=2).guarantee(),
+            (identity,),
+            (attributes,),
+        ),
         "noise-image": (NoiseImage(NoiseImageModel.example()).guarantee(), (Part(Kind.PICTURE),), ()),
-        "noise-image, noise": (NoiseImage(NoiseImageModel.example(), epsilon=1.0).guarantee(), (Part(Kind.PICTURE),), ()),
+        "noise-image, noise": (
+            NoiseImage(NoiseImageModel.example(), epsilon=1.0).guarantee(),
+            (Part(Kind.PICTURE),),
+            (),
+        ),
         "blur": (Blur().protect(black).guarantee, (CROP,), ()),
         "mosaic": (Mosaic().protect(black).guarantee, (CROP,), ()),
         "pixel-noise": (PixelNoise().protect(black).guarantee, (CROP,), ()),
@@ -72,8 +83,12 @@ def test_dp_semcom_names_its_codes(tiny_model_folder) -> None:
 
 
 def test_what_is_pasted_back_of_a_crop_is_its_face() -> None:
-    claim = post_process(only_the_face(DPPix(block=8).protect(torch.zeros(1, 3, 16, 16)).guarantee), "x", also_reads=AROUND)
-    assert [part.kind for part in claim.coverage.covered] == [Kind.FACE] and "loss is at most 0.5" in claim.covers
+    claim = post_process(
+        only_the_face(DPPix(block=8).protect(torch.zeros(1, 3, 16, 16)).guarantee), "x", also_reads=AROUND
+    )
+    assert [part.kind for part in claim.coverage.covered] == [
+        Kind.FACE
+    ] and "loss is at most 0.5" in claim.covers
     assert claim.coverage.clear == AROUND
     codes = post_process(only_the_face(LatentDP(LATENT).guarantee()), "x", also_reads=AROUND)
     assert codes.coverage.covered == (CODES,)
@@ -82,16 +97,28 @@ def test_what_is_pasted_back_of_a_crop_is_its_face() -> None:
 @pytest.mark.parametrize("method", [DPSemCom, NoiseImage, PixelNoise], ids=lambda kind: kind.name)
 def test_gaussian_claims_keep_sensitivity_and_sigma(method, tiny_model_folder) -> None:
     if method is DPSemCom:
-        made = DPSemCom(load_model(str(tiny_model_folder)), protection="gaussian", private_codes=range(28), epsilon=1.0)
+        made = DPSemCom(
+            load_model(str(tiny_model_folder)), protection="gaussian", private_codes=range(28), epsilon=1.0
+        )
         law, distance, claim = made.protector.mechanism, made.protector.sensitivity, made.guarantee()
     elif method is NoiseImage:
         converting = NoiseImage(NoiseImageModel.example(), epsilon=1.0)
         assert converting.noise is not None
-        law, distance, claim = converting.noise.mechanism, converting.noise.sensitivity, converting.guarantee()
+        law, distance, claim = (
+            converting.noise.mechanism,
+            converting.noise.sensitivity,
+            converting.guarantee(),
+        )
     else:
         release = PixelNoise(sigma=49.0).protect(torch.zeros(1, 3, 16, 16))
         claim, certificate = release.guarantee, PixelNoise(sigma=49.0).certificate(release)
         assert claim.gaussian is not None
-        assert (claim.gaussian.sensitivity, claim.gaussian.sigma) == (certificate.sensitivity.value, certificate.scale)
+        assert (claim.gaussian.sensitivity, claim.gaussian.sigma) == (
+            certificate.sensitivity.value,
+            certificate.scale,
+        )
         return
-    assert claim.gaussian is not None and (claim.gaussian.sensitivity, claim.gaussian.sigma) == (distance.value, law.sigma)
+    assert claim.gaussian is not None and (claim.gaussian.sensitivity, claim.gaussian.sigma) == (
+        distance.value,
+        law.sigma,
+    )

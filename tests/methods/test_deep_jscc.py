@@ -85,7 +85,9 @@ def test_bob_sees_the_photo_with_and_without_a_key_and_eve_without_only(model: D
 
 
 def test_eves_attack_it_as_any_link(model: DeepJSCCModel) -> None:
-    """One who knows other photos reads unprotected latents and learns nothing under a key; whoever steals it reads all."""
+    """One who knows other photos reads unprotected latents and learns nothing under a key; whoever steals it
+    reads all.
+    """
     rng, found = torch.Generator().manual_seed(2), {}
     for name in ("none", "rotation"):
         link = DeepJSCCLink(model, protection=name)
@@ -93,7 +95,12 @@ def test_eves_attack_it_as_any_link(model: DeepJSCCModel) -> None:
         sent = link.send_codes(codes)
         traffic = Traffic.of(link, codes, shots=1, known=model.public_latents(150, rng=rng))
         eve = listen(
-            link, over_the_air(sent, 20.0, rng), traffic, snr_db=20.0, latents=model.public_latents(150, rng=rng), rng=rng
+            link,
+            over_the_air(sent, 20.0, rng),
+            traffic,
+            snr_db=20.0,
+            latents=model.public_latents(150, rng=rng),
+            rng=rng,
         )
         for attack in attacks_on(link, sent, eve, (Linear.name, "stolen", "glass-box")):
             guess = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
@@ -121,7 +128,10 @@ def test_foreign_files_are_refused(tmp_path: Path, model: DeepJSCCModel) -> None
     with pytest.raises(BadCheckpoint):
         load_deep_jscc(tmp_path / "no.safetensors")
     save_deep_jscc(
-        tmp_path / "a.safetensors", model.network, model.public_latents(40, rng=torch.Generator().manual_seed(0)), {}
+        tmp_path / "a.safetensors",
+        model.network,
+        model.public_latents(40, rng=torch.Generator().manual_seed(0)),
+        {},
     )
     assert load_deep_jscc(tmp_path / "a.safetensors").latent_shape == (12, 16)
     write_pair(tmp_path / "pair.safetensors", LinearPair(pair_settings(load_model())))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models and methods on another device or in another precision: what they make lies there, and the numbers stay."""
+"""Models and methods on another device or in another precision: what they make lies there, and the numbers
+stay.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,7 +54,9 @@ def fresh_identity_model() -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         recogniser = IdentityEncoder(
-            IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
+            IdentityEncoderConfig(
+                size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6
+            )
         )
         encoder = AttributeEncoder(AttributeEncoderConfig(32, (8, 8)))
         fusion = FusionGenerator(FusionConfig(6, encoder.config.channels, (8, 8, 8), encoder.config.sides[0]))
@@ -62,9 +66,13 @@ def fresh_identity_model() -> Any:
 
 METHODS: dict[str, Callable[[FaceModel], Any]] = {
     "dp-image": lambda model: DPImage(from_face_model(model), scale=0.5),
-    "dp-image, best of two": lambda model: DPImage(from_face_model(model), scale=0.5, styles="identity", clip=10.0),
+    "dp-image, best of two": lambda model: DPImage(
+        from_face_model(model), scale=0.5, styles="identity", clip=10.0
+    ),
     "latent-dp": lambda model: LatentDP(from_face_model(model), epsilon=100.0),
-    "latent-dp, exponential": lambda model: LatentDP(from_face_model(model), mechanism="exponential", gallery=8),
+    "latent-dp, exponential": lambda model: LatentDP(
+        from_face_model(model), mechanism="exponential", gallery=8
+    ),
     "identity-dp": lambda model: IdentityDP(fresh_identity_model()),
     "noise-image": lambda model: NoiseImage(NoiseImageModel.example()),
     "noise-image, private": lambda model: NoiseImage(NoiseImageModel.example(), epsilon=20.0),
@@ -73,14 +81,18 @@ METHODS: dict[str, Callable[[FaceModel], Any]] = {
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("seeded", [True, False])
-def test_a_method_makes_pictures_where_its_networks_are(name: str, seeded: bool, model: FaceModel, there: torch.device) -> None:
+def test_a_method_makes_pictures_where_its_networks_are(
+    name: str, seeded: bool, model: FaceModel, there: torch.device
+) -> None:
     here = METHODS[name](model)
     away = here.to(there)
     assert away is not here
     made = away.protect(photos(here.size), rng=rng() if seeded else None)
     assert isinstance(made.images, Pretended) and made.images.device == there
     if seeded:
-        torch.testing.assert_close(made.images.cpu(), here.protect(photos(here.size), rng=rng()).images, atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            made.images.cpu(), here.protect(photos(here.size), rng=rng()).images, atol=1e-4, rtol=0
+        )
     assert to_pixels(made.images).shape == (2, here.size, here.size, 3)
     assert away.certificate(made).to_json() and away.model_digest == here.model_digest
 
@@ -90,7 +102,9 @@ def test_a_method_in_double_precision_is_the_same_method(name: str, model: FaceM
     here = METHODS[name](model)
     exact = here.to(dtype=torch.float64).protect(photos(here.size), rng=rng()).images
     assert exact.dtype == torch.float64
-    torch.testing.assert_close(exact.float(), here.protect(photos(here.size), rng=rng()).images, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        exact.float(), here.protect(photos(here.size), rng=rng()).images, atol=1e-3, rtol=0
+    )
     with pytest.raises(ValueError, match="float16"):
         here.to(dtype=torch.float16)
 
@@ -115,7 +129,9 @@ def test_the_link_runs_where_its_networks_are(protection: str, model: FaceModel,
     if protection != "laplace":  # whose noise is new each time
         torch.testing.assert_close(received.cpu(), here.receive(here.send_codes(codes)), atol=1e-3, rtol=0)
     result = away.transmit(photos(model.size), run=5)
-    assert {getattr(result, name).device for name in ("source", "inverted", "direct", "bob", "eve")} == {there}
+    assert {getattr(result, name).device for name in ("source", "inverted", "direct", "bob", "eve")} == {
+        there
+    }
 
 
 def test_a_model_moves_as_a_copy_and_draws_the_same_faces(model: FaceModel, there: torch.device) -> None:
@@ -123,7 +139,9 @@ def test_a_model_moves_as_a_copy_and_draws_the_same_faces(model: FaceModel, ther
     assert (away.device, model.device.type, away.digest) == (there, "cpu", model.digest)
     assert away.to(there) is away and model.to() is model
     torch.testing.assert_close(away.public_latents(3, rng=rng()).cpu(), model.public_latents(3, rng=rng()))
-    torch.testing.assert_close(away.random_faces(3, rng=rng()).cpu(), model.random_faces(3, rng=rng()), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        away.random_faces(3, rng=rng()).cpu(), model.random_faces(3, rng=rng()), atol=1e-5, rtol=0
+    )
     assert away.with_measured_box().box.lower == model.with_measured_box().box.lower
 
 

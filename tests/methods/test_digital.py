@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digital messages: opened whole by the key's holder, of one length for all photos, and refused when anything is altered."""
+"""Digital messages: opened whole by the key's holder, of one length for all photos, and refused when anything
+is altered.
+"""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from semveil.channels import DigitalMessage, KeyedPart, MessageError, digital_bytes, is_digital, read_digital, read_message
+from semveil.channels import (
+    DigitalMessage,
+    KeyedPart,
+    MessageError,
+    digital_bytes,
+    is_digital,
+    read_digital,
+    read_message,
+)
 from semveil.core.errors import KeyProblem
 from semveil.methods import digital
 from semveil.methods.digital import digital_certificate, open_codes, seal_codes
@@ -41,7 +51,9 @@ def test_the_key_opens_it_from_a_file(model: FaceModel, codes: torch.Tensor, tmp
 
 def test_its_length_says_nothing_of_the_photo(model: FaceModel, codes: torch.Tensor) -> None:
     extremes = torch.stack([torch.zeros(28, 64), torch.full((28, 64), 9.0)])
-    assert len(digital_bytes(seal_codes(codes, model, KEY))) == len(digital_bytes(seal_codes(extremes, model, KEY)))
+    assert len(digital_bytes(seal_codes(codes, model, KEY))) == len(
+        digital_bytes(seal_codes(extremes, model, KEY))
+    )
     again = [seal_codes(codes, model, KEY) for _ in range(2)]
     assert again[0].keyed.sealed != again[1].keyed.sealed  # a new nonce each time
 
@@ -87,7 +99,9 @@ def test_sizes_and_models_that_do_not_fit(model: FaceModel, codes: torch.Tensor,
 def test_a_text_that_opens_under_several_keys_is_refused(
     model: FaceModel, codes: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such texts exist for this cipher; they decrypt to what nobody chose, so the zeros at the start are missing."""
+    """Such texts exist for this cipher; they decrypt to what nobody chose, so the zeros at the start are
+    missing.
+    """
     with monkeypatch.context() as patch:
         patch.setattr(digital, "COMMITMENT", bytes([1] * 16))
         message = seal_codes(codes, model, KEY, size=100)
@@ -103,7 +117,9 @@ def test_damaged_files_and_headers(model: FaceModel, codes: torch.Tensor, tmp_pa
         with pytest.raises(MessageError):
             read_digital(path)
     part = message.keyed
-    unsealed = KeyedPart(nonce=part.nonce, source=part.source, parameters={}, sealed=part.sealed, authenticated=False)
+    unsealed = KeyedPart(
+        nonce=part.nonce, source=part.source, parameters={}, sealed=part.sealed, authenticated=False
+    )
     for changes in (
         {"images": 0}, {"images": True}, {"image_bytes": -1}, {"method": ""}, {"method": 5}, {"model_hash": "zz"},
         {"model_hash": 7},
@@ -116,7 +132,11 @@ def test_damaged_files_and_headers(model: FaceModel, codes: torch.Tensor, tmp_pa
 def test_the_certificate(model: FaceModel, codes: torch.Tensor) -> None:
     message = seal_codes(codes, model, KEY)
     made = digital_certificate(message, model, perceptual="none")
-    assert (made.guarantee.epsilon, made.guarantee.delta, made.guarantee.basis) == (0.0, 0.0, Basis.COMPUTATIONAL)
+    assert (made.guarantee.epsilon, made.guarantee.delta, made.guarantee.basis) == (
+        0.0,
+        0.0,
+        Basis.COMPUTATIONAL,
+    )
     assert not made.guarantee.not_covered and made.images == 2
     assert Caveat.KEY in made.caveats and Caveat.MALLEABLE not in made.caveats
     assert digital_certificate(message).release_id == made.release_id

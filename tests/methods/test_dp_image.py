@@ -105,7 +105,9 @@ def test_draws_until_accepted_are_accepted_and_cost_two(monkeypatch: pytest.Monk
     assert not all(map(brighter, plain.images))
 
 
-def test_a_test_that_nothing_passes_is_refused_instead_of_drawn_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_that_nothing_passes_is_refused_instead_of_drawn_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     always(monkeypatch, False)
     with pytest.raises(ValueError, match="accepts none of 24 public faces"):
         DPImage(MODEL, accept="face", draws=0).protect(torch.zeros(1, 3, 2, 2))
@@ -140,7 +142,13 @@ def test_photos_of_another_size_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"styles": "identity"}, {"sensitivity": "observed"}, {"sensitivity": "metric"}, {"clip": 25.0, "epsilon": 3.0}],
+    [
+        {},
+        {"styles": "identity"},
+        {"sensitivity": "observed"},
+        {"sensitivity": "metric"},
+        {"clip": 25.0, "epsilon": 3.0},
+    ],
 )
 def test_certificates_say_what_was_done(options: dict) -> None:
     method = DPImage(MODEL, **options)

@@ -40,7 +40,10 @@ def counted(draws: int, accepts: Callable[[int], bool]) -> list[int]:
 @pytest.mark.parametrize("draws", [2, 3, 7])
 def test_no_photo_gets_more_draws_than_are_paid_for(draws: int) -> None:
     assert counted(draws, lambda done: False) == [draws] * 4
-    assert DPImage(LatentModel.example(), scale=4.0, accept="face", draws=draws).guarantee().epsilon == draws * 9.0
+    assert (
+        DPImage(LatentModel.example(), scale=4.0, accept="face", draws=draws).guarantee().epsilon
+        == draws * 9.0
+    )
 
 
 def test_drawing_ends_with_the_first_that_is_accepted() -> None:

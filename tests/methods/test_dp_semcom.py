@@ -58,7 +58,9 @@ def test_channel_error_per_code_is_what_the_snr_says(model):
     method = DPSemCom(model, protection="none")
     codes = torch.randn(400, 28, 8, generator=torch.Generator().manual_seed(3)).clamp(-2, 2)
     sent = method.send_codes(codes)
-    noise = torch.complex(*(torch.randn(2, *sent.symbols.shape, generator=torch.Generator().manual_seed(4)) * 0.5**0.5))
+    noise = torch.complex(
+        *(torch.randn(2, *sent.symbols.shape, generator=torch.Generator().manual_seed(4)) * 0.5**0.5)
+    )
     received = method.heard_codes(Transmission(sent.symbols + 0.1 * noise, sent.gains, sent.guarantee))
     expected = 0.1 * codes.square().mean((1, 2)).sqrt()
     ratio = (received - codes).square().mean((1, 2)).sqrt() / expected
@@ -68,19 +70,25 @@ def test_channel_error_per_code_is_what_the_snr_says(model):
 def test_only_private_codes_change(model):
     method = DPSemCom(model, epsilon=1.0, protection="laplace")
     codes = torch.randn(2, 28, 8, generator=torch.Generator().manual_seed(5))
-    change = method.heard_codes(method.send_codes(codes, rng=torch.Generator().manual_seed(6))) - model.box.clip(codes)
+    change = method.heard_codes(
+        method.send_codes(codes, rng=torch.Generator().manual_seed(6))
+    ) - model.box.clip(codes)
     changed = (change.abs() > 1e-3).any(2).any(0)
     assert changed.nonzero().flatten().tolist() == list(PRIVATE_CODES)
 
 
 @pytest.mark.parametrize("calibration", ["as_published", "corrected"])
 def test_laplace_noise_has_the_scale_of_its_calibration(model, calibration):
-    """Mean |noise| of n draws estimates the scale with relative standard error 1 / sqrt(n); a halved scale is told apart."""
+    """Mean |noise| of n draws estimates the scale with relative standard error 1 / sqrt(n); a halved scale is
+    told apart.
+    """
     method = DPSemCom(model, epsilon=2.0, calibration=calibration, protection="laplace")
     width = model.box.upper - model.box.lower
     scale = {"as_published": width * (28 * 8) ** 0.5 / 2, "corrected": width * 7 * 8 / 2}[calibration]
     codes = torch.zeros(500, 28, 8)
-    noise = method.heard_codes(method.send_codes(codes, rng=torch.Generator().manual_seed(7)))[:, list(PRIVATE_CODES)]
+    noise = method.heard_codes(method.send_codes(codes, rng=torch.Generator().manual_seed(7)))[
+        :, list(PRIVATE_CODES)
+    ]
     tolerance = 5 / noise.numel() ** 0.5
     assert float(noise.abs().mean()) == pytest.approx(scale, rel=tolerance)
     assert float(noise.abs().mean()) / 2 != pytest.approx(scale, rel=tolerance)
@@ -88,7 +96,8 @@ def test_laplace_noise_has_the_scale_of_its_calibration(model, calibration):
 
 def test_guarantees_claim_no_more_than_holds(model):
     nothing, trained = (
-        DPSemCom(model, protection=p, pair=q).guarantee() for p, q in (("none", None), ("nn", identity_pair(model)))
+        DPSemCom(model, protection=p, pair=q).guarantee()
+        for p, q in (("none", None), ("nn", identity_pair(model)))
     )
     noise = DPSemCom(model, epsilon=3.0, calibration="corrected", protection="laplace").guarantee()
     assert nothing.epsilon is None and trained.epsilon is None
@@ -96,7 +105,9 @@ def test_guarantees_claim_no_more_than_holds(model):
     assert "deterministic" in trained.summary()
     assert noise.epsilon == pytest.approx(3.0) and noise.basis == Basis.PROVED
     assert noise.whole_record_epsilon is None  # the common codes are in clear
-    everything = DPSemCom(model, epsilon=3.0, calibration="corrected", protection="laplace", private_codes=range(28))
+    everything = DPSemCom(
+        model, epsilon=3.0, calibration="corrected", protection="laplace", private_codes=range(28)
+    )
     assert everything.guarantee().whole_record_epsilon == pytest.approx(3.0)
 
 
@@ -121,7 +132,8 @@ def test_a_budget_by_part_protects_its_parts_and_adds_up(model):
     assert method.guarantee().epsilon == pytest.approx(10.0) and method.nominal_epsilon == 10.0
     change = method.heard_codes(method.send_codes(torch.zeros(300, 28, 8))).abs().mean((0, 2))
     width = model.box.upper - model.box.lower
-    expected = [width * 16 / epsilon for epsilon in (2, 5, 3)]  # mean |noise| is the scale: a part's width over its epsilon
+    # mean |noise| is the scale: a part's width over its epsilon
+    expected = [width * 16 / epsilon for epsilon in (2, 5, 3)]
     for codes, scale in zip(((0, 1), (4, 5), (6, 7)), expected, strict=True):
         assert float(change[list(codes)].mean()) == pytest.approx(scale, rel=5 / (300 * 16) ** 0.5)
 
@@ -183,8 +195,12 @@ def test_side_information_is_bound_to_gains_and_guarantee(model):
 
 @pytest.mark.parametrize("authenticate", [True, False])
 @pytest.mark.parametrize("length", [0, 19, 21, 36, 65_536])
-def test_side_information_of_another_length_is_never_tried_with_a_key(model, monkeypatch, authenticate, length):
-    """A long text can be made to open under thousands of passphrases; whether Bob's is one of them must not show."""
+def test_side_information_of_another_length_is_never_tried_with_a_key(
+    model, monkeypatch, authenticate, length
+):
+    """A long text can be made to open under thousands of passphrases; whether Bob's is one of them must not
+    show.
+    """
     alice = DPSemCom(model, authenticate=authenticate, protection="rotation")
     sent = alice.send_codes(torch.ones(1, 28, 8))
     true_length = 4 * 28 + (16 if authenticate else 0)  # a norm for each code, and the tag
@@ -193,7 +209,9 @@ def test_side_information_of_another_length_is_never_tried_with_a_key(model, mon
     tried = []
     for name in ("open", "unmask", "keystream"):
         true = getattr(MessageKeys, name)
-        monkeypatch.setattr(MessageKeys, name, lambda self, *a, true=true, name=name: tried.append(name) or true(self, *a))
+        monkeypatch.setattr(
+            MessageKeys, name, lambda self, *a, true=true, name=name: tried.append(name) or true(self, *a)
+        )
     with pytest.raises(MessageError, match=f"has {true_length} bytes, here are {length}"):
         alice.receive(forged)
     assert tried == []
@@ -226,18 +244,24 @@ def altered(keyed: KeyedPart) -> KeyedPart:
 
 
 def test_the_same_photo_twice_gives_unrelated_signals(model):
-    """Correlation of two messages' private blocks: 56 coordinates, so beyond 5 / sqrt(56) with a chance below 1e-4."""
+    """Correlation of two messages' private blocks: 56 coordinates, so beyond 5 / sqrt(56) with a chance below
+    1e-4.
+    """
     codes = model.public_latents(1, rng=torch.Generator().manual_seed(1))
     private = list(PRIVATE_CODES)
     for options, related in ((KEYED_OPTIONS[0], False), ({"pair": identity_pair(model)}, True)):
         method = DPSemCom(model, **options)
-        first, second = (method.heard_codes(method.send_codes(codes))[:, private].flatten().detach() for _ in range(2))
+        first, second = (
+            method.heard_codes(method.send_codes(codes))[:, private].flatten().detach() for _ in range(2)
+        )
         correlation = float(torch.corrcoef(torch.stack([first, second]))[0, 1])
         assert (abs(correlation) > 5 / 56**0.5) == related
 
 
 def test_gains_tell_nothing_of_the_private_block(model):
-    """With rotation the power sent in the private block is public up to the mask, so the gain follows from the common codes."""
+    """With rotation the power sent in the private block is public up to the mask, so the gain follows from
+    the common codes.
+    """
     method = DPSemCom(model, protection="rotation", private_codes=PRIVATE_CODES)
     codes = torch.full((2, 28, 8), 0.1)
     codes[1, list(PRIVATE_CODES)] = 1.5
@@ -260,7 +284,10 @@ def test_power_and_energy_of_each_code_tell_nothing_of_the_private_block(model):
 
     # a code's energy varies by 2 MASK_DEVIATION / sqrt(8) about, the common ones' through the gain alone
     bound = 6 * 2 * MASK_DEVIATION / math.sqrt(8) * math.sqrt(2 / 60)
-    assert float((ratios(DPSemCom(model, protection="rotation", private_codes=PRIVATE_CODES)) - 1).abs().max()) < bound
+    assert (
+        float((ratios(DPSemCom(model, protection="rotation", private_codes=PRIVATE_CODES)) - 1).abs().max())
+        < bound
+    )
     assert float((ratios(DPSemCom(model, protection="none")) - 1).abs().max()) > 5 * bound
 
 

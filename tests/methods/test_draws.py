@@ -50,7 +50,9 @@ def test_a_look_with_a_budget_is_drawn_once_too() -> None:
     assert drawn.guarantee.whole_record_epsilon == pytest.approx(7.0)
 
 
-@pytest.mark.parametrize("method", [DPImage(LatentModel.example()), PixelNoise(size=2)], ids=["dp-image", "pixel-noise"])
+@pytest.mark.parametrize(
+    "method", [DPImage(LatentModel.example()), PixelNoise(size=2)], ids=["dp-image", "pixel-noise"]
+)
 def test_other_methods_show_the_picture_that_was_drawn(method: DPImage | PixelNoise) -> None:
     drawn = draw_once(method, faces(1, 2))
     shown = show_draw(method, drawn, faces(4, 2))
@@ -64,7 +66,9 @@ def test_who_draws_nothing_says_so() -> None:
 
 @pytest.mark.parametrize("frames", [1, 10, 100])
 def test_an_attacker_who_averages_gains_from_new_draws_alone(frames: int) -> None:
-    """Noise of 12,288 numbers: the standard deviation of a mean of n draws is sigma / sqrt(n), within 4 standard errors."""
+    """Noise of 12,288 numbers: the standard deviation of a mean of n draws is sigma / sqrt(n), within 4
+    standard errors.
+    """
     method, face = PixelNoise(sigma=40.0, size=64), torch.zeros(1, 3, 64, 64)
     rng = torch.Generator().manual_seed(1)
     anew = torch.cat([method.protect(face, rng=rng).images for _ in range(frames)]).mean(0)
@@ -75,7 +79,9 @@ def test_an_attacker_who_averages_gains_from_new_draws_alone(frames: int) -> Non
 
 
 def test_new_identities_average_to_the_persons_own() -> None:
-    """What 100 frames with new draws give an attacker, and one draw in 100 frames does not: the mean points at the person."""
+    """What 100 frames with new draws give an attacker, and one draw in 100 frames does not: the mean points
+    at the person.
+    """
     method = IdentityDP(IdentityModel.example(), epsilon=3.0)
     rng, face = torch.Generator().manual_seed(3), faces(1)
     own = method.identify(face)

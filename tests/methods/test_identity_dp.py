@@ -51,17 +51,23 @@ def test_it_is_a_method_like_the_others() -> None:
     release = method.protect(PHOTOS)
     assert release.images.shape == PHOTOS.shape
     assert release.latents is not None and release.latents.shape == (2, 1, 4)
-    assert torch.equal(release.images, MODEL.fuse(release.latents[:, 0], MODEL.attributes(PHOTOS))), "attributes are kept"
+    assert torch.equal(release.images, MODEL.fuse(release.latents[:, 0], MODEL.attributes(PHOTOS))), (
+        "attributes are kept"
+    )
     assert not torch.equal(release.images, method.protect(PHOTOS).images)
 
 
 def test_without_noise_the_networks_give_the_photo_back() -> None:
-    assert torch.equal(IdentityDP(MODEL).reconstruct(PHOTOS), MODEL.fuse(MODEL.identify(PHOTOS), MODEL.attributes(PHOTOS)))
+    assert torch.equal(
+        IdentityDP(MODEL).reconstruct(PHOTOS), MODEL.fuse(MODEL.identify(PHOTOS), MODEL.attributes(PHOTOS))
+    )
 
 
 @pytest.mark.parametrize("repel", [False, True])
 @pytest.mark.parametrize("name", list(SPHERE_MECHANISMS))
-def test_new_identities_keep_the_cosine_of_the_law_and_repelled_ones_its_opposite(name: str, repel: bool) -> None:
+def test_new_identities_keep_the_cosine_of_the_law_and_repelled_ones_its_opposite(
+    name: str, repel: bool
+) -> None:
     method = IdentityDP(WIDE, epsilon=20.0, mechanism=name, repel=repel)
     assert method.law is not None
     expected = method.law.cosine_kept()
@@ -102,17 +108,24 @@ def test_the_published_calibration_states_its_true_epsilon() -> None:
 
 def test_eq_11_to_the_letter_keeps_the_length_of_the_noise() -> None:
     """The same noise and the same epsilon as the renormalised law; only the length differs."""
-    literal, divided = (IdentityDP(WIDE, epsilon=2.0, renormalise=keep, **PUBLISHED) for keep in (False, True))  # type: ignore[arg-type]
+    literal, divided = (
+        IdentityDP(WIDE, epsilon=2.0, renormalise=keep, **PUBLISHED) for keep in (False, True)
+    )  # type: ignore[arg-type]
     centres = pole(500)
     made, unit = (method.perturb(centres, rng=rng(3)) for method in (literal, divided))
     lengths = made.norm(dim=1)
     error = 4 * float(lengths.std()) / 500**0.5
     assert lengths.square().mean().sqrt().item() == pytest.approx((1 + 2 * D * 5.0**2) ** 0.5, abs=error)
-    assert torch.allclose(made / lengths[:, None], unit, atol=1e-5) and torch.allclose(unit.norm(dim=1), torch.ones(500))
+    assert torch.allclose(made / lengths[:, None], unit, atol=1e-5) and torch.allclose(
+        unit.norm(dim=1), torch.ones(500)
+    )
     assert literal.guarantee().epsilon == divided.guarantee().epsilon
     released = literal.perturb(centres)
     step = literal.law.step  # type: ignore[union-attr]
-    assert torch.equal((released.double() / step).round() * step, released.double()) and released.norm(dim=1).min() > 10
+    assert (
+        torch.equal((released.double() / step).round() * step, released.double())
+        and released.norm(dim=1).min() > 10
+    )
     photos = torch.rand(2, 3, 4, 4, generator=rng()) * 2 - 1
     small = IdentityDP(MODEL, mechanism="laplace", renormalise=False)
     made_of = small.certificate(small.protect(photos))
@@ -150,7 +163,9 @@ def test_attributes_with_a_budget_come_from_public_faces_alone() -> None:
     method = private_look()
     assert method.look is not None and method.look.gallery is not None
     gallery = method.look.model.synthesize(method.look.gallery)
-    enlarged = torch.nn.functional.interpolate(gallery, size=(4, 4), mode="bilinear", antialias=True).clamp(-1, 1)
+    enlarged = torch.nn.functional.interpolate(gallery, size=(4, 4), mode="bilinear", antialias=True).clamp(
+        -1, 1
+    )
     (seen,) = method.attributes(torch.rand(20, 3, 4, 4, generator=rng()) * 2 - 1)
     gaps = (seen[:, None].float() - enlarged.float()).abs().flatten(2).amax(2)
     assert (gaps.min(1).values < 1e-6).all()
@@ -193,7 +208,15 @@ def test_images_of_another_size_or_with_nan_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"repel": True}, {"mechanism": "laplace"}, {"mechanism": "l2-laplace"}, PUBLISHED, {"attribute_side": 2}]
+    "options",
+    [
+        {},
+        {"repel": True},
+        {"mechanism": "laplace"},
+        {"mechanism": "l2-laplace"},
+        PUBLISHED,
+        {"attribute_side": 2},
+    ],
 )
 def test_certificates_say_what_was_done(options: dict) -> None:
     method = IdentityDP(MODEL, **options)
@@ -204,13 +227,18 @@ def test_certificates_say_what_was_done(options: dict) -> None:
     noisy = "laplace" in made.protection
     assert (made.sensitivity is not None) == (made.scale is not None) == noisy
     text = " ".join(explain(made))
-    assert "part of the photo is protected" in text and "no finite epsilon holds for the photo as a whole" in text
+    assert (
+        "part of the photo is protected" in text
+        and "no finite epsilon holds for the photo as a whole" in text
+    )
     simulated = method.certificate(method.protect(PHOTOS, rng=rng()))
     assert simulated.guarantee.basis == Basis.SIMULATION and simulated.grid_step is None
 
 
 def test_epsilon_bounds_what_one_new_identity_tells_of_two_photos() -> None:
-    """PrivUnit's cap around one of two opposite vectors: hit e^epsilon times as often from there, and no more."""
+    """PrivUnit's cap around one of two opposite vectors: hit e^epsilon times as often from there, and no
+    more.
+    """
     method, count, epsilon = IdentityDP(WIDE, epsilon=1.0, mechanism="privunit"), 40_000, 1.0
     hits = [
         int((method.perturb(centre, rng=rng(seed))[:, 0] >= method.law.threshold).sum())  # type: ignore[union-attr]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latents as bytes: the length asked for, the step that fits, the law that scipy has, whatever the latents are."""
+"""Latents as bytes: the length asked for, the step that fits, the law that scipy has, whatever the latents
+are.
+"""
 
 from dataclasses import replace
 
@@ -47,16 +49,22 @@ def test_the_error_is_within_half_a_step(model: FaceModel, size: int) -> None:
 
 
 def test_the_rate_is_near_the_entropy_of_the_prior(model: FaceModel) -> None:
-    """Against the quantised law's differential entropy; a codec without the prior's scales would need .3 bits more."""
+    """Against the quantised law's differential entropy; a codec without the prior's scales would need .3 bits
+    more.
+    """
     codec, codes = LatentCodec(model), sample(model, 1)[0]
     data = codec.encode(codes, 1000)
     step = 2.0 ** (-(data[0] + COARSEST) / 8)
     prior = model.prior
     assert prior is not None
-    deviation = (prior.factors.double().square().sum(0) + prior.residual.double().square()).sqrt().flatten().numpy()
-    normal = float(np.mean(stats.norm(scale=deviation).entropy())) / np.log(2) - np.log2(step)  # bits per number
+    deviation = (
+        (prior.factors.double().square().sum(0) + prior.residual.double().square()).sqrt().flatten().numpy()
+    )
+    # bits per number
+    normal = float(np.mean(stats.norm(scale=deviation).entropy())) / np.log(2) - np.log2(step)
     used = 8 * len(data.rstrip(b"\0")) / codes.numel()
-    assert normal - 0.25 < used < normal + 0.1  # a photo is nearer or farther than the average; the law is logistic
+    # a photo is nearer or farther than the average; the law is logistic
+    assert normal - 0.25 < used < normal + 0.1
     flat = np.log2(deviation.mean() / deviation).std()
     assert flat > 0.1  # coordinates do differ
 
@@ -88,7 +96,10 @@ def test_latents_far_from_the_prior_and_models_without_one(model: FaceModel) -> 
 
 def test_numbers_beyond_the_table_are_spelt_out(model: FaceModel) -> None:
     assert model.prior is not None
-    narrow = replace(model, prior=replace(model.prior, factors=0 * model.prior.factors, residual=0.01 * model.prior.residual))
+    narrow = replace(
+        model,
+        prior=replace(model.prior, factors=0 * model.prior.factors, residual=0.01 * model.prior.residual),
+    )
     codec, codes = LatentCodec(narrow), sample(model, 1)[0]
     assert float((codec.decode(codec.encode(codes, 9000)) - codes).abs().max()) < 0.02
 

@@ -49,7 +49,10 @@ def test_noise_between_the_two_clippings_has_each_coordinates_scale(weights: str
     pvalues = [stats.binomtest(int(k), count, p).pvalue for k, p in zip(at_top, expected, strict=True)]
     assert min(pvalues) > FALSE_ALARM
     wrong = 0.5 * np.exp(-2 * (method.sensitivity.values / method.noise.scales).flatten().numpy())
-    assert min(stats.binomtest(int(k), count, p).pvalue for k, p in zip(at_top, wrong, strict=True)) < FALSE_ALARM
+    assert (
+        min(stats.binomtest(int(k), count, p).pvalue for k, p in zip(at_top, wrong, strict=True))
+        < FALSE_ALARM
+    )
 
 
 @pytest.mark.parametrize("share", SHARES)
@@ -119,7 +122,9 @@ class TestGallery:
         assert 0.5 < gaps.max() <= self.METHOD.utility_sensitivity.value
         corners = torch.stack([torch.full((3, 4), -99.0), torch.full((3, 4), 99.0)])
         low, high = self.METHOD.utilities(self.METHOD.box.clip(corners))
-        assert (low + high).allclose(torch.tensor(-1.0, dtype=torch.float64)), "opposite corners add up to the box"
+        assert (low + high).allclose(torch.tensor(-1.0, dtype=torch.float64)), (
+            "opposite corners add up to the box"
+        )
 
     def test_its_guarantee_is_the_budget_and_the_gallery_depends_on_nothing_else(self) -> None:
         release = self.METHOD.protect(torch.zeros(1, 3, 2, 2))
@@ -149,7 +154,9 @@ def test_options_that_do_not_go_together_are_refused(options: dict) -> None:
         LatentDP(MODEL, **options)
 
 
-@pytest.mark.parametrize("options", [{}, {"mechanism": "exponential"}, {"calibration": "as_published", "epsilon": 0.1}])
+@pytest.mark.parametrize(
+    "options", [{}, {"mechanism": "exponential"}, {"calibration": "as_published", "epsilon": 0.1}]
+)
 def test_certificates_say_what_was_done(options: dict) -> None:
     method = LatentDP(MODEL, **options)
     made = method.certificate(method.protect(torch.zeros(1, 3, 2, 2)))

@@ -35,7 +35,9 @@ def test_the_bundled_model_is_the_default() -> None:
 @pytest.mark.parametrize("make", [LatentModel.example, load_latent_model])
 def test_groups_hold_every_code_once(make) -> None:  # type: ignore[no-untyped-def]
     model = make()
-    assert sorted(code for codes in model.groups.values() for code in codes) == list(range(model.latent_shape[0]))
+    assert sorted(code for codes in model.groups.values() for code in codes) == list(
+        range(model.latent_shape[0])
+    )
     assert set(model.identity_codes) < set(range(model.latent_shape[0]))
 
 
@@ -64,14 +66,18 @@ def test_encoding_uses_the_photo_alone(tiny_model_folder: Path) -> None:
     assert torch.equal(torch.cat([model.encode(photo[None]) for photo in photos]), together)
 
 
-def test_official_weights_are_asked_for_where_they_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_official_weights_are_asked_for_where_they_are_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path))
     with pytest.raises(WeightsMissing, match="psp"):
         load_latent_model("stylegan2-ffhq")
 
 
 def test_stylegan2_with_its_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The official files are gigabytes: a small generator and an encoder that always says the same stand in for them."""
+    """The official files are gigabytes: a small generator and an encoder that always says the same stand in
+    for them.
+    """
     file = tmp_path / "psp_ffhq_encode.pt"
     file.write_bytes(b"weights")
     with torch.random.fork_rng():
@@ -80,7 +86,9 @@ def test_stylegan2_with_its_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(latent_model, "require", lambda name: file)
     monkeypatch.setattr(latent_model, "find", lambda name: None)
     monkeypatch.setattr(StyleGAN2, "from_official", lambda path: generator)
-    monkeypatch.setattr(GradualStyleEncoder, "from_official", lambda path: lambda images: torch.ones(len(images), 6, 8))
+    monkeypatch.setattr(
+        GradualStyleEncoder, "from_official", lambda path: lambda images: torch.ones(len(images), 6, 8)
+    )
     model = latent_model._stylegan2.__wrapped__()
     assert (model.size, model.latent_shape) == (16, (6, 8))
     assert model.groups == {"coarse": (0, 1, 2), "medium": (3, 4, 5)}
@@ -91,11 +99,16 @@ def test_stylegan2_with_its_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert method.protect(torch.zeros(1, 3, 16, 16)).guarantee.epsilon == pytest.approx(1.0)
     assert DPImage(model, scale=1.0).guarantee().epsilon == pytest.approx(6 * 8 * 40)
     for used in (method, DPImage(model, styles="identity")):  # codes of scales have no names of parts
-        assert not any("Private codes" in line for line in explain(used.certificate(used.protect(torch.zeros(1, 3, 16, 16)))))
+        assert not any(
+            "Private codes" in line
+            for line in explain(used.certificate(used.protect(torch.zeros(1, 3, 16, 16))))
+        )
 
 
 def test_a_trained_stylegan2_is_a_latent_model(tmp_path: Path) -> None:
-    """What `semveil train stylegan2` writes, with random weights: encoder, inversion, prior, and codes by scale."""
+    """What `semveil train stylegan2` writes, with random weights: encoder, inversion, prior, and codes by
+    scale.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(0)
         generator = StyleGAN2(StyleGAN2Config(size=32, style_dim=8, mapping_layers=2, channel_cap=8))
@@ -130,9 +143,13 @@ def test_parts_of_a_semantic_model() -> None:
 
 
 def test_a_photo_is_inverted_alike_alone_and_among_others() -> None:
-    """On the bundled model, where sums of another shape round otherwise and a batch of two ends elsewhere than two of one."""
+    """On the bundled model, where sums of another shape round otherwise and a batch of two ends elsewhere
+    than two of one.
+    """
     model = load_model()
-    photos = model.generator.synthesize(model.public_latents(2, rng=torch.Generator().manual_seed(0))).clamp(-1, 1)
+    photos = model.generator.synthesize(model.public_latents(2, rng=torch.Generator().manual_seed(0))).clamp(
+        -1, 1
+    )
     short = replace(model.inversion, steps=12)
     together = model.invert(photos, settings=short).codes
     assert torch.equal(model.invert(photos[1:], settings=short).codes, together[1:])

@@ -61,7 +61,9 @@ def test_seeded_noise_is_a_simulation_of_the_right_size() -> None:
     assert method.certificate(release).grid_step is None
     clean = NoiseImage(NoiseImageModel.example()).protect(many).images
     noise = release.images - float(method.noise.box.upper) * clean
-    assert noise.std().item() == pytest.approx(method.noise.mechanism.sigma, rel=5 / math.sqrt(2 * noise.numel()))
+    assert noise.std().item() == pytest.approx(
+        method.noise.mechanism.sigma, rel=5 / math.sqrt(2 * noise.numel())
+    )
 
 
 @pytest.mark.parametrize("epsilon", [1.0, 100.0, 1e4])
@@ -74,7 +76,9 @@ def test_what_is_written_holds_nearly_all_of_the_noise(epsilon: float) -> None:
     assert share <= allowed + 4 * math.sqrt(allowed / pixels.size)
     assert method.noise is not None
     unscaled = method.protect(images).images / float(method.noise.box.upper)
-    assert epsilon > 1000 or (unscaled.abs() > 1).float().mean() > 0.3, "the check would see values that are clamped"
+    assert epsilon > 1000 or (unscaled.abs() > 1).float().mean() > 0.3, (
+        "the check would see values that are clamped"
+    )
 
 
 def test_options_that_make_no_sense_are_refused(pictures: torch.Tensor) -> None:
@@ -91,7 +95,9 @@ def test_options_that_make_no_sense_are_refused(pictures: torch.Tensor) -> None:
         NoiseImage("noise-image-23")
 
 
-def test_networks_are_the_same_after_a_journey_through_a_folder(tmp_path: Path, pictures: torch.Tensor) -> None:
+def test_networks_are_the_same_after_a_journey_through_a_folder(
+    tmp_path: Path, pictures: torch.Tensor
+) -> None:
     model = NoiseImageModel.example()
     for network in (model.explainer, model.generator, model.service):
         network.half().float()  # what half precision keeps
@@ -100,7 +106,9 @@ def test_networks_are_the_same_after_a_journey_through_a_folder(tmp_path: Path, 
     assert (read.name, read.size, read.classes, read.card["terms"]) == ("mine", 8, model.classes, "a test's")
     assert torch.equal(read.generator(pictures), model.generator(pictures))
     assert torch.equal(read.service(pictures), model.service(pictures))
-    assert read.digest == hashlib.sha256((tmp_path / "mine" / "generator.safetensors").read_bytes()).hexdigest()
+    assert (
+        read.digest == hashlib.sha256((tmp_path / "mine" / "generator.safetensors").read_bytes()).hexdigest()
+    )
 
 
 def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
@@ -138,13 +146,17 @@ def test_the_bundled_service_reads_converted_pictures_of_the_test_set(shared: Pa
         (model.explainer, converted, "explainer_on_converted"),
     ):
         expected = figures[name]
-        assert accuracy(network, shown, labels) == pytest.approx(expected, abs=5 * (expected * (1 - expected) / 500) ** 0.5)
+        assert accuracy(network, shown, labels) == pytest.approx(
+            expected, abs=5 * (expected * (1 - expected) / 500) ** 0.5
+        )
     assert figures["service"] > 5 * figures["chance"]
 
 
 def _write(folder: Path, model: NoiseImageModel) -> Path:
     networks = (model.explainer, model.generator, model.service)
-    save_noise_image_model(folder, *networks, size=model.size, classes=model.classes, card={"terms": "a test's"})
+    save_noise_image_model(
+        folder, *networks, size=model.size, classes=model.classes, card={"terms": "a test's"}
+    )
     return folder
 
 

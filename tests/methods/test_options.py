@@ -28,14 +28,24 @@ class Example:
 
 def test_options_are_what_is_marked() -> None:
     declared = declared_options(Example)
-    assert [option.flag for option in declared.values()] == ["--noise-scale", "--draws", "--weights", "--published"]
+    assert [option.flag for option in declared.values()] == [
+        "--noise-scale",
+        "--draws",
+        "--weights",
+        "--published",
+    ]
     assert [option.kind for option in declared.values()] == [float, int, str, bool]
     assert [option.default for option in declared.values()] == [None, 1, "uniform", False]
 
 
 def test_texts_become_values() -> None:
     texts = {"--noise-scale": "5e-1", "--draws": "3", "--weights": "optimal", "--published": "true"}
-    assert read_options(Example, texts) == {"noise_scale": 0.5, "draws": 3, "weights": "optimal", "published": True}
+    assert read_options(Example, texts) == {
+        "noise_scale": 0.5,
+        "draws": 3,
+        "weights": "optimal",
+        "published": True,
+    }
 
 
 @pytest.mark.parametrize(
@@ -46,7 +56,11 @@ def test_texts_become_values() -> None:
         ("--noise-scale", "much", "takes a number, got 'much'"),
         ("--noise-scale", "inf", "takes a finite number"),
         ("--draws", "1.5", "takes a whole number, got '1.5'"),
-        ("--weights", "optimum", r"has no choice 'optimum' \(did you mean 'optimal'\?\); allowed: uniform, optimal"),
+        (
+            "--weights",
+            "optimum",
+            r"has no choice 'optimum' \(did you mean 'optimal'\?\); allowed: uniform, optimal",
+        ),
         ("--published", "yes", "is true or false"),
     ],
 )

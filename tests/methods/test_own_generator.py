@@ -46,7 +46,9 @@ class Painter(nn.Module):
 
 
 def model() -> FaceModel:
-    return FaceModel.of(Painter(), box=BOX, name="painter", inversion=InversionSettings(steps=3, learning_rate=0.05))
+    return FaceModel.of(
+        Painter(), box=BOX, name="painter", inversion=InversionSettings(steps=3, learning_rate=0.05)
+    )
 
 
 def test_it_goes_through_the_link() -> None:
@@ -54,7 +56,9 @@ def test_it_goes_through_the_link() -> None:
     method = DPSemCom(own, protection="rotation")
     images = own.generator.synthesize(own.public_latents(2, rng=torch.Generator().manual_seed(0)))
     result = method.transmit(images, snr_db=200.0, run=1)
-    assert torch.allclose(result.bob, result.inverted, atol=1e-3) and not torch.allclose(result.eve, result.inverted, atol=1e-3)
+    assert torch.allclose(result.bob, result.inverted, atol=1e-3) and not torch.allclose(
+        result.eve, result.inverted, atol=1e-3
+    )
     assert LatentDP(from_face_model(own), epsilon=5.0).protect(images).guarantee.epsilon == pytest.approx(5.0)
 
 
@@ -73,7 +77,9 @@ def test_what_has_another_form_is_refused_with_what_it_lacks() -> None:
         map = None  # type: ignore[assignment]
 
     del Unmapped.map
-    bare = type("Bare", (nn.Module,), {k: v for k, v in vars(Painter).items() if k not in ("map", "__init__")})()
+    bare = type(
+        "Bare", (nn.Module,), {k: v for k, v in vars(Painter).items() if k not in ("map", "__init__")}
+    )()
     with pytest.raises(ValueError, match="has no mapping network"):
         FaceModel.of(bare, box=BOX)
 
@@ -102,7 +108,10 @@ def test_reprs_are_short(tiny_model_folder: Path) -> None:
     tiny = FaceModel.from_folder(tiny_model_folder)
     assert repr(tiny).startswith("FaceModel('tiny-32', 32 px, latents 28 x 8, digest ")
     method = DPSemCom(tiny, protection="laplace", epsilon=500.0)
-    assert repr(method) == "DPSemCom('tiny-32', protection='laplace', nominal epsilon 500, 7 of 28 codes private)"
+    assert (
+        repr(method)
+        == "DPSemCom('tiny-32', protection='laplace', nominal epsilon 500, 7 of 28 codes private)"
+    )
     sent = method.send_codes(tiny.public_latents(2, rng=torch.Generator().manual_seed(0)))
     assert "symbols=<complex64 2 x 112>" in repr(sent) and len(repr(sent)) < 400
     assert repr(LatentDP(from_face_model(tiny), epsilon=3.0)) == "LatentDP('tiny-32', epsilon=3.0)"

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A protection is one entry of the registry: whoever registers one has it in the method, with the options that it names."""
+"""A protection is one entry of the registry: whoever registers one has it in the method, with the options
+that it names.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +35,9 @@ def test_a_registered_protection_works_in_the_method(tiny_model_folder: Path) ->
     assert method.private_codes == tuple(range(28)) and method.calibration.name == "corrected"
     codes = model.public_latents(2, rng=torch.Generator().manual_seed(0))
     sent = method.send_codes(codes)
-    assert sent.guarantee.epsilon == pytest.approx(500.0) and not torch.equal(sent.symbols, method.send_codes(codes).symbols)
+    assert sent.guarantee.epsilon == pytest.approx(500.0) and not torch.equal(
+        sent.symbols, method.send_codes(codes).symbols
+    )
     with pytest.raises(ValueError, match="'mine' uses no key"):
         DPSemCom(model, protection="mine", authenticate=False, key=dp_semcom.SharedKey.fresh())
 
@@ -52,7 +56,9 @@ def test_what_bob_takes_off_is_keyed_or_trained() -> None:
 def test_a_models_whitening_decides_how_typical_wrong_codes_are(
     tiny_model_folder: Path, whitening: float, like_the_prior: bool
 ) -> None:
-    """Along the prior's widest direction; a variance of n draws misses by its share sqrt(2 / n), five of which are left."""
+    """Along the prior's widest direction; a variance of n draws misses by its share sqrt(2 / n), five of
+    which are left.
+    """
     model, count = load_model(str(tiny_model_folder)), 500
     assert model.prior is not None
     model = replace(model, prior=replace(model.prior, whitening=whitening))

@@ -34,7 +34,9 @@ def test_published_vector() -> None:
     """By HKDF written out (RFC 5869); nothing of it may change, or pseudonyms that are in use change."""
     vector = Pseudonyms(Secret(KEY)).identities(["Ada"], 4)[0]
     extracted = hmac.digest(bytes(32), KEY, "sha256")
-    normals = KeyStream(hmac.digest(extracted, b'["semveil pseudonym",1,"identity","ada",4]\x01', "sha256")).normals(4)
+    normals = KeyStream(
+        hmac.digest(extracted, b'["semveil pseudonym",1,"identity","ada",4]\x01', "sha256")
+    ).normals(4)
     assert vector.tolist() == pytest.approx((normals / math.hypot(*normals)).tolist(), abs=1e-7)
     assert vector.tolist() == pytest.approx([0.3349306, -0.1988223, -0.7357856, 0.5539953], abs=1e-7)
 
@@ -64,7 +66,9 @@ def test_photos_of_a_subject_show_the_same_person_and_no_claim_is_made(key: Path
     photos = torch.linspace(-0.9, 0.8, 3 * 48).view(3, 3, 4, 4)
     release = method.protect(photos, subjects=["ada", "bo", "Ada"])
     assert release.latents is not None
-    assert torch.equal(release.latents[0], release.latents[2]) and not torch.equal(release.latents[0], release.latents[1])
+    assert torch.equal(release.latents[0], release.latents[2]) and not torch.equal(
+        release.latents[0], release.latents[1]
+    )
     assert release.guarantee.epsilon is None and release.guarantee.basis == Basis.NONE
     assert "linked" in release.guarantee.reason
     made = method.certificate(release)

@@ -35,7 +35,8 @@ USES = {
     "gaussian": {"epsilon", "calibration=corrected", "private_codes", "delta"},
     "none": {"private_codes"},
 }
-LAW = {"epsilon", "calibration=corrected", "private_codes"}  # what any other noise law uses, and delta if it takes one
+# what any other noise law uses, and delta if it takes one
+LAW = {"epsilon", "calibration=corrected", "private_codes"}
 APART = [{"budget", "epsilon"}, {"budget", "private_codes"}, {"budget", "calibration=as_published"}]
 
 
@@ -72,14 +73,24 @@ def goes(protection: str, names: tuple[str, ...]) -> bool:
 
 
 @pytest.mark.parametrize("protection", PROTECTIONS)
-def test_every_option_and_every_two_options_of_dp_semcom(protection: str, model: FaceModel, options: dict[str, Any]) -> None:
-    pairs = [names for names in itertools.combinations(options, 2) if len({name.split("=")[0] for name in names}) == 2]
+def test_every_option_and_every_two_options_of_dp_semcom(
+    protection: str, model: FaceModel, options: dict[str, Any]
+) -> None:
+    pairs = [
+        names
+        for names in itertools.combinations(options, 2)
+        if len({name.split("=")[0] for name in names}) == 2
+    ]
     for names in [(name,) for name in options] + pairs:
         given = {key: value for name in names for key, value in options[name].items()}
         network = PROTECTIONS[protection].trained
         if network is not None:
-            trained_for = "corrected" if "calibration=corrected" in names and "pair" not in names else "as_published"
-            given["pair"] = network(pair_settings(model, protection=protection, start="identity", calibration=trained_for))
+            trained_for = (
+                "corrected" if "calibration=corrected" in names and "pair" not in names else "as_published"
+            )
+            given["pair"] = network(
+                pair_settings(model, protection=protection, start="identity", calibration=trained_for)
+            )
         if goes(protection, names) and not {"pair", "calibration=corrected"} <= set(names):
             DPSemCom(model, protection=protection, **given)
         else:  # the pair of the table was trained for another calibration
@@ -88,7 +99,9 @@ def test_every_option_and_every_two_options_of_dp_semcom(protection: str, model:
 
 
 def test_the_defaults_of_a_protection_are_not_taken_for_wishes() -> None:
-    nothing = dict.fromkeys(("epsilon", "calibration", "delta", "guard", "key", "pair", "budget", "private_codes"))
+    nothing = dict.fromkeys(
+        ("epsilon", "calibration", "delta", "guard", "key", "pair", "budget", "private_codes")
+    )
     for protection in PROTECTIONS:
         check_options(protection, {**nothing, "deniable": False})
 
@@ -136,9 +149,13 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "networks", "given"), REFUSED, ids=lambda value: getattr(value, "__name__", None))
+@pytest.mark.parametrize(
+    ("method", "networks", "given"), REFUSED, ids=lambda value: getattr(value, "__name__", None)
+)
 def test_every_contradiction_of_the_image_methods(method: Any, networks: Any, given: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"leave|not both|together|calibration|not depend|go with|neither|has no"):
+    with pytest.raises(
+        ValueError, match=r"leave|not both|together|calibration|not depend|go with|neither|has no"
+    ):
         method(networks, **given)
 
 

@@ -26,19 +26,28 @@ def loaded_by(code: str) -> set[str]:
 
 def test_entries_are_named_as_their_classes() -> None:
     assert [METHODS[name].name for name in METHODS] == list(METHODS)
-    assert image_method_names() == [name for name in METHODS if hasattr(METHODS[name], "protect")] == list(image_methods())
+    assert (
+        image_method_names()
+        == [name for name in METHODS if hasattr(METHODS[name], "protect")]
+        == list(image_methods())
+    )
 
 
 def test_a_method_loads_what_it_needs_and_no_other() -> None:
     mosaic = loaded_by("import semveil; semveil.load_method('mosaic')")
     assert "semveil.methods.baselines" in mosaic
-    assert not {"semveil.methods.dp_semcom", "semveil.methods.identity_dp", "dlib", "skimage", "scipy.optimize"} & mosaic
+    assert (
+        not {"semveil.methods.dp_semcom", "semveil.methods.identity_dp", "dlib", "skimage", "scipy.optimize"}
+        & mosaic
+    )
     assert not {"dlib", "skimage", "scipy.optimize", "matplotlib"} & loaded_by("import semveil.link.receive")
     assert "dlib" in loaded_by("import dlib")  # the check sees what is loaded
 
 
 def test_models_are_listed_without_torch() -> None:
-    assert not {"torch", "numpy"} & loaded_by("from semveil.cli.main import main; assert main(['models', 'list']) == 0")
+    assert not {"torch", "numpy"} & loaded_by(
+        "from semveil.cli.main import main; assert main(['models', 'list']) == 0"
+    )
 
 
 def test_what_is_registered_for_later_is_made_once() -> None:

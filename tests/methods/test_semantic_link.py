@@ -51,14 +51,20 @@ def test_gradients_over_a_clean_channel_are_those_of_the_generator_alone(model, 
         assert pictured.abs().sum() > 0
 
 
-@pytest.mark.parametrize("spec", ["awgn", "rayleigh:coherence=16,csi=mmse,pilots=8", "ofdm:subcarriers=16,taps=2,csi=perfect"])
+@pytest.mark.parametrize(
+    "spec", ["awgn", "rayleigh:coherence=16,csi=mmse,pilots=8", "ofdm:subcarriers=16,taps=2,csi=perfect"]
+)
 def test_values_are_those_of_the_method(model, spec):
     channel, method = parse_link(spec), DPSemCom(model, protection="none")
     linked = SemanticLink(method, channel=channel)(latents(model), snr_db=10.0, rng=rng())
-    result = method.transmit(torch.zeros(2, 3, 32, 32), snr_db=10.0, codes=latents(model), run=5, bob_channel=channel)
+    result = method.transmit(
+        torch.zeros(2, 3, 32, 32), snr_db=10.0, codes=latents(model), run=5, bob_channel=channel
+    )
     assert torch.equal(linked.transmission.symbols, result.transmission.symbols)
     torch.testing.assert_close(linked.images, method.synthesize(linked.codes))
-    assert not torch.equal(linked.codes, SemanticLink(method, channel=channel)(latents(model), snr_db=10.0, rng=rng(2)).codes)
+    assert not torch.equal(
+        linked.codes, SemanticLink(method, channel=channel)(latents(model), snr_db=10.0, rng=rng(2)).codes
+    )
 
 
 def test_a_keyed_or_exact_release_stays_one_and_a_seeded_one_is_a_simulation(model):
@@ -66,7 +72,10 @@ def test_a_keyed_or_exact_release_stays_one_and_a_seeded_one_is_a_simulation(mod
     codes = latents(model).requires_grad_()
     assert link(codes).transmission.guarantee.basis is Basis.PROVED
     assert link(codes, noise_rng=rng()).transmission.guarantee.basis is Basis.SIMULATION
-    assert SemanticLink(DPSemCom(model, protection="rotation"))(codes).transmission.guarantee.basis is Basis.COMPUTATIONAL
+    assert (
+        SemanticLink(DPSemCom(model, protection="rotation"))(codes).transmission.guarantee.basis
+        is Basis.COMPUTATIONAL
+    )
 
 
 def test_other_precisions(model):
@@ -109,7 +118,9 @@ def test_the_pair_learns_from_bobs_picture_over_fading(model):
 
 
 def test_pairs_train_over_any_channel_and_a_range_of_snrs(model):
-    settings = DPSemCom(model, protection="none").pair_settings(start="identity", snr_db=0.0, snr_high_db=20.0)
+    settings = DPSemCom(model, protection="none").pair_settings(
+        start="identity", snr_db=0.0, snr_high_db=20.0
+    )
     codes = model.box.clip(model.public_latents(64, rng=rng(0)))
     heard: list[torch.Tensor] = []
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a method releases on basis `proved` lies on the grid that its certificate states; noise drawn in floats does not."""
+"""What a method releases on basis `proved` lies on the grid that its certificate states; noise drawn in
+floats does not.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -32,7 +34,13 @@ Shown = tuple[Tensor, float | None, Basis]
 
 
 def photos(method: Any) -> Tensor:
-    return torch.rand(8, 3, method.size, method.size, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return (
+        torch.rand(
+            8, 3, method.size, method.size, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+        )
+        * 2
+        - 1
+    )
 
 
 def latents_inside(method: LatentDP) -> Shown:
@@ -55,10 +63,16 @@ def pictures(method: Any) -> Shown:
 
 
 def noisy(method: Any, numbers: Callable[[Tensor], Tensor]) -> Shown:
-    """What a baseline put noise on, read off its pictures of levels (8, 3, S, S), up to the rounding of float64."""
+    """What a baseline put noise on, read off its pictures of levels (8, 3, S, S), up to the rounding of
+    float64.
+    """
     release = method.protect(photos(method))
     levels = (release.images + 1) * 127.5
-    return (numbers(levels) * 2**28).round() / 2**28, method.certificate(release).grid_step, release.guarantee.basis
+    return (
+        (numbers(levels) * 2**28).round() / 2**28,
+        method.certificate(release).grid_step,
+        release.guarantee.basis,
+    )
 
 
 METHODS: Mapping[str, Callable[[], Shown]] = {
@@ -66,12 +80,15 @@ METHODS: Mapping[str, Callable[[], Shown]] = {
     "dp-image clip": lambda: latents(DPImage(LatentModel.example(), epsilon=3.0, clip=10.0)),
     "latent-dp": lambda: latents_inside(LatentDP(LatentModel.example(), epsilon=200.0)),
     **{
-        f"identity-dp {name}": lambda name=name: latents(IdentityDP(IdentityModel.example(), epsilon=3.0, mechanism=name))
+        f"identity-dp {name}": lambda name=name: latents(
+            IdentityDP(IdentityModel.example(), epsilon=3.0, mechanism=name)
+        )
         for name in SPHERE_MECHANISMS
     },
     "noise-image": lambda: pictures(NoiseImage(NoiseImageModel.example(), epsilon=3.0)),
     "pixel-noise": lambda: noisy(PixelNoise(size=16), Tensor.clone),
-    "dp-pix": lambda: noisy(DPPix(size=16, block=4), lambda levels: 16 * levels[..., ::4, ::4]),  # sums over cells
+    # sums over cells
+    "dp-pix": lambda: noisy(DPPix(size=16, block=4), lambda levels: 16 * levels[..., ::4, ::4]),
     "dp-svd": lambda: noisy(DPSVD(size=16, rank=2), lambda levels: torch.linalg.svdvals(levels)[..., :2]),
 }
 NO_NOISE = {"blur", "mosaic"}
@@ -102,7 +119,9 @@ def test_simulated_noise_states_no_grid(method: Any) -> None:
 
 
 @pytest.mark.parametrize("name", list(METHODS))
-def test_released_numbers_lie_on_the_stated_grid_and_floats_do_not(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_released_numbers_lie_on_the_stated_grid_and_floats_do_not(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert on_the_grid(METHODS[name]())
     in_floats(monkeypatch)
     assert not on_the_grid(METHODS[name]())
@@ -114,13 +133,19 @@ def model() -> FaceModel:
 
 
 @pytest.mark.parametrize("protection", NOISY)
-def test_symbols_lie_on_the_stated_grid(model: FaceModel, protection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_symbols_lie_on_the_stated_grid(
+    model: FaceModel, protection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     method = DPSemCom(model, private_codes=(0,), epsilon=3.0, protection=protection)
     codes = model.public_latents(1, rng=torch.Generator().manual_seed(0)).double()
     certificate = certificate_of(to_message(method, method.send_codes(codes.float())), method)
 
     def block() -> Shown:
-        return method.protector.protect(codes[:, [0]]).block, certificate.grid_step, certificate.guarantee.basis
+        return (
+            method.protector.protect(codes[:, [0]]).block,
+            certificate.grid_step,
+            certificate.guarantee.basis,
+        )
 
     assert on_the_grid(block())
     in_floats(monkeypatch)

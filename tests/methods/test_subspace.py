@@ -34,7 +34,10 @@ SPACE = subspace_of(MODEL, 4)
 FALSE_ALARM = 1e-5
 LAWS = ("laplace", "gaussian", "privunit-g")
 CHOICES = ("exponential", "nearest")
-BLACK, WHITE = torch.full((1, 3, 2, 2), -1.0, dtype=torch.float64), torch.full((1, 3, 2, 2), 1.0, dtype=torch.float64)
+BLACK, WHITE = (
+    torch.full((1, 3, 2, 2), -1.0, dtype=torch.float64),
+    torch.full((1, 3, 2, 2), 1.0, dtype=torch.float64),
+)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -46,7 +49,10 @@ def methods(epsilon: float = 3.0) -> dict[str, DPImage | LatentDP]:
     return {
         **{f"dp-image {law}": DPImage(MODEL, epsilon=epsilon, subspace=4, noise=law) for law in LAWS},
         **{f"latent-dp {law}": LatentDP(MODEL, epsilon=epsilon, subspace=4, mechanism=law) for law in LAWS},
-        **{f"latent-dp {law}": LatentDP(MODEL, epsilon=epsilon, subspace=4, mechanism=law, gallery=40) for law in CHOICES},
+        **{
+            f"latent-dp {law}": LatentDP(MODEL, epsilon=epsilon, subspace=4, mechanism=law, gallery=40)
+            for law in CHOICES
+        },
     }
 
 
@@ -62,7 +68,9 @@ def shown(method: DPImage | LatentDP, latents: Tensor, seed: int | None = 0) -> 
 class TestSubspace:
     def test_it_is_the_priors_principal_directions(self) -> None:
         """Against numpy's eigenvectors of the covariance that the prior states."""
-        prior = LatentPrior.fit(torch.randn(500, 3, 4, generator=rng(1)) * torch.arange(1.0, 13.0).view(3, 4), rank=8)
+        prior = LatentPrior.fit(
+            torch.randn(500, 3, 4, generator=rng(1)) * torch.arange(1.0, 13.0).view(3, 4), rank=8
+        )
         space = Subspace.of_prior(prior, 4, of="a test")
         factors = prior.factors.double().flatten(1).numpy()
         _, vectors = np.linalg.eigh(factors.T @ factors)
@@ -130,17 +138,23 @@ def test_pictures_stay_in_the_subspace_and_its_bounds(name: str) -> None:
     assert SPACE.residual(found).abs().max() < 1e-9
     scaled = SPACE.coordinates(found) / SPACE.deviations
     if isinstance(method.law, DirectionPrivUnitG):
-        torch.testing.assert_close(scaled.norm(dim=1), torch.full((300,), 2.0, dtype=torch.float64), atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            scaled.norm(dim=1), torch.full((300,), 2.0, dtype=torch.float64), atol=1e-6, rtol=0
+        )
     elif isinstance(method.law, BallGaussian):
         assert scaled.norm(dim=1).max() <= ball_radius(4)
     else:
         assert method.box is not None
-        torch.testing.assert_close(method.box.clip(SPACE.coordinates(found)), SPACE.coordinates(found), atol=1e-9, rtol=0)
+        torch.testing.assert_close(
+            method.box.clip(SPACE.coordinates(found)), SPACE.coordinates(found), atol=1e-9, rtol=0
+        )
 
 
 @pytest.mark.parametrize("simulated", [False, True])
 def test_normal_noise_between_the_clippings_has_the_calibrated_spread(simulated: bool) -> None:
-    """At a budget where the noise is small, a record in the middle stays in the ball: all of the noise is seen."""
+    """At a budget where the noise is small, a record in the middle stays in the ball: all of the noise is
+    seen.
+    """
     method, count = DPImage(MODEL, epsilon=150.0, subspace=4, noise="gaussian"), 6000
     assert isinstance(method.law, BallGaussian)
     sigma = method.law.mechanism.sigma
@@ -155,18 +169,28 @@ def test_normal_noise_between_the_clippings_has_the_calibrated_spread(simulated:
 @pytest.mark.parametrize(
     "method", [DPImage(MODEL, epsilon=9.0, subspace=4), LatentDP(MODEL, epsilon=9.0, subspace=4, clip=10.0)]
 )
-def test_laplace_noise_reaches_the_far_end_as_often_as_it_should(method: DPImage | LatentDP, simulated: bool) -> None:
+def test_laplace_noise_reaches_the_far_end_as_often_as_it_should(
+    method: DPImage | LatentDP, simulated: bool
+) -> None:
     """P[the upper end is shown | lower end put in] = exp(-S / b) / 2."""
     assert method.box is not None
     widths = torch.as_tensor(method.box.upper) - torch.as_tensor(method.box.lower)
     scales = widths.sum() / 9.0 if isinstance(method, DPImage) else 4 * widths / 9.0
     low = SPACE.latents(torch.as_tensor(method.box.lower)[None] - 5).expand(4000, -1, -1)
-    ends = SPACE.coordinates(shown(method, low, 4 if simulated else None)) > torch.as_tensor(method.box.upper) - 1e-9
+    ends = (
+        SPACE.coordinates(shown(method, low, 4 if simulated else None))
+        > torch.as_tensor(method.box.upper) - 1e-9
+    )
     expected = 0.5 * torch.exp(-widths / scales)
-    pvalues = [stats.binomtest(int(k), 4000, float(p)).pvalue for k, p in zip(ends.sum(0), expected, strict=True)]
+    pvalues = [
+        stats.binomtest(int(k), 4000, float(p)).pvalue for k, p in zip(ends.sum(0), expected, strict=True)
+    ]
     assert min(pvalues) > FALSE_ALARM
     wrong = 0.5 * torch.exp(-2 * widths / scales)
-    assert min(stats.binomtest(int(k), 4000, float(p)).pvalue for k, p in zip(ends.sum(0), wrong, strict=True)) < FALSE_ALARM
+    assert (
+        min(stats.binomtest(int(k), 4000, float(p)).pvalue for k, p in zip(ends.sum(0), wrong, strict=True))
+        < FALSE_ALARM
+    )
 
 
 @pytest.mark.parametrize("simulated", [False, True])
@@ -176,10 +200,18 @@ def test_directions_follow_privunit_g(simulated: bool) -> None:
 
     method, count = LatentDP(MODEL, epsilon=3.0, subspace=4, mechanism="privunit-g"), 3000
     pole = SPACE.latents(SPACE.deviations[None] * torch.tensor([[0.0, 7.0, 0.0, 0.0]]))
-    found = SPACE.coordinates(shown(method, pole.expand(count, -1, -1), 2 if simulated else None)) / SPACE.deviations / 2
-    reference = cosine_law("privunit-g", 4, 3.0, [np.eye(4)[1]] * 2).reference(0, 20_000, np.random.default_rng(0))["cosine"]
+    found = (
+        SPACE.coordinates(shown(method, pole.expand(count, -1, -1), 2 if simulated else None))
+        / SPACE.deviations
+        / 2
+    )
+    reference = cosine_law("privunit-g", 4, 3.0, [np.eye(4)[1]] * 2).reference(
+        0, 20_000, np.random.default_rng(0)
+    )["cosine"]
     assert stats.ks_2samp(found[:, 1].numpy(), reference).pvalue > FALSE_ALARM
-    weaker = cosine_law("privunit-g", 4, 2.0, [np.eye(4)[1]] * 2).reference(0, 20_000, np.random.default_rng(0))["cosine"]
+    weaker = cosine_law("privunit-g", 4, 2.0, [np.eye(4)[1]] * 2).reference(
+        0, 20_000, np.random.default_rng(0)
+    )["cosine"]
     assert stats.ks_2samp(found[:, 1].numpy(), weaker).pvalue < FALSE_ALARM
 
 
@@ -196,10 +228,13 @@ class TestResidual:
         method = DPImage(MODEL, epsilon=3.0, subspace=4, residual="draw")
         black, white = (SPACE.residual(shown(method, 10 * photo.flatten(2), 5)) for photo in (BLACK, WHITE))
         torch.testing.assert_close(black, white, atol=1e-9, rtol=0)
-        public = SPACE.residual(torch.cat([shown(method, 10 * WHITE.flatten(2), seed) for seed in range(300)]))
+        public = SPACE.residual(
+            torch.cat([shown(method, 10 * WHITE.flatten(2), seed) for seed in range(300)])
+        )
         expected = SPACE.residual(MODEL.public_latents(5000, rng(1)))
         ratio = float(public.square().sum((1, 2)).mean() / expected.square().sum((1, 2)).mean())
-        assert abs(ratio - 1) < 5 * math.sqrt(2 / 8 / 300)  # 8 of 12 directions are left, each of unit variance
+        # 8 of 12 directions are left, each of unit variance
+        assert abs(ratio - 1) < 5 * math.sqrt(2 / 8 / 300)
 
 
 class TestClaims:
@@ -224,13 +259,18 @@ class TestClaims:
         method = DPImage(MODEL, epsilon=2.0, subspace=4, noise="gaussian", delta=1e-4)
         made = method.certificate(method.protect(WHITE))
         assert made.sensitivity is not None and made.scale is not None and made.bounds is not None
-        assert made.sensitivity.value == pytest.approx(2 * stats.chi(4).ppf(0.9)) and made.sensitivity.norm == "l2"
+        assert (
+            made.sensitivity.value == pytest.approx(2 * stats.chi(4).ppf(0.9))
+            and made.sensitivity.norm == "l2"
+        )
         assert made.guarantee.delta == 1e-4
         assert gaussian_delta(2.0, made.scale / made.sensitivity.value) == pytest.approx(1e-4, rel=1e-3)
         assert made.guarantee.gaussian is not None, "several releases compose by their law"
 
     def test_opposite_photos_are_brought_within_the_sensitivity(self) -> None:
-        latents = torch.randn(400, 3, 4, generator=rng(4), dtype=torch.float64) * torch.logspace(-2, 3, 400).view(-1, 1, 1)
+        latents = torch.randn(400, 3, 4, generator=rng(4), dtype=torch.float64) * torch.logspace(
+            -2, 3, 400
+        ).view(-1, 1, 1)
         for dtype in (torch.float32, torch.float64):
             law = DPImage(MODEL, epsilon=2.0, subspace=4, noise="gaussian").law
             assert isinstance(law, BallGaussian)
@@ -255,7 +295,9 @@ class TestClaims:
         coordinates = SPACE.box(10.0).clip(SPACE.coordinates(latents))
         torch.testing.assert_close(shown(method, latents), SPACE.latents(coordinates))
 
-    def test_released_coordinates_lie_on_the_stated_grid_and_floats_do_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_released_coordinates_lie_on_the_stated_grid_and_floats_do_not(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         method = DPImage(MODEL, epsilon=300.0, subspace=4)
         step = method.certificate(method.protect(WHITE)).grid_step
         assert step is not None
@@ -293,8 +335,13 @@ class TestGallery:
 
     @pytest.mark.parametrize("simulated", [False, True])
     @pytest.mark.parametrize("mechanism", CHOICES)
-    def test_faces_are_shown_as_often_as_the_closed_form_has_it(self, mechanism: str, simulated: bool) -> None:
-        method, count = LatentDP(MODEL, epsilon=6.0, subspace=4, mechanism=mechanism, gallery=12, residual="draw"), 3000
+    def test_faces_are_shown_as_often_as_the_closed_form_has_it(
+        self, mechanism: str, simulated: bool
+    ) -> None:
+        method, count = (
+            LatentDP(MODEL, epsilon=6.0, subspace=4, mechanism=mechanism, gallery=12, residual="draw"),
+            3000,
+        )
         assert isinstance(method.gallery, Gallery) and method.choice is not None
         latents = 10 * WHITE.flatten(2)
         utilities = method.utilities(SPACE.coordinates(latents))[0].numpy()
@@ -315,15 +362,24 @@ class TestGallery:
 
     def test_a_face_is_shown_with_its_own_residual_or_without_and_clipped(self) -> None:
         for residual in ("mean", "draw"):
-            method = LatentDP(MODEL, epsilon=60.0, subspace=4, mechanism="nearest", gallery=40, residual=residual)
+            method = LatentDP(
+                MODEL, epsilon=60.0, subspace=4, mechanism="nearest", gallery=40, residual=residual
+            )
             assert isinstance(method.gallery, Gallery)
             face = method.gallery.latents(torch.tensor([5])).double()
             expected = SPACE.latents(method.box.clip(SPACE.coordinates(face))) if residual == "mean" else face
             torch.testing.assert_close(shown(method, face, None), expected, atol=1e-5, rtol=0)
 
     def test_a_hundred_thousand_faces_take_little_memory(self) -> None:
-        """Embeddings of 64 numbers; and the Python objects of an exact choice, measured on a tenth of the faces."""
-        model = replace(MODEL, latent_shape=(16, 4), public_latents=lambda n, r: torch.randn(n, 16, 4, generator=r), prior=None)
+        """Embeddings of 64 numbers; and the Python objects of an exact choice, measured on a tenth of the
+        faces.
+        """
+        model = replace(
+            MODEL,
+            latent_shape=(16, 4),
+            public_latents=lambda n, r: torch.randn(n, 16, 4, generator=r),
+            prior=None,
+        )
         gallery = Gallery(model, subspace_of(model, 64), 100_000)
         kept = sum(x.nbytes for x in vars(gallery).values() if isinstance(x, Tensor))
         utilities = gallery.utilities(torch.ones(1, 64))
@@ -383,12 +439,16 @@ def test_latent_dp_refuses_what_does_not_go_together(options: dict) -> None:
 
 
 def test_options_come_from_the_command_line() -> None:
-    chosen = read_options(DPImage, {"--subspace": "32", "--noise": "gaussian", "--delta": "1e-7", "--residual": "draw"})
+    chosen = read_options(
+        DPImage, {"--subspace": "32", "--noise": "gaussian", "--delta": "1e-7", "--residual": "draw"}
+    )
     assert chosen == {"subspace": 32, "noise": "gaussian", "delta": 1e-7, "residual": "draw"}
 
 
 def test_draws_that_a_test_accepts_work_in_a_subspace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semveil.methods.dp_image.ACCEPTANCE", {"face": lambda picture: bool(picture.sum() > 0)})
+    monkeypatch.setattr(
+        "semveil.methods.dp_image.ACCEPTANCE", {"face": lambda picture: bool(picture.sum() > 0)}
+    )
     method = DPImage(MODEL, epsilon=3.0, subspace=4, accept="face", draws=0)
     release = method.protect(torch.zeros(5, 3, 2, 2))
     assert all(picture.sum() > 0 for picture in release.images)

@@ -41,7 +41,8 @@ def test_the_largest_change_is_bounded_by_the_range(seed: int) -> None:
 
 
 def test_what_the_papers_table_allows() -> None:
-    levels = 68_071.3 / math.sqrt(3 * 1024**2)  # rms of its l2 at 1024 px: only 8-bit levels give such a number
+    # rms of its l2 at 1024 px: only 8-bit levels give such a number
+    levels = 68_071.3 / math.sqrt(3 * 1024**2)
     assert levels == pytest.approx(38.4, abs=0.05)
     source = torch.zeros(1, 3, 16, 16)
     assert l2(source, source + levels / 127.5) == pytest.approx(levels * math.sqrt(3 * 16**2), rel=1e-5)

@@ -83,7 +83,9 @@ def test_it_is_a_distance(seed: int, size: int) -> None:
 
 
 def test_fewer_images_than_features() -> None:
-    """Four points each, in 50 dimensions: the overlap is the nuclear norm of the product of the centred features."""
+    """Four points each, in 50 dimensions: the overlap is the nuclear norm of the product of the centred
+    features.
+    """
     rng = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, 4, 50, generator=rng, dtype=torch.float64)
     a, b = Moments.of(x, metric="frechet_test"), Moments.of(y, metric="frechet_test")
@@ -95,13 +97,17 @@ def test_fewer_images_than_features() -> None:
 
 
 def test_samples_of_one_law_and_of_two() -> None:
-    """One dimension, N draws each of N(0, 1): 2/N from the means and 1/N from the deviations are to be expected."""
+    """One dimension, N draws each of N(0, 1): 2/N from the means and 1/N from the deviations are to be
+    expected.
+    """
     rng = torch.Generator().manual_seed(1)
     draws, size = 400, 500
 
     def distances(shift: float) -> Tensor:
         x, y = torch.randn(2, draws, size, 1, generator=rng, dtype=torch.float64)
-        sets = [(Moments.of(a, metric="m"), Moments.of(b + shift, metric="m")) for a, b in zip(x, y, strict=True)]
+        sets = [
+            (Moments.of(a, metric="m"), Moments.of(b + shift, metric="m")) for a, b in zip(x, y, strict=True)
+        ]
         return torch.tensor([frechet_distance(*pair) for pair in sets])
 
     same = distances(0.0)

@@ -52,7 +52,9 @@ def astronaut() -> Tensor:
 def test_per_image_values_follow_the_verifier() -> None:
     source = torch.zeros(3, 3, 16, 16)
     received = source + torch.tensor([0.05, 0.15, -0.5]).view(3, 1, 1, 1)
-    assert torch.allclose(identity_similarity(source, received, MeanColour()), torch.tensor([-0.05, -0.15, -0.5]))
+    assert torch.allclose(
+        identity_similarity(source, received, MeanColour()), torch.tensor([-0.05, -0.15, -0.5])
+    )
     assert fppsr(source, received, MeanColour()).tolist() == [0.0, 1.0, 1.0]
     assert fppsr(source, received, MeanColour(threshold=-0.2)).tolist() == [0.0, 0.0, 1.0]
 
@@ -93,7 +95,9 @@ def test_iss_is_the_cosine_that_arcface_decides_by() -> None:
         verifier = ArcFaceVerifier(ArcFaceIRSE50())
     rng = torch.Generator().manual_seed(3)
     source = torch.rand(4, 3, 64, 64, generator=rng) * 2 - 1
-    received = source + torch.tensor([0.0, 0.1, 0.5, 2.0]).view(4, 1, 1, 1) * torch.randn(source.shape, generator=rng)
+    received = source + torch.tensor([0.0, 0.1, 0.5, 2.0]).view(4, 1, 1, 1) * torch.randn(
+        source.shape, generator=rng
+    )
     score = iss(source, received, verifier=verifier)
     expected = torch.cosine_similarity(verifier.embed(source), verifier.embed(received))
     assert torch.allclose(score, expected, atol=1e-6) and score[0] == pytest.approx(1)
@@ -122,8 +126,16 @@ def test_protection_must_hold_against_every_verifier() -> None:
     source = torch.zeros(3, 3, 16, 16)
     received = source + torch.tensor([0.05, 0.15, 0.5]).view(3, 1, 1, 1)
     strict, lax = MeanColour(threshold=-0.1), MeanColour(threshold=-0.2)
-    assert psr(source, received, [strict]).tolist() == fppsr(source, received, strict).tolist() == [0.0, 1.0, 1.0]
-    assert psr(source, received, [strict, lax]).tolist() == psr(source, received, [lax]).tolist() == [0.0, 0.0, 1.0]
+    assert (
+        psr(source, received, [strict]).tolist()
+        == fppsr(source, received, strict).tolist()
+        == [0.0, 1.0, 1.0]
+    )
+    assert (
+        psr(source, received, [strict, lax]).tolist()
+        == psr(source, received, [lax]).tolist()
+        == [0.0, 0.0, 1.0]
+    )
     with pytest.raises(ValueError, match="at least one verifier"):
         psr(source, received, [])
 

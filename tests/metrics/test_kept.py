@@ -54,7 +54,9 @@ def test_gaze_and_openings_do_not_depend_on_size_place_and_tilt() -> None:
     turn = Rotation.from_euler("z", 30, degrees=True).as_matrix()
     moved[:] = 2.5 * moved @ turn.T + 7
     assert gaze_error(face, moved) == pytest.approx(0, abs=1e-9)
-    assert eye_opening(moved) == pytest.approx(eye_opening(face)) and mouth_opening(moved) == pytest.approx(mouth_opening(face))
+    assert eye_opening(moved) == pytest.approx(eye_opening(face)) and mouth_opening(moved) == pytest.approx(
+        mouth_opening(face)
+    )
 
 
 def test_landmark_error_is_relative_to_the_eyes() -> None:
@@ -69,9 +71,13 @@ def test_landmark_error_is_relative_to_the_eyes() -> None:
 @pytest.mark.parametrize("degrees", [0.0, 5.0, 40.0, 170.0])
 def test_the_turn_of_a_head_is_found_whatever_its_size(degrees: float) -> None:
     face = mesh()
-    turned = 1.7 * face @ Rotation.from_rotvec(np.radians(degrees) * np.array([0.6, 0.0, 0.8])).as_matrix().T + 11
+    turned = (
+        1.7 * face @ Rotation.from_rotvec(np.radians(degrees) * np.array([0.6, 0.0, 0.8])).as_matrix().T + 11
+    )
     assert pose_error(face, turned) == pytest.approx(degrees, abs=1e-4)
-    assert pose_error(face, turned + RNG.normal(scale=0.5, size=face.shape)) == pytest.approx(degrees, abs=1.5)
+    assert pose_error(face, turned + RNG.normal(scale=0.5, size=face.shape)) == pytest.approx(
+        degrees, abs=1.5
+    )
 
 
 def test_a_mirrored_face_is_not_taken_for_a_turned_one() -> None:
@@ -114,4 +120,6 @@ def test_openings_follow_from_height_over_width() -> None:
 def test_overlap_counts_shared_pixels() -> None:
     hair, lower = labels("hair", (slice(0, 8), slice(0, 32))), labels("hair", (slice(4, 12), slice(0, 32)))
     assert overlap(hair, hair, "hair") == [1.0] and overlap(hair, lower, "hair") == [pytest.approx(4 / 12)]
-    assert overlap(torch.zeros_like(hair), hair, "hair") == [None] and overlap(hair, torch.zeros_like(hair), "hair") == [0.0]
+    assert overlap(torch.zeros_like(hair), hair, "hair") == [None] and overlap(
+        hair, torch.zeros_like(hair), "hair"
+    ) == [0.0]

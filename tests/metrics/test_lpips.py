@@ -42,7 +42,10 @@ def random_weights(net: str) -> LPIPS:
                 state[f"features.{index}.{key}"] = drawn if value.ndim > 1 else torch.zeros_like(value)
             width = layer.channels
         index += layer.places if layer else 1
-    heads = {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1, generator=rng) / c for i, c in enumerate(trunk.channels)}
+    heads = {
+        f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1, generator=rng) / c
+        for i, c in enumerate(trunk.channels)
+    }
     return LPIPS(net, trunk=state, heads=heads)
 
 
@@ -50,7 +53,9 @@ def random_weights(net: str) -> LPIPS:
 def test_parity_on_drawn_weights(net: str, shared: Path, parity: tuple[ModuleType, ModuleType]) -> None:
     compare, rule = parity
     fixture = compare.load(shared / "parity" / f"lpips_{net}.npz")
-    weights = rule.fill({key: tuple(shape) for key, shape, _ in fixture["keys"]}, fixture["salt"], fixture["gain"])
+    weights = rule.fill(
+        {key: tuple(shape) for key, shape, _ in fixture["keys"]}, fixture["salt"], fixture["gain"]
+    )
     distance = LPIPS(
         net,
         trunk={k: v for k, v in weights.items() if k.startswith("features.")},
@@ -62,14 +67,20 @@ def test_parity_on_drawn_weights(net: str, shared: Path, parity: tuple[ModuleTyp
     assert compare.error(fixture, "per_layer", distance.per_layer(a, b)) < LIMIT
     with torch.no_grad():
         distance.shift += 0.01
-    assert compare.error(fixture, "distance", distance(a, b).view(-1, 1, 1, 1)) > LIMIT, "the check sees a small mistake"
+    assert compare.error(fixture, "distance", distance(a, b).view(-1, 1, 1, 1)) > LIMIT, (
+        "the check sees a small mistake"
+    )
 
 
-def test_parity_on_the_published_weights_and_images(shared: Path, parity: tuple[ModuleType, ModuleType]) -> None:
+def test_parity_on_the_published_weights_and_images(
+    shared: Path, parity: tuple[ModuleType, ModuleType]
+) -> None:
     compare, _ = parity
     fixture = compare.load(shared / "parity" / "lpips_real.npz")
     weights = shared / "weights"
-    distance = LPIPS("alex", trunk=weights / "alexnet_features.safetensors", heads=weights / "lpips_v0.1_alex.pth")
+    distance = LPIPS(
+        "alex", trunk=weights / "alexnet_features.safetensors", heads=weights / "lpips_v0.1_alex.pth"
+    )
     images = {n[4:]: torch.tensor(p).permute(2, 0, 1)[None] / 127.5 - 1 for n, p in fixture["images"].items()}
     for name in ("ref_p0", "ref_p1", "ref_ref", "p0_p1"):
         a, b = name.split("_")
@@ -94,7 +105,9 @@ class _Fire(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.squeeze_activation(self.squeeze(x))
-        return torch.cat([self.expand1x1_activation(self.expand1x1(x)), self.expand3x3_activation(self.expand3x3(x))], 1)
+        return torch.cat(
+            [self.expand1x1_activation(self.expand1x1(x)), self.expand3x3_activation(self.expand3x3(x))], 1
+        )
 
 
 def squeezenet(weights: Path) -> nn.Sequential:
@@ -102,14 +115,20 @@ def squeezenet(weights: Path) -> nn.Sequential:
     pool = lambda: nn.MaxPool2d(3, 2, ceil_mode=True)  # noqa: E731
     first = (nn.Conv2d(3, 64, 3, 2), nn.ReLU(), pool(), _Fire(64, 16, 64), _Fire(128, 16, 64), pool())
     middle = (_Fire(128, 32, 128), _Fire(256, 32, 128), pool())
-    layers = nn.Sequential(*first, *middle, _Fire(256, 48, 192), _Fire(384, 48, 192), _Fire(384, 64, 256), _Fire(512, 64, 256))
-    layers.load_state_dict({key.removeprefix("features."): value for key, value in load_file(weights).items()})
+    layers = nn.Sequential(
+        *first, *middle, _Fire(256, 48, 192), _Fire(384, 48, 192), _Fire(384, 64, 256), _Fire(512, 64, 256)
+    )
+    layers.load_state_dict(
+        {key.removeprefix("features."): value for key, value in load_file(weights).items()}
+    )
     return layers
 
 
 @pytest.mark.parametrize("size", [64, 97])
 def test_squeeze_against_torchmetrics(size: int, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """torchmetrics brings the official heads and reads the maps; only torchvision, the trunk's source, is replaced."""
+    """torchmetrics brings the official heads and reads the maps; only torchvision, the trunk's source, is
+    replaced.
+    """
     weights = shared / "weights"
     trunk = weights / "squeezenet1_1_features.safetensors"
     monkeypatch.setattr(their_lpips, "_get_tv_model_features", lambda net, pretrained: squeezenet(trunk))
@@ -124,10 +143,14 @@ def test_squeeze_against_torchmetrics(size: int, shared: Path, monkeypatch: pyte
         assert not torch.allclose(ours(a, b), expected, rtol=1e-4), "the check sees a small mistake"
 
 
-def test_weights_come_from_the_users_folder(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_come_from_the_users_folder(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path))
     image = torch.zeros(1, 3, 32, 32)
-    with pytest.raises(WeightsMissing, match=r"alexnet-owt-7be5be79\.pth and lpips_v0\.1_alex\.pth .* models get lpips-alex"):
+    with pytest.raises(
+        WeightsMissing, match=r"alexnet-owt-7be5be79\.pth and lpips_v0\.1_alex\.pth .* models get lpips-alex"
+    ):
         lpips(image, image)
     for file in ("alexnet_features.safetensors", "lpips_v0.1_alex.pth"):
         (tmp_path / file).symlink_to(shared / "weights" / file)
@@ -156,10 +179,14 @@ def test_the_distance_to_kept_photos_is_the_same_with_the_same_gradient(count: i
         gradients.append(torch.autograd.grad(values[-1].sum(), moving)[0])
     assert values[0].shape == values[1].shape == (count,) and gradients[0].abs().max() > 1e-6
     torch.testing.assert_close(values[1], values[0], rtol=1e-5, atol=1e-7)
-    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=float(gradients[0].abs().max()) * 1e-5)
+    torch.testing.assert_close(
+        gradients[1], gradients[0], rtol=1e-3, atol=float(gradients[0].abs().max()) * 1e-5
+    )
 
 
-@pytest.mark.parametrize("image", [torch.rand(1, 3, 40, 40) * 2 - 1, torch.zeros(1, 3, 40, 40)], ids=["noise", "flat"])
+@pytest.mark.parametrize(
+    "image", [torch.rand(1, 3, 40, 40) * 2 - 1, torch.zeros(1, 3, 40, 40)], ids=["noise", "flat"]
+)
 def test_differentiable_everywhere(image: Tensor) -> None:
     moving = image.clone().requires_grad_()
     random_weights("alex")(moving, image + 0.1).sum().backward()

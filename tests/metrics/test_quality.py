@@ -12,9 +12,9 @@ from semveil.metrics import psnr, ssim
 @pytest.fixture
 def images() -> tuple[Tensor, Tensor]:
     rng = torch.Generator().manual_seed(0)
-    a = torch.nn.functional.interpolate(torch.rand(3, 3, 8, 8, generator=rng) * 2 - 1, size=(48, 40), mode="bicubic").clamp(
-        -1, 1
-    )
+    a = torch.nn.functional.interpolate(
+        torch.rand(3, 3, 8, 8, generator=rng) * 2 - 1, size=(48, 40), mode="bicubic"
+    ).clamp(-1, 1)
     noise = torch.tensor([0.02, 0.1, 0.4]).view(3, 1, 1, 1)
     return a, (a + noise * torch.randn(a.shape, generator=rng)).clamp(-1, 1)
 

@@ -18,7 +18,9 @@ def test_it_is_the_share_of_the_laplacians_variance():
     inside = ((columns - 0.5) / 0.21) ** 2 + ((rows - 0.61) / 0.22) ** 2 <= 1
     for i in range(2):
         rough = [
-            ndimage.laplace(np.tensordot((0.299, 0.587, 0.114), pictures[i].double().numpy(), 1))[inside].var()
+            ndimage.laplace(np.tensordot((0.299, 0.587, 0.114), pictures[i].double().numpy(), 1))[
+                inside
+            ].var()
             for pictures in (blurred, SOURCE)
         ]
         assert sharpness(SOURCE, blurred)[i].item() == pytest.approx(rough[0] / rough[1], rel=1e-4)

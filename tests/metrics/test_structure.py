@@ -22,7 +22,9 @@ def standard(a: Tensor, b: Tensor) -> list[float]:
 
 
 def photos() -> tuple[Tensor, Tensor]:
-    images = to_tensor([data.astronaut()[:96, 150:230], data.chelsea()[50:146, 100:180], data.rocket()[200:296, 280:360]])
+    images = to_tensor(
+        [data.astronaut()[:96, 150:230], data.chelsea()[50:146, 100:180], data.rocket()[200:296, 280:360]]
+    )
     rng = torch.Generator().manual_seed(0)
     noise = torch.tensor([0.005, 0.1, 0.6]).view(3, 1, 1, 1) * torch.randn(images.shape, generator=rng)
     return images, images + noise
@@ -59,7 +61,9 @@ def test_the_check_sees_another_range_other_edges_and_unrounded_pictures() -> No
     a, b = photos()
     wanted = np.array(standard(a, b))
     shifted = structural_similarity_index_measure(a, b.clamp(-1, 1), data_range=2.0, reduction="none")
-    mirrored = structural_similarity_index_measure((a + 1) / 2, (b.clamp(-1, 1) + 1) / 2, data_range=1.0, reduction="none")
+    mirrored = structural_similarity_index_measure(
+        (a + 1) / 2, (b.clamp(-1, 1) + 1) / 2, data_range=1.0, reduction="none"
+    )
     unrounded = similarity_map((a + 1) / 2, (b + 1) / 2).mean((1, 2, 3))
     for other in (shifted, mirrored, unrounded):
         assert abs(other.numpy() - wanted).max() > 5 * LIMIT

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics as `torchmetrics.Metric`: over batches of any sizes they are what the functions are over everything."""
+"""The metrics as `torchmetrics.Metric`: over batches of any sizes they are what the functions are over
+everything.
+"""
 
 from collections.abc import Callable
 

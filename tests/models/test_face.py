@@ -103,8 +103,10 @@ def test_the_prior_has_the_moments_it_was_fitted_to():
     error = (sample.T.cov() - data.T.cov()) / torch.outer(scale, scale)
     assert error.abs().max() < 5 * (2 / 20_000) ** 0.5
     low = LatentPrior.fit(latents, rank=2).sample(20_000, rng=rng).flatten(1)
-    assert ((low.var(0) / data.var(0) - 1).abs() < 5 * (2 / 20_000) ** 0.5).all()  # the residual keeps each variance
-    assert ((low.T.cov() - data.T.cov()) / torch.outer(scale, scale)).abs().max() > 0.1  # but not the covariances
+    # the residual keeps each variance
+    assert ((low.var(0) / data.var(0) - 1).abs() < 5 * (2 / 20_000) ** 0.5).all()
+    # but not the covariances
+    assert ((low.T.cov() - data.T.cov()) / torch.outer(scale, scale)).abs().max() > 0.1
 
 
 def test_a_measured_box_holds_what_the_model_makes_and_nothing_of_photos(tiny_model_folder) -> None:
@@ -115,5 +117,7 @@ def test_a_measured_box_holds_what_the_model_makes_and_nothing_of_photos(tiny_mo
     assert abs(float(inside) - 0.99) < 0.002 and "1000 synthetic latents" in measured.box.source
     again = guessed.with_measured_box()
     assert (again.box.lower, again.box.upper) == (measured.box.lower, measured.box.upper)
-    assert again.digest == measured.digest != guessed.digest, "pairs trained for one box do not serve the other"
+    assert again.digest == measured.digest != guessed.digest, (
+        "pairs trained for one box do not serve the other"
+    )
     assert guessed.box.upper == 2.0, "the model itself stays as it is"

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model folders from elsewhere: settings of any kind and size end in one error, before they take time or memory."""
+"""Model folders from elsewhere: settings of any kind and size end in one error, before they take time or
+memory.
+"""
 
 import json
 import shutil
@@ -28,8 +30,17 @@ MODELS: dict[str, tuple[str, str, Callable[[str], Any]]] = {
     "identity": ("identity-128", "fusion.json", load_identity_model),
     "noise-image": ("noise-image-32", "noise-image.json", load_noise_image_model),
 }
-# A limit that is not reached, or a choice that changes no weight: other settings of the right kind are no fault there.
-FREE = ("channel_cap", "channel_multiplier", "residual_refine", "dropout", "transparent_parts", "render_channels", "skip")
+# A limit that is not reached, or a choice that changes no weight: other settings of the right kind are no
+# fault there.
+FREE = (
+    "channel_cap",
+    "channel_multiplier",
+    "residual_refine",
+    "dropout",
+    "transparent_parts",
+    "render_channels",
+    "skip",
+)
 
 
 @pytest.fixture(params=MODELS)
@@ -57,7 +68,9 @@ def test_cards_that_are_no_cards_are_refused(model: tuple[Path, Callable[[], Any
         load()
 
 
-def test_a_card_with_a_byte_order_mark_and_other_line_ends_is_read(model: tuple[Path, Callable[[], Any]]) -> None:
+def test_a_card_with_a_byte_order_mark_and_other_line_ends_is_read(
+    model: tuple[Path, Callable[[], Any]],
+) -> None:
     card, load = model
     card.write_bytes(b"\xef\xbb\xbf" + card.read_bytes().replace(b"\n", b"\r\n"))
     load()
@@ -96,16 +109,22 @@ def card_value(card: dict[str, Any], key: str) -> Any:
     ],
 )  # fmt: skip
 def test_what_else_a_face_model_states_is_checked(tmp_path: Path, change: dict) -> None:
-    folder = shutil.copytree(bundled_folder() / "faces-128", tmp_path / "copy", ignore=shutil.ignore_patterns("pairs"))
+    folder = shutil.copytree(
+        bundled_folder() / "faces-128", tmp_path / "copy", ignore=shutil.ignore_patterns("pairs")
+    )
     card = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(card | change))
     with pytest.raises(BadCheckpoint, match=r"model\.json"):
         load_model(str(folder))
 
 
-@pytest.mark.parametrize("prior", [{}, {"mean": (28, 64)}, {"mean": (28, 64), "factors": (2, 28, 63), "residual": (28, 64)}])
+@pytest.mark.parametrize(
+    "prior", [{}, {"mean": (28, 64)}, {"mean": (28, 64), "factors": (2, 28, 63), "residual": (28, 64)}]
+)
 def test_a_prior_of_another_model_is_refused(tmp_path: Path, prior: dict) -> None:
-    folder = shutil.copytree(bundled_folder() / "faces-128", tmp_path / "copy", ignore=shutil.ignore_patterns("pairs"))
+    folder = shutil.copytree(
+        bundled_folder() / "faces-128", tmp_path / "copy", ignore=shutil.ignore_patterns("pairs")
+    )
     save_file({key: torch.zeros(shape) for key, shape in prior.items()}, folder / "prior.safetensors")
     with pytest.raises(BadCheckpoint, match="prior"):
         load_model(str(folder))

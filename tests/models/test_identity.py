@@ -22,9 +22,16 @@ from semveil.models.identity import (
     save_identity_model,
 )
 from semveil.recognition.dlib_faces import detect_faces
-from semveil.recognition.identity_encoder import FILE, IdentityEncoder, IdentityEncoderConfig, save_identity_encoder
+from semveil.recognition.identity_encoder import (
+    FILE,
+    IdentityEncoder,
+    IdentityEncoderConfig,
+    save_identity_encoder,
+)
 
-SIZES = IdentityEncoderConfig(size=16, top=0, left=0, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
+SIZES = IdentityEncoderConfig(
+    size=16, top=0, left=0, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6
+)
 
 
 @pytest.fixture
@@ -33,9 +40,13 @@ def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     save_identity_encoder(tmp_path / "identity.safetensors", IdentityEncoder(SIZES), {})
     attributes = AttributeEncoder(AttributeEncoderConfig(16, (4, 6)))
-    fusion = FusionGenerator(FusionConfig(6, attributes.config.channels, (6, 4, 4), attributes.config.sides[0]))
+    fusion = FusionGenerator(
+        FusionConfig(6, attributes.config.channels, (6, 4, 4), attributes.config.sides[0])
+    )
     made = tmp_path / "mine"
-    save_identity_model(made, tmp_path / "identity.safetensors", attributes, fusion, {"trained_on": "nothing"})
+    save_identity_model(
+        made, tmp_path / "identity.safetensors", attributes, fusion, {"trained_on": "nothing"}
+    )
     return made
 
 
@@ -122,8 +133,13 @@ def test_the_bundled_model_keeps_the_photo_and_changes_the_person() -> None:
     face = to_tensor([align_face(photo, detect_faces(photo)[0].landmarks, 128).pixels])
     model = load_identity_model()
     own, levels = model.identify(face), model.attributes(face)
-    strangers = torch.nn.functional.normalize(torch.randn(8, model.dim, generator=torch.Generator().manual_seed(0)), dim=1)
-    rebuilt, changed = model.fuse(own, levels), model.fuse(strangers, [level.expand(8, -1, -1, -1) for level in levels])
+    strangers = torch.nn.functional.normalize(
+        torch.randn(8, model.dim, generator=torch.Generator().manual_seed(0)), dim=1
+    )
+    rebuilt, changed = (
+        model.fuse(own, levels),
+        model.fuse(strangers, [level.expand(8, -1, -1, -1) for level in levels]),
+    )
     assert psnr(rebuilt, face) > 24
     assert psnr(changed, face.expand_as(changed)).mean() > 22
     kept, left = (model.identify(rebuilt) @ own[0]).item(), (model.identify(changed) @ own[0]).mean().item()
@@ -132,9 +148,13 @@ def test_the_bundled_model_keeps_the_photo_and_changes_the_person() -> None:
 
 
 def test_identities_of_any_length_are_shown() -> None:
-    """Each layer multiplies by them: from a length of about 10,000 on the bundled model's floats overflowed to NaN."""
+    """Each layer multiplies by them: from a length of about 10,000 on the bundled model's floats overflowed
+    to NaN.
+    """
     model = load_identity_model()
-    identity = torch.nn.functional.normalize(torch.randn(2, model.dim, generator=torch.Generator().manual_seed(0)), dim=1)
+    identity = torch.nn.functional.normalize(
+        torch.randn(2, model.dim, generator=torch.Generator().manual_seed(0)), dim=1
+    )
     levels = model.attributes(torch.zeros(2, 3, model.size, model.size))
     longest = model.fuse(1000 * identity, levels)
     for length in (1e4, 1e8, 1e15):

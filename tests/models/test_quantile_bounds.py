@@ -23,7 +23,9 @@ def bounds() -> QuantileBounds:
 
 
 @pytest.mark.parametrize("share", SHARES)
-def test_bounds_are_quantiles_rounded_outwards_by_one_half_precision_step_at_most(bounds: QuantileBounds, share: float) -> None:
+def test_bounds_are_quantiles_rounded_outwards_by_one_half_precision_step_at_most(
+    bounds: QuantileBounds, share: float
+) -> None:
     lower, upper = np.quantile(LATENTS.double().numpy(), [share / 100, 1 - share / 100], axis=0)
     box = bounds.box(share)
     for found, exact, sign in ((box.lower, lower, -1), (box.upper, upper, 1)):
@@ -51,7 +53,9 @@ def test_file_and_back(bounds: QuantileBounds, tmp_path: Path) -> None:
     bounds.save(tmp_path / FILE)
     again = QuantileBounds.load(tmp_path / FILE, (3, 4))
     assert again.digest == bounds.digest
-    assert torch.equal(again.lower, bounds.lower) and again.of == bounds.of and again.observed == bounds.observed
+    assert (
+        torch.equal(again.lower, bounds.lower) and again.of == bounds.of and again.observed == bounds.observed
+    )
     with pytest.raises(BadCheckpoint, match="of this model"):
         QuantileBounds.load(tmp_path / FILE, (3, 5))
     (tmp_path / FILE).write_bytes((tmp_path / FILE).read_bytes()[:100])
@@ -74,4 +78,7 @@ def test_the_bundled_bounds_come_from_a_thousand_photos_and_are_nested() -> None
     assert (bundled_folder() / "faces-128" / FILE).stat().st_size < 60_000
     for outer, inner in pairwise(SHARES):
         wide, narrow = bundled.box(outer), bundled.box(inner)
-        assert bool((torch.as_tensor(wide.lower) <= narrow.lower).all() and (torch.as_tensor(wide.upper) >= narrow.upper).all())
+        assert bool(
+            (torch.as_tensor(wide.lower) <= narrow.lower).all()
+            and (torch.as_tensor(wide.upper) >= narrow.upper).all()
+        )

@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from semveil.nn.equalized import EqualizedConv, EqualizedLinear, at_least_float32, pixel_norm, scaled_leaky_relu
+from semveil.nn.equalized import (
+    EqualizedConv,
+    EqualizedLinear,
+    at_least_float32,
+    pixel_norm,
+    scaled_leaky_relu,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -26,14 +32,17 @@ def test_leaky_relu_has_slope_a_fifth_and_gain_root_two() -> None:
 
 
 def test_activation_nearly_keeps_the_second_moment() -> None:
-    # (1 + 0.04) / 2 times the gain's square is 1.04; the spread of a mean over n squares is about 2.5 / sqrt(n).
+    # (1 + 0.04) / 2 times the gain's square is 1.04; the spread of a mean over n squares is about 2.5 /
+    # sqrt(n).
     n = 200_000
     assert abs(relative(scaled_leaky_relu(torch.randn(n))) - 1.04) < 5 * 2.5 / math.sqrt(n)
 
 
 def test_pixel_norm() -> None:
     x = torch.tensor([[3.0, 4.0], [0.0, 0.0], [-1e4, 1e4]])
-    expected = torch.tensor([[3.0, 4.0], [0.0, 0.0], [-1e4, 1e4]]) / torch.tensor([[math.sqrt(12.5)], [1.0], [1e4]])
+    expected = torch.tensor([[3.0, 4.0], [0.0, 0.0], [-1e4, 1e4]]) / torch.tensor(
+        [[math.sqrt(12.5)], [1.0], [1e4]]
+    )
     torch.testing.assert_close(pixel_norm(x), expected)
 
 
@@ -47,7 +56,8 @@ def test_linear_equals_the_formula(multiplier: float) -> None:
 
 
 def test_layers_keep_the_size_of_a_signal() -> None:
-    # The output's mean square has mean 1; its relative spread is at most that of the weights' squares, sqrt(2 / weights).
+    # The output's mean square has mean 1; its relative spread is at most that of the weights' squares, sqrt(2
+    # / weights).
     linear, conv = EqualizedLinear(256, 256), EqualizedConv(64, 64, 3, padding=1)
     assert abs(relative(linear(torch.randn(512, 256))) - 1) < 5 * math.sqrt(2 / 256)
     inner = conv(torch.randn(4, 64, 32, 32))[:, :, 1:-1, 1:-1]
@@ -65,5 +75,9 @@ def test_conv_equals_the_formula() -> None:
 
 
 def test_only_half_precision_is_widened() -> None:
-    for given, expected in ((torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64, torch.float64)):
+    for given, expected in (
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ):
         assert at_least_float32(torch.zeros(1, dtype=given)).dtype == expected

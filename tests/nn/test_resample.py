@@ -28,7 +28,10 @@ def test_reference_inserts_zeros_and_filters() -> None:
     x = draw(1, 1, 3, 3)
     inserted = torch.zeros(1, 1, 6, 6, dtype=torch.float64)
     inserted[..., ::2, ::2] = x
-    close(upfirdn(x, up=2, pad=(2, 1), gain=4), F.conv2d(F.pad(inserted, (2, 1, 2, 1)), torch.outer(row, row)[None, None] / 16))
+    close(
+        upfirdn(x, up=2, pad=(2, 1), gain=4),
+        F.conv2d(F.pad(inserted, (2, 1, 2, 1)), torch.outer(row, row)[None, None] / 16),
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -52,7 +55,9 @@ def test_a_shifted_filter_is_noticed() -> None:
     assert (upsample(x) - upfirdn(x, up=2, pad=(1, 2), gain=4)).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("operation", [upsample, downsample, lambda x: blur(x, padding=2)], ids=["up", "down", "blur"])
+@pytest.mark.parametrize(
+    "operation", [upsample, downsample, lambda x: blur(x, padding=2)], ids=["up", "down", "blur"]
+)
 def test_gradients(operation: object) -> None:
     x = draw(1, 2, 4, 6).requires_grad_()
     assert torch.autograd.gradcheck(operation, x)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The example package as an installer leaves it: its folder on the path, and beside it what says which entry points it has."""
+"""The example package as an installer leaves it: its folder on the path, and beside it what says which entry
+points it has.
+"""
 
 import sys
 import tomllib
@@ -20,7 +22,10 @@ def describe(site: Path, name: str, entry_points: dict[str, dict[str, str]]) -> 
     folder = site / f"{name.replace('-', '_')}-1.0.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in entry_points.items()]
+    lines = [
+        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items())
+        for group, points in entry_points.items()
+    ]
     (folder / "entry_points.txt").write_text("\n".join(lines))
 
 
@@ -45,7 +50,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The example package, installed as `pip install -e` would do it; what must be on the path of other processes."""
+    """The example package, installed as `pip install -e` would do it; what must be on the path of other
+    processes.
+    """
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     describe(site, project["name"], project["entry-points"])
     monkeypatch.syspath_prepend(str(EXAMPLE))

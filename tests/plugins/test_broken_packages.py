@@ -33,7 +33,9 @@ def broken(site: Path) -> Path:
 
 @pytest.mark.usefixtures("broken")
 def test_asking_for_it_names_the_package_and_others_go_on() -> None:
-    with pytest.raises(PluginError, match=r"channel 'gone' of package acme-broken 1\.0 cannot be used: ModuleNotFoundError"):
+    with pytest.raises(
+        PluginError, match=r"channel 'gone' of package acme-broken 1\.0 cannot be used: ModuleNotFoundError"
+    ):
         CHANNELS["gone"]
     assert CHANNELS["awgn"].equaliser == "zf"
     with pytest.raises(PluginError, match="Attack lacks knowledge, needs"):
@@ -54,7 +56,9 @@ def test_a_name_that_is_taken_stays_the_programs(site: Path) -> None:
     describe(site, "acme-taken", {"semveil.colours": {"red": "os:sep", "green": "os:sep"}})
     colours: Registry[str] = Registry("colour", group="semveil.colours")
     colours.add("red", "mine")
-    with pytest.warns(PluginWarning, match=r"package acme-taken 1\.0 adds a colour named 'red', which is taken"):
+    with pytest.warns(
+        PluginWarning, match=r"package acme-taken 1\.0 adds a colour named 'red', which is taken"
+    ):
         assert list(colours) == ["red", "green"]
     assert (colours["red"], colours["green"]) == ("mine", os.sep)
 
@@ -73,15 +77,23 @@ def test_what_is_derived_from_another_registry() -> None:
 
 def test_the_command_line_says_it_in_one_line(broken: Path, tmp_path: Path) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (SRC, broken))), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(map(str, (SRC, broken))),
+            "OMP_NUM_THREADS": "1",
+        }
         return subprocess.run(
-            [sys.executable, "-m", "semveil", *words], env=environment, capture_output=True, text=True, timeout=120
+            [sys.executable, "-m", "semveil", *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
     listed = run("protect", "--methods")
     assert listed.returncode == 0 and "identity-dp" in listed.stdout
     assert listed.stderr.splitlines() == [
-        "semveil: note: method 'half' of package acme-broken 1.0 cannot be used: Method lacks size, model_digest, protect, to, "
+        "semveil: note: method 'half' of package acme-broken 1.0 cannot be used: Method lacks size, "
+        "model_digest, protect, to, "
         "certificate; update or uninstall it"
     ]
     assert run("--version").stderr == ""  # what needs none of it does not look

@@ -35,11 +35,17 @@ def test_nothing_of_it_is_there_before_it_is_installed() -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_the_law_keeps_its_distribution_and_its_map() -> None:
-    law = MECHANISMS["logistic"].calibrate(ClipBox(0.0, 1.0).sensitivity(MECHANISMS["logistic"].norm, 4), epsilon=2.0)
+    law = MECHANISMS["logistic"].calibrate(
+        ClipBox(0.0, 1.0).sensitivity(MECHANISMS["logistic"].norm, 4), epsilon=2.0
+    )
     assert law.scale == 2.0
-    for drawn in (law(torch.zeros(1, 4000), rng=torch.Generator().manual_seed(0)), ExactRelease(law)(torch.zeros(1, 4000))):
+    for drawn in (
+        law(torch.zeros(1, 4000), rng=torch.Generator().manual_seed(0)),
+        ExactRelease(law)(torch.zeros(1, 4000)),
+    ):
         assert stats.kstest(drawn[0].numpy(), stats.logistic(scale=2.0).cdf).pvalue > 1e-6
-        assert stats.kstest(drawn[0].numpy(), stats.laplace(scale=2.0).cdf).pvalue < 1e-6  # the check can fail
+        # the check can fail
+        assert stats.kstest(drawn[0].numpy(), stats.laplace(scale=2.0).cdf).pvalue < 1e-6
     # The privacy map against the law itself: the largest log ratio of densities at distance 1 is 1 / scale.
     x = torch.linspace(-60, 60, 2001, dtype=torch.float64).numpy()
     density = stats.logistic(scale=2.0).logpdf
@@ -97,7 +103,15 @@ def test_both_on_the_command_line(installed: Path, tiny_model_folder: Path, tmp_
     }
 
     def semveil(*words: object) -> dict[str, Any]:
-        command = [sys.executable, "-m", "semveil", *map(str, words), "--model", str(tiny_model_folder), "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "semveil",
+            *map(str, words),
+            "--model",
+            str(tiny_model_folder),
+            "--json",
+        ]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

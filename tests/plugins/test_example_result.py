@@ -23,7 +23,9 @@ def test_it_is_reproduced_as_the_papers_are(tmp_path: Path) -> None:
     result = json.loads((tmp_path / "moved.json").read_text())
     assert picture.name == "moved.png" and picture.stat().st_size > 1000
     # the mean size of logistic noise is 2 ln 2 times its scale; standard error of 1,000 draws about 3 %
-    assert result["cells"]["1"] == pytest.approx(1.386, rel=0.12) and result["cells"]["2"] == pytest.approx(2.773, rel=0.12)
+    assert result["cells"]["1"] == pytest.approx(1.386, rel=0.12) and result["cells"]["2"] == pytest.approx(
+        2.773, rel=0.12
+    )
     assert f"| 2 | {result['cells']['2']:.2f} |" in tables(result)
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package on the page about extending is whole: its blocks, put into the files that they name, work as the page says."""
+"""The package on the page about extending is whole: its blocks, put into the files that they name, work as
+the page says.
+"""
 
 import re
 import textwrap
@@ -44,7 +46,10 @@ def test_the_mechanism_and_the_channel_work_by_name() -> None:
     law, sensitivity = MECHANISMS["logistic"].example()
     assert isinstance(law, ExactMechanism)
     assert law.calibrate(sensitivity, 2.0).guarantee(sensitivity).epsilon == pytest.approx(2.0)
-    for drawn in (law(torch.zeros(1, 4000), rng=torch.Generator().manual_seed(0)), ExactRelease(law)(torch.zeros(1, 4000))):
+    for drawn in (
+        law(torch.zeros(1, 4000), rng=torch.Generator().manual_seed(0)),
+        ExactRelease(law)(torch.zeros(1, 4000)),
+    ):
         assert stats.kstest(drawn[0].numpy(), stats.logistic(scale=2.0).cdf).pvalue > 1e-6
     assert ExactRelease(law).guarantee(sensitivity).basis == Basis.PROVED
     with pytest.raises(ValueError, match="needs an l1 sensitivity"):
@@ -52,7 +57,9 @@ def test_the_mechanism_and_the_channel_work_by_name() -> None:
 
     assert "impulsive" in CHANNELS
     ones = torch.ones(50, 2000, dtype=torch.complex64)
-    power = (parse_link("impulsive:ratio=20").channel(ones, 10.0, torch.Generator().manual_seed(0)).received - ones).abs() ** 2
+    power = (
+        parse_link("impulsive:ratio=20").channel(ones, 10.0, torch.Generator().manual_seed(0)).received - ones
+    ).abs() ** 2
     assert power.mean().item() == pytest.approx(0.1, abs=5 * power.std().item() / power.numel() ** 0.5)
     assert power.square().mean() / power.mean() ** 2 > 3  # heavier tails than a normal channel's 2
 

@@ -30,7 +30,9 @@ FULL = Certificate(
     nominal_epsilon=2.0,
     scale=4.0,
     grid_step=2.0**-12,
-    bounds=Bounds(-1.0, 3.0, "0.5 % and 99.5 % quantiles of 8,000 public records (https://example.org/faces.npz)"),
+    bounds=Bounds(
+        -1.0, 3.0, "0.5 % and 99.5 % quantiles of 8,000 public records (https://example.org/faces.npz)"
+    ),
     sensitivity=Sensitivity(8.0, "l1", 2, source="width of the clip box"),
     bounds_hash="1e" * 32,
     private_codes=(4, 5),
@@ -43,9 +45,19 @@ FULL = Certificate(
 numbers = st.floats(0, 1e6)
 texts = st.sampled_from(["the skin codes", "grüße, alle Codes", "x" * 300])
 parts = st.one_of(
-    st.builds(Part, st.just(Kind.CODES), st.just("0f" * 32), st.sets(st.integers(0, 27), min_size=1).map(tuple), st.just(28)),
+    st.builds(
+        Part,
+        st.just(Kind.CODES),
+        st.just("0f" * 32),
+        st.sets(st.integers(0, 27), min_size=1).map(tuple),
+        st.just(28),
+    ),
     st.builds(Part, st.just(Kind.IDENTITY), st.just("1f" * 32), size=st.integers(1, 512)),
-    st.builds(Part, st.sampled_from([Kind.CROP, Kind.SURROUNDINGS, Kind.ATTRIBUTES]), note=st.sampled_from(["", ", coarse"])),
+    st.builds(
+        Part,
+        st.sampled_from([Kind.CROP, Kind.SURROUNDINGS, Kind.ATTRIBUTES]),
+        note=st.sampled_from(["", ", coarse"]),
+    ),
     texts.map(Part.of),
 )
 claims = st.one_of(
@@ -77,7 +89,8 @@ certificates = st.builds(
     guarantee=claims,
     images=st.integers(1, 10**6),
     scale=st.none() | st.floats(1e-9, 1e9),
-    sensitivity=st.none() | st.builds(Sensitivity, numbers, st.sampled_from(list(Norm)), st.integers(1, 10**6), source=texts),
+    sensitivity=st.none()
+    | st.builds(Sensitivity, numbers, st.sampled_from(list(Norm)), st.integers(1, 10**6), source=texts),
     bounds=st.none() | st.builds(Bounds, st.floats(-9, 0), st.floats(0, 9), texts, st.booleans()),
     private_codes=st.none() | st.lists(st.integers(0, 27)).map(tuple),
 )

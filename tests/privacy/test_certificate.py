@@ -25,7 +25,11 @@ def test_what_is_written_is_what_is_read(certificate):
 def test_a_full_certificate_survives_as_plain_json():
     assert Certificate.from_json(FULL.to_json()) == FULL
     content = json.loads(FULL.to_json())
-    assert (content["guarantee"]["basis"], content["sensitivity"]["norm"], content["bounds"]["lower"]) == ("proved", "l1", -1.0)
+    assert (content["guarantee"]["basis"], content["sensitivity"]["norm"], content["bounds"]["lower"]) == (
+        "proved",
+        "l1",
+        -1.0,
+    )
     assert content["guarantee"]["whole_record_epsilon"] is None
 
 
@@ -63,7 +67,9 @@ def test_paths_and_file_names_are_refused_wherever_a_text_stands(text):
         replace(FULL, model=text)
 
 
-@pytest.mark.parametrize("text", ["scale = sensitivity/epsilon", "[DPSC] Eqs. 17 and 19", "1.5 / 2", "and/or", "e.g. skin"])
+@pytest.mark.parametrize(
+    "text", ["scale = sensitivity/epsilon", "[DPSC] Eqs. 17 and 19", "1.5 / 2", "and/or", "e.g. skin"]
+)
 def test_ordinary_words_are_no_paths(text):
     assert replace(FULL, bounds=Bounds(-1.0, 3.0, text)).bounds.source == text
 
@@ -104,14 +110,20 @@ def changed(*path, value=None, drop=False):
         (changed("guarantee", "epsilon", value=10**400), "epsilon, a finite number"),
         (changed("guarantee", "basis", value="none"), "carries no finite epsilon"),
         (changed("guarantee", "basis", value="sure"), "sure"),
-        (changed("guarantee", "whole_record_epsilon", value=2.0), "whole_record_epsilon is 2.0, but None follows"),
+        (
+            changed("guarantee", "whole_record_epsilon", value=2.0),
+            "whole_record_epsilon is 2.0, but None follows",
+        ),
         (changed("guarantee", "not_covered", value="hair"), "a list of str"),
         (changed("guarantee", "not_covered", value=[]), "whole_record_epsilon is None, but 2.0 follows"),
         (changed("guarantee", value=None), "a guarantee"),
         (changed("guarantee", "gaussian", value={"sensitivity": 1.0}), "GaussianNoise lacks sigma"),
         (changed("guarantee", "gaussian", value={"sensitivity": 1.0, "sigma": 0.0}), "sigma > 0"),
         (changed("guarantee", "coverage", value={"covered": []}), "the fields covered and clear"),
-        (changed("guarantee", "coverage", value={"covered": [CROP.as_dict()], "clear": []}), "words that fit its coverage"),
+        (
+            changed("guarantee", "coverage", value={"covered": [CROP.as_dict()], "clear": []}),
+            "words that fit its coverage",
+        ),
         (changed("bounds_hash", value="AB"), "bounds_hash"),
         (changed("sensitivity", "norm", value="l3"), "l3"),
         (changed("sensitivity", "dimension", value=2.0), "dimension, int"),
@@ -142,7 +154,12 @@ def test_reading_is_strict_and_answers_in_one_line(text, words):
 @pytest.mark.parametrize("caveat", VOID_WHOLE_PHOTO)
 def test_a_whole_photo_is_not_covered_where_something_passes_by(caveat):
     whole = replace(CLAIM, not_covered=())
-    assert Certificate(release="image", method="m", protection="laplace", guarantee=whole).guarantee.whole_record_epsilon == 2.0
+    assert (
+        Certificate(
+            release="image", method="m", protection="laplace", guarantee=whole
+        ).guarantee.whole_record_epsilon
+        == 2.0
+    )
     with pytest.raises(ValueError, match=r"whole photo cannot be covered.*not_covered"):
         Certificate(release="image", method="m", protection="laplace", guarantee=whole, caveats=(caveat,))
 
@@ -163,19 +180,29 @@ def test_parts_that_spend_more_than_is_claimed_are_refused():
 
 def test_a_picture_made_from_a_release_keeps_its_claim_and_number():
     picture = FULL.for_picture()
-    assert (picture.guarantee.epsilon, picture.guarantee.not_covered, picture.release) == (2.0, CLEAR, "image")
+    assert (picture.guarantee.epsilon, picture.guarantee.not_covered, picture.release) == (
+        2.0,
+        CLEAR,
+        "image",
+    )
     assert (picture.release_id, picture.output, picture.images) == (FULL.release_id, None, 1)
 
 
 def test_a_picture_with_the_protection_undone_claims_nothing():
     bob = FULL.for_opened_picture()
-    assert (bob.guarantee.epsilon, bob.guarantee.basis, bob.guarantee.not_covered) == (None, Basis.NONE, ("the whole photo",))
+    assert (bob.guarantee.epsilon, bob.guarantee.basis, bob.guarantee.not_covered) == (
+        None,
+        Basis.NONE,
+        ("the whole photo",),
+    )
     assert (bob.scale, bob.sensitivity, bob.mechanism, dict(bob.part_budgets)) == (None, None, None, {})
     assert bob.release_id == FULL.release_id
 
 
 def test_releases_get_numbers_of_their_own():
-    made = [Certificate(release="image", method="m", protection="p", guarantee=CLAIM).release_id for _ in range(3)]
+    made = [
+        Certificate(release="image", method="m", protection="p", guarantee=CLAIM).release_id for _ in range(3)
+    ]
     assert len(set(made)) == 3
 
 

@@ -24,7 +24,9 @@ def pure(epsilon: float) -> Guarantee:
 
 
 def gaussian(sensitivity: float, sigma: float, delta: float = DELTA) -> Guarantee:
-    return Gaussian(sigma, delta).guarantee(Sensitivity(sensitivity, "l2", 4, source="a test"), covers="all codes")
+    return Gaussian(sigma, delta).guarantee(
+        Sensitivity(sensitivity, "l2", 4, source="a test"), covers="all codes"
+    )
 
 
 def delta_of(epsilon: float, mu: mpmath.mpf) -> mpmath.mpf:
@@ -38,7 +40,9 @@ def delta_of(epsilon: float, mu: mpmath.mpf) -> mpmath.mpf:
 def test_pure_claims_add_and_are_never_rounded_down(epsilons: list[float]) -> None:
     exact = sum(map(Fraction, epsilons))
     total = compose(*map(pure, epsilons)).epsilon
-    assert total is not None and exact <= Fraction(total) <= exact * (1 + Fraction(2, 2**53)) + Fraction(1, 2**1000)
+    assert total is not None and exact <= Fraction(total) <= exact * (1 + Fraction(2, 2**53)) + Fraction(
+        1, 2**1000
+    )
 
 
 def test_the_nearest_float_is_often_too_low() -> None:
@@ -84,12 +88,17 @@ def zcdp(epsilons: list[float], mu: float) -> float:
     ("epsilons", "copies", "smaller"),
     [([1.0], 1, "sum"), ([0.01] * 200, 3, "zcdp"), ([0.1], 40, "sum"), ([0.3] * 60, 40, "zcdp")],
 )
-def test_pure_and_gaussian_claims_take_the_smaller_of_two_ways(epsilons: list[float], copies: int, smaller: str) -> None:
+def test_pure_and_gaussian_claims_take_the_smaller_of_two_ways(
+    epsilons: list[float], copies: int, smaller: str
+) -> None:
     noise = gaussian(1.0, 10.0)
     total = compose(*map(pure, epsilons), *[noise] * copies)
     apart = sum(epsilons) + (compose(*[noise] * copies).epsilon or 0)
     ways = {"sum": apart, "zcdp": zcdp(epsilons, math.sqrt(copies) / 10)}
-    assert total.epsilon == pytest.approx(min(ways.values()), rel=1e-9) and min(ways, key=ways.__getitem__) == smaller
+    assert (
+        total.epsilon == pytest.approx(min(ways.values()), rel=1e-9)
+        and min(ways, key=ways.__getitem__) == smaller
+    )
     assert total.delta == DELTA and total.epsilon >= min(ways.values()) * (1 - 1e-15)
 
 
@@ -118,7 +127,9 @@ def test_deltas_of_1_and_more_end_the_claim() -> None:
 
 
 def test_what_one_covers_and_another_shows_has_no_epsilon() -> None:
-    skin, eyes = (pure(1.0).about(Coverage.of_codes(M, private, 28)) for private in ((0, 1, 4, 5), (0, 1, 6, 7)))
+    skin, eyes = (
+        pure(1.0).about(Coverage.of_codes(M, private, 28)) for private in ((0, 1, 4, 5), (0, 1, 6, 7))
+    )
     whole = pure(10.0).about(Coverage.of_codes(M, range(28), 28))
     assert compose(skin, skin).epsilon == 2 and compose(whole, whole).epsilon == 20
     for pair in ((skin, eyes), (whole, skin)):

@@ -62,7 +62,9 @@ def test_a_release_keeps_its_own_claim_where_only_words_are_known() -> None:
 
 
 def test_codes_that_are_not_private_are_in_clear() -> None:
-    assert Coverage.of_codes(M, (1, 0, 1), 3) == Coverage.of(Part(Kind.CODES, M, (0, 1), 3), Part(Kind.CODES, M, (2,), 3))
+    assert Coverage.of_codes(M, (1, 0, 1), 3) == Coverage.of(
+        Part(Kind.CODES, M, (0, 1), 3), Part(Kind.CODES, M, (2,), 3)
+    )
     assert Coverage.of_codes(M, range(3), 3).clear == ()
 
 
@@ -102,7 +104,13 @@ def test_damaged_parts_are_refused(change: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"kind": "codes"}, {"kind": "crop", "codes": (1,)}, {"kind": "other"}, {"kind": "identity", "model": "/home/ada"}]
+    "bad",
+    [
+        {"kind": "codes"},
+        {"kind": "crop", "codes": (1,)},
+        {"kind": "other"},
+        {"kind": "identity", "model": "/home/ada"},
+    ],
 )
 def test_parts_that_say_nothing_or_too_much_are_refused(bad: dict) -> None:
     with pytest.raises(ValueError):

@@ -44,7 +44,9 @@ def test_gaussian_noise_stays_below_it_and_a_smaller_bound_would_not(ratio, delt
 
 def test_randomised_response_meets_it():
     truth = math.exp(1.0) / (1 + math.exp(1.0))
-    assert best_guess(1.0) == pytest.approx(optimal_test(np.array([truth, 1 - truth]), np.array([1 - truth, truth])))
+    assert best_guess(1.0) == pytest.approx(
+        optimal_test(np.array([truth, 1 - truth]), np.array([1 - truth, truth]))
+    )
 
 
 @given(certificates)
@@ -60,10 +62,21 @@ def test_epsilon_never_stands_without_its_basis(certificate):
 def test_every_explanation_says_what_is_and_is_not_covered_and_against_whom(certificate):
     lines = explain(certificate)
     topics = [line.split(":")[0] for line in lines]
-    for topic in ("In short", "Protected", "Not protected", "Against whom", "Made with", "Worth of this certificate"):
+    for topic in (
+        "In short",
+        "Protected",
+        "Not protected",
+        "Against whom",
+        "Made with",
+        "Worth of this certificate",
+    ):
         assert topics.count(topic) == 1
     joined = " ".join(lines)
-    for text in (*certificate.guarantee.not_covered, *certificate.guarantee.assumptions, certificate.software_version):
+    for text in (
+        *certificate.guarantee.not_covered,
+        *certificate.guarantee.assumptions,
+        certificate.software_version,
+    ):
         assert text in joined
     for caveat in certificate.caveats:
         assert caveat.meaning in joined
@@ -73,7 +86,13 @@ def test_every_explanation_says_what_is_and_is_not_covered_and_against_whom(cert
 @pytest.mark.parametrize(("model", "unit"), [("faces-64", "latent units"), (None, "8-bit levels")])
 def test_scales_have_the_unit_of_what_gets_the_noise(model, unit):
     made = Certificate(
-        release="image", method="x", protection="x", guarantee=CLAIM, mechanism="laplace", scale=3.0, model=model
+        release="image",
+        method="x",
+        protection="x",
+        guarantee=CLAIM,
+        mechanism="laplace",
+        scale=3.0,
+        model=model,
     )
     assert f"Mechanism: laplace of scale 3 ({unit})." in explain(made)
 
@@ -82,7 +101,9 @@ def test_scales_have_the_unit_of_what_gets_the_noise(model, unit):
 def test_nothing_is_called_protected_on_a_weak_basis(certificate):
     lines = explain(certificate)
     claim = certificate.guarantee
-    assert (" is protected " in lines[0]) == (claim.epsilon is not None and claim.basis in (Basis.PROVED, Basis.COMPUTATIONAL))
+    assert (" is protected " in lines[0]) == (
+        claim.epsilon is not None and claim.basis in (Basis.PROVED, Basis.COMPUTATIONAL)
+    )
     if claim.epsilon is None:
         assert lines[0].startswith("In short: nothing is guaranteed")
         assert not explain_epsilon(claim)
@@ -105,7 +126,9 @@ def test_part_of_a_photo_is_never_called_the_whole():
      (1e5, "in name only", "10^43429.5 times")],
 )  # fmt: skip
 def test_the_grade_follows_the_odds(epsilon, grade, odds):
-    made = Certificate(release="image", method="m", protection="p", guarantee=Guarantee(epsilon, "all codes", Basis.PROVED))
+    made = Certificate(
+        release="image", method="m", protection="p", guarantee=Guarantee(epsilon, "all codes", Basis.PROVED)
+    )
     lines = explain(made)
     assert grade in lines[0]
     assert odds in lines[4]
@@ -114,7 +137,14 @@ def test_the_grade_follows_the_odds(epsilon, grade, odds):
 def test_the_nominal_epsilon_of_a_trained_pair_is_called_a_setting():
     claim = Guarantee.none("the skin codes", reason="the network is deterministic")
     lines = explain(
-        replace(FULL, guarantee=claim, part_budgets={}, caveats=(), nominal_epsilon=10.0, calibration="as_published")
+        replace(
+            FULL,
+            guarantee=claim,
+            part_budgets={},
+            caveats=(),
+            nominal_epsilon=10.0,
+            calibration="as_published",
+        )
     )
     (asked,) = [line for line in lines if "nominal epsilon 10" in line]
     assert "name of a setting (basis: none)" in asked

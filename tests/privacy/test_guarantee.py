@@ -62,7 +62,14 @@ def test_no_finite_epsilon_without_a_basis_that_carries_one(basis: Basis) -> Non
 
 @pytest.mark.parametrize(
     "bad",
-    [{"epsilon": -1.0}, {"epsilon": math.nan}, {"delta": 1.0}, {"delta": -0.1}, {"covers": ""}, {"not_covered": "hair"}],
+    [
+        {"epsilon": -1.0},
+        {"epsilon": math.nan},
+        {"delta": 1.0},
+        {"delta": -0.1},
+        {"covers": ""},
+        {"not_covered": "hair"},
+    ],
 )
 def test_claims_out_of_range_are_refused(bad: dict) -> None:
     with pytest.raises(ValueError):

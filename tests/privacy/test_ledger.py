@@ -29,7 +29,11 @@ def book(tmp_path):
 
 
 def release(epsilon=1.0, **changes):
-    claim = Guarantee(epsilon, "all codes", Basis.PROVED) if epsilon is not None else Guarantee.none("x", reason="a test")
+    claim = (
+        Guarantee(epsilon, "all codes", Basis.PROVED)
+        if epsilon is not None
+        else Guarantee.none("x", reason="a test")
+    )
     return Certificate(release="symbols", method="m", protection="laplace", guarantee=claim, **changes)
 
 
@@ -58,11 +62,18 @@ def test_releases_add_up_for_each_person(book):
 def test_deltas_add_up_and_the_weakest_basis_holds(book):
     book.record("Ada", replace(FULL, images=1, part_budgets={}))
     book.record("Ada", release(1.0))
-    book.record("Ada", replace(release(1.0), guarantee=Guarantee(1.0, "all codes", Basis.SIMULATION, delta=1e-6)))
+    book.record(
+        "Ada", replace(release(1.0), guarantee=Guarantee(1.0, "all codes", Basis.SIMULATION, delta=1e-6))
+    )
     together = book.total("Ada")
     assert together.epsilon is None  # the first leaves codes in clear
-    book.record("Grace", replace(FULL, images=1, part_budgets={}, guarantee=replace(CLAIM, not_covered=()), caveats=()))
-    book.record("Grace", replace(release(1.0), guarantee=Guarantee(1.0, "all codes", Basis.SIMULATION, delta=1e-6)))
+    book.record(
+        "Grace",
+        replace(FULL, images=1, part_budgets={}, guarantee=replace(CLAIM, not_covered=()), caveats=()),
+    )
+    book.record(
+        "Grace", replace(release(1.0), guarantee=Guarantee(1.0, "all codes", Basis.SIMULATION, delta=1e-6))
+    )
     together = book.total("Grace")
     assert (together.epsilon, together.delta, together.basis) == (3.0, pytest.approx(2e-6), Basis.SIMULATION)
     assert together.delta >= 2e-6
@@ -144,7 +155,12 @@ def test_a_torn_line_is_an_error_and_never_a_gap(book):
     whole = book.path.read_bytes()
     for cut in (2, 100, len(whole.splitlines()[-1]) - 1):
         book.path.write_bytes(whole[:-cut])
-        for act in (book.read, lambda: book.total("Ada"), book.prepare, lambda: Ledger(book.path).record("Ada", release())):
+        for act in (
+            book.read,
+            lambda: book.total("Ada"),
+            book.prepare,
+            lambda: Ledger(book.path).record("Ada", release()),
+        ):
             with pytest.raises(LedgerError, match=r"line 3 of .* cannot be read \(a write was cut off"):
                 act()
         assert book.path.read_bytes() == whole[:-cut]
@@ -228,7 +244,8 @@ def test_a_foreign_line_is_an_error_not_a_gap(book, line, words):
         with pytest.raises(LedgerError, match=words):
             act()
     book.path.write_bytes(book.path.read_bytes().removesuffix(line + b"\n"))
-    assert book.record_all([Booking("Ada", release())], limit=2.0) == 1  # nothing that was read twice counts twice
+    # nothing that was read twice counts twice
+    assert book.record_all([Booking("Ada", release())], limit=2.0) == 1
 
 
 @pytest.mark.parametrize("subject", ["é", "\udcff", 7, None, ["x"]])
@@ -249,7 +266,9 @@ def test_a_line_nested_without_end_is_no_entry(book):
         book.read()
 
 
-@pytest.mark.parametrize("change", [{"images": 0}, {"images": 2}, {"subject": "grüße"}, {"subject": "0" * 63}, {"date": 3}])
+@pytest.mark.parametrize(
+    "change", [{"images": 0}, {"images": 2}, {"subject": "grüße"}, {"subject": "0" * 63}, {"date": 3}]
+)
 def test_an_altered_entry_is_an_error(book, change):
     book.record("Ada", release())
     header, line = book.path.read_text().splitlines()
@@ -260,7 +279,9 @@ def test_an_altered_entry_is_an_error(book, change):
 
 def test_no_ledger_is_an_error_and_reading_makes_none(book):
     for act in (book.read, lambda: book.total("Ada"), lambda: book.releases("Ada")):
-        with pytest.raises(LedgerError, match=r"there is no ledger .*first release that is recorded makes one"):
+        with pytest.raises(
+            LedgerError, match=r"there is no ledger .*first release that is recorded makes one"
+        ):
             act()
     assert not book.path.exists()
     assert book.prepare() and not book.prepare()  # it says whether it began one
@@ -280,7 +301,12 @@ def test_another_ledgers_key_is_an_error_and_not_an_unknown_person(book, tmp_pat
         one.record("Ada", release())
     before, own = book.path.read_bytes(), book.key_path.read_bytes()
     book.key_path.write_bytes(other.key_path.read_bytes())
-    for act in (book.read, lambda: book.total("Ada"), book.prepare, lambda: Ledger(book.path).record("Ada", release())):
+    for act in (
+        book.read,
+        lambda: book.total("Ada"),
+        book.prepare,
+        lambda: Ledger(book.path).record("Ada", release()),
+    ):
         with pytest.raises(KeyProblem, match="is the key of another ledger"):
             act()
     assert book.path.read_bytes() == before
@@ -292,7 +318,10 @@ M, N = "0f" * 32, "1e" * 32
 
 
 def of_codes(epsilon, private, *, model=M, size=28):
-    return replace(release(), guarantee=Guarantee(epsilon, "x", Basis.PROVED).about(Coverage.of_codes(model, private, size)))
+    return replace(
+        release(),
+        guarantee=Guarantee(epsilon, "x", Basis.PROVED).about(Coverage.of_codes(model, private, size)),
+    )
 
 
 def sets(book, subject):
@@ -303,7 +332,11 @@ def test_what_one_release_covers_and_another_shows_has_no_total(book):
     book.record("Ada", of_codes(1.0, (0, 1, 4, 5)))
     book.record("Ada", of_codes(1.0, (0, 1, 6, 7)))
     together = book.account("Ada")
-    assert together.whole.epsilon is None and together.whole.basis == Basis.NONE and "in clear" in together.whole.reason
+    assert (
+        together.whole.epsilon is None
+        and together.whole.basis == Basis.NONE
+        and "in clear" in together.whole.reason
+    )
     common, rest = together.sets
     assert (common.coverage.covered[0].codes, common.epsilon) == ((0, 1), 2.0)  # private in both
     assert {4, 5, 6, 7} <= set(rest.coverage.covered[0].codes) and rest.epsilon is None
@@ -331,7 +364,8 @@ def test_across_models_only_the_whole_compares(book):
     assert book.total("Ada").epsilon == 5.0 and set(sets(book, "Ada").values()) == {5.0}
     book.record("Ada", of_codes(1.0, range(9), model=N, size=18))
     assert book.total("Ada").epsilon is None
-    assert [claim.epsilon for claim in book.account("Ada").sets] == [None, 6.0, None]  # M's, and N's first and last nine
+    # M's, and N's first and last nine
+    assert [claim.epsilon for claim in book.account("Ada").sets] == [None, 6.0, None]
 
 
 def test_what_is_pasted_back_is_the_face_and_not_the_crop(book):
@@ -340,7 +374,11 @@ def test_what_is_pasted_back_is_the_face_and_not_the_crop(book):
     for claim in (crop, face):
         book.record("Ada", replace(release(), guarantee=claim))
     found = sets(book, "Ada")
-    assert found[str(Part(Kind.CROP))] is None and found[str(Part(Kind.FACE))] == 1.0 and book.total("Ada").epsilon is None
+    assert (
+        found[str(Part(Kind.CROP))] is None
+        and found[str(Part(Kind.FACE))] == 1.0
+        and book.total("Ada").epsilon is None
+    )
 
 
 def test_views_count_with_all_that_any_of_them_shows(book):
@@ -357,7 +395,9 @@ def test_views_count_with_all_that_any_of_them_shows(book):
 
 def gaussian(epsilon=1.0):
     distance = Sensitivity(4.0, "l2", 6, source="a test")
-    return replace(release(), guarantee=Gaussian.calibrate(distance, epsilon).guarantee(distance, covers="all codes"))
+    return replace(
+        release(), guarantee=Gaussian.calibrate(distance, epsilon).guarantee(distance, covers="all codes")
+    )
 
 
 def test_gaussian_releases_compose_exactly_and_entries_keep_their_law(book):
@@ -369,7 +409,10 @@ def test_gaussian_releases_compose_exactly_and_entries_keep_their_law(book):
     together = book.total("Ada")
     assert together.epsilon == pytest.approx(Gaussian(stored.sigma).guarantee(four).epsilon, rel=1e-9)
     assert together.epsilon < 2.5 and together.delta == 1e-5  # adding would give 4 and 4e-5
-    assert account_of([replace(entry, images=1) for entry in book.read()] * 2).whole.epsilon == together.epsilon  # views
+    # views
+    assert (
+        account_of([replace(entry, images=1) for entry in book.read()] * 2).whole.epsilon == together.epsilon
+    )
 
 
 def test_a_limit_refuses_before_the_release_for_the_whole_record(book):
@@ -393,7 +436,8 @@ def test_a_limit_that_is_given_once_stays(book):
     book.record("Ada", release(1.0))
     assert book.total("Ada").epsilon == 2.0
     made = release(1.0)
-    assert book.record_all([Booking("Ada", made)], already_made=True) == 1  # what is out cannot be refused, and counts
+    # what is out cannot be refused, and counts
+    assert book.record_all([Booking("Ada", made)], already_made=True) == 1
     assert book.record_all([Booking("Ada", made)], only_new=True) == 0  # nor what is recorded
     assert book.total("Ada").epsilon == 3.0
 
@@ -428,7 +472,9 @@ def test_an_impossible_limit_is_refused(book, limit):
     assert not book.path.exists()
 
 
-@pytest.mark.parametrize("change", [{"budget": "9"}, {"budget": -1}, {"budget": True}, {"subject": "Ada"}, {"date": 3}])
+@pytest.mark.parametrize(
+    "change", [{"budget": "9"}, {"budget": -1}, {"budget": True}, {"subject": "Ada"}, {"date": 3}]
+)
 def test_an_altered_budget_is_an_error(book, change):
     book.fix_budgets(["Ada"], 2.0)
     header, line = book.path.read_text().splitlines()
@@ -467,7 +513,9 @@ def test_of_several_people_in_a_release_all_are_written_or_none(book):
 
 @pytest.fixture
 def old(tmp_path):
-    """A ledger that version 0.1.0 wrote: dp-semcom, identity-dp pasted back, dp-pix, latent-dp, dp-image and dp-svd."""
+    """A ledger that version 0.1.0 wrote: dp-semcom, identity-dp pasted back, dp-pix, latent-dp, dp-image and
+    dp-svd.
+    """
     for name in ("ledger.jsonl", "ledger.jsonl.key"):
         (tmp_path / name).write_bytes((Path(__file__).parent / "old" / name).read_bytes())
         (tmp_path / name).chmod(0o600)
@@ -476,7 +524,10 @@ def old(tmp_path):
 
 def test_entries_of_the_last_version_still_read_and_add_as_epsilon_and_delta(old):
     ada = old.account("Ada")  # laplace on four codes, twice gaussian on all
-    assert [(s.epsilon, s.delta) for s in ada.sets] == [(pytest.approx(3.0), pytest.approx(2e-5)), (None, 0.0)]
+    assert [(s.epsilon, s.delta) for s in ada.sets] == [
+        (pytest.approx(3.0), pytest.approx(2e-5)),
+        (None, 0.0),
+    ]
     assert ada.sets[0].coverage.covered[0].codes == (0, 1, 4, 5) and ada.whole.epsilon is None
     assert sets(old, "Grace")["the identity vector of 4 numbers"] == 5.0
     assert old.total("Mary").epsilon == pytest.approx(34.0)

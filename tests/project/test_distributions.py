@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a wheel and a source distribution hold, under which terms, and that building them again gives the same bytes."""
+"""What a wheel and a source distribution hold, under which terms, and that building them again gives the same
+bytes.
+"""
 
 import os
 import shutil
@@ -27,7 +29,11 @@ def tracked() -> set[str]:
 
 def build(folder: Path, out: Path, *, of: str = ".", without_models: bool = False) -> Path:
     code = "import sys; from setuptools import build_meta as b; print(b.build_wheel(sys.argv[1]))"
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "SEMVEIL_WITHOUT_MODELS": "1" if without_models else ""}
+    environment = {
+        **os.environ,
+        "SOURCE_DATE_EPOCH": EPOCH,
+        "SEMVEIL_WITHOUT_MODELS": "1" if without_models else "",
+    }
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(out)],
         cwd=folder / of, env=environment, capture_output=True, text=True, timeout=300,
@@ -41,7 +47,12 @@ def copy(to: Path) -> Path:
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "MANIFEST.in"):
         shutil.copy(ROOT / name, to / name)
     for name in ("src", "tools", "LICENSES", "packages"):
-        shutil.copytree(ROOT / name, to / name, copy_function=shutil.copy, ignore=shutil.ignore_patterns("*.egg-info", "build"))
+        shutil.copytree(
+            ROOT / name,
+            to / name,
+            copy_function=shutil.copy,
+            ignore=shutil.ignore_patterns("*.egg-info", "build"),
+        )
     return to
 
 
@@ -98,11 +109,15 @@ def test_code_and_models_are_licensed_apart(whole: Path, code_alone: Path, model
 
 def test_the_code_alone_holds_no_model(whole: Path, code_alone: Path, models_alone: Path) -> None:
     models = {name for name in names(whole) if name.startswith("semveil/weights/")}
-    assert names(code_alone) & models == set() and not any(name.endswith(".safetensors") for name in names(code_alone))
+    assert names(code_alone) & models == set() and not any(
+        name.endswith(".safetensors") for name in names(code_alone)
+    )
     assert {name for name in names(whole) if ".dist-info/" not in name} - models == {
         name for name in names(code_alone) if ".dist-info/" not in name
     }
-    apart = {name.removeprefix("semveil_models/") for name in names(models_alone) if ".dist-info/" not in name}
+    apart = {
+        name.removeprefix("semveil_models/") for name in names(models_alone) if ".dist-info/" not in name
+    }
     assert apart == {name.removeprefix("semveil/weights/") for name in models} and len(apart) > 20
 
 
@@ -121,8 +136,14 @@ def test_the_code_alone_runs_with_the_models_beside_it_and_says_what_is_missing_
     )
 
     def run(*path: Path) -> str:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "SEMVEIL_HOME": str(tmp_path / "home")}
-        done = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, text=True, timeout=120)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, path)),
+            "SEMVEIL_HOME": str(tmp_path / "home"),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", asked], env=environment, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0 and str(code) in done.stdout, done.stdout + done.stderr
         return done.stdout
 
@@ -132,10 +153,18 @@ def test_the_code_alone_runs_with_the_models_beside_it_and_says_what_is_missing_
 
 def test_the_metadata_is_complete_and_names_nobody(whole: Path) -> None:
     about = metadata(whole)
-    assert about["Author"] == "The semveil developers" and about["Author-email"] is None and about["Project-URL"] is None
+    assert (
+        about["Author"] == "The semveil developers"
+        and about["Author-email"] is None
+        and about["Project-URL"] is None
+    )
     assert "Programming Language :: Python :: 3.14" in about.get_all("Classifier", [])
-    assert not any(value.startswith("License ::") for value in about.get_all("Classifier", [])), "the expression says it"
-    assert "differential privacy" in about["Keywords"] and about["Description-Content-Type"] == "text/markdown"
+    assert not any(value.startswith("License ::") for value in about.get_all("Classifier", [])), (
+        "the expression says it"
+    )
+    assert (
+        "differential privacy" in about["Keywords"] and about["Description-Content-Type"] == "text/markdown"
+    )
 
 
 def test_building_it_again_elsewhere_gives_the_same_bytes(code_alone: Path, tmp_path: Path) -> None:
@@ -157,5 +186,7 @@ def test_the_source_distribution_holds_the_repository(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    packed = set((tmp_path / "src" / "semveil.egg-info" / "SOURCES.txt").read_text(encoding="utf-8").splitlines())
+    packed = set(
+        (tmp_path / "src" / "semveil.egg-info" / "SOURCES.txt").read_text(encoding="utf-8").splitlines()
+    )
     assert known - packed == set()

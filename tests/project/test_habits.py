@@ -46,7 +46,9 @@ def test_every_command_has_its_threat_model() -> None:
 
 
 def test_versions_agree() -> None:
-    models = tomllib.loads((ROOT / "packages" / "semveil-models" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    models = tomllib.loads(
+        (ROOT / "packages" / "semveil-models" / "pyproject.toml").read_text(encoding="utf-8")
+    )["project"]
     cited = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
     assert cited and {PROJECT["version"], models["version"], cited[1]} == {PROJECT["version"]}
 
@@ -59,7 +61,8 @@ def test_a_bug_report_asks_for_no_photo() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "docs/threat-models.md", "docs/packaging.md"]
+    "name",
+    ["CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "docs/threat-models.md", "docs/packaging.md"],
 )
 def test_pages_link_to_what_is_there_and_name_nobody(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")

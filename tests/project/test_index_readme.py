@@ -43,12 +43,16 @@ def test_without_an_address_nothing_points_into_the_repository(text: str) -> Non
 def test_with_an_address_everything_is_below_it(text: str) -> None:
     pointed = targets(index_readme(text, base="https://example.net/semveil/"))
     assert len(pointed) == len(targets(text))
-    assert all(target.startswith(("https://example.net/semveil", "https://example.org/")) for target in pointed)
+    assert all(
+        target.startswith(("https://example.net/semveil", "https://example.org/")) for target in pointed
+    )
 
 
 def test_the_words_stay_and_the_picture_goes_with_its_caption() -> None:
     shown = index_readme(TEXT, base="")
-    assert shown.startswith("# Name\n\nWords, a page, [elsewhere](https://example.org/x), a place and `[no](link.md)`.")
+    assert shown.startswith(
+        "# Name\n\nWords, a page, [elsewhere](https://example.org/x), a place and `[no](link.md)`."
+    )
     assert "x = [y](z)" in shown
 
 

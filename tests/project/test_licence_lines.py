@@ -20,4 +20,7 @@ def test_a_file_without_it_is_found_and_mended(tmp_path: Path, monkeypatch) -> N
     monkeypatch.setattr(spdx, "ROOT", tmp_path)
     assert spdx.without_line() == [path]
     spdx.add_line(path)
-    assert path.read_text() == f'#!/usr/bin/env python\n{spdx.LINE}\n"""Words."""\n' and spdx.without_line() == []
+    assert (
+        path.read_text() == f'#!/usr/bin/env python\n{spdx.LINE}\n"""Words."""\n'
+        and spdx.without_line() == []
+    )

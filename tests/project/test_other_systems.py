@@ -7,7 +7,8 @@ import textwrap
 
 import pytest
 
-# What Windows does not have. Third-party packages look for some of it themselves, so it goes only when they are loaded.
+# What Windows does not have. Third-party packages look for some of it themselves, so it goes only when they
+# are loaded.
 HIDE = """
     import importlib, importlib.abc, os, pkgutil, signal, sys
     import click, cryptography, filelock, matplotlib, platformdirs, rich, scipy.optimize, skimage.metrics, torch
@@ -35,7 +36,9 @@ HIDE = """
 
 def run(code: str, *, cwd: object = None) -> subprocess.CompletedProcess[str]:
     program = textwrap.dedent(HIDE) + textwrap.dedent(code)
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, cwd=cwd)  # type: ignore[call-overload]
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, cwd=cwd
+    )  # type: ignore[call-overload]
 
 
 def test_every_module_is_imported_without_posix_and_dlib() -> None:

@@ -20,7 +20,10 @@ def test_the_table_is_the_wrapped_law_to_one_count(scale):
     noise = CircleNoise.laplace(points, scale)
     assert sum(noise.counts) == WORD and min(noise.counts) > 0
     with mpmath.workdps(60):
-        raw = [sum(mpmath.exp(-abs(k + j * points) / mpmath.mpf(scale)) for j in range(-3000, 3001, 1)) for k in (0, 1, 17, 32)]
+        raw = [
+            sum(mpmath.exp(-abs(k + j * points) / mpmath.mpf(scale)) for j in range(-3000, 3001, 1))
+            for k in (0, 1, 17, 32)
+        ]
         weights = [mpmath.cosh((points // 2 - k) / mpmath.mpf(scale)) for k in range(points)]
         total = mpmath.fsum(weights)
         for k, weight in enumerate(weights):
@@ -45,10 +48,14 @@ def test_the_loss_is_the_closed_form_rounded_up_but_for_the_table(scale):
 
 @given(st.floats(1e-3, 1e4), st.integers(1, 20_000))
 def test_the_scale_of_an_epsilon_gives_it_back(epsilon, n):
-    assert closed_form_epsilon(n, 10.0, scale_for(epsilon, n, 10.0)) == pytest.approx(epsilon, rel=1e-6, abs=1e-11 * n)
+    assert closed_form_epsilon(n, 10.0, scale_for(epsilon, n, 10.0)) == pytest.approx(
+        epsilon, rel=1e-6, abs=1e-11 * n
+    )
 
 
-@pytest.mark.parametrize(("noise", "fits"), [(CircleNoise.laplace(64, 9.0), True), (CircleNoise.laplace(64, 8.0), False)])
+@pytest.mark.parametrize(
+    ("noise", "fits"), [(CircleNoise.laplace(64, 9.0), True), (CircleNoise.laplace(64, 8.0), False)]
+)
 def test_draws_follow_the_table_and_only_it(noise, fits):
     draws = noise.draw(200_000, KeyStream(b"\1" * 32))
     expected = np.array([c / WORD for c in CircleNoise.laplace(64, 9.0).counts]) * len(draws)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stewart's rotations: exact against dense and 50-digit references, Haar-distributed, and not so when a step is left out."""
+"""Stewart's rotations: exact against dense and 50-digit references, Haar-distributed, and not so when a step
+is left out.
+"""
 
 import mpmath
 import numpy as np
@@ -121,7 +123,12 @@ def test_any_unit_vector_becomes_uniform_on_the_sphere(n):
     rng = np.random.default_rng(6)
     draws = normals(6, DRAWS // 4, n)
     law = stats.beta(0.5, (n - 1) / 2)
-    for vector in (np.eye(n)[0], np.eye(n)[-1], np.full(n, n**-0.5), stats.uniform_direction(n).rvs(random_state=rng)):
+    for vector in (
+        np.eye(n)[0],
+        np.eye(n)[-1],
+        np.full(n, n**-0.5),
+        stats.uniform_direction(n).rvs(random_state=rng),
+    ):
         turned = apply_haar(draws, np.tile(vector, (len(draws), 1)))
         for axis in (np.eye(n)[0], np.eye(n)[-1], vector):
             component = turned @ axis

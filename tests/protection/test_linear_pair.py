@@ -29,7 +29,9 @@ def test_same_photo_gives_the_same_signal():
 
 
 def test_known_pairs_identify_it_exactly():
-    """One more known pair than there are numbers in the block solves for weights and bias (errata: 3,585 at full size)."""
+    """One more known pair than there are numbers in the block solves for weights and bias (errata: 3,585 at
+    full size).
+    """
     pair, size = random_pair().double(), 24
     known = torch.randn(size + 1, 3, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     inputs = torch.cat([known.flatten(1), torch.ones(size + 1, 1, dtype=torch.float64)], 1)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise modulo the box: Bob subtracts it exactly, uniform noise hides everything, and the printed epsilon is exact."""
+"""Noise modulo the box: Bob subtracts it exactly, uniform noise hides everything, and the printed epsilon is
+exact.
+"""
 
 import json
 import math
@@ -23,7 +25,9 @@ SHAPE = (7, 8)
 
 
 def streams(count: int, message: int = 0) -> list[KeyStream]:
-    return [KeyStream(message.to_bytes(16, "little") + image.to_bytes(16, "little")) for image in range(count)]
+    return [
+        KeyStream(message.to_bytes(16, "little") + image.to_bytes(16, "little")) for image in range(count)
+    ]
 
 
 def blocks(count: int, seed: int = 1) -> torch.Tensor:
@@ -70,7 +74,9 @@ def test_two_photos_are_indistinguishable_but_not_under_one_stream_or_much_epsil
     heard = lambda protection, block, message: (  # noqa: E731
         protection.protect(block.expand(count, -1, -1), streams(count, message)).sent.flatten().numpy()
     )
-    assert stats.ks_2samp(heard(Modulo(BOX, SHAPE), one, 0), heard(Modulo(BOX, SHAPE), other, 1)).pvalue > 1e-5
+    assert (
+        stats.ks_2samp(heard(Modulo(BOX, SHAPE), one, 0), heard(Modulo(BOX, SHAPE), other, 1)).pvalue > 1e-5
+    )
     loud = Modulo(BOX, SHAPE, epsilon=300)
     centre, corner = torch.full((1, *SHAPE), 0.95), torch.full((1, *SHAPE), 3.4)
     assert stats.ks_2samp(heard(loud, centre, 0), heard(loud, corner, 1)).pvalue < 1e-9
@@ -84,7 +90,9 @@ def test_epsilon_is_exact_and_the_closed_form(epsilon):
     assert protection.epsilon <= epsilon
     assert protection.epsilon == pytest.approx(epsilon, rel=1e-6)
     circumference = 4.9 * (1 + protection.guard)
-    assert closed_form_epsilon(n, circumference, protection.scale) == pytest.approx(protection.epsilon, rel=1e-6)
+    assert closed_form_epsilon(n, circumference, protection.scale) == pytest.approx(
+        protection.epsilon, rel=1e-6
+    )
     by_hand = n * math.log(max(protection.noise.counts) / min(protection.noise.counts))
     assert protection.epsilon == pytest.approx(by_hand, rel=1e-9)
 
@@ -92,7 +100,9 @@ def test_epsilon_is_exact_and_the_closed_form(epsilon):
 def test_the_loss_bounds_what_any_two_values_give_and_is_reached():
     protection = Modulo(BOX, (1, 1), epsilon=2.0)
     counts = np.array(protection.noise.counts, dtype=object) / 2**64
-    worst = max(np.log((counts / np.roll(counts, shift)).astype(float)).max() for shift in range(1, POINTS, 37))
+    worst = max(
+        np.log((counts / np.roll(counts, shift)).astype(float)).max() for shift in range(1, POINTS, 37)
+    )
     reached = np.log((counts / np.roll(counts, POINTS // 2)).astype(float)).max()
     assert worst <= protection.epsilon and reached == pytest.approx(protection.epsilon, rel=1e-9)
 

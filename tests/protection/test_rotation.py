@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keyed rotation: Bob gets the block back, nobody else learns anything of it, and the proof's ingredients hold."""
+"""Keyed rotation: Bob gets the block back, nobody else learns anything of it, and the proof's ingredients
+hold.
+"""
 
 import dataclasses
 import hashlib
@@ -18,7 +20,14 @@ from semveil.core.errors import KeyProblem
 from semveil.keys.keystream import KeyStream
 from semveil.mechanisms import ClipBox
 from semveil.privacy.guarantee import Basis
-from semveil.protection.rotation import FINE, FISHER_INFORMATION, MASK_BITS, MASK_DEVIATION, Rotation, draw_mask
+from semveil.protection.rotation import (
+    FINE,
+    FISHER_INFORMATION,
+    MASK_BITS,
+    MASK_DEVIATION,
+    Rotation,
+    draw_mask,
+)
 from semveil.protection.rotation_space import LEVELS, NORM_SCALE, RotationSpace
 
 BOX = ClipBox(-1.5, 3.4)
@@ -37,11 +46,15 @@ def rotation(codes=(0, 1, 4, 5, 6, 7, 8), **options) -> Rotation:
 
 
 def streams(count: int, message: int = 0) -> list[KeyStream]:
-    return [KeyStream(message.to_bytes(16, "little") + image.to_bytes(16, "little")) for image in range(count)]
+    return [
+        KeyStream(message.to_bytes(16, "little") + image.to_bytes(16, "little")) for image in range(count)
+    ]
 
 
 def blocks(count: int, codes: int = 7, seed: int = 1) -> torch.Tensor:
-    return BOX.clip(0.9 + 0.5 * torch.randn(count, codes, STYLE, generator=torch.Generator().manual_seed(seed)))
+    return BOX.clip(
+        0.9 + 0.5 * torch.randn(count, codes, STYLE, generator=torch.Generator().manual_seed(seed))
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -61,7 +74,9 @@ def test_all_codes_of_a_real_size_and_several_batches(monkeypatch, at_once):
     monkeypatch.setattr("semveil.protection.rotation.NORMALS_AT_ONCE", at_once)
     protection, block = rotation(range(CODES), whitening=0.0), blocks(5, CODES)
     protected = protection.protect(block, streams(5))
-    torch.testing.assert_close(protection.deprotect(protected.sent, protected.side, streams(5)), block, atol=2e-3, rtol=0)
+    torch.testing.assert_close(
+        protection.deprotect(protected.sent, protected.side, streams(5)), block, atol=2e-3, rtol=0
+    )
     alone = protection.protect(block[3:4], [streams(5)[3]])
     torch.testing.assert_close(alone.sent, protected.sent[3:4])
 
@@ -138,7 +153,12 @@ def test_two_photos_are_indistinguishable_but_not_under_one_stream():
 def test_projections_follow_the_law_of_the_sphere_and_the_mask():
     protection, count = rotation((0, 1)), 4000
     n = protection.space.dimension
-    sent = protection.protect(blocks(1, 2).expand(count, -1, -1), streams(count, 3)).sent.flatten(1).double().numpy()
+    sent = (
+        protection.protect(blocks(1, 2).expand(count, -1, -1), streams(count, 3))
+        .sent.flatten(1)
+        .double()
+        .numpy()
+    )
     masks = np.stack([draw_mask(stream, n) for stream in streams(count, 3)]) * protection._step
     unit = (sent - masks) / (protection._step * FINE * math.sqrt(n))
     assert stats.kstest(unit[:, 5] ** 2, stats.beta(0.5, (n - 1) / 2).cdf).pvalue > 1e-5
@@ -150,7 +170,9 @@ def test_projections_follow_the_law_of_the_sphere_and_the_mask():
 
 @pytest.mark.parametrize("levels", [16, 64])
 def test_the_masks_law_moves_little_under_a_shift(levels):
-    """Total variation between the law of a sum of four uniforms and its shift, against the bound that delta uses."""
+    """Total variation between the law of a sum of four uniforms and its shift, against the bound that delta
+    uses.
+    """
     law = np.ones(levels) / levels
     for _ in range(3):
         law = np.convolve(law, np.ones(levels) / levels)
@@ -162,12 +184,16 @@ def test_the_masks_law_moves_little_under_a_shift(levels):
     cubic = lambda x: (-3 * x**3 + 12 * x**2 - 12 * x + 4) / 6  # noqa: E731
     x = np.linspace(1, 2, 200_001)
     score = ((-9 * x**2 + 24 * x - 12) / 6) ** 2 / cubic(x)
-    assert 2 * (0.75 + np.trapezoid(score, x)) == pytest.approx(3.1157, abs=1e-4) and FISHER_INFORMATION > 3.1157
+    assert (
+        2 * (0.75 + np.trapezoid(score, x)) == pytest.approx(3.1157, abs=1e-4) and FISHER_INFORMATION > 3.1157
+    )
 
 
 @pytest.mark.parametrize("style", [8, 64])
 def test_delta_is_the_sum_that_its_proof_gives(style):
-    """Term by term in exact fractions: errors of the steps, rounding to the fine grid, the lattice of the normals."""
+    """Term by term in exact fractions: errors of the steps, rounding to the fine grid, the lattice of the
+    normals.
+    """
     n = 7 * style
     error = sum(Fraction(6 * d + 50 + 950, 2**53) for d in range(1, n + 1))
     moved = math.sqrt(n) * float((error * 2**46 + 1) / 2**43)  # of a mask of 43 bits, in steps of 2^-46

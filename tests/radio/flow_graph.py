@@ -14,7 +14,9 @@ def main() -> None:
 
     source, sink, noise, frequency, epsilon, seed, *taps = sys.argv[1:]
     graph = gr.top_block()
-    model = channels.channel_model(float(noise), float(frequency), float(epsilon), [complex(t) for t in taps], int(seed))
+    model = channels.channel_model(
+        float(noise), float(frequency), float(epsilon), [complex(t) for t in taps], int(seed)
+    )
     reader = blocks.file_source(gr.sizeof_gr_complex, source, False)
     writer = blocks.file_sink(gr.sizeof_gr_complex, sink)
     graph.connect(reader, model, writer)

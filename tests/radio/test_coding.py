@@ -33,13 +33,17 @@ def test_bytes_come_back(size):
 
 
 def test_noise_of_5_db_is_corrected_and_more_is_noticed():
-    """At 5 dB a tenth of the coded bits' margin: uncoded QPSK errs in 3.8 % of the bits, the code in practically none."""
+    """At 5 dB a tenth of the coded bits' margin: uncoded QPSK errs in 3.8 % of the bits, the code in
+    practically none.
+    """
     rng = np.random.default_rng(2)
     symbols, errors = modulate_bytes(DATA), 0
     for snr_db, right in ((5.0, True), (-10.0, False)):
         power = 10 ** (-snr_db / 10)
         for _ in range(5):
-            noise = (rng.standard_normal(len(symbols)) + 1j * rng.standard_normal(len(symbols))) * np.sqrt(power / 2)
+            noise = (rng.standard_normal(len(symbols)) + 1j * rng.standard_normal(len(symbols))) * np.sqrt(
+                power / 2
+            )
             assert (demodulate_bytes(symbols + noise, len(DATA), noise_power=power) == DATA) == right
             errors += right * int((np.sign((symbols + noise).real) != np.sign(symbols.real)).sum())
     low, high = stats.binom.interval(1 - 1e-6, 5 * len(symbols), stats.norm.sf(np.sqrt(10**0.5)))

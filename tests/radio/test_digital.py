@@ -84,7 +84,10 @@ def test_the_cliff(codec):
     sealed = seal_picture(FACE, KEY, codec=codec, size=carrier.size)
     assert len(sealed.data) == carrier.size == int(3000 * spectral_efficiency(10.0) / 8)
     assert 0 < sealed.header < sealed.file <= carrier.size - SEAL_BYTES - 1
-    pictures = {s: shown_picture(carrier.send(sealed.data, Link(), s, rng()), KEY, FACE.shape) for s in (9.9, 10.0, 25.0)}
+    pictures = {
+        s: shown_picture(carrier.send(sealed.data, Link(), s, rng()), KEY, FACE.shape)
+        for s in (9.9, 10.0, 25.0)
+    }
     assert (pictures[9.9] == 128).all() and error(pictures[10.0], FACE) < 400
     np.testing.assert_array_equal(pictures[10.0], pictures[25.0])
     assert seal_picture(FACE, KEY, codec=codec, size=20) is None
@@ -99,14 +102,19 @@ def test_what_is_sealed_shows_nothing_and_cannot_be_altered():
     again = seal_picture(FACE, KEY, codec="jpeg", size=2500)
     assert again.data != sealed.data  # a new nonce
     altered = sealed.data[:50] + bytes([sealed.data[50] ^ 1]) + sealed.data[51:]
-    assert unseal(sealed.data, KEY) and unseal(altered, KEY) is None and unseal(sealed.data, bytes(32)) is None
+    assert (
+        unseal(sealed.data, KEY) and unseal(altered, KEY) is None and unseal(sealed.data, bytes(32)) is None
+    )
     assert (shown_picture(altered, KEY, FACE.shape) == 128).all()
 
 
 def test_the_rate_of_a_link_is_that_of_the_closed_forms():
     """AWGN exactly; flat Rayleigh fading by the exponential law, within what 1,000 realisations tell."""
     assert link_efficiency(Link(), 13.0, 50, outage=0.3) == pytest.approx(spectral_efficiency(13.0), rel=1e-6)
-    low, high = (spectral_efficiency(13.0, outage=o) for o in np.array(stats.binom.interval(1 - 1e-6, 1000, 0.1)) / 1000)
+    low, high = (
+        spectral_efficiency(13.0, outage=o)
+        for o in np.array(stats.binom.interval(1 - 1e-6, 1000, 0.1)) / 1000
+    )
     assert low < link_efficiency(Link(Fading()), 13.0, 50, outage=0.1) < high
     blocks = link_efficiency(Link(Fading(coherence=5)), 13.0, 50, outage=0.1)
     ergodic = integrate.quad(lambda g: math.exp(-g) * math.log2(1 + 10**1.3 * g), 0, 60)[0]
@@ -125,7 +133,8 @@ def test_messages_fail_as_often_as_the_outage_allows():
 
 def test_schemes_rise_and_are_chosen_below_capacity():
     efficiencies = [scheme.efficiency for scheme in SCHEMES]
-    assert len(SCHEMES) == 26 and max(efficiencies) == pytest.approx(7.4063, abs=1e-4)  # as the standard's table has it
+    # as the standard's table has it
+    assert len(SCHEMES) == 26 and max(efficiencies) == pytest.approx(7.4063, abs=1e-4)
     for capacity in (0.7, 2.5, 5.0, 9.0):
         chosen = choose_scheme(capacity)
         assert chosen.efficiency <= capacity

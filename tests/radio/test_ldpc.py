@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""5G's LDPC code and QAM (extra `channels`): bytes come through at the SNR that they are chosen for, and not below capacity."""
+"""5G's LDPC code and QAM (extra `channels`): bytes come through at the SNR that they are chosen for, and not
+below capacity.
+"""
 
 import math
 import os
@@ -32,7 +34,9 @@ def over(modem: CodedModem, data: bytes, link: Link, snr_db: float, source: torc
     return modem.demodulate(received[0], state)
 
 
-@pytest.mark.parametrize("scheme", [SCHEMES[0], SCHEMES[6], SCHEMES[14], SCHEMES[-1]], ids=lambda scheme: scheme.name)
+@pytest.mark.parametrize(
+    "scheme", [SCHEMES[0], SCHEMES[6], SCHEMES[14], SCHEMES[-1]], ids=lambda scheme: scheme.name
+)
 def test_the_margin_suffices_and_capacity_is_a_wall(scheme: Scheme) -> None:
     """Shannon: 1 dB below capacity no message of this length can come whole."""
     modem, source = CodedModem(scheme, 896), rng()
@@ -44,7 +48,9 @@ def test_the_margin_suffices_and_capacity_is_a_wall(scheme: Scheme) -> None:
 
 
 def test_symbols_have_power_one_and_uncoded_errors_follow_the_closed_form() -> None:
-    """16-QAM, hard decisions on the axes: error rate of a level 3/2 Q(sqrt(SNR / 5)); power within 5 standard errors."""
+    """16-QAM, hard decisions on the axes: error rate of a level 3/2 Q(sqrt(SNR / 5)); power within 5 standard
+    errors.
+    """
     modem, snr_db, source = CodedModem(Scheme(4, 0.9), 40_000), 12.0, rng()
     sent = modem.modulate(os.urandom(modem.capacity))
     spread = 0.32**0.5 / len(sent) ** 0.5  # |s|^2 of 16-QAM is .2, 1 or 1.8
@@ -65,9 +71,15 @@ def test_symbols_have_power_one_and_uncoded_errors_follow_the_closed_form() -> N
 def test_over_fading_with_pilots_it_comes_through_with_the_outage_counted() -> None:
     link, source = parse_link("rayleigh:coherence=64,csi=mmse,pilots=8"), rng()
     carrier = by_ldpc(link, 896, 20.0, outage=0.05)
-    came = [unseal(carrier.send(seal(bytes(carrier.size - 28), bytes(32)), link, 20.0, source), bytes(32)) for _ in range(12)]
+    came = [
+        unseal(carrier.send(seal(bytes(carrier.size - 28), bytes(32)), link, 20.0, source), bytes(32))
+        for _ in range(12)
+    ]
     assert sum(plain is not None for plain in came) >= 9  # .05 of 12 is .6
-    lost = [unseal(carrier.send(seal(bytes(carrier.size - 28), bytes(32)), link, 10.0, source), bytes(32)) for _ in range(4)]
+    lost = [
+        unseal(carrier.send(seal(bytes(carrier.size - 28), bytes(32)), link, 10.0, source), bytes(32))
+        for _ in range(4)
+    ]
     assert lost == [None] * 4
 
 

@@ -17,7 +17,9 @@ from semveil.radio.bursts import receive_recording, send_recording
 from semveil.radio.recording import RecordingError, read_recording, write_recording
 
 sigmf = pytest.importorskip("sigmf", reason="needs sigmf: pip install 'semveil[iq]'")
-KEYED = KeyedPart(nonce=bytes(range(32)), source={"kind": "file"}, parameters={"a": 1}, sealed=bytes(40), authenticated=True)
+KEYED = KeyedPart(
+    nonce=bytes(range(32)), source={"kind": "file"}, parameters={"a": 1}, sealed=bytes(40), authenticated=True
+)
 MESSAGE = message(
     latent_shape=(28, 32),
     clip_upper=torch.tensor(1.469),
@@ -30,13 +32,21 @@ MESSAGE = message(
 @pytest.mark.parametrize("name", ["m.sigmf", "m.sigmf-meta"])
 def test_a_message_comes_back_from_a_recording(tmp_path: Path, datatype: str, name: str) -> None:
     written = send_recording(tmp_path / name, MESSAGE, datatype=datatype, frequency=433.92e6)
-    assert sorted(path.name for path in written) == (["m.sigmf"] if name == "m.sigmf" else ["m.sigmf-data", "m.sigmf-meta"])
+    assert sorted(path.name for path in written) == (
+        ["m.sigmf"] if name == "m.sigmf" else ["m.sigmf-data", "m.sigmf-meta"]
+    )
     handle = sigmf.sigmffile.fromfile(str(tmp_path / name))
     handle.validate()
     assert handle.get_global_field("core:datatype") == f"{datatype}_le"
-    assert handle.get_captures()[0]["core:frequency"] == 433.92e6 and handle.get_global_field("core:description")
+    assert handle.get_captures()[0]["core:frequency"] == 433.92e6 and handle.get_global_field(
+        "core:description"
+    )
     read = receive_recording(tmp_path / name)
-    assert read.keyed == MESSAGE.keyed and read.guarantee == MESSAGE.guarantee and torch.equal(read.gains, MESSAGE.gains)
+    assert (
+        read.keyed == MESSAGE.keyed
+        and read.guarantee == MESSAGE.guarantee
+        and torch.equal(read.gains, MESSAGE.gains)
+    )
     assert read.snr_db > 35
     error = (read.symbols - MESSAGE.symbols).abs().square().mean() / MESSAGE.symbols.abs().square().mean()
     assert error < 1e-3
@@ -47,7 +57,9 @@ def test_over_a_bad_channel_the_file_is_read_and_says_how_bad(tmp_path: Path) ->
     sent = read_recording(tmp_path / "m.sigmf-data")
     loud = sent.samples / np.sqrt(np.mean(np.abs(sent.samples) ** 2) * 4)  # of power 1 per symbol
     heard = through(loud, 4, snr_db=15, carrier=0.01, clock=1e-4, late=2.2)
-    write_recording(tmp_path / "h.sigmf", heard, sample_rate=1e6, symbol_rate=2.5e5, frequency=0.0, description="heard")
+    write_recording(
+        tmp_path / "h.sigmf", heard, sample_rate=1e6, symbol_rate=2.5e5, frequency=0.0, description="heard"
+    )
     read = receive_recording(tmp_path / "h.sigmf")
     assert read.keyed == MESSAGE.keyed and 12 < read.snr_db < 17
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A burst is found and read through noise, carrier, clock, phase, gain and echoes; what cannot be read is refused."""
+"""A burst is found and read through noise, carrier, clock, phase, gain and echoes; what cannot be read is
+refused.
+"""
 
 import numpy as np
 import pytest
@@ -28,7 +30,9 @@ SAMPLES = np.concatenate([np.zeros(400), BURST, np.zeros(300)])
 
 
 def test_training_sequences_have_no_double_in_time_or_frequency():
-    """Ambiguity: cyclic autocorrelation -1 at every shift, as of an m-sequence; low over shifts and carriers together."""
+    """Ambiguity: cyclic autocorrelation -1 at every shift, as of an m-sequence; low over shifts and carriers
+    together.
+    """
     turn = np.exp(2j * np.pi * np.arange(TRAINING) * 3 / TRAINING)
     for sequence in (PREAMBLE, POSTAMBLE):
         cyclic = np.fft.ifft(np.abs(np.fft.fft(sequence)) ** 2).real
@@ -56,7 +60,13 @@ def test_a_body_is_taken_apart_as_it_was_put_together():
         {"clock": 2e-4, "late": 3.4},
         {"clock": -2e-4, "late": 0.5},
         {"taps": (1, 0, 0.3j, 0, 0, 0, 0, -0.2 + 0.1j)},
-        {"carrier": 0.01, "clock": 2e-4, "late": 1.7, "taps": (1, 0, 0.3j, 0, 0, 0, 0, -0.2 + 0.1j), "gain": 20.0},
+        {
+            "carrier": 0.01,
+            "clock": 2e-4,
+            "late": 1.7,
+            "taps": (1, 0, 0.3j, 0, 0, 0, 0, -0.2 + 0.1j),
+            "gain": 20.0,
+        },
     ],
     ids=str,
 )

@@ -7,7 +7,9 @@ from scipy import signal
 from semveil.radio.waveform import ROLL_OFF, SPAN, modulate, pulse, sample
 
 RATE = 4
-SYMBOLS = (lambda rng: (rng.standard_normal(200) + 1j * rng.standard_normal(200)) / np.sqrt(2))(np.random.default_rng(0))
+SYMBOLS = (lambda rng: (rng.standard_normal(200) + 1j * rng.standard_normal(200)) / np.sqrt(2))(
+    np.random.default_rng(0)
+)
 
 
 def test_a_pulse_and_its_match_leave_single_symbols():
@@ -19,7 +21,9 @@ def test_a_pulse_and_its_match_leave_single_symbols():
     expected[len(at_symbols) // 2] = 1
     np.testing.assert_allclose(at_symbols, expected, atol=4e-3)
     special = 1 / (4 * ROLL_OFF)
-    np.testing.assert_allclose(pulse(np.array([0, special])), pulse(np.array([1e-7, special + 1e-7])), atol=1e-5)
+    np.testing.assert_allclose(
+        pulse(np.array([0, special])), pulse(np.array([1e-7, special + 1e-7])), atol=1e-5
+    )
 
 
 def test_symbols_come_back_and_power_is_one_per_symbol():

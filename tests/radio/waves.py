@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Channels for samples that share no code with the receiver: clock by oversampling and interpolation, carrier, taps, noise."""
+"""Channels for samples that share no code with the receiver: clock by oversampling and interpolation,
+carrier, taps, noise.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -35,7 +35,9 @@ def fixture(shared: Path, compare: ModuleType) -> dict:
 def state(fixture: dict) -> dict[str, Tensor]:
     import rule
 
-    weights = rule.fill({key: tuple(shape) for key, shape, _ in fixture["keys"]}, fixture["salt"], fixture["gain"])
+    weights = rule.fill(
+        {key: tuple(shape) for key, shape, _ in fixture["keys"]}, fixture["salt"], fixture["gain"]
+    )
     return {**weights, **{key: torch.tensor(value) for key, value in fixture["structural"].items()}}
 
 
@@ -69,9 +71,16 @@ def test_parity(network: ArcFaceIRSE50, fixture: dict, compare: ModuleType) -> N
         for name, value in seen.items():
             assert compare.error(fixture, name, value) < LIMIT, name
         psp, ssg = image256[..., 35:223, 32:220], image256[..., 11:247, 8:244]
-        assert compare.error(fixture, "idloss_psp_crop", network.embed(F.adaptive_avg_pool2d(psp, 112))) < LIMIT
-        assert compare.error(fixture, "idloss_ssg_crop", network.embed(F.adaptive_avg_pool2d(ssg, 112))) < LIMIT
-        assert compare.error(fixture, "idloss_psp_crop", network.embed(F.adaptive_avg_pool2d(ssg, 112))) > 100 * LIMIT
+        assert (
+            compare.error(fixture, "idloss_psp_crop", network.embed(F.adaptive_avg_pool2d(psp, 112))) < LIMIT
+        )
+        assert (
+            compare.error(fixture, "idloss_ssg_crop", network.embed(F.adaptive_avg_pool2d(ssg, 112))) < LIMIT
+        )
+        assert (
+            compare.error(fixture, "idloss_psp_crop", network.embed(F.adaptive_avg_pool2d(ssg, 112)))
+            > 100 * LIMIT
+        )
 
 
 def test_frozen_but_differentiable_in_the_crops(network: ArcFaceIRSE50) -> None:

@@ -32,7 +32,9 @@ DIMENSIONS, SPREAD = 64, 1.0
 
 
 def population(people: int, seed: int, *, images: int = 3) -> tuple[Tensor, np.ndarray]:
-    """Gaussian people with Gaussian photos: two people's similarity has mean 0 and variance (1 + SPREAD^2)^2 / DIMENSIONS."""
+    """Gaussian people with Gaussian photos: two people's similarity has mean 0 and variance (1 + SPREAD^2)^2
+    / DIMENSIONS.
+    """
     rng = torch.Generator().manual_seed(seed)
     centres = torch.randn(people, 1, DIMENSIONS, generator=rng)
     photos = centres + SPREAD * torch.randn(people, images, DIMENSIONS, generator=rng)
@@ -40,7 +42,9 @@ def population(people: int, seed: int, *, images: int = 3) -> tuple[Tensor, np.n
 
 
 def calibrated(people: int, seed: int, far: float) -> MeasuredThreshold:
-    return calibrate(Cosine(), *population(people, seed), resolution=64, far=far, rng=torch.Generator().manual_seed(seed))
+    return calibrate(
+        Cosine(), *population(people, seed), resolution=64, far=far, rng=torch.Generator().manual_seed(seed)
+    )
 
 
 def test_the_rate_is_met_exactly_on_the_sample() -> None:
@@ -49,7 +53,11 @@ def test_the_rate_is_met_exactly_on_the_sample() -> None:
     scores = Cosine().similarities(embeddings, embeddings).double().numpy()
     i, j = np.triu_indices(180, 1)
     impostor, genuine = (scores[i, j][(people[i] == people[j]) == same] for same in (False, True))
-    assert (result.impostor_pairs, result.genuine_pairs) == (len(impostor), len(genuine)) == (60 * 59 // 2 * 9, 180)
+    assert (
+        (result.impostor_pairs, result.genuine_pairs)
+        == (len(impostor), len(genuine))
+        == (60 * 59 // 2 * 9, 180)
+    )
     assert (result.people, result.images) == (60, 180)
     assert (impostor >= result.threshold).sum() == int(0.01 * len(impostor))
     assert result.tar == (genuine >= result.threshold).mean()
@@ -59,7 +67,8 @@ def test_the_rate_is_met_exactly_on_the_sample() -> None:
 
 def test_threshold_is_the_quantile_of_the_population() -> None:
     result = calibrated(300, 1, 0.01)
-    expected = norm.isf(0.01) * (1 + SPREAD**2) / DIMENSIONS**0.5  # inner product of two independent Gaussian vectors
+    # inner product of two independent Gaussian vectors
+    expected = norm.isf(0.01) * (1 + SPREAD**2) / DIMENSIONS**0.5
     assert result.threshold_interval[0] < expected * 1.03 and result.threshold_interval[1] > expected * 0.97
     assert result.threshold_interval[0] < result.threshold < result.threshold_interval[1]
 
@@ -128,15 +137,20 @@ def test_true_acceptance_is_the_closed_form_for_gaussians() -> None:
     for far in (0.1, 0.01):
         cut = norm.isf(far)
         expected = norm.sf(cut - 2.5)
-        # Sampling of the accepted pairs, and of the threshold (a quantile of 18,000 scores) times the slope there.
+        # Sampling of the accepted pairs, and of the threshold (a quantile of 18,000 scores) times the slope
+        # there.
         sigma = np.hypot(
-            (expected * (1 - expected) / 20_000) ** 0.5, (far / 18_000) ** 0.5 / norm.pdf(cut) * norm.pdf(cut - 2.5)
+            (expected * (1 - expected) / 20_000) ** 0.5,
+            (far / 18_000) ** 0.5 / norm.pdf(cut) * norm.pdf(cut - 2.5),
         )
         mean, deviation = true_acceptance(scores, same, folds, far=far)
         assert abs(mean - expected) < 4 * sigma
-        assert abs(mean - norm.sf(norm.isf(far / 2) - 2.5)) > 4 * sigma, "the check tells the rate from half of it"
+        assert abs(mean - norm.sf(norm.isf(far / 2) - 2.5)) > 4 * sigma, (
+            "the check tells the rate from half of it"
+        )
         assert 0.3 < deviation / (expected * (1 - expected) / 2_000) ** 0.5 < 2
-    protected = np.where(same, rng.normal(size=40_000), scores)  # nothing of the person is left: accepted like strangers
+    # nothing of the person is left: accepted like strangers
+    protected = np.where(same, rng.normal(size=40_000), scores)
     assert abs(true_acceptance(protected, same, folds, far=0.01)[0] - 0.01) < 4 * (2 * 0.01 / 18_000) ** 0.5
 
 

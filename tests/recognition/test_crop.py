@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Crops for recognisers: the transform against dlib's own and against exact images, sampling without aliasing."""
+"""Crops for recognisers: the transform against dlib's own and against exact images, sampling without
+aliasing.
+"""
 
 import dlib
 import numpy as np
@@ -23,9 +25,13 @@ def ramps(size: int) -> Tensor:
     return torch.stack([x, y, torch.zeros_like(x)])[None]
 
 
-@pytest.mark.parametrize("template", [DLIB_CHIP, ARCFACE_CROP, FACENET_CROP], ids=["dlib", "arcface", "facenet"])
+@pytest.mark.parametrize(
+    "template", [DLIB_CHIP, ARCFACE_CROP, FACENET_CROP], ids=["dlib", "arcface", "facenet"]
+)
 @pytest.mark.parametrize("size", [64, 200, 512])
-def test_each_crop_pixel_shows_the_place_that_the_transform_says(template: CropTemplate | BoxCrop, size: int) -> None:
+def test_each_crop_pixel_shows_the_place_that_the_transform_says(
+    template: CropTemplate | BoxCrop, size: int
+) -> None:
     crops = crop_faces(ramps(size), template)
     assert crops.shape == (1, 3, template.size, template.size)
     index = (np.arange(template.size) + 0.5) / template.size
@@ -33,21 +39,28 @@ def test_each_crop_pixel_shows_the_place_that_the_transform_says(template: CropT
     expected = np.einsum("ij,jhw->ihw", template.to_aligned, np.stack([x, y, np.ones_like(x)]))[:2] * 2 - 1
     inside = np.abs(expected).max(0) < 1 - 4 / size
     assert inside.mean() > 0.9
-    assert np.abs(crops[0, :2].numpy() - expected)[:, inside].max() < 0.05 * 2 / size  # a twentieth of a pixel
+    # a twentieth of a pixel
+    assert np.abs(crops[0, :2].numpy() - expected)[:, inside].max() < 0.05 * 2 / size
 
 
 def test_landmarks_land_on_the_template() -> None:
     eyes = np.column_stack([ARCFACE_CROP.crop, [1, 1]]) @ ARCFACE_CROP.to_aligned.T
     assert np.allclose(eyes[:, :2], ARCFACE_CROP.aligned)
     points = np.column_stack([DLIB_CHIP.crop, np.ones(5)]) @ DLIB_CHIP.to_aligned.T
-    assert np.abs(points[:, :2] - TEMPLATE).max() < 0.01, "both are mean faces: no point is off by more than 1 % of the side"
+    assert np.abs(points[:, :2] - TEMPLATE).max() < 0.01, (
+        "both are mean faces: no point is off by more than 1 % of the side"
+    )
 
 
 @pytest.fixture(scope="module")
 def astronaut() -> NDArray[np.uint8]:
     photo = data.astronaut()
     crop = align_face(photo, detect_faces(photo)[0].landmarks, 600).pixels
-    return np.stack([gaussian_filter(crop[..., c].astype(float), 8) for c in range(3)], -1).round().astype(np.uint8)
+    return (
+        np.stack([gaussian_filter(crop[..., c].astype(float), 8) for c in range(3)], -1)
+        .round()
+        .astype(np.uint8)
+    )
 
 
 @pytest.mark.parametrize("size", [150, 300])
@@ -56,7 +69,9 @@ def test_dlib_cuts_the_same_chip(astronaut: NDArray[np.uint8], size: int) -> Non
     image = astronaut.reshape(size, step, size, step, 3).mean((1, 3)).round().astype(np.uint8)
     landmarks = np.round(TEMPLATE * size - 0.5)  # dlib takes whole pixels only
     points = [dlib.point(int(x), int(y)) for x, y in landmarks]
-    chip = dlib.get_face_chip(image, dlib.full_object_detection(dlib.rectangle(0, 0, size, size), points), 150, 0.25)
+    chip = dlib.get_face_chip(
+        image, dlib.full_object_detection(dlib.rectangle(0, 0, size, size), points), 150, 0.25
+    )
     template = CropTemplate(150, (landmarks + 0.5) / size, DLIB_CHIP.crop)
     ours = to_pixels(crop_faces(to_tensor([image]), template))[0]
     assert np.abs(ours.astype(int) - chip).mean() < 1.2  # of 255: dlib interpolates linearly, from a pyramid
@@ -73,7 +88,9 @@ def test_shrinking_does_not_alias() -> None:
 
 
 def test_range_is_kept_and_gradients_flow() -> None:
-    images = (torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)).round() * 2 - 1).requires_grad_()
+    images = (
+        torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)).round() * 2 - 1
+    ).requires_grad_()
     crops = crop_faces(images, DLIB_CHIP)
     assert crops.abs().max() <= 1
     crops.mean().backward()

@@ -36,9 +36,14 @@ def test_descriptors_are_those_of_dlib(network: DlibNetwork, chips: np.ndarray) 
 
 
 def test_gradients_lead_a_picture_away_from_its_person(network: DlibNetwork, chips: np.ndarray) -> None:
-    """Ten small steps along them leave a picture that dlib itself takes for somebody else; as much noise does not."""
+    """Ten small steps along them leave a picture that dlib itself takes for somebody else; as much noise does
+    not.
+    """
     photo = to_tensor(chips[:1])
-    own, signs = network.descriptors(photo), torch.randn(photo.shape, generator=torch.Generator().manual_seed(0)).sign()
+    own, signs = (
+        network.descriptors(photo),
+        torch.randn(photo.shape, generator=torch.Generator().manual_seed(0)).sign(),
+    )
     noisy, moved = photo + 16 / 255 * signs, photo + 2 / 255 * signs
     for _ in range(10):
         moved = moved.detach().requires_grad_()

@@ -37,14 +37,17 @@ def fixture(shared: Path, compare: ModuleType) -> dict:
 def state(fixture: dict) -> dict[str, Tensor]:
     import rule
 
-    weights = rule.fill({key: tuple(shape) for key, shape, _ in fixture["keys"]}, fixture["salt"], fixture["gain"])
+    weights = rule.fill(
+        {key: tuple(shape) for key, shape, _ in fixture["keys"]}, fixture["salt"], fixture["gain"]
+    )
     return {**weights, **{key: torch.tensor(value) for key, value in fixture["structural"].items()}}
 
 
 @pytest.fixture(scope="module")
 def network(state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> FaceNet:
     path = tmp_path_factory.mktemp("weights") / "20180402-114759-vggface2.pt"
-    classifier = {"logits.weight": torch.zeros(8631, 512), "logits.bias": torch.zeros(8631)}  # of the released files
+    # of the released files
+    classifier = {"logits.weight": torch.zeros(8631, 512), "logits.bias": torch.zeros(8631)}
     torch.save(state | classifier, path)
     network = FaceNet.from_official(path)
     path.unlink()
@@ -74,7 +77,10 @@ def test_parity_sees_the_epsilon(state: dict[str, Tensor], fixture: dict, compar
     for module in network.modules():
         if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
             module.eps = 1e-5
-    assert compare.error(fixture, "embedding", network.embed(rule.make_input(fixture["recipes"]["img"]))) > 50 * LIMIT
+    assert (
+        compare.error(fixture, "embedding", network.embed(rule.make_input(fixture["recipes"]["img"])))
+        > 50 * LIMIT
+    )
 
 
 def test_frozen_but_differentiable_in_the_crops(network: FaceNet) -> None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guided backpropagation against autograd with a guided ReLU, the public implementation's maps, and finite differences."""
+"""Guided backpropagation against autograd with a guided ReLU, the public implementation's maps, and finite
+differences.
+"""
 
 import math
 from collections.abc import Callable
@@ -23,7 +25,9 @@ TINY = VGG16Config(((6, 6), (8,)), pointwise=(2,), grid=2, hidden=(16,), classes
 
 def tiny(*, batch_norm: bool = False, config: VGG16Config = TINY) -> VGG16Classifier:
     rng = torch.Generator().manual_seed(3)
-    network = VGG16Classifier(replace(config, batch_norm=batch_norm), rng=rng).double().eval().requires_grad_(False)
+    network = (
+        VGG16Classifier(replace(config, batch_norm=batch_norm), rng=rng).double().eval().requires_grad_(False)
+    )
     for norm in network.norms:
         norm.weight.normal_(generator=rng)  # of either sign
         norm.bias.normal_(0, 0.3, generator=rng)
@@ -32,7 +36,13 @@ def tiny(*, batch_norm: bool = False, config: VGG16Config = TINY) -> VGG16Classi
 
 
 def images(count: int, height: int, width: int, *, seed: int = 5) -> Tensor:
-    return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2 - 1
+    return (
+        torch.rand(
+            count, 3, height, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+        )
+        * 2
+        - 1
+    )
 
 
 class GuidedReLU(torch.autograd.Function):
@@ -59,7 +69,9 @@ def by_autograd(network: VGG16Classifier, pictures: Tensor, monkeypatch: pytest.
 
 @pytest.mark.parametrize("size", [(8, 8), (13, 22), (20, 9)])
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("config", [TINY, replace(TINY, grid=1, hidden=()), replace(TINY, grid=3)], ids=["2", "no-hidden", "3"])
+@pytest.mark.parametrize(
+    "config", [TINY, replace(TINY, grid=1, hidden=()), replace(TINY, grid=3)], ids=["2", "no-hidden", "3"]
+)
 def test_maps_are_those_of_a_guided_relu(
     config: VGG16Config, batch_norm: bool, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +97,9 @@ def test_the_maps_derivative_is_the_true_one(batch_norm: bool, sharpness: float 
 
 
 def test_a_guided_relu_would_have_a_false_derivative() -> None:
-    """Why the pass back is written out: with guided ReLUs in the network the seed's own derivative would be guided too."""
+    """Why the pass back is written out: with guided ReLUs in the network the seed's own derivative would be
+    guided too.
+    """
     network = tiny()
 
     def explain(x: Tensor) -> Tensor:
@@ -132,16 +146,23 @@ def test_a_network_before_can_be_trained_through_the_maps() -> None:
     noise = torch.Generator().manual_seed(0)
     seed = lambda scores: scores.softmax(1) + 0.1 * torch.randn(scores.shape, generator=noise)  # noqa: E731
     (guided_explanation(network, before(pictures), seed=seed).maps - target).abs().mean().backward()
-    assert before.weight.grad is not None and before.weight.grad.isfinite().all() and before.weight.grad.abs().max() > 0
+    assert (
+        before.weight.grad is not None
+        and before.weight.grad.isfinite().all()
+        and before.weight.grad.abs().max() > 0
+    )
     assert all(p.grad is None for p in network.parameters())
 
 
 def test_a_map_is_linear_in_positive_multiples_of_the_seed() -> None:
     network, pictures = tiny(), images(2, 8, 8)
-    once, thrice = (guided_explanation(network, pictures, seed=lambda s, k=k: k * s.softmax(1)).maps for k in (1, 3))
+    once, thrice = (
+        guided_explanation(network, pictures, seed=lambda s, k=k: k * s.softmax(1)).maps for k in (1, 3)
+    )
     torch.testing.assert_close(thrice, 3 * once)
     against = guided_explanation(network, pictures, seed=lambda s: -s.softmax(1)).maps
-    assert (against + once).abs().max() > 1e-3  # but not in negative ones: what speaks against a class is another map
+    # but not in negative ones: what speaks against a class is another map
+    assert (against + once).abs().max() > 1e-3
 
 
 # The public implementation's maps.
@@ -168,7 +189,9 @@ def errors(fixture: Fixture, network: VGG16Classifier, **settings: Any) -> dict[
             "raw_map": found.maps,
             "raw_map_absmax": found.maps.abs().amax((1, 2, 3)),
             "normalized_map": scale_by_power_of_ten(found.maps),
-            "raw_map_onehot_1_3": guided_explanation(network, fixture.inputs["img"], **settings | {"seed": one_hot}).maps,
+            "raw_map_onehot_1_3": guided_explanation(
+                network, fixture.inputs["img"], **settings | {"seed": one_hot}
+            ).maps,
         }
     assert outputs.keys() == fixture.outputs.keys()
     return {name: fixture.error(name, output) for name, output in outputs.items()}
@@ -206,7 +229,9 @@ def test_other_ways_back_fail_the_same_comparison(
     [{"through_norm": True}, {"sharpness": 5.0}, {"seed": lambda scores: scores}],
     ids=["through-norm", "smooth", "seed-before-softmax"],
 )
-def test_other_settings_fail_the_same_comparison(settings: dict[str, Any], released: tuple[Fixture, VGG16Classifier]) -> None:
+def test_other_settings_fail_the_same_comparison(
+    settings: dict[str, Any], released: tuple[Fixture, VGG16Classifier]
+) -> None:
     assert errors(*released, **settings)["raw_map"] > 1000 * LIMIT
 
 
@@ -244,4 +269,8 @@ def test_what_cannot_be_explained_is_refused() -> None:
 
 def test_an_explanation_says_what_it_explains() -> None:
     found = guided_explanation(tiny(), images(1, 8, 8), seed=class_probabilities)
-    assert isinstance(found, Explanation) and found.maps.shape == (1, 3, 8, 8) and found.seed.sum() == pytest.approx(1)
+    assert (
+        isinstance(found, Explanation)
+        and found.maps.shape == (1, 3, 8, 8)
+        and found.seed.sum() == pytest.approx(1)
+    )

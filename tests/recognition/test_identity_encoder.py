@@ -20,7 +20,9 @@ from semveil.recognition.identity_encoder import (
     save_identity_encoder,
 )
 
-TINY = IdentityEncoderConfig(size=16, top=4, left=2, side=8, widths=(4, 4, 6, 8), blocks=(1, 1, 1), dimensions=5)
+TINY = IdentityEncoderConfig(
+    size=16, top=4, left=2, side=8, widths=(4, 4, 6, 8), blocks=(1, 1, 1), dimensions=5
+)
 
 
 @pytest.fixture
@@ -35,7 +37,9 @@ def images() -> torch.Tensor:
     return torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-def test_vectors_have_unit_length_and_gradients_reach_the_images(encoder: IdentityEncoder, images: torch.Tensor) -> None:
+def test_vectors_have_unit_length_and_gradients_reach_the_images(
+    encoder: IdentityEncoder, images: torch.Tensor
+) -> None:
     images.requires_grad_()
     vectors = encoder(images)
     assert vectors.shape == (3, 5) and torch.allclose(vectors.norm(dim=1), torch.ones(3))
@@ -62,11 +66,17 @@ def test_other_sizes_are_refused(encoder: IdentityEncoder) -> None:
         encoder(torch.zeros(1, 3, 32, 32))
 
 
-def test_a_file_gives_the_same_network(encoder: IdentityEncoder, images: torch.Tensor, tmp_path: Path) -> None:
+def test_a_file_gives_the_same_network(
+    encoder: IdentityEncoder, images: torch.Tensor, tmp_path: Path
+) -> None:
     path = tmp_path / "identity.safetensors"
     save_identity_encoder(path, encoder, {"teacher": "none"})
     loaded = load_identity_encoder(path)
-    assert loaded.config == TINY and not any(p.requires_grad for p in loaded.parameters()) and not loaded.training
+    assert (
+        loaded.config == TINY
+        and not any(p.requires_grad for p in loaded.parameters())
+        and not loaded.training
+    )
     assert torch.allclose(loaded(images), encoder(images), atol=5e-3)  # stored in half precision
     assert len(identity_encoder_digest(path)) == 64
 
@@ -77,7 +87,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(1)}, tmp_path / "plain.safetensors")
     with pytest.raises(BadCheckpoint, match="does not say the sizes"):
         load_identity_encoder(tmp_path / "plain.safetensors")
-    save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors", {"config": json.dumps(asdict(TINY))})
+    save_file(
+        {"weight": torch.zeros(1)}, tmp_path / "other.safetensors", {"config": json.dumps(asdict(TINY))}
+    )
     with pytest.raises(BadCheckpoint, match="does not fit: the settings ask for more"):
         load_identity_encoder(tmp_path / "other.safetensors")
 
@@ -101,7 +113,11 @@ def test_the_bundled_encoder_knows_people_again(shared: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "message"),
-    [({"top": 9}, "inside the 16 px image, but it reaches 17 px"), ({"left": -1}, "inside"), ({"side": 12}, "multiple of 8")],
+    [
+        ({"top": 9}, "inside the 16 px image, but it reaches 17 px"),
+        ({"left": -1}, "inside"),
+        ({"side": 12}, "multiple of 8"),
+    ],
 )
 def test_a_square_that_does_not_fit_is_refused(sizes: dict[str, int], message: str) -> None:
     replace(TINY, top=8, left=8)  # up to the edge

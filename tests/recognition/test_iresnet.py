@@ -22,7 +22,9 @@ def fixture() -> Fixture:
 @pytest.fixture(scope="module")
 def network(fixture: Fixture, tmp_path_factory: pytest.TempPathFactory) -> IResNet50:
     path = tmp_path_factory.mktemp("weights") / "backbone.pth"
-    torch.save({key: value for key, value in fixture.state.items() if not key.endswith("num_batches_tracked")}, path)
+    torch.save(
+        {key: value for key, value in fixture.state.items() if not key.endswith("num_batches_tracked")}, path
+    )
     network = IResNet50.from_official(path)
     path.unlink()
     return network
@@ -51,7 +53,9 @@ def test_the_numbers_handed_out_are_the_stored_ones(shared: Path, features: Tens
     ).read_bytes()
 
 
-def test_embeddings_are_the_features_scaled_to_unit_length(network: IResNet50, fixture: Fixture, features: Tensor) -> None:
+def test_embeddings_are_the_features_scaled_to_unit_length(
+    network: IResNet50, fixture: Fixture, features: Tensor
+) -> None:
     embeddings = network.embed(fixture.inputs["img"])
     torch.testing.assert_close(embeddings, torch.nn.functional.normalize(features))
     assert fixture.error("features", embeddings) > 1000 * LIMIT
@@ -63,7 +67,9 @@ def test_plausible_mistakes_fail_the_same_comparison(fixture: Fixture) -> None:
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             module.eps = 2e-5
-    assert fixture.error("features", network(fixture.inputs["img"])) > 10 * LIMIT, "the epsilon of another framework"
+    assert fixture.error("features", network(fixture.inputs["img"])) > 10 * LIMIT, (
+        "the epsilon of another framework"
+    )
 
 
 def test_frozen_but_differentiable_in_the_crops(network: IResNet50) -> None:
@@ -76,7 +82,9 @@ def test_frozen_but_differentiable_in_the_crops(network: IResNet50) -> None:
 def test_a_foreign_state_is_refused(fixture: Fixture, network: IResNet50) -> None:
     state = fixture.state
     with pytest.raises(BadCheckpoint, match=r"missing layer2\.0\.downsample\.0\.weight"):
-        IResNet50.from_official({key: value for key, value in state.items() if key != "layer2.0.downsample.0.weight"})
+        IResNet50.from_official(
+            {key: value for key, value in state.items() if key != "layer2.0.downsample.0.weight"}
+        )
     with pytest.raises(BadCheckpoint, match=r"unknown layer1\.3\.bn1\.weight"):
         IResNet50.from_official({**state, "layer1.3.bn1.weight": torch.ones(64)})
     with pytest.raises(BadCheckpoint, match=r"fc\.weight is \(512, 512\), expected \(512, 25088\)"):

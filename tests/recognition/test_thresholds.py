@@ -22,7 +22,9 @@ def test_stored_values_are_consistent(stored) -> None:
 
 def test_nothing_near_is_given() -> None:
     for verifier, resolution, far in (("dlib", 65, 1e-3), ("dlib", 64, 1e-4), ("arcface", 64, 1e-3)):
-        with pytest.raises(ValueError, match=f"no measured threshold for '{verifier}' at {resolution} px.*dlib at 64 px"):
+        with pytest.raises(
+            ValueError, match=f"no measured threshold for '{verifier}' at {resolution} px.*dlib at 64 px"
+        ):
             measured_threshold(verifier, resolution=resolution, far=far)
 
 

@@ -62,7 +62,8 @@ def test_one_photo_at_two_sizes_is_one_person(verifier: Verifier) -> None:
 
 
 def test_batches_are_embedded_image_by_image(edgeface: OnnxVerifier) -> None:
-    images = torch.rand(70, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1  # more than one chunk
+    # more than one chunk
+    images = torch.rand(70, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     embeddings = edgeface.embed(images)
     assert torch.allclose(embeddings[68:], edgeface.embed(images[68:]), atol=1e-5)
     assert torch.allclose(embeddings.norm(dim=1), torch.ones(70))

@@ -21,7 +21,9 @@ def vgg16_state() -> dict[str, Tensor]:
     rng, state = torch.Generator().manual_seed(0), {}
     places = [place for place in VGG16 if place != "M"]
     for place, inputs, outputs in zip(places, VGG16_WIDTHS, VGG16_WIDTHS[1:], strict=False):
-        state[f"features.{place}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=rng) * (2 / (9 * inputs)) ** 0.5
+        state[f"features.{place}.weight"] = (
+            torch.randn(outputs, inputs, 3, 3, generator=rng) * (2 / (9 * inputs)) ** 0.5
+        )
         state[f"features.{place}.bias"] = 0.1 * torch.randn(outputs, generator=rng)
     return state
 
@@ -37,7 +39,9 @@ def images() -> Tensor:
 
 
 def slow_maps(state: dict[str, Tensor], images: Tensor) -> list[Tensor]:
-    """The map after every convolution of VGG16, for 8-bit-like values scaled to 0..1 and standardised by channel."""
+    """The map after every convolution of VGG16, for 8-bit-like values scaled to 0..1 and standardised by
+    channel.
+    """
     x = (images.double() * 0.5 + 0.5).permute(0, 2, 3, 1)
     x = (x - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
     x, maps = x.permute(0, 3, 1, 2), []
@@ -45,14 +49,19 @@ def slow_maps(state: dict[str, Tensor], images: Tensor) -> list[Tensor]:
         if place == "M":
             x = F.max_pool2d(x, 2)
         else:
-            weight, bias = state[f"features.{place}.weight"].double(), state[f"features.{place}.bias"].double()
+            weight, bias = (
+                state[f"features.{place}.weight"].double(),
+                state[f"features.{place}.bias"].double(),
+            )
             x = F.conv2d(x, weight, bias, padding=1).clamp_min(0)
             maps.append(x)
     return maps
 
 
 @pytest.mark.parametrize("taps", [None, (1,), (7,), (3, 13), tuple(range(1, 14))])
-def test_maps_are_torchvisions(taps: tuple[int, ...] | None, state: dict[str, Tensor], images: Tensor) -> None:
+def test_maps_are_torchvisions(
+    taps: tuple[int, ...] | None, state: dict[str, Tensor], images: Tensor
+) -> None:
     expected = slow_maps(state, images)
     maps = ImageFeatures("vgg16", state, taps=taps)(images)
     for own, tap in zip(maps, taps or (2, 4, 7, 10, 13), strict=True):
@@ -82,7 +91,9 @@ def test_alexnet_serves_with_its_official_weights(shared: Path, monkeypatch: pyt
     assert not any(p.requires_grad for p in features.parameters())
 
 
-def test_vgg16_comes_first_and_nothing_is_none(state: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vgg16_comes_first_and_nothing_is_none(
+    state: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SEMVEIL_HOME", str(tmp_path))
     assert ImageFeatures.best_available() is None
     with pytest.raises(WeightsMissing, match=r"vgg16-397923af\.pth.*semveil models get vgg16"):

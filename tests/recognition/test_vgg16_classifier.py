@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""VGG16 classifiers against layers put together by hand, the paper's table and the public implementation's numbers."""
+"""VGG16 classifiers against layers put together by hand, the paper's table and the public implementation's
+numbers.
+"""
 
 import json
 from pathlib import Path
@@ -31,7 +33,13 @@ def torchvision_layers(config: VGG16Config) -> nn.ModuleDict:
             before = width
         layers.append(nn.MaxPool2d(2, 2))
     first, second = config.hidden
-    head = [nn.Linear(before * config.grid**2, first), nn.ReLU(), nn.Dropout(), nn.Linear(first, second), nn.ReLU()]
+    head = [
+        nn.Linear(before * config.grid**2, first),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(first, second),
+        nn.ReLU(),
+    ]
     head += [nn.Dropout(), nn.Linear(second, config.classes)]
     return nn.ModuleDict({"features": nn.Sequential(*layers), "classifier": nn.Sequential(*head)})
 
@@ -70,11 +78,34 @@ def test_table_2() -> None:
     layers = [*network.convolutions, *network.linears]
     weights = [layer.weight.numel() for layer in layers]
     with_biases = [w + layer.bias.numel() for w, layer in zip(weights, layers, strict=True)]
-    printed = [1792, 36_864, 73_792, 147_520, 295_136, 590_080, 65_536, 590_080, 1_048_576, 16_777_216, 40_960]
-    kinds = [
-        "both" if p == b else "weights" if p == w else "neither" for p, w, b in zip(printed, weights, with_biases, strict=True)
+    printed = [
+        1792,
+        36_864,
+        73_792,
+        147_520,
+        295_136,
+        590_080,
+        65_536,
+        590_080,
+        1_048_576,
+        16_777_216,
+        40_960,
     ]
-    assert kinds == ["both", "weights", *["neither"] * 3, "both", "weights", "both", "weights", "weights", "neither"]
+    kinds = [
+        "both" if p == b else "weights" if p == w else "neither"
+        for p, w, b in zip(printed, weights, with_biases, strict=True)
+    ]
+    assert kinds == [
+        "both",
+        "weights",
+        *["neither"] * 3,
+        "both",
+        "weights",
+        "both",
+        "weights",
+        "weights",
+        "neither",
+    ]
     assert [p - w for p, w in zip(printed, weights, strict=True)][2:5] == [64, 64, 224]
     assert weights[-1] == 10 * printed[-1] == 409_600
     assert (224 // 8) ** 2 * 256 * 4096 == 822_083_584 == 784 * printed[8]
@@ -94,7 +125,8 @@ def test_weights_are_drawn_from_the_generator_that_is_given() -> None:
     first, again, other = (VGG16Classifier(config, rng=rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first.convolutions[3].weight, again.convolutions[3].weight)
     assert not torch.equal(first.convolutions[3].weight, other.convolutions[3].weight)
-    weight = first.convolutions[7].weight  # 36,864 values: the standard deviation's error is 1/sqrt(2 n) = 0.4 %
+    # 36,864 values: the standard deviation's error is 1/sqrt(2 n) = 0.4 %
+    weight = first.convolutions[7].weight
     assert weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.02)
 
 
@@ -145,7 +177,9 @@ def test_another_file_is_refused(key: str, value: Tensor | None, message: str, r
         VGG16Classifier.from_released(state if value is None else state | {key: value})
 
 
-@pytest.mark.parametrize("config", [VGG16Config.published(), VGG16Config.small(), NARROW], ids=["published", "small", "narrow"])
+@pytest.mark.parametrize(
+    "config", [VGG16Config.published(), VGG16Config.small(), NARROW], ids=["published", "small", "narrow"]
+)
 def test_settings_survive_json(config: VGG16Config) -> None:
     assert VGG16Config.from_dict(json.loads(json.dumps(config.as_dict()))) == config
 

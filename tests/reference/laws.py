@@ -18,7 +18,9 @@ def follows(sample: np.ndarray, law: stats.distributions.rv_frozen) -> bool:
 
 
 def k_norm_law_holds(noise: np.ndarray, scale: float) -> bool:
-    """Length Gamma(n, scale), direction uniform on the sphere (a squared coordinate is Beta), and the two independent."""
+    """Length Gamma(n, scale), direction uniform on the sphere (a squared coordinate is Beta), and the two
+    independent.
+    """
     n = noise.shape[1]
     length = np.linalg.norm(noise, axis=1)
     direction = noise / np.maximum(length, 1e-300)[:, None]

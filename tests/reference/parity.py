@@ -2,7 +2,8 @@
 """Read stored outputs of the public implementations, and rebuild the weights and inputs that gave them.
 
 The weights are a function of key name, shape and salt: every tensor starts as
-`r = randn(shape, Generator().manual_seed(crc32(key) ^ salt))` and is scaled by what kind of parameter its name says it is.
+`r = randn(shape, Generator().manual_seed(crc32(key) ^ salt))` and is scaled by what kind of parameter its
+name says it is.
 """
 
 import json
@@ -58,7 +59,8 @@ def _scale(key: str, r: Tensor, shapes: Mapping[str, Any], gain: float) -> Tenso
 def make_input(recipe: Mapping[str, Any]) -> Tensor:
     """A tensor drawn from the recipe's seed.
 
-    `normal`, `unit_rows` (of length 1), `uniform01`, `blocks11` and `blocks01` (images of coarse cells and fine noise).
+    `normal`, `unit_rows` (of length 1), `uniform01`, `blocks11` and `blocks01` (images of coarse cells and
+    fine noise).
     """
     rng = torch.Generator().manual_seed(recipe["seed"])
     shape, kind = tuple(recipe["shape"]), recipe["kind"]
@@ -67,7 +69,9 @@ def make_input(recipe: Mapping[str, Any]) -> Tensor:
     if kind in ("blocks11", "blocks01"):
         cells = torch.rand(*shape[:2], 8, 8, generator=rng) * 2 - 1
         noise = torch.rand(shape, generator=rng) * 2 - 1
-        image = 0.7 * cells.repeat_interleave(shape[2] // 8, 2).repeat_interleave(shape[3] // 8, 3) + 0.3 * noise
+        image = (
+            0.7 * cells.repeat_interleave(shape[2] // 8, 2).repeat_interleave(shape[3] // 8, 3) + 0.3 * noise
+        )
         return image if kind == "blocks11" else (image + 1) / 2
     assert kind in ("normal", "unit_rows"), kind
     r = torch.randn(shape, generator=rng)
@@ -75,7 +79,9 @@ def make_input(recipe: Mapping[str, Any]) -> Tensor:
 
 
 class Fixture:
-    """One file of stored outputs: `config`, complete official `state`, `inputs`, and `error` against the outputs."""
+    """One file of stored outputs: `config`, complete official `state`, `inputs`, and `error` against the
+    outputs.
+    """
 
     def __init__(self, path: Path) -> None:
         with np.load(path, allow_pickle=False) as file:
@@ -93,7 +99,9 @@ class Fixture:
     def worst_fill(self) -> float:
         """Largest relative difference between the sums of |weight| here and where the fixture was made."""
         sums = self._json("fill_abssum")
-        return max(abs(float(self.state[key].double().abs().sum()) / value - 1) for key, value in sums.items())
+        return max(
+            abs(float(self.state[key].double().abs().sum()) / value - 1) for key, value in sums.items()
+        )
 
     def stored(self, name: str) -> Tensor:
         """The stored samples of an output, flat where the fixture holds a part of them."""
@@ -111,5 +119,7 @@ class Fixture:
             (output.std(correction=0), row["std"]),
             (output.abs().max(), row["absmax"]),
         )
-        worst = max([float((part - stored).abs().max()), *(abs(float(own) - theirs) for own, theirs in statistics)])
+        worst = max(
+            [float((part - stored).abs().max()), *(abs(float(own) - theirs) for own, theirs in statistics)]
+        )
         return worst / max(float(stored.square().mean().sqrt()), 1e-12)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attribute encoder and the fusion generator straight from their equations, in float64, on state dicts; any sizes."""
+"""The attribute encoder and the fusion generator straight from their equations, in float64, on state dicts;
+any sizes.
+"""
 
 import torch
 from torch import Tensor
@@ -14,12 +16,19 @@ def encode(state: State, image: Tensor) -> list[Tensor]:
     depth = _count(state, "Encoder.layer_{}.0.weight")
     down = []
     for i in range(depth):
-        x = F.conv2d(F.pad(x, (1, 1, 1, 1)), state[f"Encoder.layer_{i}.0.weight"], state[f"Encoder.layer_{i}.0.bias"], stride=2)
+        x = F.conv2d(
+            F.pad(x, (1, 1, 1, 1)),
+            state[f"Encoder.layer_{i}.0.weight"],
+            state[f"Encoder.layer_{i}.0.bias"],
+            stride=2,
+        )
         x = _leaky(_normal(state, f"Encoder.layer_{i}.1", x))
         down.append(x)
     maps = [down.pop()]
     for i in range(depth - 1):
-        x = _transposed(maps[-1], state[f"Decoder.layer_{i}.0.weight"]) + _column(state[f"Decoder.layer_{i}.0.bias"])
+        x = _transposed(maps[-1], state[f"Decoder.layer_{i}.0.weight"]) + _column(
+            state[f"Decoder.layer_{i}.0.bias"]
+        )
         maps.append(torch.cat([_leaky(_normal(state, f"Decoder.layer_{i}.1", x)), down.pop()], 1))
     return [*maps, enlarge(maps[-1])]
 
@@ -33,9 +42,13 @@ def fuse(state: State, identity: Tensor, maps: list[Tensor]) -> Tensor:
         step = f"model.layer_{i}"
         y = x
         for j in ("1", "2"):
-            y = _conv(state, f"{step}.conv{j}", blend(state, f"{step}.add{j}", y, attributes, identity).clamp(min=0))
+            y = _conv(
+                state, f"{step}.conv{j}", blend(state, f"{step}.add{j}", y, attributes, identity).clamp(min=0)
+            )
         if f"{step}.conv3.weight" in state:
-            x = _conv(state, f"{step}.conv3", blend(state, f"{step}.add3", x, attributes, identity).clamp(min=0))
+            x = _conv(
+                state, f"{step}.conv3", blend(state, f"{step}.add3", x, attributes, identity).clamp(min=0)
+            )
         x = x + y
     return 1 / (1 + (-x).exp())
 
@@ -43,7 +56,9 @@ def fuse(state: State, identity: Tensor, maps: list[Tensor]) -> Tensor:
 def blend(state: State, at: str, x: Tensor, attributes: Tensor, identity: Tensor) -> Tensor:
     """Adaptive attentional denormalisation: FaceShifter, Eqs. 2-5."""
     normal = _normal(state, f"{at}.BNorm", x)
-    gamma, beta = (_column(identity @ state[f"{at}.{fc}.weight"].T + state[f"{at}.{fc}.bias"]) for fc in ("fc_1", "fc_2"))
+    gamma, beta = (
+        _column(identity @ state[f"{at}.{fc}.weight"].T + state[f"{at}.{fc}.bias"]) for fc in ("fc_1", "fc_2")
+    )
     mask = 1 / (1 + (-_conv(state, f"{at}.conv_f", normal)).exp())
     attribute_part = _conv(state, f"{at}.conv1", attributes.double()) * normal + _conv(
         state, f"{at}.conv2", attributes.double()
@@ -60,7 +75,9 @@ def enlarge(x: Tensor) -> Tensor:
 
 
 def _transposed(x: Tensor, weight: Tensor) -> Tensor:
-    """Each pixel lays its 4x4 stamp on a plane of twice the side, one pixel wider on each side, which is cut off."""
+    """Each pixel lays its 4x4 stamp on a plane of twice the side, one pixel wider on each side, which is cut
+    off.
+    """
     batch, _, height, width = x.shape
     plane = x.new_zeros(batch, weight.shape[1], 2 * height + 2, 2 * width + 2)
     for row in range(height):

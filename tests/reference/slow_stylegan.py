@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SemanticStyleGAN and its discriminator, slowly: straight from the equations, one part after the other, in float64.
+"""SemanticStyleGAN and its discriminator, slowly: straight from the equations, one part after the other, in
+float64.
 
 Works on official state dicts, so that it shares neither layout nor code with the package.
 """
@@ -16,7 +17,9 @@ State = Mapping[str, Tensor]
 
 
 def upfirdn(x: Tensor, *, up: int = 1, down: int = 1, pad: tuple[int, int], gain: float = 1.0) -> Tensor:
-    """Insert zeros, pad (before, after) on both axes, correlate with outer([1, 3, 3, 1]) / 64 * gain, keep every `down`th."""
+    """Insert zeros, pad (before, after) on both axes, correlate with outer([1, 3, 3, 1]) / 64 * gain, keep
+    every `down`th.
+    """
     batch, channels, height, width = x.shape
     spread = x.new_zeros(batch, channels, height, up, width, up)
     spread[:, :, :, 0, :, 0] = x
@@ -86,7 +89,9 @@ def synthesize(
             code = layer if shared else base + 2 * part + (layer >= config["depth_layers"])
             x = modulated(state, f"local_nets.{part}.linears.{layer}", x, codes[:, code])
             if layer == config["depth_layers"] - 1:
-                depths.append(projected(state, f"local_nets.{part}.to_depth", x) if part else torch.zeros_like(x[:, :1]))
+                depths.append(
+                    projected(state, f"local_nets.{part}.to_depth", x) if part else torch.zeros_like(x[:, :1])
+                )
         features.append(projected(state, f"local_nets.{part}.to_feat", x))
     depth = torch.cat(depths, 1)
     masks = depth.exp() / depth.exp().sum(1, keepdim=True)
@@ -96,13 +101,17 @@ def synthesize(
     transparent = list(config["transparent_dims"])
     opaque = [part for part in range(parts) if part not in transparent]
     total = masks[:, opaque].sum(1, keepdim=True) + 1e-8
-    feature = sum(features[p] * masks[:, p : p + 1] / (1 if p in transparent else total) for p in range(parts))
+    feature = sum(
+        features[p] * masks[:, p : p + 1] / (1 if p in transparent else total) for p in range(parts)
+    )
     coarse = 2 * masks - 1
     images, refined = render(state, config, feature, coarse, noise=noise)
     return images, refined, coarse, depth
 
 
-def render(state: State, config: Mapping[str, Any], feature: Tensor, coarse: Tensor, *, noise: bool) -> tuple[Tensor, Tensor]:
+def render(
+    state: State, config: Mapping[str, Any], feature: Tensor, coarse: Tensor, *, noise: bool
+) -> tuple[Tensor, Tensor]:
     pool = config["coarse_size"] // config["min_feat_size"]
     x = F.avg_pool2d(feature, pool)
     images = masks = None
@@ -144,18 +153,25 @@ def discriminate(state: State, images: Tensor, masks: Tensor | None) -> Tensor:
     if masks is not None:
         x = x + _branch(state, "convs_seg", masks.double())
     x = torch.cat([x, deviation(x)], 1)
-    x = activate(conv(state, "final_conv.0", x, padding=1) + state["final_conv.1.bias"].view(-1, 1, 1)).flatten(1)
-    x = activate(x @ (state["final_linear.0.weight"] / math.sqrt(x.shape[1])).T + state["final_linear.0.bias"])
+    x = activate(
+        conv(state, "final_conv.0", x, padding=1) + state["final_conv.1.bias"].view(-1, 1, 1)
+    ).flatten(1)
+    x = activate(
+        x @ (state["final_linear.0.weight"] / math.sqrt(x.shape[1])).T + state["final_linear.0.bias"]
+    )
     return x @ (state["final_linear.1.weight"] / math.sqrt(x.shape[1])).T + state["final_linear.1.bias"]
 
 
 def deviation(x: Tensor, group: int = 4) -> Tensor:
-    """Channel (B, 1, H, W): each sample's group is i, i + B / size, ...; the mean over its values of the std in the group."""
+    """Channel (B, 1, H, W): each sample's group is i, i + B / size, ...; the mean over its values of the std
+    in the group.
+    """
     batch = len(x)
     size = min(batch, group)
     step = batch // size
     own: Sequence[Tensor] = [
-        (x[i % step :: step].var(0, correction=0) + 1e-8).sqrt().mean().expand(1, *x.shape[2:]) for i in range(batch)
+        (x[i % step :: step].var(0, correction=0) + 1e-8).sqrt().mean().expand(1, *x.shape[2:])
+        for i in range(batch)
     ]
     return torch.stack(list(own))
 
@@ -165,7 +181,9 @@ def _branch(state: State, prefix: str, x: Tensor) -> Tensor:
     i = 1
     while f"{prefix}.{i}.conv1.0.weight" in state:
         block = f"{prefix}.{i}"
-        y = activate(conv(state, f"{block}.conv1.0", x, padding=1) + state[f"{block}.conv1.1.bias"].view(-1, 1, 1))
+        y = activate(
+            conv(state, f"{block}.conv1.0", x, padding=1) + state[f"{block}.conv1.1.bias"].view(-1, 1, 1)
+        )
         y = conv(state, f"{block}.conv2.1", upfirdn(y, pad=(2, 2)), stride=2)
         y = activate(y + state[f"{block}.conv2.2.bias"].view(-1, 1, 1))
         x = (y + conv(state, f"{block}.skip.1", upfirdn(x, pad=(1, 1), down=2))) / math.sqrt(2)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""StyleGAN2, slowly: straight from the equations, one image after the other, in float64, on official state dicts."""
+"""StyleGAN2, slowly: straight from the equations, one image after the other, in float64, on official state
+dicts.
+"""
 
 import math
 from collections.abc import Mapping
@@ -35,7 +37,9 @@ def _one(state: State, codes: Tensor, noise: list[Tensor]) -> Tensor:
         first = 2 * stage + 1
         x = _styled(state, f"convs.{2 * stage}", x, codes[first], noise[first], up=True)
         x = _styled(state, f"convs.{2 * stage + 1}", x, codes[first + 1], noise[first + 1], up=False)
-        image = upfirdn(image, up=2, pad=(2, 1), gain=4) + _rgb(state, f"to_rgbs.{stage}", x, codes[first + 2])
+        image = upfirdn(image, up=2, pad=(2, 1), gain=4) + _rgb(
+            state, f"to_rgbs.{stage}", x, codes[first + 2]
+        )
     return image[0]
 
 
@@ -44,7 +48,9 @@ def _style(state: State, prefix: str, code: Tensor) -> Tensor:
 
 
 def _styled(state: State, prefix: str, x: Tensor, code: Tensor, noise: Tensor, *, up: bool) -> Tensor:
-    weight = state[f"{prefix}.conv.weight"][0] * _style(state, f"{prefix}.conv.modulation", code)[:, None, None]
+    weight = (
+        state[f"{prefix}.conv.weight"][0] * _style(state, f"{prefix}.conv.modulation", code)[:, None, None]
+    )
     weight = weight / math.sqrt(weight[0].numel())
     weight = weight / (weight.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
     if up:
@@ -54,9 +60,13 @@ def _styled(state: State, prefix: str, x: Tensor, code: Tensor, noise: Tensor, *
         x = upfirdn(F.conv2d(spread, weight.flip(2, 3), padding=2), pad=(1, 1), gain=4)
     else:
         x = F.conv2d(x, weight, padding=1)
-    return activate(x + state[f"{prefix}.noise.weight"] * noise + state[f"{prefix}.activate.bias"].view(-1, 1, 1))
+    return activate(
+        x + state[f"{prefix}.noise.weight"] * noise + state[f"{prefix}.activate.bias"].view(-1, 1, 1)
+    )
 
 
 def _rgb(state: State, prefix: str, x: Tensor, code: Tensor) -> Tensor:
-    weight = state[f"{prefix}.conv.weight"][0] * _style(state, f"{prefix}.conv.modulation", code)[:, None, None]
+    weight = (
+        state[f"{prefix}.conv.weight"][0] * _style(state, f"{prefix}.conv.modulation", code)[:, None, None]
+    )
     return F.conv2d(x, weight / math.sqrt(weight.shape[1])) + state[f"{prefix}.bias"]

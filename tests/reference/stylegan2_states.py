@@ -53,7 +53,10 @@ def generator_state(config: Mapping[str, Any], widths: Mapping[int, int], salt: 
 
 
 def discriminator_state(size: int, widths: Mapping[int, int], salt: int = 1) -> dict[str, Tensor]:
-    shapes: dict[str, tuple[int, ...]] = {"convs.0.0.weight": (widths[size], 3, 1, 1), "convs.0.1.bias": (widths[size],)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "convs.0.0.weight": (widths[size], 3, 1, 1),
+        "convs.0.1.bias": (widths[size],),
+    }
     side, i = size, 1
     while side > 4:
         own, half = widths[side], widths[side // 2]

@@ -12,7 +12,11 @@ def test_augmentation_follows_the_discriminators_certainty():
     rng = torch.Generator().manual_seed(0)
     images, masks = torch.rand(4, 3, 16, 16, generator=rng), torch.rand(4, 13, 8, 8, generator=rng)
     same = augment(images, masks, rng)
-    assert torch.equal(same[0], images) and torch.equal(same[1], masks) and torch.equal(augment.images(images, rng), images)
+    assert (
+        torch.equal(same[0], images)
+        and torch.equal(same[1], masks)
+        and torch.equal(augment.images(images, rng), images)
+    )
     for _ in range(50):
         augment.update(torch.ones(8))
     assert augment.probability == pytest.approx(0.8)

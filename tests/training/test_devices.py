@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every training runs on a device that is not the CPU: its tensors follow the networks, its numbers are the CPU's."""
+"""Every training runs on a device that is not the CPU: its tensors follow the networks, its numbers are the
+CPU's.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,16 +62,25 @@ def generator(device: torch.device) -> torch.nn.Module:
 
 
 def stylegan2(device: torch.device) -> torch.nn.Module:
-    widths = {"encoder_widths": (4, 4, 8, 8), "fine_channels": 2, "coarse_channels": 4, "discriminator_cap": 8}
+    widths = {
+        "encoder_widths": (4, 4, 8, 8),
+        "fine_channels": 2,
+        "coarse_channels": 4,
+        "discriminator_cap": 8,
+    }
     settings = StyleGAN2Training(steps=3, batch=8, lazy=2, adversarial_from=1, generator=STYLEGAN2, **widths)  # type: ignore
-    trainer = StyleGAN2Trainer(test_generator.faces(), settings, perceptual=distance, rng=rng(), device=device)
+    trainer = StyleGAN2Trainer(
+        test_generator.faces(), settings, perceptual=distance, rng=rng(), device=device
+    )
     trainer.augment.probability = 0.8
     return ran(trainer)
 
 
 def fusion(device: torch.device) -> torch.nn.Module:
     faces, identity = test_fusion.faces(), test_fusion.trainer().identity
-    trainer = FusionTrainer(faces, replace(test_fusion.SETTINGS, steps=2), identity=identity, rng=rng(), device=device)
+    trainer = FusionTrainer(
+        faces, replace(test_fusion.SETTINGS, steps=2), identity=identity, rng=rng(), device=device
+    )
     averages = ran(trainer)
     before = trainer.rng.get_state()
     sheet = FusionSheet(faces, columns=3).draw(trainer)
@@ -81,9 +92,13 @@ def fusion(device: torch.device) -> torch.nn.Module:
 def identity_encoder(device: torch.device) -> torch.nn.Module:
     faces = test_generator.faces()
     vectors = np.random.default_rng(0).normal(size=(len(faces), 128)).astype(np.float32)
-    sizes = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
+    sizes = IdentityEncoderConfig(
+        size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6
+    )
     settings = IdentityEncoderTraining(sizes, steps=2, batch=8)
-    trainer = identity_encoder_trainer(faces, TeacherDescriptors(faces.source, vectors), settings, rng=rng(), device=device)
+    trainer = identity_encoder_trainer(
+        faces, TeacherDescriptors(faces.source, vectors), settings, rng=rng(), device=device
+    )
     trainer.run(report=lambda *_: None)
     return trainer.network
 
@@ -100,14 +115,18 @@ def pictures() -> tuple[torch.Tensor, torch.Tensor]:
 
 def classifier(device: torch.device) -> torch.nn.Module:
     pixels, labels = pictures()
-    trained = train_classifier(pixels, labels, CLASSES, ClassifierTraining(epochs=1, batch=8), rng=rng(), device=device)
+    trained = train_classifier(
+        pixels, labels, CLASSES, ClassifierTraining(epochs=1, batch=8), rng=rng(), device=device
+    )
     assert 0 <= accuracy(trained, pixels.float() / 127.5 - 1, labels) <= 1
     return trained
 
 
 def conversion(device: torch.device) -> torch.nn.Module:
     explainer = VGG16Classifier(CLASSES, rng=rng()).eval().requires_grad_(False).to(device)
-    settings = ConversionTraining(steps=2, batch=4, generator=ConversionConfig(width=2, blocks=1), discriminator_width=4)
+    settings = ConversionTraining(
+        steps=2, batch=4, generator=ConversionConfig(width=2, blocks=1), discriminator_width=4
+    )
     return train_conversion(pictures()[0], explainer, settings, rng=rng(), device=device)
 
 
@@ -116,14 +135,18 @@ def encoder(device: torch.device) -> torch.nn.Module:
         torch.manual_seed(0)
         fixed = StyleGAN2(STYLEGAN2).eval().requires_grad_(False)
     settings = EncoderTraining(steps=2, batch=4, input_size=32)
-    trainer = encoder_trainer(fixed.to(device), test_generator.faces(), settings, rng=rng(), perceptual=distance)
+    trainer = encoder_trainer(
+        fixed.to(device), test_generator.faces(), settings, rng=rng(), perceptual=distance
+    )
     trainer.run(report=lambda *_: None)
     return trainer.network
 
 
 def pair(device: torch.device) -> torch.nn.Module:
     latents = torch.randn(32, 3, 4, generator=rng()).clamp(-1, 1).to(device)
-    return train_pair(latents, PairSettings((0, 1), 4, 10.0, "as_published", 0.5), rng=rng(), epochs=2, batch=8)
+    return train_pair(
+        latents, PairSettings((0, 1), 4, 10.0, "as_published", 0.5), rng=rng(), epochs=2, batch=8
+    )
 
 
 TRAININGS: list[Training] = [
@@ -140,4 +163,6 @@ def test_a_training_follows_its_device(training: Training) -> None:
         here = training(CPU).state_dict()
     assert away and all(isinstance(value, Pretended) for value in away.values() if value.ndim)
     for name, value in here.items():
-        torch.testing.assert_close(away[name].cpu(), value, atol=2e-3, rtol=2e-3, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            away[name].cpu(), value, atol=2e-3, rtol=2e-3, msg=lambda text, name=name: f"{name}: {text}"
+        )

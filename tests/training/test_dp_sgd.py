@@ -25,7 +25,9 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def test_the_published_value_of_the_moments_accountant() -> None:
     orders = range(2, 65)
-    spent_by_order = rdp.compute_rdp(q=ABADI.rate, noise_multiplier=4.0, steps=ABADI.steps, orders=list(orders))
+    spent_by_order = rdp.compute_rdp(
+        q=ABADI.rate, noise_multiplier=4.0, steps=ABADI.steps, orders=list(orders)
+    )
     theirs = min(
         loss + math.log(1e5) / (order - 1) for loss, order in zip(spent_by_order, orders, strict=True)
     )  # their conversion
@@ -59,7 +61,9 @@ def test_the_least_noise_for_an_epsilon() -> None:
 def test_an_epsilon_that_no_noise_reaches_is_refused_with_the_least() -> None:
     phases = [Phase("a", 0.05, 50)]
     for epsilon in (0.1, 1e-4, 1e-300):
-        with pytest.raises(ValueError, match=r"does not fall below 0\.103; ask for more, or for a larger delta"):
+        with pytest.raises(
+            ValueError, match=r"does not fall below 0\.103; ask for more, or for a larger delta"
+        ):
             noise_for(phases, epsilon, 1e-5)
     noise = noise_for(phases, 0.104, 1e-5)  # just above it there is one
     assert 50 < noise < 1e6 and spent(phases, noise, 1e-5) <= 0.104
@@ -84,13 +88,18 @@ def test_gradients_are_clipped_picture_by_picture() -> None:
     """Also where a loss calls the network twice for each picture, as the discriminator's does."""
     images, labels = torch.randn(5, 3, 16, 16, generator=rng()), torch.arange(5)
     sizes = VGG16Config(((4, 4), (4,)), grid=1, hidden=(8,), classes=5, dropout=0.0)
-    classifier, discriminator = VGG16Classifier(sizes, rng=rng()), NoiseDiscriminator(width=4, halvings=2, rng=rng())
+    classifier, discriminator = (
+        VGG16Classifier(sizes, rng=rng()),
+        NoiseDiscriminator(width=4, halvings=2, rng=rng()),
+    )
 
     def classify(rows: Tensor) -> Tensor:
         return F.cross_entropy(classifier(images[rows]), labels[rows])
 
     def judge(rows: Tensor) -> Tensor:
-        return (discriminator(images[rows]) - 1).square().mean() + discriminator(-images[rows]).square().mean()
+        return (discriminator(images[rows]) - 1).square().mean() + discriminator(
+            -images[rows]
+        ).square().mean()
 
     for network, loss in ((classifier, classify), (discriminator, judge)):
         expected = by_one_picture(network, loss, 5, SILENT.clip)
@@ -109,7 +118,8 @@ def test_noise_has_its_size_and_an_empty_batch_is_noise_alone() -> None:
     trainer = PrivateTrainer(network, Phase("it", 1e-9, 1), DPSGD(noise=3.0, clip=0.5), pictures=4, rng=rng())
     trainer.step(lambda rows: pytest.fail("there are no rows"))
     assert network.weight.grad is not None
-    assert float(network.weight.grad.std()) == pytest.approx(1.5, rel=4 / math.sqrt(2 * 4000))  # clip * noise / 1
+    # clip * noise / 1
+    assert float(network.weight.grad.std()) == pytest.approx(1.5, rel=4 / math.sqrt(2 * 4000))
 
 
 def test_steps_that_nobody_paid_for_and_batch_norm_are_refused() -> None:

@@ -70,7 +70,8 @@ def test_noise_on_the_map_leaves_the_weights_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epsilon": 0.0}, {"delta": 1.0}, {"clip": -1.0}, {"calibration": "analytic"}, {"place": "maps"}]
+    "wrong",
+    [{"epsilon": 0.0}, {"delta": 1.0}, {"clip": -1.0}, {"calibration": "analytic"}, {"place": "maps"}],
 )
 def test_what_is_out_of_range_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the fusion: it learns, it resumes exactly, it uses no held-out photo, own identities alone are reconstructed."""
+"""Training of the fusion: it learns, it resumes exactly, it uses no held-out photo, own identities alone are
+reconstructed.
+"""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -20,14 +22,18 @@ from semveil.training.fusion import FusionTrainer, _similarity
 from semveil.training.fusion_losses import identity_losses
 from semveil.training.fusion_settings import PAPERS_LOSSES, FusionTraining
 
-SIZES = IdentityEncoderConfig(size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6)
+SIZES = IdentityEncoderConfig(
+    size=32, top=8, left=8, side=16, widths=(4, 4, 4, 4), blocks=(1, 1, 1), dimensions=6
+)
 TINY: dict[str, Any] = {
     "attribute_widths": (8, 8),
     "attribute_finest": "bilinear",
     "fusion_widths": (8, 8, 8),
     "discriminator_width": 2,
 }
-SETTINGS = FusionTraining(steps=40, batch=8, rate=2e-3, parsing_loss=0.0, feature_loss=0.0, sharp_share=0.0, **TINY)
+SETTINGS = FusionTraining(
+    steps=40, batch=8, rate=2e-3, parsing_loss=0.0, feature_loss=0.0, sharp_share=0.0, **TINY
+)
 
 
 def faces(count: int = 24) -> FaceSet:
@@ -56,7 +62,9 @@ def frozen(build: Callable[[], nn.Module], seed: int) -> Any:
 
 def trainer(seed: int = 0, settings: FusionTraining = SETTINGS, **more: Any) -> FusionTrainer:
     identity = frozen(lambda: IdentityEncoder(SIZES), 0)
-    return FusionTrainer(faces(), settings, identity=identity, rng=torch.Generator().manual_seed(seed), **more)
+    return FusionTrainer(
+        faces(), settings, identity=identity, rng=torch.Generator().manual_seed(seed), **more
+    )
 
 
 def only(**weights: Any) -> FusionTraining:
@@ -81,7 +89,9 @@ def test_it_learns_to_reconstruct():
     trainer(settings=replace(SETTINGS, steps=30)).run(report=lambda step, losses: log.append(losses))
     assert len(log) == 30
     for name in ("reconstruction", "context", "attributes"):
-        assert np.mean([row[name] for row in log[-10:]]) < 0.8 * np.mean([row[name] for row in log[:10]]), name
+        assert np.mean([row[name] for row in log[-10:]]) < 0.8 * np.mean([row[name] for row in log[:10]]), (
+            name
+        )
     assert all(np.isfinite(list(row.values())).all() for row in log)
 
 
@@ -105,7 +115,8 @@ def test_pixels_count_where_they_should():
     run = trainer()
     photos = torch.zeros(2, 3, 8, 8)
     images = torch.zeros(2, 3, 8, 8)
-    images[:, :, 0] = 1  # wrong in the first row, which is face; in the second, which is not, by 2; the third is filled in
+    # wrong in the first row, which is face; in the second, which is not, by 2; the third is filled in
+    images[:, :, 0] = 1
     images[:, :, 1] = 2
     images[:, :, 2] = 9
     face, inside = torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8)
@@ -119,7 +130,11 @@ def test_pixels_count_where_they_should():
 
 def test_a_resumed_run_is_the_same_run(tmp_path):
     settings = replace(SETTINGS, steps=6)
-    straight, first, second = trainer(settings=settings), trainer(settings=settings), trainer(seed=99, settings=settings)
+    straight, first, second = (
+        trainer(settings=settings),
+        trainer(settings=settings),
+        trainer(seed=99, settings=settings),
+    )
     straight.run(report=lambda *_: None)
 
     def stop(step: int, losses: dict[str, float]) -> None:
@@ -131,7 +146,9 @@ def test_a_resumed_run_is_the_same_run(tmp_path):
     first.save(tmp_path / "state.pt")
     second.load_state(torch.load(tmp_path / "state.pt"))
     second.run(report=lambda *_: None)
-    for a, b in zip(straight.averages.state_dict().values(), second.averages.state_dict().values(), strict=True):
+    for a, b in zip(
+        straight.averages.state_dict().values(), second.averages.state_dict().values(), strict=True
+    ):
         assert torch.equal(a, b)
 
 
@@ -150,12 +167,19 @@ def test_finished_networks_have_settled_statistics_and_leave_the_run_as_it_is():
 
 
 def test_structure_is_the_measured_one():
-    photos = F.interpolate(torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1, scale_factor=4)
-    images = (photos + 0.2 * torch.randn(photos.shape, generator=torch.Generator().manual_seed(1))).clamp(-1, 1)
-    images, photos = ((x * 127.5 + 127.5).round() / 127.5 - 1 for x in (images, photos))  # what is measured is rounded
+    photos = F.interpolate(
+        torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1, scale_factor=4
+    )
+    images = (photos + 0.2 * torch.randn(photos.shape, generator=torch.Generator().manual_seed(1))).clamp(
+        -1, 1
+    )
+    # what is measured is rounded
+    images, photos = ((x * 127.5 + 127.5).round() / 127.5 - 1 for x in (images, photos))
     found = _similarity(images, photos)
     assert found.shape == (2, 1, 32, 32)
-    torch.testing.assert_close(found[..., 5:-5, 5:-5].mean((1, 2, 3)), ssim(images, photos), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        found[..., 5:-5, 5:-5].mean((1, 2, 3)), ssim(images, photos), atol=1e-5, rtol=0
+    )
 
 
 def test_finished_networks_show_less_of_an_identity():
@@ -163,7 +187,9 @@ def test_finished_networks_show_less_of_an_identity():
     as_trained = trainer(settings=replace(SETTINGS, strength=1.0))
     (encoder, weaker), (_, fusion) = run.finished(photos=8), as_trained.finished(photos=8)
     levels = encoder(torch.zeros(1, 3, 32, 32))
-    torch.testing.assert_close(weaker(torch.ones(1, 6) / 6**0.5, levels), fusion(0.5 * torch.ones(1, 6) / 6**0.5, levels))
+    torch.testing.assert_close(
+        weaker(torch.ones(1, 6) / 6**0.5, levels), fusion(0.5 * torch.ones(1, 6) / 6**0.5, levels)
+    )
 
 
 OTHER = replace(SIZES, top=4, left=4, side=24, dimensions=10)
@@ -172,13 +198,19 @@ OTHER = replace(SIZES, top=4, left=4, side=24, dimensions=10)
 def test_new_faces_learn_to_show_who_was_asked_for():
     swaps = {"same_share": 0.0, "random_share": 0.0, "varied": False, "steps": 24, "rate": 5e-3}
     asked = log_of(trainer(settings=only(identity_loss=5.0, **swaps)))
-    nothing = log_of(trainer(settings=only(reconstruction_loss=1.0, **swaps)))  # own identities alone are reconstructed
+    # own identities alone are reconstructed
+    nothing = log_of(trainer(settings=only(reconstruction_loss=1.0, **swaps)))
     assert fell(asked["identity"]) < 0.9 < fell(nothing["identity"])
 
 
 def test_a_second_encoder_is_satisfied_too():
     second = frozen(lambda: IdentityEncoder(OTHER), 1)
-    swaps: dict[str, Any] = {"same_share": 0.25, "random_share": 0.25, "varied": False, "identity_enough": 1.0}
+    swaps: dict[str, Any] = {
+        "same_share": 0.25,
+        "random_share": 0.25,
+        "varied": False,
+        "identity_enough": 1.0,
+    }
     swaps |= {"steps": 24, "rate": 5e-3, "identity_loss": 5.0}
     with_second = log_of(trainer(settings=only(second_loss=1.0, **swaps), second=second))
     assert fell(with_second["second identity"]) < 0.95
@@ -196,17 +228,24 @@ def test_to_the_second_encoder_a_random_identity_is_a_stranger():
     images = torch.zeros(8, 3, 32, 32)
     losses = run._identity_losses(images, asked, rows, mirrored)
     assert not asked.known.any() and losses["second identity"] == 0
-    shown = run._identity_losses(run.photos[rows].float() / 127.5 - 1, asked, rows, mirrored)  # the photo's own person
+    # the photo's own person
+    shown = run._identity_losses(run.photos[rows].float() / 127.5 - 1, asked, rows, mirrored)
     assert shown["second leak"] > 0.98  # bf16
 
 
 def test_the_second_encoder_knows_own_photos_mirrored_and_others_as_they_are():
-    run = trainer(settings=replace(SETTINGS, random_share=0.0, varied=False), second=frozen(lambda: IdentityEncoder(OTHER), 1))
+    run = trainer(
+        settings=replace(SETTINGS, random_share=0.0, varied=False),
+        second=frozen(lambda: IdentityEncoder(OTHER), 1),
+    )
     rows, mirrored = torch.arange(8), torch.ones(8, dtype=torch.bool)
     asked = run._identities(rows, mirrored)
     assert asked.mirrored.tolist() == asked.same.tolist() and asked.rows[asked.same].tolist() == [0, 1]
-    shown = torch.where(asked.mirrored.view(-1, 1, 1, 1), run.photos[asked.rows].flip(-1), run.photos[asked.rows])
-    losses = run._identity_losses(shown.float() / 127.5 - 1, asked, rows, mirrored)  # faces that show who was asked for
+    shown = torch.where(
+        asked.mirrored.view(-1, 1, 1, 1), run.photos[asked.rows].flip(-1), run.photos[asked.rows]
+    )
+    # faces that show who was asked for
+    losses = run._identity_losses(shown.float() / 127.5 - 1, asked, rows, mirrored)
     assert losses["second identity"].item() < 0.02 and losses["second leak"].item() < 0.02  # bf16
 
 
@@ -228,7 +267,9 @@ def test_components_are_judged_in_their_crops_alone():
     before = [weight.clone() for weight in run.discriminators.components.parameters()]
     log_of(trainer(settings=replace(run.settings, steps=1)))
     run._train_step()
-    assert any(not torch.equal(a, b) for a, b in zip(before, run.discriminators.components.parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before, run.discriminators.components.parameters(), strict=True)
+    )
 
 
 def test_the_papers_preset_has_its_losses_and_nothing_else():
@@ -246,10 +287,19 @@ def test_the_papers_preset_has_its_losses_and_nothing_else():
 
     run._step = kept  # type: ignore[method-assign]
     losses = run._train_step()
-    expected = losses["adversarial"] + 10 * losses["attributes"] + 5 * losses["identity"] + 10 * losses["reconstruction"]
+    expected = (
+        losses["adversarial"]
+        + 10 * losses["attributes"]
+        + 5 * losses["identity"]
+        + 10 * losses["reconstruction"]
+    )
     assert total == [pytest.approx(expected, rel=1e-5)]  # [IDP] Eq. 18
     log_of(run)
-    assert run.optimisers["generator"].param_groups[0]["lr"] == run.optimisers["discriminator"].param_groups[0]["lr"] == 4e-4
+    assert (
+        run.optimisers["generator"].param_groups[0]["lr"]
+        == run.optimisers["discriminator"].param_groups[0]["lr"]
+        == 4e-4
+    )
     for averaged, weight in zip(run.averages["fusion"].parameters(), run.fusion.parameters(), strict=True):
         torch.testing.assert_close(averaged, weight)  # the last weights are shipped
 
@@ -258,7 +308,9 @@ def test_sums_are_means_times_what_they_are_summed_over():
     photos, images = torch.zeros(2, 3, 32, 32), torch.ones(2, 3, 32, 32)
     where, own = torch.ones(2, 1, 32, 32), torch.tensor([True, True])
     means, sums = (
-        trainer(settings=replace(PAPERS_LOSSES, sums=sums, **TINY))._pixel_losses(images, photos, where, where, own)
+        trainer(settings=replace(PAPERS_LOSSES, sums=sums, **TINY))._pixel_losses(
+            images, photos, where, where, own
+        )
         for sums in (False, True)
     )
     assert means["reconstruction"].item() == 0.5 and sums["reconstruction"].item() == 0.5 * 3 * 32 * 32
@@ -282,7 +334,9 @@ def test_sharp_photos_are_drawn_more_often():
     pixels[sharp] = np.random.default_rng(1).integers(0, 255, pixels[sharp].shape)
     identity = frozen(lambda: IdentityEncoder(SIZES), 0)
     settings = replace(SETTINGS, steps=1, batch=64, sharp_share=0.5)
-    run = FusionTrainer(replace(dull, pixels=pixels), settings, identity=identity, rng=torch.Generator().manual_seed(0))
+    run = FusionTrainer(
+        replace(dull, pixels=pixels), settings, identity=identity, rng=torch.Generator().manual_seed(0)
+    )
     assert run.sharp is not None
     kept = np.flatnonzero(~dull.held_out)
     assert set(kept[run.sharp.numpy()]) <= set(sharp)
@@ -295,7 +349,10 @@ def test_sharp_photos_are_drawn_more_often():
 
 
 def test_it_starts_from_trained_networks():
-    first, second = trainer(settings=replace(SETTINGS, steps=2)), trainer(seed=5, settings=replace(SETTINGS, steps=0))
+    first, second = (
+        trainer(settings=replace(SETTINGS, steps=2)),
+        trainer(seed=5, settings=replace(SETTINGS, steps=0)),
+    )
     first.run(report=lambda *_: None)
     second.start_from(first.averages["attributes"], first.averages["fusion"])  # type: ignore[arg-type]
     for a, b in zip(first.averages.parameters(), second.averages.parameters(), strict=True):
@@ -306,11 +363,16 @@ def test_it_starts_from_trained_networks():
 
 
 def test_hinge_losses_rise_over_the_ramp():
-    """At step 0 nothing of them counts: the networks that make faces stay as they are, the discriminators learn."""
+    """At step 0 nothing of them counts: the networks that make faces stay as they are, the discriminators
+    learn.
+    """
     alone = replace(only(adversarial=1.0, component_loss=1.0), steps=1)
     for ramp, moves in ((10, False), (0, True)):
         run = trainer(settings=replace(alone, adversarial_ramp=ramp))
-        before = [p.clone() for p in run.fusion.parameters()], [p.clone() for p in run.discriminators.parameters()]
+        before = (
+            [p.clone() for p in run.fusion.parameters()],
+            [p.clone() for p in run.discriminators.parameters()],
+        )
         run.run(report=lambda *_: None)
         changed = [
             any(not torch.equal(a, b) for a, b in zip(old, network.parameters(), strict=True))
@@ -323,7 +385,9 @@ def test_features_are_judged(monkeypatch: pytest.MonkeyPatch):
     """The fixed mixing stays; the judges learn; the new faces get a gradient through the frozen trunk."""
     conv = frozen(lambda: nn.Conv2d(3, 5, 3, padding=1), 1)
     monkeypatch.setattr(
-        fusion_discriminators, "feature_discriminator", lambda device: FeatureDiscriminator(lambda x: [conv(x)], [5], width=4)
+        fusion_discriminators,
+        "feature_discriminator",
+        lambda device: FeatureDiscriminator(lambda x: [conv(x)], [5], width=4),
     )
     run = trainer(settings=replace(only(feature_loss=1.0), steps=3))
     features = run.discriminators.features

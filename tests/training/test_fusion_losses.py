@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the fusion's losses ask for: who was asked for and no more, the photo's parts, and eyes and mouth in their crops."""
+"""What the fusion's losses ask for: who was asked for and no more, the photo's parts, and eyes and mouth in
+their crops.
+"""
 
 import numpy as np
 import pytest
@@ -27,7 +29,9 @@ def towards(cosine: float) -> torch.Tensor:
 OWN, SWAPPED = towards(1.0), torch.tensor([True])
 
 
-@pytest.mark.parametrize(("asked", "looks", "leak"), [(0.3, 0.9, 0.6), (0.3, 0.3, 0.0), (0.3, -0.5, 0.0), (-0.4, 0.1, 0.5)])
+@pytest.mark.parametrize(
+    ("asked", "looks", "leak"), [(0.3, 0.9, 0.6), (0.3, 0.3, 0.0), (0.3, -0.5, 0.0), (-0.4, 0.1, 0.5)]
+)
 def test_a_face_is_pushed_away_from_its_person_as_far_as_asked_and_no_further(asked, looks, leak):
     vector = towards(looks).requires_grad_()
     identity, away = identity_losses(vector, towards(asked), OWN, SWAPPED)
@@ -60,7 +64,9 @@ def test_who_is_not_known_counts_as_a_stranger():
     assert identity.item() == 0
     assert away.item() == pytest.approx(0.6)
     assert identity_losses(towards(-0.2), asked, OWN, SWAPPED, known=known)[1].item() == 0
-    assert identity_losses(looks, asked, OWN, SWAPPED, known=~known) == identity_losses(looks, asked, OWN, SWAPPED)
+    assert identity_losses(looks, asked, OWN, SWAPPED, known=~known) == identity_losses(
+        looks, asked, OWN, SWAPPED
+    )
 
 
 def labels() -> torch.Tensor:
@@ -83,7 +89,9 @@ def test_small_parts_count_as_much_as_large_ones():
     bald = labels()
     bald[bald == PARTS.index("skin")] = PARTS.index("hair")
     inside = torch.ones(1, 32, 32, dtype=torch.bool)
-    right, no_eyes, no_skin = (parsing_loss(view(seen), labels(), inside).item() for seen in (labels(), blind, bald))
+    right, no_eyes, no_skin = (
+        parsing_loss(view(seen), labels(), inside).item() for seen in (labels(), blind, bald)
+    )
     hit = np.log(1 + 12 * np.exp(-6))
     assert right == pytest.approx(hit, rel=1e-4)
     assert no_eyes == pytest.approx(hit + 6 / 3, rel=1e-3) and no_skin == pytest.approx(hit + 6 / 3, rel=1e-3)
@@ -121,7 +129,9 @@ def test_components_lie_in_their_crops(side):
 
 def test_squares_are_means_or_sums():
     a, b = torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 2.0)
-    assert squared_distance(a, b, sums=False).tolist() == [2, 2] and squared_distance(a, b, sums=True).tolist() == [96, 96]
+    assert squared_distance(a, b, sums=False).tolist() == [2, 2] and squared_distance(
+        a, b, sums=True
+    ).tolist() == [96, 96]
 
 
 def patch(left: int) -> torch.Tensor:

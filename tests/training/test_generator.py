@@ -20,7 +20,9 @@ CONFIG = SpatialSemanticConfig(
     size=32, style_dim=8, part_hidden=8, part_cells=(4, 4), part_channels=4, features=8, grid=16,
     render_channels=(16, 8),
 )  # fmt: skip
-ENCODER = PartEncoderConfig(size=32, style_dim=8, widths=(8, 8, 8, 8), part_cells=(4, 4), part_channels=4, shared_channels=4)
+ENCODER = PartEncoderConfig(
+    size=32, style_dim=8, widths=(8, 8, 8, 8), part_cells=(4, 4), part_channels=4, shared_channels=4
+)
 SETTINGS = GeneratorTraining(
     steps=40, batch=8, adversarial_from=10, discriminator_width=8, features=0.0, generator=CONFIG, encoder=ENCODER,
 )  # fmt: skip
@@ -58,7 +60,9 @@ def test_it_learns_to_reconstruct():
 
 
 def test_a_recogniser_draws_reconstructions_to_the_person():
-    """One that sees the mean colour: with it the colours come out closer than without, from the same first weights."""
+    """One that sees the mean colour: with it the colours come out closer than without, from the same first
+    weights.
+    """
 
     def vector(images: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.normalize(images.mean((2, 3)) + 0.1, dim=1)
@@ -66,7 +70,9 @@ def test_a_recogniser_draws_reconstructions_to_the_person():
     def last(**options: object) -> float:
         settings = replace(SETTINGS, steps=60, identity=5.0, adversarial_from=1000)
         distance = lambda a, b: (a - b).abs().mean((1, 2, 3))  # noqa: E731
-        run = GeneratorTrainer(faces(), settings, perceptual=distance, rng=torch.Generator().manual_seed(0), **options)  # type: ignore[arg-type]
+        run = GeneratorTrainer(
+            faces(), settings, perceptual=distance, rng=torch.Generator().manual_seed(0), **options
+        )  # type: ignore[arg-type]
         run.run(report=lambda step, losses: None)
         photos = run.photos.float() / 127.5 - 1
         with torch.no_grad():
@@ -97,7 +103,9 @@ def test_a_resumed_run_is_the_same_run(tmp_path):
     second.run(report=lambda *_: None)
     for state in ("averages", "discriminator"):
         resumed = getattr(second, state).state_dict()
-        assert all(torch.equal(resumed[name], value) for name, value in getattr(straight, state).state_dict().items())
+        assert all(
+            torch.equal(resumed[name], value) for name, value in getattr(straight, state).state_dict().items()
+        )
 
 
 def test_a_run_can_start_from_trained_weights():
@@ -149,11 +157,15 @@ def test_a_sheet_of_samples_takes_no_random_number_of_the_training():
     assert sheet.shape == (3 * 32, 5 * 32, 3) and sheet.dtype == np.uint8
     assert torch.equal(run.rng.get_state(), before)
     shown = {part.tobytes() for part in np.split(sheet[:32], 5, 1)}
-    assert shown == {photos.pixels[i].tobytes() for i in np.random.default_rng(0).permutation(np.arange(0, 24, 4))[:5]}
+    assert shown == {
+        photos.pixels[i].tobytes() for i in np.random.default_rng(0).permutation(np.arange(0, 24, 4))[:5]
+    }
 
 
 def test_drawn_codes_have_the_mean_and_covariance_of_the_bank():
-    """A coordinate's mean of n draws misses by sd / sqrt(n), a variance by sd^2 sqrt(2 / n); eight standard errors."""
+    """A coordinate's mean of n draws misses by sd / sqrt(n), a variance by sd^2 sqrt(2 / n); eight standard
+    errors.
+    """
     run, n = trainer(), 20_000
     codes = torch.randn(200, 28, 8, generator=torch.Generator().manual_seed(0))
     codes[:, 1] = codes[:, 0] + 3  # two codes that are always alike
@@ -174,7 +186,9 @@ def test_the_bank_keeps_the_newest_codes():
 
 
 def test_new_codes_are_drawn_mixed_and_exchanged():
-    """Drawn codes are nobody's; of the rest, whole parts are one person's own, or drawn, or of one other person."""
+    """Drawn codes are nobody's; of the rest, whole parts are one person's own, or drawn, or of one other
+    person.
+    """
     run = trainer()
     codes = torch.randn(32, 28, 8, generator=torch.Generator().manual_seed(0))
     run._remember(codes)
@@ -186,15 +200,26 @@ def test_new_codes_are_drawn_mixed_and_exchanged():
         same(row, other)[~kept].any() for row, kept in zip(some, own, strict=True) for other in codes
     )
     assert (own[:, 2::2] == own[:, 3::2]).all() and (own[:, 0] == own[:, 1]).all()
-    assert (same(exchanged, codes[4:8]) | same(exchanged, codes[8:12])).all() and not same(exchanged, codes[4:8]).all()
+    assert (same(exchanged, codes[4:8]) | same(exchanged, codes[8:12])).all() and not same(
+        exchanged, codes[4:8]
+    ).all()
 
 
 def test_features_are_judged_beside_patches(monkeypatch: pytest.MonkeyPatch):
-    """With nothing else in the loss, new faces get a gradient through the frozen trunk, and the judges of features learn."""
+    """With nothing else in the loss, new faces get a gradient through the frozen trunk, and the judges of
+    features learn.
+    """
     trunk = torch.nn.Conv2d(3, 5, 3, padding=1).requires_grad_(False)
     judge = FeatureDiscriminator(lambda images: [trunk(images)], [5], width=4)
     monkeypatch.setattr(training, "feature_discriminator", lambda device: judge)
-    none = {"mse": 0.0, "mae": 0.0, "perceptual": 0.0, "labels": 0.0, "mask_consistency": 0.0, "adversarial": 0.0}
+    none = {
+        "mse": 0.0,
+        "mae": 0.0,
+        "perceptual": 0.0,
+        "labels": 0.0,
+        "mask_consistency": 0.0,
+        "adversarial": 0.0,
+    }
     run = trainer(settings=replace(SETTINGS, steps=1, adversarial_from=0, features=1.0, **none))  # type: ignore[arg-type]
     faces_made, judging = run.generator.parameters(), judge.judges.parameters()
     before = [p.clone() for p in faces_made], [p.clone() for p in judging], judge.mixing[0].weight.clone()

@@ -15,7 +15,9 @@ from semveil.training.identity_encoder import IdentityEncoderTraining, identity_
 from semveil.training.one_network import OneNetworkTrainer
 from semveil.training.teacher_descriptors import TeacherDescriptors
 
-TINY = IdentityEncoderConfig(size=16, top=0, left=0, side=16, widths=(4, 8, 8, 8), blocks=(1, 1, 1), dimensions=3)
+TINY = IdentityEncoderConfig(
+    size=16, top=0, left=0, side=16, widths=(4, 8, 8, 8), blocks=(1, 1, 1), dimensions=3
+)
 SETTINGS = IdentityEncoderTraining(encoder=TINY, steps=24, batch=16, learning_rate=1e-2, whitening=0.5)
 
 
@@ -29,7 +31,12 @@ def faces() -> FaceSet:
     plane = np.zeros((40, 16, 16), np.uint8)
     names = np.array([f"person {i}" for i in range(40)])
     return FaceSet(
-        pixels, plane, plane, np.char.add("lfw/", names), names, np.where(np.arange(40) >= 32, "development", "training")
+        pixels,
+        plane,
+        plane,
+        np.char.add("lfw/", names),
+        names,
+        np.where(np.arange(40) >= 32, "development", "training"),
     )
 
 

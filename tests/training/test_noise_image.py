@@ -20,7 +20,14 @@ from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.classifier import ClassifierTraining, accuracy, train_classifier, vary
 from semveil.training.explanation_noise import ExplanationNoise
-from semveil.training.noise_image import ConversionTraining, _schedule, convert, explanation_loss, noised, train_conversion
+from semveil.training.noise_image import (
+    ConversionTraining,
+    _schedule,
+    convert,
+    explanation_loss,
+    noised,
+    train_conversion,
+)
 from semveil.training.noise_image_networks import NoiseImageTraining, train_networks
 
 TINY = VGG16Config.small(classes=2, width=4)
@@ -72,7 +79,8 @@ def test_varied_pictures_are_shifted_and_half_of_them_mirrored() -> None:
     assert vary(pixels, 2, _rng()).shape == pixels.shape
     others = torch.full_like(pixels, 255)
     shown = vary(pixels, 0, _rng(), mirrored=others)[:, 0, 0]
-    assert torch.equal((shown == 1).all(-1), rows[:, 0] > rows[:, -1])  # the same ones, and no other is changed
+    # the same ones, and no other is changed
+    assert torch.equal((shown == 1).all(-1), rows[:, 0] > rows[:, -1])
     assert torch.equal(shown[shown[:, 0] == -1], rows[rows[:, 0] < rows[:, -1]])
 
 
@@ -90,7 +98,9 @@ def test_the_released_loss_compares_the_picture_itself_and_hears_no_noise() -> N
 def test_the_published_loss_vanishes_for_the_picture_itself_and_grows_with_the_noise() -> None:
     explainer = VGG16Classifier(TINY, rng=_rng()).eval().requires_grad_(False)
     images = torch.rand(4, 3, 16, 16, generator=_rng(3)) * 2 - 1
-    faint, loud = (ConversionTraining(noise=ExplanationNoise(epsilon, 1e-5), sharpness=1e6) for epsilon in (1e6, 0.1))
+    faint, loud = (
+        ConversionTraining(noise=ExplanationNoise(epsilon, 1e-5), sharpness=1e6) for epsilon in (1e6, 0.1)
+    )
     nothing = explanation_loss(explainer, images, images, faint, _rng()).item()
     assert nothing < 0.05
     assert explanation_loss(explainer, images, images, loud, _rng()).item() > 2 * nothing
@@ -123,7 +133,9 @@ def test_a_conversion_moves_towards_the_noise() -> None:
 SETTINGS = NoiseImageTraining(
     width=2,
     explainer=ClassifierTraining(epochs=1, batch=8),
-    conversion=ConversionTraining(steps=2, batch=4, generator=SMALL_G, discriminator_width=2, discriminator_halvings=2),
+    conversion=ConversionTraining(
+        steps=2, batch=4, generator=SMALL_G, discriminator_width=2, discriminator_halvings=2
+    ),
     service=ClassifierTraining(epochs=1, batch=8),
 )
 
@@ -136,7 +148,9 @@ def test_all_networks_are_written_measured_and_read_again(tmp_path: Path) -> Non
     assert (model.size, model.classes, model.card["trained_on"]) == (16, ("red", "blue"), "a test")
     images, truth = _tensors(test)
     images = images.float() / 127.5 - 1
-    assert accuracy(model.service, convert(model.generator, images), truth) == pytest.approx(figures["service"], abs=1 / 8)
+    assert accuracy(model.service, convert(model.generator, images), truth) == pytest.approx(
+        figures["service"], abs=1 / 8
+    )
     with pytest.raises(OutputError, match="trained model"):
         train_networks(tmp_path / "mine", train, test, SETTINGS, trained_on="a test")
 
@@ -155,7 +169,9 @@ def test_a_run_that_broke_off_goes_on_and_another_is_refused(tmp_path: Path) -> 
     phases = set()
     with pytest.raises(OutputError, match="other settings"):
         train_networks(folder, train, test, SETTINGS, seed=1, trained_on="a test")
-    train_networks(folder, train, test, SETTINGS, trained_on="a test", progress=lambda phase, *_: phases.add(phase))
+    train_networks(
+        folder, train, test, SETTINGS, trained_on="a test", progress=lambda phase, *_: phases.add(phase)
+    )
     assert phases == {"conversion", "service"}
     assert load_noise_image_model(str(folder)).size == 16
 

@@ -25,7 +25,9 @@ def encoder(seed: int, steps: int = 6) -> Any:
         torch.manual_seed(0)
         fixed = StyleGAN2(STYLEGAN2).eval().requires_grad_(False)
     settings = EncoderTraining(steps=steps, batch=4, input_size=32)
-    return encoder_trainer(fixed, faces(), settings, rng=torch.Generator().manual_seed(seed), perceptual=distance)
+    return encoder_trainer(
+        fixed, faces(), settings, rng=torch.Generator().manual_seed(seed), perceptual=distance
+    )
 
 
 @pytest.mark.parametrize("make", [parser, encoder])

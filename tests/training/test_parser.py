@@ -10,16 +10,25 @@ from semveil.training.parser import ParserTraining, held_out_iou, label_faces, p
 
 
 def coloured_faces(count: int = 32) -> FaceSet:
-    """Light discs (skin) on dark ground (background) at random places; every fourth is held out, every fifth unlabelled."""
+    """Light discs (skin) on dark ground (background) at random places; every fourth is held out, every fifth
+    unlabelled.
+    """
     rng = np.random.default_rng(0)
     y, x = np.mgrid[-1:1:32j, -1:1:32j]
-    labels = np.stack([np.hypot(x - a, y - b) < 0.5 for a, b in rng.uniform(-0.3, 0.3, (count, 2))]).astype(np.uint8)
+    labels = np.stack([np.hypot(x - a, y - b) < 0.5 for a, b in rng.uniform(-0.3, 0.3, (count, 2))]).astype(
+        np.uint8
+    )
     pixels = np.where(labels[..., None], 220, 40) + rng.integers(-20, 20, (count, 32, 32, 3))
     labels[4::5] = 255
     names = np.array([f"p{i}" for i in range(count)])
     inside = np.full((count, 32, 32), 255, np.uint8)
     return FaceSet(
-        pixels.astype(np.uint8), inside, labels, names, names, np.where(np.arange(count) % 4 == 0, "development", "training")
+        pixels.astype(np.uint8),
+        inside,
+        labels,
+        names,
+        names,
+        np.where(np.arange(count) % 4 == 0, "development", "training"),
     )
 
 

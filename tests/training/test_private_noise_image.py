@@ -13,7 +13,9 @@ from semveil.training.private_noise_image import private_classifier, private_con
 
 pytest.importorskip("opacus")
 PLAIN = VGG16Config(((4,), (8,)), grid=1, hidden=(8,), classes=2, dropout=0.0)
-TRAINING = ConversionTraining(generator=ConversionConfig(width=2, blocks=1), discriminator_width=2, discriminator_halvings=1)
+TRAINING = ConversionTraining(
+    generator=ConversionConfig(width=2, blocks=1), discriminator_width=2, discriminator_halvings=1
+)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -41,7 +43,8 @@ def test_a_conversion_is_trained_from_batches_of_two_phases() -> None:
     explainer = VGG16Classifier(PLAIN, rng=rng()).eval().requires_grad_(False)
     phases = (Phase("g", 0.5, 2), Phase("D", 0.5, 2))
     made = [
-        private_conversion(pixels, explainer, TRAINING, phases, DPSGD(noise=noise), rng=rng()) for noise in (1e-9, 1e-9, 5.0)
+        private_conversion(pixels, explainer, TRAINING, phases, DPSGD(noise=noise), rng=rng())
+        for noise in (1e-9, 1e-9, 5.0)
     ]
     converted = [network(pixels[:1].float()) for network in made]
     assert torch.equal(converted[0], converted[1]), "the same stream gives the same network"
@@ -52,4 +55,6 @@ def test_a_conversion_is_trained_from_batches_of_two_phases() -> None:
 def test_batch_norm_is_refused() -> None:
     pixels, labels = bright_and_dark(8)
     with pytest.raises(ValueError, match="batch norm"):
-        private_classifier(pixels, labels, VGG16Config.small(classes=2, width=2), Phase("f", 0.5, 1), DPSGD(1.0), rng=rng())
+        private_classifier(
+            pixels, labels, VGG16Config.small(classes=2, width=2), Phase("f", 0.5, 1), DPSGD(1.0), rng=rng()
+        )

@@ -25,10 +25,18 @@ ROOT = Path(__file__).resolve().parents[2]
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What two processes leave that torchrun started."""
     out = tmp_path_factory.mktemp("runs")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}",
+    }
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*command, two_processes.__file__, str(out)], env=environment, capture_output=True, text=True, timeout=300
+        [*command, two_processes.__file__, str(out)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return [torch.load(out / f"{rank}.pt", weights_only=True) for rank in range(2)]
@@ -49,7 +57,9 @@ def test_all_processes_hold_the_same_weights(training: str, runs: list[dict[str,
 
 
 @pytest.mark.parametrize("training", two_processes.TRAININGS)
-def test_their_gradients_are_those_of_one_process(training: str, runs: list[dict[str, Any]], alone: dict[str, Any]) -> None:
+def test_their_gradients_are_those_of_one_process(
+    training: str, runs: list[dict[str, Any]], alone: dict[str, Any]
+) -> None:
     """But for rounding, in double precision: 1e-14 is found."""
     for name, expected in alone[training]["gradients"].items():
         found = runs[0][training]["gradients"][name]
@@ -65,7 +75,9 @@ def test_their_statistics_are_those_of_the_whole_batch(
     names = [name for name in alone[training]["state"] if "running_" in name]
     assert names
     for name in names:
-        torch.testing.assert_close(runs[0][training]["state"][name], alone[training]["state"][name], rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(
+            runs[0][training]["state"][name], alone[training]["state"][name], rtol=1e-6, atol=1e-9
+        )
     assert runs[0][training]["state"].keys() == alone[training]["state"].keys()
 
 

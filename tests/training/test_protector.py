@@ -61,7 +61,9 @@ def test_fresh_noise_averages_out_and_frozen_noise_is_memorised():
 
 
 def test_a_channel_and_a_range_of_snrs_are_what_the_settings_say(monkeypatch):
-    """Each latent draws its own SNR, evenly; the channel is the one named; and both make another pair than AWGN of 20 dB."""
+    """Each latent draws its own SNR, evenly; the channel is the one named; and both make another pair than
+    AWGN of 20 dB.
+    """
     met: list[torch.Tensor] = []
 
     def heard(channel, symbols, snr_db, *, rng):
@@ -82,7 +84,8 @@ def test_a_channel_and_a_range_of_snrs_are_what_the_settings_say(monkeypatch):
 def test_a_pair_trained_at_an_snr_is_the_best_there():
     quick = {"epochs": 60, "batch": 100, "learning_rate": 3e-3}
     pairs = {
-        snr: train_pair(latents(1000), dataclasses.replace(SETTINGS, snr_db=snr), rng=rng(), **quick) for snr in (-5.0, 30.0)
+        snr: train_pair(latents(1000), dataclasses.replace(SETTINGS, snr_db=snr), rng=rng(), **quick)
+        for snr in (-5.0, 30.0)
     }
     errors = {}
     for tested in pairs:
@@ -97,10 +100,13 @@ def test_old_pairs_keep_their_files_and_others_get_files_of_their_own(tmp_path):
     """Range and channel are no part of what names the file of a pair of one SNR over AWGN."""
     assert pair_file(tmp_path, SETTINGS).name == "as_published-10-c1c8e2c770.safetensors"
     names = {
-        pair_file(tmp_path, dataclasses.replace(SETTINGS, **c)).name for c in ({}, {"snr_high_db": 30}, {"channel": "rician"})
+        pair_file(tmp_path, dataclasses.replace(SETTINGS, **c)).name
+        for c in ({}, {"snr_high_db": 30}, {"channel": "rician"})
     }
     assert len(names) == 3
-    pair = train_pair(latents(16), dataclasses.replace(SETTINGS, snr_high_db=30, channel="rician"), rng=rng(), epochs=1)
+    pair = train_pair(
+        latents(16), dataclasses.replace(SETTINGS, snr_high_db=30, channel="rician"), rng=rng(), epochs=1
+    )
     write_pair(tmp_path / "p.safetensors", pair)
     assert read_pair(tmp_path / "p.safetensors").settings == pair.settings
     with pytest.raises(ValueError, match="must not be below"):

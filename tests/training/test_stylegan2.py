@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training of a StyleGAN2 with its encoder: it learns, its fakes begin when they should, it resumes exactly."""
+"""The training of a StyleGAN2 with its encoder: it learns, its fakes begin when they should, it resumes
+exactly.
+"""
 
 from dataclasses import replace
 
@@ -34,7 +36,9 @@ def faces(count: int = 24) -> FaceSet:
     pixels = np.where(disc[None, :, :, None], colours[:, :1, None], colours[:, 1:, None]).astype(np.uint8)
     names = np.array([f"p{i}" for i in range(count)])
     plane = np.full((count, 32, 32), 255, np.uint8)
-    return FaceSet(pixels, plane, plane, names, names, np.where(np.arange(count) % 4 == 0, "development", "training"))
+    return FaceSet(
+        pixels, plane, plane, names, names, np.where(np.arange(count) % 4 == 0, "development", "training")
+    )
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:

@@ -61,7 +61,13 @@ def test_the_likeness_term_is_what_hides() -> None:
     seen = {}
     for weight in (0.0, 1.0):
         pair = train_encrypted_pair(
-            latents(1000), ENCRYPTED, rng=rng(), epochs=10, batch=100, learning_rate=5e-3, likeness_weight=weight
+            latents(1000),
+            ENCRYPTED,
+            rng=rng(),
+            epochs=10,
+            batch=100,
+            learning_rate=5e-3,
+            likeness_weight=weight,
         )
         seen[weight] = float(likeness(received(pair, latents(500, seed=3))[0], latents(500, seed=3)))
     assert seen[1.0] < 0.5 * seen[0.0]
@@ -72,7 +78,13 @@ def test_the_pattern_grows_towards_the_noise_and_bob_takes_it_off() -> None:
     spread, wrong = {}, {}
     for weight in (0.0, 0.05):
         pair = train_learned_pair(
-            latents(1000), LEARNED, rng=rng(), epochs=20, batch=100, learning_rate=3e-3, adversarial_weight=weight
+            latents(1000),
+            LEARNED,
+            rng=rng(),
+            epochs=20,
+            batch=100,
+            learning_rate=3e-3,
+            adversarial_weight=weight,
         )
         codes = latents(500, seed=3)
         spread[weight] = float(pair.imitation(codes[:, :2]).std())
@@ -109,7 +121,9 @@ def test_decryption_starts_as_the_inverse_of_encryption() -> None:
 
 
 @pytest.mark.parametrize("settings", [ENCRYPTED, LEARNED], ids=lambda settings: settings.protection)
-def test_a_pair_is_deterministic_reproducible_and_read_as_written(settings: PairSettings, tmp_path: Path) -> None:
+def test_a_pair_is_deterministic_reproducible_and_read_as_written(
+    settings: PairSettings, tmp_path: Path
+) -> None:
     train = TRAINERS[settings.protection]
     pair, again, other = (train(latents(64), settings, rng=rng(seed), epochs=1) for seed in (5, 5, 6))
     assert pair_digest(pair) == pair_digest(again) != pair_digest(other)
@@ -119,7 +133,9 @@ def test_a_pair_is_deterministic_reproducible_and_read_as_written(settings: Pair
     write_pair(path, pair)
     stored = read_pair(path)
     assert (
-        stored.settings == settings and pair_digest(stored) == pair_digest(pair) and path.name.startswith(settings.protection)
+        stored.settings == settings
+        and pair_digest(stored) == pair_digest(pair)
+        and path.name.startswith(settings.protection)
     )
     write_pair(path, _relabelled(pair, "rotation"))
     with pytest.raises(BadCheckpoint, match="no protection pair"):
@@ -165,7 +181,9 @@ def test_messages_go_from_alice_to_bob_and_claim_nothing(protection: str, tiny_m
 
 
 @pytest.mark.parametrize("protection", ["nn", "nn-encrypted", "learned"])
-def test_a_pair_for_codes_of_28_by_64_numbers_has_at_most_two_megabytes(protection: str, tmp_path: Path) -> None:
+def test_a_pair_for_codes_of_28_by_64_numbers_has_at_most_two_megabytes(
+    protection: str, tmp_path: Path
+) -> None:
     from semveil.methods.protections import PROTECTIONS
 
     settings = pair_settings(load_model(), protection=protection)

@@ -11,7 +11,11 @@ from semveil.data.face_set import FaceSet, open_aligned
 from semveil.recognition.dlib_faces import detect_faces
 from semveil.training.teacher_descriptors import describe_photos
 
-PHOTOS = ("George_W_Bush/George_W_Bush_0001", "George_W_Bush/George_W_Bush_0002", "Colin_Powell/Colin_Powell_0001")
+PHOTOS = (
+    "George_W_Bush/George_W_Bush_0001",
+    "George_W_Bush/George_W_Bush_0002",
+    "Colin_Powell/Colin_Powell_0001",
+)
 
 
 def test_descriptors_are_dlibs_of_the_photo_itself(shared: Path) -> None:
@@ -22,7 +26,12 @@ def test_descriptors_are_dlibs_of_the_photo_itself(shared: Path) -> None:
     source = np.array([f"lfw/{photo}.jpg" for photo in PHOTOS])
     plane = np.zeros((3, 4, 4), np.uint8)
     faces = FaceSet(
-        np.zeros((3, 4, 4, 3), np.uint8), plane, plane, source, source, np.where(np.zeros(3, bool), "development", "training")
+        np.zeros((3, 4, 4, 3), np.uint8),
+        plane,
+        plane,
+        source,
+        source,
+        np.where(np.zeros(3, bool), "development", "training"),
     )
     vectors = describe_photos(shared / "data", faces).of(source)
     assert vectors.shape == (3, 128) and vectors.dtype == np.float32

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training by hand of torchrun: what it does in this process among several, left in a file. Run as a module of its own."""
+"""A training by hand of torchrun: what it does in this process among several, left in a file. Run as a module
+of its own.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -24,7 +26,9 @@ def generator(processes: Processes, steps: int) -> GeneratorTrainer:
     distance = lambda a, b: (a - b).abs().mean((1, 2, 3))  # noqa: E731
     settings = replace(test_generator.SETTINGS, batch=16, adversarial_from=0, steps=steps)
     rng = torch.Generator().manual_seed(0)
-    return GeneratorTrainer(test_generator.faces(), settings, perceptual=distance, rng=rng, processes=processes)
+    return GeneratorTrainer(
+        test_generator.faces(), settings, perceptual=distance, rng=rng, processes=processes
+    )
 
 
 def fusion(processes: Processes, steps: int) -> FusionTrainer:
@@ -50,7 +54,12 @@ def first_gradients(trainer: Any) -> dict[str, torch.Tensor]:
     for name, optimiser in trainer.optimisers.items():
 
         def keep(*args: Any, name: str = name, optimiser: Any = optimiser) -> None:
-            grads = [p.grad.flatten() for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+            grads = [
+                p.grad.flatten()
+                for group in optimiser.param_groups
+                for p in group["params"]
+                if p.grad is not None
+            ]
             seen[name] = torch.cat(grads).clone()
 
         hooks.append(optimiser.register_step_pre_hook(keep))
@@ -74,8 +83,9 @@ def once(name: str, processes: Processes) -> dict[str, Any]:
 def doubles() -> Iterator[None]:
     """All in double precision.
 
-    In single precision a sum of shares is not rounded as the sum of the whole is, and norms over nearly flat features amplify
-    that: gradients of one and of two processes differ by 6e-4 then, which would hide errors of that size.
+    In single precision a sum of shares is not rounded as the sum of the whole is, and norms over nearly flat
+    features amplify that: gradients of one and of two processes differ by 6e-4 then, which would hide errors
+    of that size.
     """
     with (
         mock.patch("torch.autocast", lambda *args, **kwargs: nullcontext()),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clips for tests: the astronaut in motion, and a marked square that a stand-in for the detectors finds at once."""
+"""Clips for tests: the astronaut in motion, and a marked square that a stand-in for the detectors finds at
+once.
+"""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -31,7 +33,9 @@ def astronaut_frames(count: int, side: int = 160) -> list[NDArray[np.uint8]]:
     return frames
 
 
-def square_frames(places: Sequence[Sequence[tuple[int, int]]], size: tuple[int, int] = (160, 120)) -> list[NDArray[np.uint8]]:
+def square_frames(
+    places: Sequence[Sequence[tuple[int, int]]], size: tuple[int, int] = (160, 120)
+) -> list[NDArray[np.uint8]]:
     """Grey frames of (width, height) with red squares whose corners are given for each frame."""
     frames = []
     for there in places:
@@ -116,7 +120,15 @@ def write_clip(
         if extras:
             container.metadata.update({"title": "secret title", "location": "+48.1000+011.5000/"})
             container.set_chapters(
-                [{"id": 1, "start": 0, "end": 10, "time_base": Fraction(1, 25), "metadata": {"title": "secret"}}]
+                [
+                    {
+                        "id": 1,
+                        "start": 0,
+                        "end": 10,
+                        "time_base": Fraction(1, 25),
+                        "metadata": {"title": "secret"},
+                    }
+                ]
             )
         for pixels, when in zip(frames, shown, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
@@ -129,7 +141,9 @@ def write_clip(
             count = int(float((shown[-1] + 1) * base) * 16000)
             tone = (np.sin(np.arange(count) / 9) * 8000).astype(np.int16)
             for start in range(0, count, 1024):
-                part = av.AudioFrame.from_ndarray(tone[None, start : start + 1024], format="s16", layout="mono")
+                part = av.AudioFrame.from_ndarray(
+                    tone[None, start : start + 1024], format="s16", layout="mono"
+                )
                 part.sample_rate, part.pts = 16000, start
                 container.mux(voice.encode(part))
             container.mux(voice.encode())

@@ -24,7 +24,9 @@ from semveil.video.clip import ClipError, Stretch, VideoMissing, frames_of, read
         ("a.webm", "libvpx", "yuv420p"),
     ],
 )
-def test_stretches_have_the_frames_that_decoding_in_order_gives(tmp_path: Path, name: str, codec: str, pix_fmt: str) -> None:
+def test_stretches_have_the_frames_that_decoding_in_order_gives(
+    tmp_path: Path, name: str, codec: str, pix_fmt: str
+) -> None:
     path = write_clip(tmp_path / name, gliding(40), codec=codec, pix_fmt=pix_fmt)
     clip, expected = read_clip(path), frames_in(path)
     assert (len(clip.pts), clip.size, clip.audio) == (40, (160, 120), None)
@@ -120,7 +122,9 @@ def without_frames(path: Path) -> Path:
 
 
 def playlist(path: Path) -> Path:
-    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/part.ts\n#EXT-X-ENDLIST\n")
+    path.write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/part.ts\n#EXT-X-ENDLIST\n"
+    )
     return path
 
 
@@ -135,12 +139,18 @@ def empty(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda p: shorten(write_clip(p / "a.mp4", NOISE)), "no moving picture|damaged or cut off|cannot be read"),
+        (
+            lambda p: shorten(write_clip(p / "a.mp4", NOISE)),
+            "no moving picture|damaged or cut off|cannot be read",
+        ),
         (lambda p: shorten(faststart(write_clip(p / "a.mp4", NOISE))), "damaged or cut off|is cut off"),
         (lambda p: shorten(write_clip(p / "a.mkv", NOISE)), r"cut off: it says that it lasts 1\.6 s"),
         (lambda p: sound_alone(p / "a.mp4"), "holds no moving picture"),
         (lambda p: without_frames(p / "a.avi"), "holds no frame"),
-        (lambda p: write_clip(p / "a.mp4", gliding(3), pix_fmt="yuv420p10le", trc=16), "high dynamic range .PQ."),
+        (
+            lambda p: write_clip(p / "a.mp4", gliding(3), pix_fmt="yuv420p10le", trc=16),
+            "high dynamic range .PQ.",
+        ),
         (lambda p: playlist(p / "a.mp4"), "cannot be read as a clip"),
         (lambda p: p / "nothing.mp4", "cannot be read as a clip: No such file"),
         (lambda p: empty(p / "a.mp4"), r"is empty \(0 bytes\)"),
@@ -157,7 +167,9 @@ def empty(path: Path) -> Path:
         "empty",
     ],
 )
-def test_what_cannot_be_protected_is_refused_in_one_line(tmp_path: Path, make: Callable[[Path], Path], words: str) -> None:
+def test_what_cannot_be_protected_is_refused_in_one_line(
+    tmp_path: Path, make: Callable[[Path], Path], words: str
+) -> None:
     path = make(tmp_path)
     with pytest.raises(ClipError, match=words) as caught:
         read_clip(path)

@@ -34,10 +34,16 @@ def test_frames_keep_times_and_look(tmp_path: Path) -> None:
     assert np.allclose(before.times, np.array(times) / 90)
     for one, other in zip(frames_in(source), frames_in(out), strict=True):
         difference = np.abs(one.astype(float) - other).mean()
-        assert difference < 4  # levels: what H.264 at this quality loses; another colour matrix alone shifts by more
+        # levels: what H.264 at this quality loses; another colour matrix alone shifts by more
+        assert difference < 4
     (tmp_path / "swapped").mkdir()
-    reordered = write_clip(tmp_path / "swapped" / "a.mp4", astronaut_frames(16, 120)[::-1], pts=times, base=Fraction(1, 90))
-    worst = max(np.abs(a.astype(float) - b).mean() for a, b in zip(frames_in(source), frames_in(reordered), strict=True))
+    reordered = write_clip(
+        tmp_path / "swapped" / "a.mp4", astronaut_frames(16, 120)[::-1], pts=times, base=Fraction(1, 90)
+    )
+    worst = max(
+        np.abs(a.astype(float) - b).mean()
+        for a, b in zip(frames_in(source), frames_in(reordered), strict=True)
+    )
     assert worst > 8  # the comparison sees frames in another order
 
 
@@ -60,7 +66,8 @@ def test_colours_and_the_shape_of_pixels_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "sound", "kept"), [("a.mp4", "aac", "aac"), ("a.mkv", "libopus", "opus"), ("a.avi", "pcm_s16le", "aac")]
+    ("name", "sound", "kept"),
+    [("a.mp4", "aac", "aac"), ("a.mkv", "libopus", "opus"), ("a.avi", "pcm_s16le", "aac")],
 )
 def test_the_sound_passes_or_is_dropped(tmp_path: Path, name: str, sound: str, kept: str) -> None:
     codec = "mpeg4" if name.endswith("avi") else "libx264"
@@ -102,4 +109,8 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
             join_stretches(tmp_path / "out.mp4", [whole], clip, sound=False)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert whole.stat().st_size > 100_000 and not (tmp_path / "part.mp4").exists() and not (tmp_path / "out.mp4").exists()
+    assert (
+        whole.stat().st_size > 100_000
+        and not (tmp_path / "part.mp4").exists()
+        and not (tmp_path / "out.mp4").exists()
+    )

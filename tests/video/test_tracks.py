@@ -76,9 +76,12 @@ def test_gaps_are_bridged_hidden_and_held() -> None:
     shown = {frame: place.shown for frame, place in places.items()}
     replaced = {frame for frame, how in shown.items() if how == Shown.REPLACED}
     assert replaced == {*range(10, 35), *range(49, 55)}  # the gap of 6 frames is bridged, that of 14 is not
-    assert set(shown) - replaced == {*range(5, 10), *range(35, 49), *range(55, 60)}  # hidden in it and .2 s around
+    # hidden in it and .2 s around
+    assert set(shown) - replaced == {*range(5, 10), *range(35, 49), *range(55, 60)}
     for frame in range(10, 55):  # straight motion comes out as it is, also where it was not seen
-        assert places[frame].landmarks == pytest.approx(np.array([50 + 2 * frame, 50]) + POINTS * 40, abs=1e-6)
+        assert places[frame].landmarks == pytest.approx(
+            np.array([50 + 2 * frame, 50]) + POINTS * 40, abs=1e-6
+        )
         assert abs(places[frame].box[0] - (50 + 2 * frame)) <= 1
 
 
@@ -93,15 +96,22 @@ def test_times_count_and_not_frames() -> None:
 def test_doubtful_and_small_faces_are_hidden() -> None:
     frames = [[seen(50, 50, doubt="it is seen from the side" if t % 30 > 14 else "")] for t in range(60)]
     (track,) = follow_faces(frames, times_of(60), [(0, 59)])
-    hidden = {frame for frame, place in places_of(track, times_of(60), LEAST).items() if place.shown == Shown.HIDDEN}
+    hidden = {
+        frame for frame, place in places_of(track, times_of(60), LEAST).items() if place.shown == Shown.HIDDEN
+    }
     assert hidden == {*range(15, 30), *range(45, 60)}
     small = follow_faces([[seen(50, 50, side=20)]] * 4, times_of(4), [(0, 3)])[0]
-    assert small.trusted(LEAST) == [] and {p.shown for p in places_of(small, times_of(4), LEAST).values()} == {Shown.HIDDEN}
+    assert small.trusted(LEAST) == [] and {
+        p.shown for p in places_of(small, times_of(4), LEAST).values()
+    } == {Shown.HIDDEN}
 
 
 def test_jitter_is_smoothed() -> None:
     rng = np.random.default_rng(5)
-    noisy = [Sighting(Face((50, 50, 90, 90), 1.0, 50 + POINTS * 40 + rng.normal(0, 1, (5, 2))), 1.0) for _ in range(200)]
+    noisy = [
+        Sighting(Face((50, 50, 90, 90), 1.0, 50 + POINTS * 40 + rng.normal(0, 1, (5, 2))), 1.0)
+        for _ in range(200)
+    ]
     (track,) = follow_faces([[one] for one in noisy], times_of(200), [(0, 199)])
     there = places_of(track, times_of(200), LEAST)
     errors = np.array([there[t].landmarks - (50 + POINTS * 40) for t in range(5, 195)])
@@ -110,7 +120,9 @@ def test_jitter_is_smoothed() -> None:
 
 
 def test_the_sharpest_frame_with_landmarks_is_the_best() -> None:
-    frames = [[seen(50, 50, sharp=sharp, doubt=doubt)] for sharp, doubt in ((3, ""), (7, ""), (9, "?"), (7, ""))]
+    frames = [
+        [seen(50, 50, sharp=sharp, doubt=doubt)] for sharp, doubt in ((3, ""), (7, ""), (9, "?"), (7, ""))
+    ]
     (track,) = follow_faces(frames, times_of(4), [(0, 3)])
     assert track.best(LEAST) == 1  # the first of equal ones, and not the doubtful one
     assert track.best(100) == 2  # where none can be trusted

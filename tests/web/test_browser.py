@@ -43,7 +43,10 @@ def missing() -> str | None:
     return None
 
 
-pytestmark = [pytest.mark.skipif(missing() is not None, reason=str(missing())), pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.skipif(missing() is not None, reason=str(missing())),
+    pytest.mark.filterwarnings("ignore"),
+]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         "PYTHONPATH": str(SRC),
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "semveil", "web", "--port", "0"], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "semveil", "web", "--port", "0"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         (address,) = re.findall(r"http://\S+", process.stdout.readline())
@@ -159,7 +165,12 @@ def test_the_link(page: Any) -> None:
     take_astronaut(page)
     page.click("#sv-link-button")
     page.wait_for_selector("#sv-link .sv-card")
-    assert page.locator("#sv-link .sv-card h3").all_inner_texts() == ["The photo's face", "Bob", "Eve", "Adaptive Eve"]
+    assert page.locator("#sv-link .sv-card h3").all_inner_texts() == [
+        "The photo's face",
+        "Bob",
+        "Eve",
+        "Adaptive Eve",
+    ]
     assert "epsilon 0" in page.inner_text("#sv-link .sv-certificate p")
     assert page.evaluate("[...document.querySelectorAll('#sv-link img')].every(one => one.naturalWidth > 0)")
     page.get_by_label("no key").check()
@@ -185,7 +196,10 @@ def test_one_of_several_faces_is_chosen_by_the_number_on_it(page: Any, tmp_path:
     source = page.locator("#sv-link img").first.get_attribute("src")
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).convert("L"), float)
     both = [library_crop(two, number) for number in (0, 1)]
-    near = [np.corrcoef(shown.ravel(), np.asarray(face.resize(shown.shape[::-1]), float).ravel())[0, 1] for face in both]
+    near = [
+        np.corrcoef(shown.ravel(), np.asarray(face.resize(shown.shape[::-1]), float).ravel())[0, 1]
+        for face in both
+    ]
     assert near[1] > 0.9 > near[0]
 
 
@@ -257,7 +271,9 @@ def test_a_phone_shows_it_without_scrolling_sideways(served: Served, chromium: A
 
 
 def test_an_upload_that_nobody_reads_is_gone_within_a_minute_and_cannot_be_fetched(served: Served) -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="anna.png"\r\n\r\nsecret\r\n--x--\r\n'
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="anna.png"\r\n\r\nsecret\r\n--x--\r\n'
+    )
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     request = urllib.request.Request(f"{served.address}/gradio_api/upload", body, headers)
     with urllib.request.urlopen(request) as answer:

@@ -30,7 +30,9 @@ def test_the_menu_numbers_faces_as_the_library_does() -> None:
     (first, largest), (second, other) = menu(faces, photo.shape[1])
     assert "on the right" in first and "on the left" in second and (largest, other) == ("largest", "1")
     for choice, face in zip((largest, other), faces, strict=True):
-        cut = to_pixels(semveil.load_faces(photo, size=64, face=choice if choice == "largest" else int(choice)).images)[0]
+        cut = to_pixels(
+            semveil.load_faces(photo, size=64, face=choice if choice == "largest" else int(choice)).images
+        )[0]
         assert np.abs(cut.astype(int) - align_face(photo, face.landmarks, 64).pixels).mean() < 2
     with pytest.raises(FaceChoiceError):  # nor does the library know more of them
         semveil.load_faces(photo, size=64, face=2)
@@ -42,6 +44,9 @@ def test_the_preview_has_a_numbered_box_on_each_face_and_none_without() -> None:
     boxes = [face.box for face in faces_of(photo)]
     shown = preview("data:,", (560, 300), boxes)
     assert 'viewBox="0 0 560 300"' in shown and re.findall(r">(\d)</text>", shown) == ["0", "1"]
-    drawn = [tuple(map(int, found)) for found in re.findall(r'<rect x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', shown)]
+    drawn = [
+        tuple(map(int, found))
+        for found in re.findall(r'<rect x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', shown)
+    ]
     assert drawn == [(left, top, right - left, bottom - top) for left, top, right, bottom in boxes]
     assert "<svg" not in preview("data:,", (560, 300))

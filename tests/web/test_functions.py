@@ -12,7 +12,15 @@ from semveil.methods.registry import image_methods
 from semveil.models.face import FaceModel, load_model
 from semveil.privacy.explain import explain
 from semveil.web import held, link
-from semveil.web.asked import EPSILONS, KEYED_CHOICES, OPEN_CHOICES, WITH_KEY, WITHOUT_KEY, Asked, takes_epsilon
+from semveil.web.asked import (
+    EPSILONS,
+    KEYED_CHOICES,
+    OPEN_CHOICES,
+    WITH_KEY,
+    WITHOUT_KEY,
+    Asked,
+    takes_epsilon,
+)
 from semveil.web.html import Card, cards
 from semveil.web.protect import protect_by, protect_by_all
 
@@ -59,7 +67,11 @@ def test_an_adaptive_eve_undoes_the_papers_networks(model: FaceModel) -> None:
     errors = [(images - inverted).square().mean() for images in (sent.eve, tried.results[0].images)]
     assert errors[1] < errors[0] / 4
     html = link.show_link(sent, tried)
-    assert html.count("<img") == 4 and "nothing is guaranteed about this picture" in html and "2000 transmissions" in html
+    assert (
+        html.count("<img") == 4
+        and "nothing is guaranteed about this picture" in html
+        and "2000 transmissions" in html
+    )
     assert "nominal epsilon 10" in html
 
 
@@ -67,7 +79,8 @@ def test_under_a_key_the_certificate_is_the_librarys(model: FaceModel) -> None:
     sent = link.send_photo(held.astronaut().pixels, Asked(), model=model)
     names = link.quick_attacks("rotation")
     assert "stolen" not in names and "linear" in names and not set(link.SLOW) & set(names)
-    html = link.show_attacks(sent, link.try_attacks(sent, model, 20, names))  # all that the page offers under a key
+    # all that the page offers under a key
+    html = link.show_attacks(sent, link.try_attacks(sent, model, 20, names))
     assert html.count("<img") == 1 + len(names)
     short = explain(sent.certificate)[0]
     assert "epsilon 0" in short and "computational" in short and short.removeprefix("In short:") in html
@@ -79,8 +92,12 @@ def test_every_method_shows_a_picture_and_its_certificate(all_methods: dict[str,
     for card in all_methods.values():
         assert card.pixels is not None and card.certificate is not None
         assert card.certificate.method == card.title
-        assert explain(card.certificate)[0].removeprefix("In short:").split("(")[0].strip()[:30] in cards([card])
-    claims = {title: card.certificate.guarantee.epsilon for title, card in all_methods.items() if card.certificate}
+        assert explain(card.certificate)[0].removeprefix("In short:").split("(")[0].strip()[:30] in cards(
+            [card]
+        )
+    claims = {
+        title: card.certificate.guarantee.epsilon for title, card in all_methods.items() if card.certificate
+    }
     assert claims["blur"] is None and claims["identity-dp"] == 6
 
 

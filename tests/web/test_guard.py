@@ -34,7 +34,10 @@ def ask(
     **settings: Any,
 ) -> tuple[int, bytes, dict[bytes, bytes]]:
     """Status, body and headers of the answer to one request."""
-    waiting = [{"type": "http.request", "body": part, "more_body": i + 1 < len(parts)} for i, part in enumerate(parts)]
+    waiting = [
+        {"type": "http.request", "body": part, "more_body": i + 1 < len(parts)}
+        for i, part in enumerate(parts)
+    ]
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -43,7 +46,11 @@ def ask(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": kind, "path": path, "headers": [(name.encode(), value.encode()) for name, value in headers]}
+    scope = {
+        "type": kind,
+        "path": path,
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+    }
     asyncio.run(Guard(echo, uploads=folder, **settings)(scope, receive, send))
     return sent[0]["status"], sent[-1].get("body", b""), dict(sent[0]["headers"])
 
@@ -77,12 +84,16 @@ def test_routes_that_give_files_out_or_go_past_the_queue_are_closed(tmp_path: Pa
     assert ask(tmp_path, path)[0] == 404
 
 
-@pytest.mark.parametrize("path", ["/assets/index.js", "/theme.css", "/gradio_api/queue/join", "/gradio_api/upload"])
+@pytest.mark.parametrize(
+    "path", ["/assets/index.js", "/theme.css", "/gradio_api/queue/join", "/gradio_api/upload"]
+)
 def test_routes_that_the_page_needs_are_open(tmp_path: Path, path: str) -> None:
     assert ask(tmp_path, path)[0] == 200
 
 
-@pytest.mark.parametrize(("host", "status"), [("localhost:1", 200), ("[::1]:1", 200), ("evil.example", 403), ("", 403)])
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost:1", 200), ("[::1]:1", 200), ("evil.example", 403), ("", 403)]
+)
 def test_a_foreign_name_for_this_machine_is_refused(tmp_path: Path, host: str, status: int) -> None:
     assert ask(tmp_path, headers=[("host", host)])[0] == status
 
@@ -92,7 +103,8 @@ def test_any_name_will_do_where_the_page_is_for_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("origin", "status"), [("http://box:1", 200), ("http://evil.example", 403), ("null", 403), ("http://box:2", 403)]
+    ("origin", "status"),
+    [("http://box:1", 200), ("http://evil.example", 403), ("null", 403), ("http://box:2", 403)],
 )
 def test_other_sites_cannot_ask_through_the_users_browser(tmp_path: Path, origin: str, status: int) -> None:
     headers = [("host", "box:1"), ("origin", origin)]

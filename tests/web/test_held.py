@@ -52,7 +52,9 @@ def test_a_large_photo_is_shrunk_and_the_page_says_so(tmp_path: Path) -> None:
         ("empty.png", b"", "'empty.png' is empty"),
     ],
 )
-def test_what_is_no_photo_is_refused_by_the_users_name_for_it(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+def test_what_is_no_photo_is_refused_by_the_users_name_for_it(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
     path = upload(tmp_path, name, content)
     with pytest.raises(PhotoError) as refused:
         read_upload(path, tmp_path)

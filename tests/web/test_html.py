@@ -15,7 +15,10 @@ from semveil.privacy.guarantee import Basis, Guarantee
 from semveil.web.html import Card, cards, certificate_box, error_line, note_line
 
 CLAIM = Certificate(
-    release=ReleaseKind.IMAGE, method="dp-pix", protection="laplace", guarantee=Guarantee(1.0, "all <codes>", Basis.PROVED)
+    release=ReleaseKind.IMAGE,
+    method="dp-pix",
+    protection="laplace",
+    guarantee=Guarantee(1.0, "all <codes>", Basis.PROVED),
 )
 PIXELS = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
 
@@ -26,7 +29,12 @@ def words(html: str) -> str:
 
 def test_names_and_messages_are_no_html() -> None:
     bad = "<img src=x onerror=alert(1)> \"'&"
-    for html in (error_line(bad), note_line(bad), cards([Card(bad, None, [bad])]), cards([Card(bad, PIXELS)])):
+    for html in (
+        error_line(bad),
+        note_line(bad),
+        cards([Card(bad, None, [bad])]),
+        cards([Card(bad, PIXELS)]),
+    ):
         assert "<img src=x" not in html and "onerror" in html
         assert bad in words(html) or f'alt="{bad}' not in html
 

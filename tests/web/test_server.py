@@ -46,7 +46,8 @@ def test_without_the_extra_one_line_says_how_to_get_it(
     monkeypatch.setattr(server, "find_spec", lambda name: None)
     assert main(["web", "--port", "0"]) == 1
     assert (
-        capsys.readouterr().err == "semveil: error: the page needs gradio, which is not installed: pip install 'semveil[web]'\n"
+        capsys.readouterr().err
+        == "semveil: error: the page needs gradio, which is not installed: pip install 'semveil[web]'\n"
     )
 
 

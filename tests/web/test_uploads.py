@@ -86,6 +86,9 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside.jpg"
     outside.write_bytes(b"1")
     (folder / "link.jpg").symlink_to(outside)
-    with pytest.raises(PhotoError, match="no file that was dropped here"), taken(str(folder / "link.jpg"), folder):
+    with (
+        pytest.raises(PhotoError, match="no file that was dropped here"),
+        taken(str(folder / "link.jpg"), folder),
+    ):
         pass
     assert outside.exists()

@@ -39,5 +39,7 @@ def infer_attribute(known: Tensor, labels: ArrayLike, attacked: Tensor, truth: A
 def _checked(labels: ArrayLike, count: int, name: str) -> NDArray[np.bool_]:
     flags = np.asarray(labels, bool)
     if flags.shape != (count,) or not 0 < flags.sum() < count:
-        raise ValueError(f"{name} must be {count} booleans of both kinds, got shape {flags.shape} with {flags.sum()} true")
+        raise ValueError(
+            f"{name} must be {count} booleans of both kinds, got shape {flags.shape} with {flags.sum()} true"
+        )
     return flags

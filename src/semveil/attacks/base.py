@@ -15,8 +15,9 @@ class Attack(Protocol):
     Attributes:
         name: that users select it by.
         knowledge: Eve's information besides the received signal, in words.
-        needs: what must be given besides observation and public knowledge: `pairs` (`KnownPairs`), `repeats` and `recordings`
-            (fields of the `Observation`), `deprotect` or `protect` (arguments of the constructor).
+        needs: what must be given besides observation and public knowledge: `pairs` (`KnownPairs`), `repeats`
+            and `recordings` (fields of the `Observation`), `deprotect` or `protect` (arguments of the
+            constructor).
     """
 
     name: ClassVar[str]
@@ -79,5 +80,7 @@ def require_pairs(pairs: KnownPairs | None, name: str) -> KnownPairs:
         ValueError: there are none.
     """
     if pairs is None:
-        raise ValueError(f"attack {name!r} learns from known pairs; give it pairs=KnownPairs(received, codes)")
+        raise ValueError(
+            f"attack {name!r} learns from known pairs; give it pairs=KnownPairs(received, codes)"
+        )
     return pairs

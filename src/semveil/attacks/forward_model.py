@@ -20,7 +20,8 @@ class ForwardModel:
     Attributes:
         matrix: (K*D, K*D).
         offset: (K*D,).
-        unexplained: (K*D,) variance of the received codes that the map does not explain, beyond the channel's noise.
+        unexplained: (K*D,) variance of the received codes that the map does not explain, beyond the channel's
+            noise.
     """
 
     matrix: Tensor
@@ -31,8 +32,8 @@ class ForwardModel:
     def fit(cls, pairs: KnownPairs, public: PublicKnowledge) -> "ForwardModel":
         """Regress received on clean codes, weighting each pair and code by its inverse noise variance.
 
-        The noise is in the received codes, so that its variance is known in this direction. The opposite regression, as in
-        `linear`, gives faded pairs the same weight as clear ones.
+        The noise is in the received codes, so that its variance is known in this direction. The opposite
+        regression, as in `linear`, gives faded pairs the same weight as clear ones.
 
         Args:
             pairs: known pairs.

@@ -27,9 +27,10 @@ class GaussianPrior:
     def fit(cls, latents: Tensor) -> "GaussianPrior":
         """Mean and shrunken covariance (1 - a) S + a tr(S)/p I, well conditioned for any N.
 
-        The weight a minimises the leave-one-out error of predicting the odd codes from the even ones (`Ridge`). The weight of
-        Ledoit and Wolf, which is optimal for the covariance in Frobenius norm, is far too small for prediction: with 700 faces
-        it leaves half again as much of the private codes unexplained.
+        The weight a minimises the leave-one-out error of predicting the odd codes from the even ones
+        (`Ridge`). The weight of Ledoit and Wolf, which is optimal for the covariance in Frobenius norm, is
+        far too small for prediction: with 700 faces it leaves half again as much of the private codes
+        unexplained.
 
         Args:
             latents: (N, K, D), N > 1, K > 1.
@@ -40,7 +41,9 @@ class GaussianPrior:
         covariance = centred.T @ centred / len(latents)
         level = covariance.diagonal().mean().clamp_min(1e-12)
         weight = (penalty / (penalty + level)).clamp_min(1e-6)
-        return cls(mean, (1 - weight) * covariance + weight * level * torch.eye(len(covariance)).to(covariance))
+        return cls(
+            mean, (1 - weight) * covariance + weight * level * torch.eye(len(covariance)).to(covariance)
+        )
 
     @cached_property
     def root(self) -> Tensor:
@@ -87,7 +90,10 @@ class GaussianPrior:
             (len(wanted) D, len(wanted) D).
         """
         size = self.mean.shape[1]
-        known, asked = (torch.tensor([code * size + d for code in codes for d in range(size)]) for codes in (observed, wanted))
+        known, asked = (
+            torch.tensor([code * size + d for code in codes for d in range(size)])
+            for codes in (observed, wanted)
+        )
         noise = variance[list(observed)].repeat_interleave(size).clamp_min(1e-8)
         inner = self.covariance[known][:, known] + noise.diag()
         across = self.covariance[known][:, asked]
@@ -109,8 +115,9 @@ class GaussianPrior:
     def filter(self, codes: Sequence[int], variance: Tensor) -> Callable[[Tensor], Tensor]:
         """`posterior_mean` as a function, for fixed codes and noise.
 
-        One eigendecomposition serves all photos: their noise variances are approximated as V_b = t_b V, with V the mean over
-        the photos and one factor t_b per photo (from its gain). Exact where `variance` is the same for all codes.
+        One eigendecomposition serves all photos: their noise variances are approximated as V_b = t_b V, with
+        V the mean over the photos and one factor t_b per photo (from its gain). Exact where `variance` is the
+        same for all codes.
 
         Args:
             codes: 0-based indices of the received codes.
@@ -122,7 +129,9 @@ class GaussianPrior:
         if not len(codes):
             return lambda received: self.mean.expand(len(received), -1, -1).clone()
         size = self.mean.shape[1]
-        columns = torch.tensor([code * size + d for code in codes for d in range(size)], device=self.mean.device)
+        columns = torch.tensor(
+            [code * size + d for code in codes for d in range(size)], device=self.mean.device
+        )
         variance = variance.to(self.mean).clamp_min(1e-8)
         pattern = variance.mean(0)
         factor = (variance / pattern).log().mean(1).exp()[:, None]  # (B, 1)

@@ -18,9 +18,10 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 class GenerativePrior:
     """Inversion with a forward model learnt from known pairs and a generative model of faces as the prior.
 
-    Starting from the Gaussian estimate, for decreasing noise sizes: denoise the codes by the model, then restore consistency
-    with the signal, argmin |y - A x - b|^2_(V^-1) + |x - denoised|^2 / size^2. Only the abstract of the paper was available;
-    here the generative model is the public generator with a Gaussian mixture as the law of its latents.
+    Starting from the Gaussian estimate, for decreasing noise sizes: denoise the codes by the model, then
+    restore consistency with the signal, argmin |y - A x - b|^2_(V^-1) + |x - denoised|^2 / size^2. Only the
+    abstract of the paper was available; here the generative model is the public generator with a Gaussian
+    mixture as the law of its latents.
 
     Args:
         sizes: number of noise sizes.
@@ -29,7 +30,9 @@ class GenerativePrior:
     sizes: int = 12
 
     name: ClassVar[str] = "generative-prior"
-    knowledge: ClassVar[str] = "the generator, public faces and a generative model of them, N known transmissions"
+    knowledge: ClassVar[str] = (
+        "the generator, public faces and a generative model of them, N known transmissions"
+    )
     needs: ClassVar[tuple[str, ...]] = ("pairs",)
 
     def __call__(
@@ -56,7 +59,9 @@ class GenerativePrior:
         return public.box.clip(estimate.view_as(observation.received))
 
 
-def conjugate_gradients(matrix: Callable[[Tensor], Tensor], target: Tensor, start: Tensor, *, steps: int = 15) -> Tensor:
+def conjugate_gradients(
+    matrix: Callable[[Tensor], Tensor], target: Tensor, start: Tensor, *, steps: int = 15
+) -> Tensor:
     """Solve A x = b for each row by conjugate gradients.
 
     Args:

@@ -16,8 +16,8 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 class GlassBox:
     """argmin over x of |x - mean|^2_(C^-1) / 2 + sum of (y - protect(x))^2 / 2v, by L-BFGS in whitened coordinates.
 
-    The search needs Alice's network only, not Bob's. The Gaussian prior of public faces is an addition to the paper's inversion
-    of the transmitted signal, of which only the abstract was available.
+    The search needs Alice's network only, not Bob's. The Gaussian prior of public faces is an addition to the
+    paper's inversion of the transmitted signal, of which only the abstract was available.
 
     Args:
         protect: private block (B, m, D) -> transmitted block, differentiable and deterministic.
@@ -45,7 +45,9 @@ class GlassBox:
         start = impute_from_common(received, observation.code_variance, public)
         whitened = torch.linalg.solve_triangular(root, (start - prior.mean).flatten(1).T, upper=False).T
         whitened = whitened.detach().clone().requires_grad_()
-        optimiser = torch.optim.LBFGS([whitened], max_iter=self.steps, history_size=20, line_search_fn="strong_wolfe")
+        optimiser = torch.optim.LBFGS(
+            [whitened], max_iter=self.steps, history_size=20, line_search_fn="strong_wolfe"
+        )
 
         def codes() -> Tensor:
             return prior.mean + (whitened @ root.T).unflatten(1, prior.mean.shape)

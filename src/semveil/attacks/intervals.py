@@ -30,7 +30,8 @@ def rate(hits: ArrayLike, *, units: int | None = None) -> Score:
 
     Args:
         hits: booleans, one per trial.
-        units: independent units among the trials (people, where a person gives several); all trials where None.
+        units: independent units among the trials (people, where a person gives several); all trials where
+            None.
 
     Raises:
         ValueError: there are no trials.
@@ -75,7 +76,8 @@ def resampled(statistic: Callable[[NDArray[np.intp]], float], count: int) -> Sco
     """A statistic of `count` units with a percentile-bootstrap interval over the units; seeded, so equal data agree.
 
     Args:
-        statistic: from the units' indices, repeats included, to a number; NaN for a resample that it cannot judge.
+        statistic: from the units' indices, repeats included, to a number; NaN for a resample that it cannot
+            judge.
         count: how many units there are.
     """
     draws = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))

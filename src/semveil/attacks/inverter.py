@@ -44,7 +44,8 @@ class Inverter:
         linear: from the pixels of one colour to those of one colour, None where it was left out.
         network: correction of its residual.
         mean: (3, H, W) of the known sources.
-        error: mean square error on the validation part over that of answering with the mean source; 1 is learning nothing.
+        error: mean square error on the validation part over that of answering with the mean source; 1 is
+            learning nothing.
     """
 
     linear: Ridge | None
@@ -68,9 +69,10 @@ def train_inverter(
 ) -> Inverter:
     """Learn to invert a conversion by least squares, as anybody with the client's module can.
 
-    A linear stage comes first, one map for all three colours, which undoes pixel permutations; then a convolutional network
-    predicts its residual from converted image and linear estimate. The mean source competes with both on a validation part,
-    so that the inverter of an uninformative conversion returns the mean.
+    A linear stage comes first, one map for all three colours, which undoes pixel permutations; then a
+    convolutional network predicts its residual from converted image and linear estimate. The mean source
+    competes with both on a validation part, so that the inverter of an uninformative conversion returns the
+    mean.
 
     Args:
         converted: (N, 3, H, W) in [-1, 1], sides even.
@@ -89,9 +91,15 @@ def train_inverter(
         True
     """
     settings = settings or InverterSettings()
-    if converted.shape != sources.shape or sources.ndim != 4 or sources.shape[1] != 3 or any(s % 2 for s in sources.shape[2:]):
+    if (
+        converted.shape != sources.shape
+        or sources.ndim != 4
+        or sources.shape[1] != 3
+        or any(s % 2 for s in sources.shape[2:])
+    ):
         raise ValueError(
-            f"pairs must be two stacks (N, 3, H, W) of even sides, got {tuple(converted.shape)} and {tuple(sources.shape)}"
+            f"pairs must be two stacks (N, 3, H, W) of even sides, got {tuple(converted.shape)} and "
+            f"{tuple(sources.shape)}"
         )
     if len(sources) < 16:
         raise ValueError(f"an inverter takes at least 16 pairs, got {len(sources)}")

@@ -16,12 +16,15 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 class KnownPlaintext:
     """Posterior mean of all codes under the Gaussian prior, the learnt affine map, and the message's own noise per code.
 
-    Unlike `linear`, which regresses once for all photos, it weights pairs and the message by the noise of each
-    received code. Residuals of the affine map count as noise, so under fresh noise or keys imputation remains.
+    Unlike `linear`, which regresses once for all photos, it weights pairs and the message by the noise of
+    each received code. Residuals of the affine map count as noise, so under fresh noise or keys imputation
+    remains.
     """
 
     name: ClassVar[str] = "known-plaintext"
-    knowledge: ClassVar[str] = "the generator, public faces, N transmissions of photos that she knows, how each was received"
+    knowledge: ClassVar[str] = (
+        "the generator, public faces, N transmissions of photos that she knows, how each was received"
+    )
     needs: ClassVar[tuple[str, ...]] = ("pairs",)
 
     def __call__(
@@ -34,4 +37,6 @@ class KnownPlaintext:
     ) -> Tensor:
         model = ForwardModel.fit(require_pairs(pairs, self.name), public)
         variance = model.variance(observation.code_variance)
-        return public.box.clip(public.prior.behind(observation.received, model.matrix, model.offset, variance))
+        return public.box.clip(
+            public.prior.behind(observation.received, model.matrix, model.offset, variance)
+        )

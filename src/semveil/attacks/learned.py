@@ -37,9 +37,13 @@ class LearnedSame:
         pairs = require_pairs(pairs, self.name)
         centre = pairs.codes[:, public.private].mean(0)
         targets = (pairs.codes[:, public.private] - centre).flatten(1)
-        fitted = train_regressor(pairs.received[:, public.private].flatten(1), targets, self.settings, rng=rng)
+        fitted = train_regressor(
+            pairs.received[:, public.private].flatten(1), targets, self.settings, rng=rng
+        )
         codes = observation.received.clone()
-        codes[:, public.private] = centre + fitted(codes[:, public.private].flatten(1)).unflatten(1, centre.shape)
+        codes[:, public.private] = centre + fitted(codes[:, public.private].flatten(1)).unflatten(
+            1, centre.shape
+        )
         return public.box.clip(codes)
 
 
@@ -65,7 +69,9 @@ class LearnedDeep:
         linear = linear_estimate(observation, public, pairs, rng=rng)
         known, codes = linear.known.flatten(1), linear.codes
         left_over = pairs.codes[:, private].flatten(1) - known
-        network = train_regressor(torch.cat([pairs.received.flatten(1), known], 1), left_over, self.settings, rng=rng)
+        network = train_regressor(
+            torch.cat([pairs.received.flatten(1), known], 1), left_over, self.settings, rng=rng
+        )
         attacked = torch.cat([observation.received.flatten(1), codes[:, private].flatten(1)], 1)
         codes[:, private] += network(attacked).unflatten(1, (len(private), -1))
         return public.box.clip(codes)

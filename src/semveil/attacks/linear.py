@@ -17,9 +17,10 @@ from semveil.attacks.ridge import Ridge
 class Linear:
     """Ridge regressions from the received private block, from the common codes and from all, weighted per coordinate.
 
-    The second also learns from public faces. Regressions are weighted by their leave-one-out predictions, so an
-    uninformative private block gets no weight and imputation remains: keyed protection is attacked about as well as by
-    `impute`. Breaks any fixed affine protection, the paper's included (`docs/errata.md`, dp-semcom 8).
+    The second also learns from public faces. Regressions are weighted by their leave-one-out predictions, so
+    an uninformative private block gets no weight and imputation remains: keyed protection is attacked about
+    as well as by `impute`. Breaks any fixed affine protection, the paper's included (`docs/errata.md`,
+    dp-semcom 8).
     """
 
     name: ClassVar[str] = "linear"
@@ -34,7 +35,9 @@ class Linear:
         pairs: KnownPairs | None = None,
         rng: torch.Generator | None = None,
     ) -> Tensor:
-        return public.box.clip(linear_estimate(observation, public, require_pairs(pairs, self.name), rng=rng).codes)
+        return public.box.clip(
+            linear_estimate(observation, public, require_pairs(pairs, self.name), rng=rng).codes
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,11 @@ class LinearEstimate:
 
 
 def linear_estimate(
-    observation: Observation, public: PublicKnowledge, pairs: KnownPairs, *, rng: torch.Generator | None = None
+    observation: Observation,
+    public: PublicKnowledge,
+    pairs: KnownPairs,
+    *,
+    rng: torch.Generator | None = None,
 ) -> LinearEstimate:
     """The attack's estimate, not clipped, also of the pairs themselves. The pairs were received over the same channel.
 
@@ -70,7 +77,9 @@ def linear_estimate(
     return LinearEstimate(codes, _mix(known, weights).unflatten(1, (len(private), -1)))
 
 
-def _imputer(public: PublicKnowledge, pairs: KnownPairs, variance: Tensor, rng: torch.Generator | None) -> Ridge:
+def _imputer(
+    public: PublicKnowledge, pairs: KnownPairs, variance: Tensor, rng: torch.Generator | None
+) -> Ridge:
     """From common to private codes, learnt from the pairs (the first rows) and from all other public faces, made as noisy."""
     others = public.latents[~torch.isin(public.latents[:, 0, 0], pairs.codes[:, 0, 0])]
     noise = torch.randn(others.shape, generator=rng).to(others) * variance.sqrt()[:, None]
@@ -80,11 +89,16 @@ def _imputer(public: PublicKnowledge, pairs: KnownPairs, variance: Tensor, rng: 
 
 def _weights(predictions: Sequence[Tensor], targets: Tensor) -> Tensor:
     """(q, k + 1): per coordinate, least-squares weights of k predictions (N, q) and a constant, slightly shrunken."""
-    columns = torch.stack([*predictions, torch.ones_like(targets)], 2).transpose(0, 1).double()  # (q, N, k + 1)
+    # (q, N, k + 1)
+    columns = torch.stack([*predictions, torch.ones_like(targets)], 2).transpose(0, 1).double()
     moments = columns.transpose(1, 2) @ columns
     level = 1e-2 * moments.diagonal(dim1=1, dim2=2).mean()
     inner = moments + level * torch.eye(moments.shape[1], dtype=torch.float64, device=moments.device)
-    return torch.linalg.solve(inner, columns.transpose(1, 2) @ targets.T.double().unsqueeze(2)).squeeze(2).to(targets)
+    return (
+        torch.linalg.solve(inner, columns.transpose(1, 2) @ targets.T.double().unsqueeze(2))
+        .squeeze(2)
+        .to(targets)
+    )
 
 
 def _mix(predictions: Sequence[Tensor], weights: Tensor) -> Tensor:

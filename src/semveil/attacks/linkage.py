@@ -32,8 +32,9 @@ class Linkage:
 def link(first: Tensor, second: Tensor, public: PublicKnowledge) -> Linkage:
     """Linkability of two transmissions of the same photo, as the mean area under the ROC curve.
 
-    For each photo, the second transmissions are ranked by similarity to its first one; the area under the ROC curve is averaged
-    over photos. Similarity is the correlation of blocks, with coordinates standardised over all receptions.
+    For each photo, the second transmissions are ranked by similarity to its first one; the area under the ROC
+    curve is averaged over photos. Similarity is the correlation of blocks, with coordinates standardised over
+    all receptions.
 
     Args:
         first: (B, K, D) received, of B > 2 different photos.

@@ -13,9 +13,10 @@ def most_probable(
 ) -> Tensor:
     """argmin over x in the box of |x - mean|^2_(C^-1) / 2 + sum over shots and coordinates of h(y - x).
 
-    h is the negative log-density of AWGN of variance v plus Laplace noise of scale s, maximised over the latter: n^2 / 2v up to
-    |n| = v/s, then linear with slope 1/s (Huber's). It is solved by the alternating direction method of
-    multipliers: the prior's step is a Wiener filter, the signals' step and the box are coordinate-wise.
+    h is the negative log-density of AWGN of variance v plus Laplace noise of scale s, maximised over the
+    latter: n^2 / 2v up to |n| = v/s, then linear with slope 1/s (Huber's). It is solved by the alternating
+    direction method of multipliers: the prior's step is a Wiener filter, the signals' step and the box are
+    coordinate-wise.
 
     Args:
         prior: of real photos' latents.
@@ -36,7 +37,9 @@ def most_probable(
     duals = torch.zeros_like(shots)
     for _ in range(steps):
         at = estimate + duals
-        fitted = _clip(box, at + ((shots - at) * (width / (width + variance))).clamp(-width * slope, width * slope))
+        fitted = _clip(
+            box, at + ((shots - at) * (width / (width + variance))).clamp(-width * slope, width * slope)
+        )
         estimate = wiener((fitted - duals).mean(0))
         duals = duals + estimate - fitted
     return box.clip(estimate)

@@ -33,7 +33,9 @@ class MixturePrior:
     within: Tensor
 
     @classmethod
-    def fit(cls, latents: Tensor, prior: GaussianPrior, *, rng: torch.Generator | None = None) -> "MixturePrior":
+    def fit(
+        cls, latents: Tensor, prior: GaussianPrior, *, rng: torch.Generator | None = None
+    ) -> "MixturePrior":
         """As many kinds as predict left-out faces best, by expectation maximisation; one kind is the Gaussian model.
 
         Args:
@@ -47,8 +49,13 @@ class MixturePrior:
         z = (centred @ vectors[:, :count]) / values[:count].clamp_min(1e-12).sqrt()
         order = torch.randperm(len(z), generator=rng)
         held = max(1, round(HELD_SHARE * len(z)))
-        fits = [_expectation_maximisation(z[order[held:]], kinds, rng) for kinds in KINDS if 8 * kinds <= len(z) - held]
-        scores = torch.stack([_log_density(z[order[:held]], *fit).logsumexp(1) for fit in fits])  # (fits, held)
+        fits = [
+            _expectation_maximisation(z[order[held:]], kinds, rng)
+            for kinds in KINDS
+            if 8 * kinds <= len(z) - held
+        ]
+        # (fits, held)
+        scores = torch.stack([_log_density(z[order[:held]], *fit).logsumexp(1) for fit in fits])
         gains = scores - scores[0]
         surely = gains.mean(1) > 2 * gains.std(1) / held**0.5  # more kinds only where they surely say more
         best = int((gains.mean(1) * surely).argmax())
@@ -87,7 +94,9 @@ def _log_density(z: Tensor, shares: Tensor, means: Tensor, variance: Tensor) -> 
     return shares.log() - (distance + variance.log().sum() + len(variance) * math.log(2 * math.pi)) / 2
 
 
-def _expectation_maximisation(z: Tensor, kinds: int, rng: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+def _expectation_maximisation(
+    z: Tensor, kinds: int, rng: torch.Generator | None
+) -> tuple[Tensor, Tensor, Tensor]:
     shares, means = torch.full((kinds,), 1 / kinds).to(z), z[torch.randperm(len(z), generator=rng)[:kinds]]
     if kinds == 1:
         means = torch.zeros_like(means)

@@ -15,12 +15,15 @@ from semveil.attacks.prior_search import search
 class MultiShot:
     """Joint MAP estimate from all transmissions: independent noise averages out, as composition of epsilons predicts.
 
-    Under Gaussian noise it is the estimate from the average; under Laplace noise it uses each signal's own likelihood, which
-    is more informative than the average. A keystream that is never reused leaves nothing to average.
+    Under Gaussian noise it is the estimate from the average; under Laplace noise it uses each signal's own
+    likelihood, which is more informative than the average. A keystream that is never reused leaves nothing to
+    average.
     """
 
     name: ClassVar[str] = "multi-shot"
-    knowledge: ClassVar[str] = "the generator, public faces, the noise laws, further transmissions of the same photos"
+    knowledge: ClassVar[str] = (
+        "the generator, public faces, the noise laws, further transmissions of the same photos"
+    )
     needs: ClassVar[tuple[str, ...]] = ("repeats",)
 
     def __call__(
@@ -33,6 +36,7 @@ class MultiShot:
     ) -> Tensor:
         if observation.repeats is None:
             raise ValueError(
-                "attack 'multi-shot' needs further transmissions of the photos; give Observation(..., repeats=...)"
+                "attack 'multi-shot' needs further transmissions of the photos; give Observation(..., "
+                "repeats=...)"
             )
         return search(observation.shots, observation, public)

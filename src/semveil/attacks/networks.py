@@ -53,7 +53,9 @@ class Regressor:
             return self.network((x - self.x_mean) / self.x_std) * self.y_std
 
 
-def train_regressor(x: Tensor, y: Tensor, settings: NetworkSettings, *, rng: torch.Generator | None = None) -> Regressor:
+def train_regressor(
+    x: Tensor, y: Tensor, settings: NetworkSettings, *, rng: torch.Generator | None = None
+) -> Regressor:
     """Fit a network by least squares, and keep the state with the lowest validation error.
 
     The zero map is among the candidates, so that the correction of an estimate never makes it much worse.
@@ -74,7 +76,9 @@ def train_regressor(x: Tensor, y: Tensor, settings: NetworkSettings, *, rng: tor
         network = build(x.shape[1], y.shape[1], settings.hidden, settings.dropout).to(x.device)
         best, least = _copy(network), float(targets[:held].square().mean())
         zero = least
-        optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+        optimiser = torch.optim.AdamW(
+            network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
         for step in range(settings.steps):
             rows = torch.randint(held, len(x), (settings.batch,))

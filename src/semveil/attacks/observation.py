@@ -26,9 +26,11 @@ class PublicKnowledge:
     Args:
         private_codes: 0-based indices of the m protected codes, ascending.
         box: public clip bounds of the latents.
-        latents: (N, K, D) latents of public faces (never of the photos under attack), N > 1, K > 1; clipped here.
+        latents: (N, K, D) latents of public faces (never of the photos under attack), N > 1, K > 1; clipped
+            here.
         synthesize: the generator, (B, K, D) -> images (B, 3, H, W).
-        interpret: decodes a received private block (B, m, D) without a key, in latent units; the identity by default.
+        interpret: decodes a received private block (B, m, D) without a key, in latent units; the identity by
+            default.
 
     Raises:
         ValueError: the latents are not a batch of K codes, or the private codes are not ascending indices.
@@ -44,8 +46,14 @@ class PublicKnowledge:
         if self.latents.ndim != 3 or min(self.latents.shape[:2]) < 2:
             raise ValueError(f"public latents must be (N > 1, K > 1, D), got {tuple(self.latents.shape)}")
         codes = tuple(self.private_codes)
-        if not codes or list(codes) != sorted(set(codes)) or not 0 <= codes[0] <= codes[-1] < self.latents.shape[1]:
-            raise ValueError(f"private codes must be ascending indices in 0..{self.latents.shape[1] - 1}, got {codes}")
+        if (
+            not codes
+            or list(codes) != sorted(set(codes))
+            or not 0 <= codes[0] <= codes[-1] < self.latents.shape[1]
+        ):
+            raise ValueError(
+                f"private codes must be ascending indices in 0..{self.latents.shape[1] - 1}, got {codes}"
+            )
         object.__setattr__(self, "private_codes", codes)
         object.__setattr__(self, "latents", self.box.clip(self.latents))
 
@@ -70,11 +78,13 @@ class Observation:
     """The signal that Eve receives for B photos.
 
     Args:
-        received: (B, K, D) reals, unpacked and de-normalised by the gains that travel in clear; nothing undone beyond.
-        noise_variance: (B,), or (B, K) for gains that differ between codes: the channel's noise per real coordinate of
-            `received`, sigma^2 / (2 g^2) for noise power sigma^2 per complex symbol and gain g.
+        received: (B, K, D) reals, unpacked and de-normalised by the gains that travel in clear; nothing
+            undone beyond.
+        noise_variance: (B,), or (B, K) for gains that differ between codes: the channel's noise per real
+            coordinate of `received`, sigma^2 / (2 g^2) for noise power sigma^2 per complex symbol and gain g.
         noise_scale: of genuine Laplace noise on the private codes; None where none was added.
-        repeats: (S, B, K, D) further transmissions of the same photos, with noise of the same law; None for one only.
+        repeats: (S, B, K, D) further transmissions of the same photos, with noise of the same law; None for
+            one only.
         recordings: (N, K, D) transmissions of other photos, which she does not know; None for none.
 
     Raises:
@@ -92,15 +102,23 @@ class Observation:
         if len(shape) != 3:
             raise ValueError(f"received must be (B, K, D), got {shape}")
         if tuple(self.noise_variance.shape) not in (shape[:1], shape[:2]):
-            raise ValueError(f"noise_variance must be {shape[:1]} or {shape[:2]}, got {tuple(self.noise_variance.shape)}")
+            raise ValueError(
+                f"noise_variance must be {shape[:1]} or {shape[:2]}, got {tuple(self.noise_variance.shape)}"
+            )
         if not bool((self.noise_variance.isfinite() & (self.noise_variance >= 0)).all()):
             raise ValueError("noise_variance must be finite and >= 0")
         if self.noise_scale is not None and not 0 < self.noise_scale < float("inf"):
-            raise ValueError(f"noise_scale must be finite and > 0, or None for no Laplace noise; got {self.noise_scale}")
+            raise ValueError(
+                f"noise_scale must be finite and > 0, or None for no Laplace noise; got {self.noise_scale}"
+            )
         if self.repeats is not None and tuple(self.repeats.shape[1:]) != shape:
-            raise ValueError(f"repeats must be (S, {', '.join(map(str, shape))}), got {tuple(self.repeats.shape)}")
+            raise ValueError(
+                f"repeats must be (S, {', '.join(map(str, shape))}), got {tuple(self.repeats.shape)}"
+            )
         if self.recordings is not None and tuple(self.recordings.shape[1:]) != shape[1:]:
-            raise ValueError(f"recordings must be (N, {shape[1]}, {shape[2]}), got {tuple(self.recordings.shape)}")
+            raise ValueError(
+                f"recordings must be (N, {shape[1]}, {shape[2]}), got {tuple(self.recordings.shape)}"
+            )
 
     @property
     def shots(self) -> Tensor:
@@ -138,7 +156,9 @@ class KnownPairs:
             raise ValueError(f"known pairs must be two tensors (N > 1, K, D) of one shape, got {shapes}")
         variance = self.noise_variance
         if variance is not None and tuple(variance.shape) not in (self.codes.shape[:1], self.codes.shape[:2]):
-            raise ValueError(f"noise_variance must be of shape {tuple(self.codes.shape[:2])}, got {tuple(variance.shape)}")
+            raise ValueError(
+                f"noise_variance must be of shape {tuple(self.codes.shape[:2])}, got {tuple(variance.shape)}"
+            )
 
     @property
     def code_variance(self) -> Tensor:

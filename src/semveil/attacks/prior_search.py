@@ -16,9 +16,9 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 class PriorSearch:
     """MAP estimate from one transmission: Gaussian prior of faces, clip box, and the exact likelihood of the noise.
 
-    Against Laplace noise that is wider than the codes it uses twice the information that a linear estimate can: the law's
-    Fisher information is 1 / s^2, its inverse variance 1 / (2 s^2). Against narrower noise the posterior mode is
-    further off than the posterior mean of `denoise`, which is then the stronger attack.
+    Against Laplace noise that is wider than the codes it uses twice the information that a linear estimate
+    can: the law's Fisher information is 1 / s^2, its inverse variance 1 / (2 s^2). Against narrower noise the
+    posterior mode is further off than the posterior mean of `denoise`, which is then the stronger attack.
     """
 
     name: ClassVar[str] = "prior-search"

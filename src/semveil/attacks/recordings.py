@@ -18,14 +18,17 @@ SHRINKAGE = 0.02  # of the covariance of what is left, towards its diagonal
 class Recordings:
     """Instrumental-variable regression with E[x_private | y_common] as the instrument.
 
-    With m = E[x_private | y_common] and y = A x_private + b + noise, regressing y on m gives A where m varies, since x - m
-    is uncorrelated with m. Then x = m + S A' R^-1 (y - A m - b), S being the public covariance of x - m and R the
-    residual covariance of the regression; fitted on one half of the recordings and weighted on the other. Where A is not
-    identifiable (fresh noise or keys, or no code in clear) the estimate is m, as of `impute`.
+    With m = E[x_private | y_common] and y = A x_private + b + noise, regressing y on m gives A where m
+    varies, since x - m is uncorrelated with m. Then x = m + S A' R^-1 (y - A m - b), S being the public
+    covariance of x - m and R the residual covariance of the regression; fitted on one half of the recordings
+    and weighted on the other. Where A is not identifiable (fresh noise or keys, or no code in clear) the
+    estimate is m, as of `impute`.
     """
 
     name: ClassVar[str] = "recordings"
-    knowledge: ClassVar[str] = "the generator, public faces, N recorded transmissions of photos that she does not know"
+    knowledge: ClassVar[str] = (
+        "the generator, public faces, N recorded transmissions of photos that she does not know"
+    )
     needs: ClassVar[tuple[str, ...]] = ("recordings",)
 
     def __call__(
@@ -38,7 +41,9 @@ class Recordings:
     ) -> Tensor:
         recordings = observation.recordings
         if recordings is None:
-            raise ValueError("attack 'recordings' learns from other transmissions; give Observation(..., recordings=...)")
+            raise ValueError(
+                "attack 'recordings' learns from other transmissions; give Observation(..., recordings=...)"
+            )
         private, variance = public.private, observation.code_variance
         codes = impute_from_common(observation.received, variance, public)
         if not public.common:
@@ -49,7 +54,10 @@ class Recordings:
         received = recordings[:, private].flatten(1)
         halves = [_Half.learn(expected[part::2], received[part::2], spread) for part in (0, 1)]
         known, received = codes[:, private].flatten(1), observation.received[:, private].flatten(1)
-        steps = [half.worth(other) * ((received - half.fitted(known)) @ half.gain) for half, other in (halves, halves[::-1])]
+        steps = [
+            half.worth(other) * ((received - half.fitted(known)) @ half.gain)
+            for half, other in (halves, halves[::-1])
+        ]
         codes[:, private] += torch.stack(steps).mean(0).unflatten(1, (len(private), -1))
         return public.box.clip(codes)
 

@@ -33,19 +33,21 @@ def reidentify(
 ) -> Reidentification:
     """Closed-set identification and verification from recogniser scores.
 
-    A person's score is that of the best of their gallery photos; ties count against the probe. The threshold of a false
-    accept rate is the quantile of the scores that probes get from other people. Intervals count people, not probes.
+    A person's score is that of the best of their gallery photos; ties count against the probe. The threshold
+    of a false accept rate is the quantile of the scores that probes get from other people. Intervals count
+    people, not probes.
 
     Args:
-        scores: (P, G), higher is more alike, e.g. cosines or negative distances of embeddings; never of the probe's own photo.
+        scores: (P, G), higher is more alike, e.g. cosines or negative distances of embeddings; never of the
+            probe's own photo.
         probes: P names, each in the gallery.
         gallery: G names, a person may have several photos.
         ranks: to state the hit rate at.
         false_accepts: rates of false acceptance to state recognition at.
 
     Raises:
-        ValueError: names that do not fit the scores, a probe that is not in the gallery, scores that are not finite, or a
-            false accept rate that so few scores cannot show.
+        ValueError: names that do not fit the scores, a probe that is not in the gallery, scores that are not
+            finite, or a false accept rate that so few scores cannot show.
 
     Example:
         >>> names = ["ann", "bob", "eve"]
@@ -55,11 +57,15 @@ def reidentify(
     """
     table = np.asarray(scores, float)
     if table.shape != (len(probes), len(gallery)) or not np.isfinite(table).all() or not len(probes):
-        raise ValueError(f"scores must be finite, of shape ({len(probes)}, {len(gallery)}) as the names, got {table.shape}")
+        raise ValueError(
+            f"scores must be finite, of shape ({len(probes)}, {len(gallery)}) as the names, got {table.shape}"
+        )
     people = sorted(set(gallery))
     missing = sorted(set(probes) - set(people))
     if missing:
-        raise ValueError(f"closed-set probes must be people of the gallery; not in it: {', '.join(missing[:5])}")
+        raise ValueError(
+            f"closed-set probes must be people of the gallery; not in it: {', '.join(missing[:5])}"
+        )
     columns = np.array([people.index(name) for name in gallery])
     best = np.stack([table[:, columns == person].max(1) for person in range(len(people))], 1)  # (P, people)
     own = np.zeros_like(best, dtype=bool)
@@ -70,7 +76,9 @@ def reidentify(
     accepted = {}
     for allowed in false_accepts:
         if not 0 < allowed < 1 or allowed * impostor.size < 1:
-            raise ValueError(f"{impostor.size} scores of other people cannot show a false accept rate of {allowed}")
+            raise ValueError(
+                f"{impostor.size} scores of other people cannot show a false accept rate of {allowed}"
+            )
         threshold = np.quantile(impostor, 1 - allowed, method="higher")
         accepted[allowed] = rate(genuine > threshold, units=units)
     return Reidentification({k: rate(rank <= k, units=units) for k in ranks}, accepted, len(people))

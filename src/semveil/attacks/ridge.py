@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-PENALTIES = tuple(10.0 ** (k / 2) for k in range(-8, 8))  # times the mean eigenvalue of the inputs' second moments
+# times the mean eigenvalue of the inputs' second moments
+PENALTIES = tuple(10.0 ** (k / 2) for k in range(-8, 8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,8 @@ class Ridge:
     def fit(cls, x: Tensor, y: Tensor) -> "Ridge":
         """Fit by least squares, selecting the penalty by leave-one-out error.
 
-        The left-out residual of row i is e_i / (1 - h_i), h the diagonal of the hat matrix, so that nothing is refitted.
+        The left-out residual of row i is e_i / (1 - h_i), h the diagonal of the hat matrix, so that nothing
+        is refitted.
 
         Args:
             x: (N, p) inputs, N > 1; N < p works.

@@ -55,7 +55,8 @@ def choose_events(
                 likely = at_least(counts[likelier], len(values[likelier]), error)
                 unlikely = at_most(counts[1 - likelier], len(values[1 - likelier]), error)
                 forced = forced_mu(likely, unlikely) if gaussian else forced_epsilon(likely, unlikely, delta)
-                if not forced.any():  # nothing is forced on these draws: the event nearest to it may be on others
+                # nothing is forced on these draws: the event nearest to it may be on others
+                if not forced.any():
                     forced = (counts[likelier] - counts[1 - likelier]) / len(values[0]) - 1.0
                 i = int(forced.argmax())
                 if best is None or forced[i] > best[0]:

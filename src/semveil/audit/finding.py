@@ -30,7 +30,8 @@ class Finding:
         draws: of each input; `counted` of them gave the bound, the others chose the events.
         false_alarm: probability at most with which a true claim is called violated.
         lower: epsilon that the draws force, at the claim's delta.
-        max_detectable_epsilon: the largest that these draws could have forced, had they separated the inputs perfectly.
+        max_detectable_epsilon: the largest that these draws could have forced, had they separated the inputs
+            perfectly.
         separated: every counted draw told its input.
         event: the event that forces `lower`, in words; None where none forces anything.
         hits: counted draws in that event, from the likelier input and from the other.
@@ -58,14 +59,19 @@ class Finding:
     def verdict(self) -> Verdict:
         """`violated` and `no finite epsilon` are proved by the draws, but for the false alarms.
 
-        `pass` says that nothing was found, and that a fault that doubles epsilon would have been, in 19 of 20 runs.
+        `pass` says that nothing was found, and that a fault that doubles epsilon would have been, in 19 of 20
+        runs.
         """
         epsilon = self.claim.epsilon
         if epsilon is None:
             return Verdict.NO_FINITE_EPSILON if self.separated else Verdict.NOT_TESTABLE
         if self.lower > epsilon or (self.fit is not None and self.fit.refuted):
             return Verdict.VIOLATED
-        return Verdict.PASS if self.powers and all(power.caught for power in self.powers) else Verdict.NOT_TESTABLE
+        return (
+            Verdict.PASS
+            if self.powers and all(power.caught for power in self.powers)
+            else Verdict.NOT_TESTABLE
+        )
 
     @property
     def carried_by(self) -> str | None:
@@ -133,7 +139,8 @@ class Finding:
                 "critical_distance": self.fit.critical,
             },
             "power": {
-                power.fault: {"distinguishing_game": power.by_game, "goodness_of_fit": power.by_fit} for power in self.powers
+                power.fault: {"distinguishing_game": power.by_game, "goodness_of_fit": power.by_fit}
+                for power in self.powers
             },
             "remark": self.remark or None,
             "cpu_seconds": round(self.cpu_seconds, 2),

@@ -45,9 +45,10 @@ class Fit:
 class FitTest:
     """Compares the distribution of every statistic, under either input, with an independent sample of the law.
 
-    The distance refutes the law where it exceeds sqrt(ln(4/e) / 2m) + sqrt(ln(4/e) / 2M) for m outputs and M reference
-    outputs: by Dvoretzky, Kiefer and Wolfowitz's inequality (Massart 1990) the empirical distributions stray farther
-    from their own ones with probability e at most, for every m, and for laws with atoms too.
+    The distance refutes the law where it exceeds sqrt(ln(4/e) / 2m) + sqrt(ln(4/e) / 2M) for m outputs and M
+    reference outputs: by Dvoretzky, Kiefer and Wolfowitz's inequality (Massart 1990) the empirical
+    distributions stray farther from their own ones with probability e at most, for every m, and for laws with
+    atoms too.
 
     Args:
         law: the claimed one.
@@ -60,7 +61,9 @@ class FitTest:
         self.law, self.draws = law, draws
         count = max(FEWEST_REFERENCES, REFERENCES * draws)
         worlds = (0,) if law.same else (0, 1)
-        self._reference = [{k: np.sort(v) for k, v in law.reference(world, count, rng).items()} for world in worlds]
+        self._reference = [
+            {k: np.sort(v) for k, v in law.reference(world, count, rng).items()} for world in worlds
+        ]
         self._reference *= 2 if law.same else 1
         error = false_alarm / (2 * len(self._reference[0]))
         self.critical = sum(math.sqrt(math.log(4 / error) / (2 * size)) for size in (draws, count))
@@ -70,10 +73,13 @@ class FitTest:
         inputs, with the critical value.
 
         Args:
-            samples: statistics of the outputs by name, (draws,) each; those of input 0 first, then those of input
-                1.
+            samples: statistics of the outputs by name, (draws,) each; those of input 0 first, then those of
+                input 1.
         """
-        distances = {name: max(_farthest(samples[w][name], self._reference[w][name])[0] for w in (0, 1)) for name in samples[0]}
+        distances = {
+            name: max(_farthest(samples[w][name], self._reference[w][name])[0] for w in (0, 1))
+            for name in samples[0]
+        }
         worst = max(distances, key=lambda name: distances[name])
         return Fit(self.law.words, self.draws, worst, distances[worst], self.critical)
 
@@ -89,14 +95,25 @@ class FitTest:
             samples: statistics of the faulty outputs, as for `compare`.
             doubt: error of each bound on that probability, in (0, 1).
         """
-        halves = [({k: v[::2] for k, v in side.items()}, {k: v[1::2] for k, v in side.items()}) for side in samples]
-        points = {(w, name): _farthest(halves[w][0][name], self._reference[w][name]) for w in (0, 1) for name in samples[0]}
+        halves = [
+            ({k: v[::2] for k, v in side.items()}, {k: v[1::2] for k, v in side.items()}) for side in samples
+        ]
+        points = {
+            (w, name): _farthest(halves[w][0][name], self._reference[w][name])
+            for w in (0, 1)
+            for name in samples[0]
+        }
         world, name = max(points, key=lambda key: points[key][0])
         _, at = points[world, name]
-        law = float(np.searchsorted(self._reference[world][name], at, "right")) / len(self._reference[world][name])
+        law = float(np.searchsorted(self._reference[world][name], at, "right")) / len(
+            self._reference[world][name]
+        )
         counted = halves[world][1][name]
         hits = int(np.count_nonzero(counted <= at))
-        likely, unlikely = float(at_least(hits, len(counted), doubt)), float(at_most(hits, len(counted), doubt))
+        likely, unlikely = (
+            float(at_least(hits, len(counted), doubt)),
+            float(at_most(hits, len(counted), doubt)),
+        )
         above = stats.binom.sf(math.floor(self.draws * (law + self.critical)), self.draws, likely)
         below = stats.binom.cdf(math.ceil(self.draws * (law - self.critical)) - 1, self.draws, unlikely)
         return float(max(above if likely > law else 0.0, below if unlikely < law else 0.0))

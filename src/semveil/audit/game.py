@@ -36,7 +36,10 @@ class Fault:
 
     def __post_init__(self) -> None:
         if (self.draw is None) == (self.change is None):
-            raise ValueError(f"the fault {self.name!r} needs either its own draws or a modification of sound outputs, not both")
+            raise ValueError(
+                f"the fault {self.name!r} needs either its own draws or a modification of sound outputs, not "
+                "both"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +49,8 @@ class Law:
     Attributes:
         words: the law, for the finding.
         measure: (input 0 or 1, outputs) -> statistics by name, each (count,).
-        reference: (input 0 or 1, count, rng) -> the same statistics of outputs that follow the law; each value is
-            independent of the others.
+        reference: (input 0 or 1, count, rng) -> the same statistics of outputs that follow the law; each
+            value is independent of the others.
         same: whether they are distributed alike for both inputs, so that one reference serves.
     """
 
@@ -67,8 +70,8 @@ class Game:
         claim: what is said to hold for them; with epsilon None the auditor looks for perfect separation.
         draw: (input 0 or 1, count) -> (count, n) float64 outputs, each of an independent release.
         measure: outputs -> real statistics by name, each (count,). Events are half-lines of one statistic.
-        faults: all must be caught by so many draws before `pass` is said. One of them doubles epsilon; for claims of 0
-            they reuse the nonce, show the norm, or mix the photo in.
+        faults: all must be caught by so many draws before `pass` is said. One of them doubles epsilon; for
+            claims of 0 they reuse the nonce, show the norm, or mix the photo in.
         law: what the outputs should be distributed as, where it is known.
         width: numbers that one draw holds in memory, for the size of the parts.
         gaussian: the claim is one of normal noise, whose whole trade-off curve it then stands for.

@@ -56,8 +56,8 @@ def hidden_game(
 ) -> Game:
     """Two inputs under keys that are new for every row.
 
-    Planted are, where epsilon 0 is claimed, one key stream for all photos, 2 % of the photo mixed in, and the sealed norm
-    in clear; else the protection at twice the budget.
+    Planted are, where epsilon 0 is claimed, one key stream for all photos, 2 % of the photo mixed in, and the
+    sealed norm in clear; else the protection at twice the budget.
 
     Args:
         target: what is audited, by name.
@@ -115,8 +115,14 @@ def circle_game(
 
     def ratio(outputs: Floats) -> dict[str, Floats]:
         points = outputs.astype(np.int64)
-        likely = {"likelihood ratio": coarse(table_ratio(points, *values, log_table))} if claim.epsilon else {}
-        return {**likely, "value": outputs[:, 0], "distance": np.abs((outputs[:, 0] + size // 2) % size - size // 2)}
+        likely = (
+            {"likelihood ratio": coarse(table_ratio(points, *values, log_table))} if claim.epsilon else {}
+        )
+        return {
+            **likely,
+            "value": outputs[:, 0],
+            "distance": np.abs((outputs[:, 0] + size // 2) % size - size // 2),
+        }
 
     def at(noise: Callable[[int], np.ndarray]) -> Draw:
         return lambda world, count: (noise(count)[:, None] + values[world]) % size

@@ -13,8 +13,8 @@ from semveil.core.errors import OutputError
 class Journal:
     """A file of one JSON line for the settings and one for each finding; finished audits have none.
 
-    Findings are kept only for the same settings, which include a digest of this package's sources: a finding about other
-    code says nothing about this one. A last line that a kill tore is passed over.
+    Findings are kept only for the same settings, which include a digest of this package's sources: a finding
+    about other code says nothing about this one. A last line that a kill tore is passed over.
 
     Args:
         path: of the file, made by the first finding.
@@ -34,7 +34,11 @@ class Journal:
         entries = [entry for line in lines if isinstance(entry := _parsed(line), dict)]
         self._continued = bool(entries) and entries[0].get("settings") == self._settings
         if self._continued:
-            self._findings = {entry["game"]: entry["finding"] for entry in entries[1:] if {"game", "finding"} <= entry.keys()}
+            self._findings = {
+                entry["game"]: entry["finding"]
+                for entry in entries[1:]
+                if {"game", "finding"} <= entry.keys()
+            }
 
     def __len__(self) -> int:
         return len(self._findings)
@@ -59,13 +63,17 @@ class Journal:
             ValueError: a number is NaN or infinite.
         """
         lines = [] if self._continued else [{"settings": self._settings}]
-        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in [*lines, {"game": game, "finding": finding}])
+        text = "".join(
+            json.dumps(line, allow_nan=False) + "\n" for line in [*lines, {"game": game, "finding": finding}]
+        )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "a" if self._continued else "w", encoding="utf-8") as file:
                 file.write(("\n" if self._continued else "") + text)  # after a torn line, too
         except OSError as error:
-            raise OutputError(f"cannot write the unfinished audit {str(self.path)!r}: {error.strerror}") from error
+            raise OutputError(
+                f"cannot write the unfinished audit {str(self.path)!r}: {error.strerror}"
+            ) from error
         self._continued = True
         self._findings[game] = finding
 
@@ -79,7 +87,9 @@ def sources_digest() -> str:
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):
-        digest.update(f"{file.relative_to(package).as_posix()}\n".encode() + hashlib.sha256(file.read_bytes()).digest())
+        digest.update(
+            f"{file.relative_to(package).as_posix()}\n".encode() + hashlib.sha256(file.read_bytes()).digest()
+        )
     return digest.hexdigest()
 
 

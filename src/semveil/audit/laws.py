@@ -15,14 +15,19 @@ ADDED = ("laplace", "l2-laplace")  # laws on the sphere that add noise; Laplace'
 
 
 def noise_law(
-    kind: str, clean: Sequence[Floats], scales: Floats | float, *, delta: float = 0.0, step: float | None = None
+    kind: str,
+    clean: Sequence[Floats],
+    scales: Floats | float,
+    *,
+    delta: float = 0.0,
+    step: float | None = None,
 ) -> Law:
     """Additive noise of a registered kind, on records of any number of coordinates.
 
-    Two statistics of each record: the size of its noise (Laplace: the mean of |N_j| / b_j; K-norm: its L2 norm over the
-    scale and the dimension; normal: its mean square over the variance), which for each of these laws decides best between
-    two scales, and its shape, the largest distance of the coordinates' distribution from the law's. A third counts the
-    numbers off the public grid.
+    Two statistics of each record: the size of its noise (Laplace: the mean of |N_j| / b_j; K-norm: its L2
+    norm over the scale and the dimension; normal: its mean square over the variance), which for each of these
+    laws decides best between two scales, and its shape, the largest distance of the coordinates' distribution
+    from the law's. A third counts the numbers off the public grid.
 
     Args:
         kind: `laplace`, `per-coordinate-laplace`, `l2-laplace` or `gaussian`.
@@ -94,7 +99,8 @@ def clipped_laplace_law(
 
     def reference(world: int, count: int, rng: np.random.Generator) -> Mapping[str, Floats]:
         parts = [
-            counted(np.clip(clean[world] + scales * rng.laplace(size=(rows, n)), lower, upper)) for rows in _rows(count, n)
+            counted(np.clip(clean[world] + scales * rng.laplace(size=(rows, n)), lower, upper))
+            for rows in _rows(count, n)
         ]
         found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if step is not None:
@@ -150,7 +156,11 @@ def ball_law(clean: Sequence[Floats], sigma: float, radius: float) -> Law:
         lengths = np.linalg.norm(noisy, axis=1, keepdims=True)
         return found(world, noisy * np.minimum(1, radius / lengths))
 
-    return Law("Gaussian noise of the stated standard deviation, clipped to a ball before and after", measure, reference)
+    return Law(
+        "Gaussian noise of the stated standard deviation, clipped to a ball before and after",
+        measure,
+        reference,
+    )
 
 
 def choice_law(probabilities: Sequence[Floats], chosen: Callable[[Floats], Floats]) -> Law:
@@ -172,14 +182,16 @@ def choice_law(probabilities: Sequence[Floats], chosen: Callable[[Floats], Float
     return Law("the exponential mechanism of the stated epsilon", measure, reference)
 
 
-def circle_law(centres: Sequence[Floats], points: int, epsilon: float, read: Callable[[Floats], Floats]) -> Law:
+def circle_law(
+    centres: Sequence[Floats], points: int, epsilon: float, read: Callable[[Floats], Floats]
+) -> Law:
     """Wrapped Laplace noise on a circle: how far a block lies from its centre, on average over its coordinates.
 
     Args:
         centres: of the blocks (n,), whole points of the circle.
         points: L, on the circle.
-        epsilon: of the whole block; the noise's density at distance k is proportional to cosh((L / 2 - k) / b) with
-            n ln cosh(L / 2b) = epsilon.
+        epsilon: of the whole block; the noise's density at distance k is proportional to cosh((L / 2 - k) /
+            b) with n ln cosh(L / 2b) = epsilon.
         read: outputs -> whole points of the circle (count, n).
     """
     n = len(centres[0])
@@ -192,20 +204,25 @@ def circle_law(centres: Sequence[Floats], points: int, epsilon: float, read: Cal
         return {"mean distance": away.mean(1)}
 
     def reference(world: int, count: int, rng: np.random.Generator) -> Mapping[str, Floats]:
-        drawn = [rng.choice(len(weights), (rows, n), p=weights / weights.sum()).mean(1) for rows in _rows(count, n)]
+        drawn = [
+            rng.choice(len(weights), (rows, n), p=weights / weights.sum()).mean(1) for rows in _rows(count, n)
+        ]
         return {"mean distance": np.concatenate(drawn)}
 
     return Law("wrapped Laplace noise of the stated budget", measure, reference, same=True)
 
 
-def cosine_law(name: str, dimension: int, epsilon: float, towards: Sequence[Floats], *, step: float | None = None) -> Law:
+def cosine_law(
+    name: str, dimension: int, epsilon: float, towards: Sequence[Floats], *, step: float | None = None
+) -> Law:
     """The cosine between a unit vector and what a mechanism on the sphere makes of it, at the stated epsilon.
 
     Args:
         name: in `mechanisms.SPHERE_MECHANISMS`.
         dimension: d.
         epsilon: of the mechanism's calibration.
-        towards: what the mechanism draws around, for either input (d,), which is in the first d columns of an output.
+        towards: what the mechanism draws around, for either input (d,), which is in the first d columns of an
+            output.
         step: of the grid that coordinates should lie on.
     """
 
@@ -286,7 +303,9 @@ def stated_scale(kind: str, sensitivity: float, epsilon: float, delta: float) ->
     return sensitivity * gaussian_ratio(epsilon, delta) if kind == "gaussian" else sensitivity / epsilon
 
 
-def _von_mises_fisher(rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats) -> Floats:
+def _von_mises_fisher(
+    rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats
+) -> Floats:
     pole = np.eye(dimension)[0]
     return stats.vonmises_fisher(pole, epsilon / 2).rvs(count, random_state=rng) @ pole
 
@@ -294,7 +313,9 @@ def _von_mises_fisher(rng: np.random.Generator, count: int, dimension: int, epsi
 def _added(norm: float) -> Callable[..., Floats]:
     """Noise added to the vector, and the sum divided by its length; `norm` is 1 or 2, of the mechanism."""
 
-    def cosines(rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats) -> Floats:
+    def cosines(
+        rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats
+    ) -> Floats:
         farthest = 2 * np.sqrt(dimension) if norm == 1 else 2.0
         drawn = []
         for rows in _rows(count, dimension):
@@ -313,16 +334,21 @@ def _cap_choice(rng: np.random.Generator, count: int, epsilon: float, cap: float
     return np.where(within, rng.random(count) * cap, cap + rng.random(count) * (1 - cap))
 
 
-def _priv_unit(rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats) -> Floats:
+def _priv_unit(
+    rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats
+) -> Floats:
     from semveil.mechanisms import PrivUnit
 
-    threshold = PrivUnit.calibrate(dimension, epsilon).threshold  # which cap is chosen is free; its odds are not
+    # which cap is chosen is free; its odds are not
+    threshold = PrivUnit.calibrate(dimension, epsilon).threshold
     half = (dimension - 1) / 2  # (1 + T) / 2 is Beta(half, half), T the cosine of a uniform vector
     tails = _cap_choice(rng, count, epsilon, float(special.betaincc(half, half, (1 + threshold) / 2)))
     return 2 * special.betainccinv(half, half, tails) - 1
 
 
-def _priv_unit_g(rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats) -> Floats:
+def _priv_unit_g(
+    rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats
+) -> Floats:
     from semveil.mechanisms import PrivUnitG
 
     threshold = PrivUnitG.calibrate(dimension, epsilon).threshold

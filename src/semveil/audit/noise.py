@@ -39,7 +39,8 @@ def law_game(
         release: what is audited.
         inputs: two neighbouring records (n,).
         claim: what holds for them.
-        widths: (n,) relative size of the noise in each coordinate, 0 where there is none (and the inputs agree).
+        widths: (n,) relative size of the noise in each coordinate, 0 where there is none (and the inputs
+            agree).
         clipped: what the release makes of the inputs before noise, where it clips them first.
         law: of the outputs, where it is known.
         step: of the grid that outputs lie on.
@@ -59,7 +60,9 @@ def law_game(
         claim,
         draw_rows(release, inputs),
         measure,
-        faults=(less_noise((first, second), noise_for_twice(claim, gaussian=gaussian), step=step),) if claim.epsilon else (),
+        faults=(less_noise((first, second), noise_for_twice(claim, gaussian=gaussian), step=step),)
+        if claim.epsilon
+        else (),
         law=law,
         width=len(first),
         gaussian=gaussian,

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Auditing a private training in one run, with many canaries at once (Steinke, Nasr and Jagielski, NeurIPS 2023).
 
-Each canary is included in the training set by an independent fair coin. Afterwards an auditor with the trained networks guesses
-the coins of some canaries. If the training is (epsilon, delta)-private under adding or removing one picture, the number of
-correct guesses is, up to delta, stochastically bounded by that of independent guesses that are correct with probability
-e^epsilon / (e^epsilon + 1).
+Each canary is included in the training set by an independent fair coin. Afterwards an auditor with the
+trained networks guesses the coins of some canaries. If the training is (epsilon, delta)-private under adding
+or removing one picture, the number of correct guesses is, up to delta, stochastically bounded by that of
+independent guesses that are correct with probability e^epsilon / (e^epsilon + 1).
 """
 
 import math
@@ -22,7 +22,8 @@ from semveil.audit.power import Power
 from semveil.audit.referee import FALSE_ALARM, Progress
 from semveil.privacy.guarantee import Guarantee
 
-SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)  # of the canaries that are guessed, the surest ones; each share is a test of its own
+# of the canaries that are guessed, the surest ones; each share is a test of its own
+SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)
 RUNS = 20  # trainings with the fault
 _LARGEST = 50.0  # epsilon that is looked for
 
@@ -67,7 +68,9 @@ def play_training(
         bounds = []
         for share in SHARES:
             right, guesses = right_guesses(scores, inside, max(1, round(game.canaries * share / 2)))
-            epsilon = one_run_epsilon(game.canaries, guesses, right, game.claim.delta, false_alarm / len(SHARES))
+            epsilon = one_run_epsilon(
+                game.canaries, guesses, right, game.claim.delta, false_alarm / len(SHARES)
+            )
             bounds.append((epsilon, right, guesses))
         return max(bounds)
 
@@ -78,7 +81,9 @@ def play_training(
     for run in range(RUNS if planted else 0):
         caught += played(game.fault[1])[0] > (claimed or 0.0)
         progress(run + 2, RUNS + 1)
-    most = one_run_epsilon(game.canaries, game.canaries, game.canaries, game.claim.delta, false_alarm / len(SHARES))
+    most = one_run_epsilon(
+        game.canaries, game.canaries, game.canaries, game.claim.delta, false_alarm / len(SHARES)
+    )
     return Finding(
         target=game.target,
         pair=game.pair,
@@ -135,7 +140,11 @@ def one_run_epsilon(canaries: int, guesses: int, right: int, delta: float, error
     low, high = 0.0, _LARGEST
     while high - low > 1e-9:
         middle = (low + high) / 2
-        low, high = (middle, high) if chance_of_guesses(canaries, guesses, right, middle, delta) <= error else (low, middle)
+        low, high = (
+            (middle, high)
+            if chance_of_guesses(canaries, guesses, right, middle, delta) <= error
+            else (low, middle)
+        )
     return low
 
 

@@ -2,8 +2,8 @@
 """Power of a test of this size against a planted fault: exact binomial probabilities, from one play of the fault.
 
 The fault is played once, in the same game with as many draws. Clopper-Pearson bounds enclose the unknown
-probabilities of its events with confidence `1 - DOUBT`; the less favourable ends give, without further draws, the
-fraction of repetitions in which the same events would refute the claim.
+probabilities of its events with confidence `1 - DOUBT`; the less favourable ends give, without further draws,
+the fraction of repetitions in which the same events would refute the claim.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,13 @@ def refuting(unlikely: Floats, claim: Guarantee, *, gaussian: bool) -> Floats:
 
 
 def event_power(
-    hits: tuple[int, int], draws: int, claim: Guarantee, *, error: float, doubt: float = DOUBT, gaussian: bool = False
+    hits: tuple[int, int],
+    draws: int,
+    claim: Guarantee,
+    *,
+    error: float,
+    doubt: float = DOUBT,
+    gaussian: bool = False,
 ) -> float:
     """Lower bound on the probability that counting an event `draws` times refutes the claim.
 

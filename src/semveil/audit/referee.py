@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays a distinguishing game: events selected on one half of the draws and counted on the other half bound epsilon.
 
-The planted faults are played in the same way, with as many draws, which gives the power of the test against them.
+The planted faults are played in the same way, with as many draws, which gives the power of the test against
+them.
 """
 
 import time
@@ -45,9 +46,9 @@ def play(
 ) -> Finding:
     """Lower-bound epsilon: for an event S, epsilon >= ln((P[S] - delta) / Q[S]), with Clopper-Pearson bounds on P[S] and Q[S].
 
-    Half of the draws choose one event for each statistic and direction; the other half counts them, so the bounds need
-    no correction for the choice. Where the outputs' law is known, its goodness of fit is a second test, and each of the
-    two gets half of the false alarms.
+    Half of the draws choose one event for each statistic and direction; the other half counts them, so the
+    bounds need no correction for the choice. Where the outputs' law is known, its goodness of fit is a second
+    test, and each of the two gets half of the false alarms.
 
     Args:
         game: what is played.
@@ -77,7 +78,8 @@ def play(
     fit = test.compare(sound.samples) if test else None
     too_low = game.claim.epsilon is not None and strongest.epsilon > game.claim.epsilon
     refuted = too_low or (fit is not None and fit.refuted)
-    for name, draw in () if refuted else own_draws.items():  # how surely a fault is caught decides a `pass` only
+    # how surely a fault is caught decides a `pass` only
+    for name, draw in () if refuted else own_draws.items():
         watched |= _watch(game, draw, {name: _unchanged}, size, tick)
     powers = [
         Power(f.name, watched[f.name].power(), test.power(watched[f.name].samples) if test else None)
@@ -92,7 +94,9 @@ def play(
         counted=size.counting,
         false_alarm=false_alarm,
         lower=strongest.epsilon,
-        max_detectable_epsilon=max_detectable_epsilon(size.counting, sound.error, game.claim.delta, gaussian=game.gaussian),
+        max_detectable_epsilon=max_detectable_epsilon(
+            size.counting, sound.error, game.claim.delta, gaussian=game.gaussian
+        ),
         separated=any(bound.hits == (size.counting, 0) for bound in sound.bounds),
         event=str(strongest.event) if strongest.epsilon > 0 else None,
         hits=strongest.hits if strongest.epsilon > 0 else None,
@@ -183,7 +187,9 @@ class _Watcher:
         )
 
 
-def _watch(game: Game, draw: Draw, changes: Mapping[str, Change], size: _Size, tick: "_Ticker") -> dict[str, _Watcher]:
+def _watch(
+    game: Game, draw: Draw, changes: Mapping[str, Change], size: _Size, tick: "_Ticker"
+) -> dict[str, _Watcher]:
     """Play with the given draws, once for each change of them."""
     watchers = {name: _Watcher(game, change, size) for name, change in changes.items()}
     for count, counting in ((size.choosing, False), (size.counting, True)):

@@ -24,14 +24,16 @@ def repeat_game(
 ) -> Game:
     """Releases of (x, x) against (x, x'): neighbours in the second release only, so one release's claim must hold.
 
-    What is drawn anew blurs the difference of the two releases; noise, keys or nonces that come again leave it bare.
-    Statistics: those of `game` for the second release, the contrasts of the difference, its length, the cosine of the
-    two, and how many sealed bytes agree. Planted are the faults of `game`, but where epsilon 0 is claimed, and always a
-    release whose randomness follows from the record: the same record gives the same output again.
+    What is drawn anew blurs the difference of the two releases; noise, keys or nonces that come again leave
+    it bare. Statistics: those of `game` for the second release, the contrasts of the difference, its length,
+    the cosine of the two, and how many sealed bytes agree. Planted are the faults of `game`, but where
+    epsilon 0 is claimed, and always a release whose randomness follows from the record: the same record gives
+    the same output again.
 
     Args:
         game: on single releases, with the claim.
-        once: input 0 or 1 -> one release as a user makes it: an output as in `game`, and the sealed bytes beside it.
+        once: input 0 or 1 -> one release as a user makes it: an output as in `game`, and the sealed bytes
+            beside it.
         inputs: the two records (n,) as they show in the first n columns of an output.
         pair: what the two worlds are, in words.
         share: of the usual number of draws.
@@ -93,7 +95,9 @@ def _of_both(fault: Fault) -> Fault:
         single = fault.draw
         return replace(
             fault,
-            draw=lambda world, count: np.column_stack([single(0, count), single(world, count), np.zeros((count, 2))]),
+            draw=lambda world, count: np.column_stack(
+                [single(0, count), single(world, count), np.zeros((count, 2))]
+            ),
         )
     assert fault.change is not None
     change = fault.change

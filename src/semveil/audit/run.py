@@ -59,8 +59,8 @@ def audit(
         epsilons: to claim, positive; targets without a budget play once.
         draws: of each input for single numbers; costlier games play a stated share.
         model: for whole methods.
-        unfinished: a file where findings are kept as they come; those of the same audit that lie there are not played again.
-            It is taken away at the end.
+        unfinished: a file where findings are kept as they come; those of the same audit that lie there are
+            not played again. It is taken away at the end.
         finished: told of the result before that, to write it.
         progress: told what is played, how many draws are done and how many there are.
 
@@ -70,7 +70,12 @@ def audit(
     available = targets(model)
     chosen = choose(names, available)
     config = {"draws": draws, "model": model, "false_alarm_probability_of_each": FALSE_ALARM}
-    known = {**config, "model_digest": load_model(model).digest, "versions": versions(), "sources": sources_digest()}
+    known = {
+        **config,
+        "model_digest": load_model(model).digest,
+        "versions": versions(),
+        "sources": sources_digest(),
+    }
     journal = None if unfinished is None else Journal(unfinished, known)
     findings = []
     for name in chosen:

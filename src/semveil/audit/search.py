@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Search for worst-case inputs: the pair of records that a game distinguishes best is sought before the game is played.
 
-As in DP-Auditorium (Kong et al., 2023) the search and the test are separate: the search only proposes a pair, by scores
-from few draws, and the game is played with fresh draws, so its bounds need no correction.
+As in DP-Auditorium (Kong et al., 2023) the search and the test are separate: the search only proposes a pair,
+by scores from few draws, and the game is played with fresh draws, so its bounds need no correction.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,8 +31,9 @@ def searched_game(
 ) -> Game:
     """The game of the pair in a box of records that `rounds` proposals found worst.
 
-    The first proposals are opposite corners, and corners that differ in one coordinate; then pairs are drawn at random or
-    made from the best so far, with some coordinates moved to an end of the box, to the other record's value or anywhere.
+    The first proposals are opposite corners, and corners that differ in one coordinate; then pairs are drawn
+    at random or made from the best so far, with some coordinates moved to an end of the box, to the other
+    record's value or anywhere.
 
     Args:
         make: a pair of records (n,) -> its game.
@@ -95,5 +96,7 @@ def _varied(pair: Pair, lower: Floats, upper: Floats, rng: np.random.Generator) 
     moved = rng.random(len(lower)) < max(0.25, 1 / len(lower))
     moved[rng.integers(len(lower))] = True
     for i in np.flatnonzero(moved):
-        changed[which][i] = rng.choice([lower[i], upper[i], changed[1 - which][i], rng.uniform(lower[i], upper[i])])
+        changed[which][i] = rng.choice(
+            [lower[i], upper[i], changed[1 - which][i], rng.uniform(lower[i], upper[i])]
+        )
     return changed[0], changed[1]

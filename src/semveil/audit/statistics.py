@@ -5,17 +5,21 @@ import numpy as np
 
 from semveil.audit.bounds import Floats
 
-RESOLUTION = 2.0**20  # steps of a contrast between the two inputs; what is finer is the business of `finest_bit`
+# steps of a contrast between the two inputs; what is finer is the business of `finest_bit`
+RESOLUTION = 2.0**20
 
 
-def contrasts(outputs: Floats, first: Floats, second: Floats, *, widths: Floats | None = None) -> dict[str, Floats]:
+def contrasts(
+    outputs: Floats, first: Floats, second: Floats, *, widths: Floats | None = None
+) -> dict[str, Floats]:
     """How much nearer outputs lie to one input than to the other; each is a log-likelihood ratio up to a factor.
 
-    `l1`, ||(y - x')/w||_1 - ||(y - x)/w||_1: Laplace noise, with widths w its scales in every coordinate. `l2`, the same in L2:
-    K-norm noise. `projection`, <(y - (x + x')/2)/w, (x - x')/w>: normal noise. Each is divided by its value without noise, so
-    that x gives 1 and x' gives -1 (1/2 for the projection): a factor changes no event, and the noise's scale is not needed.
-    All three serve every noise: a law that is not the one claimed shows in one of the others. Values are rounded to 2^-20, so
-    that they tell laws apart and not the last bits of floats.
+    `l1`, ||(y - x')/w||_1 - ||(y - x)/w||_1: Laplace noise, with widths w its scales in every coordinate.
+    `l2`, the same in L2: K-norm noise. `projection`, <(y - (x + x')/2)/w, (x - x')/w>: normal noise. Each is
+    divided by its value without noise, so that x gives 1 and x' gives -1 (1/2 for the projection): a factor
+    changes no event, and the noise's scale is not needed. All three serve every noise: a law that is not the
+    one claimed shows in one of the others. Values are rounded to 2^-20, so that they tell laws apart and not
+    the last bits of floats.
 
     Args:
         outputs: (N, n).
@@ -87,4 +91,9 @@ def table_ratio(outputs: np.ndarray, first: np.ndarray, second: np.ndarray, log_
     size = len(log_table)
     with np.errstate(invalid="ignore"):
         ratio = log_table[(outputs - first) % size] - log_table[(outputs - second) % size]
-    return np.nan_to_num(ratio, nan=0.0, posinf=1e300, neginf=-1e300).clip(-1e300, 1e300).sum(1).clip(-1e305, 1e305)
+    return (
+        np.nan_to_num(ratio, nan=0.0, posinf=1e300, neginf=-1e300)
+        .clip(-1e300, 1e300)
+        .sum(1)
+        .clip(-1e305, 1e305)
+    )

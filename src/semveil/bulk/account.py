@@ -76,8 +76,10 @@ class ClipFacts:
         frames: how many it has.
         seconds: how long it lasts.
         hidden: frames in which a protected face could not be aligned or was not found, and is hidden.
-        missed: frames of the output in which a detector finds a known face of the source that is neither replaced nor hidden.
-        elsewhere: frames in which a detector finds something else there, which may be a face that was missed before.
+        missed: frames of the output in which a detector finds a known face of the source that is neither
+            replaced nor hidden.
+        elsewhere: frames in which a detector finds something else there, which may be a face that was missed
+            before.
     """
 
     frames: int
@@ -95,13 +97,15 @@ class ClipFacts:
 
         Example:
             >>> ClipFacts(250, 10.0, 3, 0, 0).line()
-            '250 frames (10.0 s), a face hidden for want of landmarks in 3, a known face missed in 0, other finds in 0'
+            '250 frames (10.0 s), a face hidden for want of landmarks in 3, a known face missed in 0, other
+            finds in 0'
             >>> ClipFacts(1, 0.1, 0, 0, 0).line().partition(",")[0]
             '1 frame (0.1 s)'
         """
         frames = f"{self.frames} frame{'' if self.frames == 1 else 's'}"
         return (
-            f"{frames} ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a known face "
+            f"{frames} ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a known "
+            "face "
             f"missed in {self.missed}, other finds in {self.elsewhere}"
         )
 
@@ -147,7 +151,11 @@ class Account:
         found = len(self.marks)
         shown = [fate for fate in Fate if fate != Fate.OUT or self.count(fate)]
         counts = ", ".join(f"{self.count(fate)} {fate.value}" for fate in shown)
-        large = [f"face {mark.number} {mark.enlarged:.1f} times" for mark in self.marks if mark.oversize and not mark.blurred]
+        large = [
+            f"face {mark.number} {mark.enlarged:.1f} times"
+            for mark in self.marks
+            if mark.oversize and not mark.blurred
+        ]
         soft = [f"face {mark.number}" for mark in self.marks if mark.oversize and mark.blurred]
         told = f"; enlarged from the model's size, so it looks soft: {', '.join(large)}" if large else ""
         told += f"; blurred, too large for the model: {', '.join(soft)}" if soft else ""
@@ -158,7 +166,13 @@ class Account:
         """JSON-ready."""
         counts = {fate.value.replace(" ", "_"): self.count(fate) for fate in Fate}
         clip = {} if self.clip is None else {"clip": self.clip.as_dict()}
-        return {"photo": self.photo, "found": len(self.marks), **counts, **clip, "faces": [m.as_dict() for m in self.marks]}
+        return {
+            "photo": self.photo,
+            "found": len(self.marks),
+            **counts,
+            **clip,
+            "faces": [m.as_dict() for m in self.marks],
+        }
 
 
 def mark_faces(

@@ -42,14 +42,16 @@ class Answers:
     accuracy: float | None
 
 
-def classify_pictures(paths: Sequence[str | os.PathLike[str]], trained: NoiseImageModel, *, network: str) -> Answers:
+def classify_pictures(
+    paths: Sequence[str | os.PathLike[str]], trained: NoiseImageModel, *, network: str
+) -> Answers:
     """The class of each picture.
 
     Args:
         paths: pictures and folders of them.
         trained: the networks.
-        network: `service`, for converted pictures of the networks' size; or `explainer`, for pictures as they are, whose middle
-            square it sees.
+        network: `service`, for converted pictures of the networks' size; or `explainer`, for pictures as they
+            are, whose middle square it sees.
 
     Raises:
         ValueError: no such network, or a picture is not converted.
@@ -87,7 +89,8 @@ def _pixels(source: Source, trained: NoiseImageModel, network: str) -> NDArray[n
     if pixels.shape[:2] != (trained.size, trained.size):
         height, width = pixels.shape[:2]
         raise ValueError(
-            f"{str(source.path)!r} has {width} x {height} px, converted pictures have {trained.size} x {trained.size}; "
+            f"{str(source.path)!r} has {width} x {height} px, converted pictures have {trained.size} x "
+            f"{trained.size}; "
             "convert it with: semveil protect --method noise-image"
         )
     return pixels

@@ -77,8 +77,9 @@ def protect_clip(
 ) -> Outcome:
     """Protect a clip and write it with its certificate into a folder of its own below `task.run`.
 
-    What is found, drawn and written is kept stretch by stretch below the output folder's log until the clip is whole, readable
-    by its owner only; the next run goes on there. `book` is told of the release before the first frame is written.
+    What is found, drawn and written is kept stretch by stretch below the output folder's log until the clip
+    is whole, readable by its owner only; the next run goes on there. `book` is told of the release before the
+    first frame is written.
 
     Args:
         task: the clip and where its output goes.
@@ -92,7 +93,9 @@ def protect_clip(
         BulkError, OutputError: the run cannot go on.
     """
     method = method_of(settings, task.method_digest, clip=True)
-    return refused_where_it_fails(task, lambda: _Work(task, settings, method, pool, manifest, book, progress).outcome())
+    return refused_where_it_fails(
+        task, lambda: _Work(task, settings, method, pool, manifest, book, progress).outcome()
+    )
 
 
 class _Work:
@@ -115,7 +118,9 @@ class _Work:
         self.clip = read_clip(task.path)
         self.key = None if settings.sealing is None else settings.sealing.load()
         self.sound = settings.audio == "keep" and self.clip.audio is not None
-        self.store = ClipStore(manifest, manifest.content_of(self.sha256), manifest.settings_of(task.method_digest))
+        self.store = ClipStore(
+            manifest, manifest.content_of(self.sha256), manifest.settings_of(task.method_digest)
+        )
 
     def outcome(self) -> Outcome:
         """The clip protected, or why not."""
@@ -125,7 +130,8 @@ class _Work:
             if settings.on_no_face == "skip":
                 return self._told(Outcome(self.task.place, "skipped"))
             raise NoFaceError(
-                f"no face found in {self.name!r} ({len(clip.pts)} frames of {clip.size[0]} x {clip.size[1]}); name another "
+                f"no face found in {self.name!r} ({len(clip.pts)} frames of {clip.size[0]} x "
+                f"{clip.size[1]}); name another "
                 "clip, or say what becomes of it with --on-no-face skip or copy"
             )
         faces = choose_fates(tracks, clip, settings, self.name)
@@ -145,7 +151,9 @@ class _Work:
         recognised = self._recognised(faces, released) if not again else ()
         missed, elsewhere = self._write(faces, released)
         outcome = self._joined(faces, released.certificate)
-        hidden = {frame for i in chosen for frame, place in faces.places[i].items() if place.shown == Shown.HIDDEN}
+        hidden = {
+            frame for i in chosen for frame, place in faces.places[i].items() if place.shown == Shown.HIDDEN
+        }
         seconds = float(clip.times[-1]) + float(1 / clip.rate)
         strangers = [who[i] for i in chosen].count(None) if settings.enrolled else 0
         return self._told(
@@ -186,12 +194,20 @@ class _Work:
         if doubts and (self.settings.doubtful == "refuse" or not (chosen or faces.with_fate(Fate.COVERED))):
             reasons = tuple(f"face {i} in {self.name!r} {doubt}" for i, doubt in doubts.items())
             code = FaceTooSmallError.exit_code
-            return Outcome(self.task.place, None, faces=len(faces.tracks), small=len(doubts), reasons=reasons, exit_code=code)
+            return Outcome(
+                self.task.place,
+                None,
+                faces=len(faces.tracks),
+                small=len(doubts),
+                reasons=reasons,
+                exit_code=code,
+            )
         if self.settings.subject is not None:
             for one, other in itertools.combinations(chosen, 2):
                 if not set(faces.tracks[one].seen).isdisjoint(faces.tracks[other].seen):
                     raise FaceChoiceError(
-                        f"{self.name!r} shows the chosen faces {one} and {other} at once, the subject is one person; choose "
+                        f"{self.name!r} shows the chosen faces {one} and {other} at once, the subject is one "
+                        "person; choose "
                         "with --face, or enrol people"
                     )
         return None
@@ -222,7 +238,9 @@ class _Work:
             if len(there) > 1:
                 numbers = list(there)
                 for i, others in zip(
-                    numbers, passing([_outline(place, self.method.size) for place in there.values()]), strict=True
+                    numbers,
+                    passing([_outline(place, self.method.size) for place in there.values()]),
+                    strict=True,
                 ):
                     crossing[i] |= {numbers[j] for j in others}
         through, exposed = people_shown(who, chosen, [sorted(one) for one in crossing])
@@ -247,7 +265,9 @@ class _Work:
         settings, fates = self.settings, list(faces.fates.values())
         chosen = faces.with_fate(Fate.PROTECTED)
         if not chosen:
-            reason = "no face was found, and the clip was copied" if not fates else "no face could be protected"
+            reason = (
+                "no face was found, and the clip was copied" if not fates else "no face could be protected"
+            )
             protection = "mosaic" if Fate.COVERED in fates else "none"
             bare = bare_certificate(settings.method, protection, reason, fates=fates, sound=self.sound)
             return Released(bare, {})
@@ -286,7 +306,9 @@ class _Work:
         """The aligned crop of a face in its sharpest frame, its neighbours blanked."""
         frame = faces.tracks[number].best(SMALLEST_FACE)
         there = faces.in_frame(frame)
-        aligned = align_apart(self._frame(frame), [place.landmarks for place in there.values()], self.method.size)
+        aligned = align_apart(
+            self._frame(frame), [place.landmarks for place in there.values()], self.method.size
+        )
         return to_tensor([aligned[list(there).index(number)].pixels])
 
     def _frame(self, number: int) -> NDArray[np.uint8]:
@@ -305,7 +327,9 @@ class _Work:
                 done[stretch] = Drawn(**line)
         todo = [self._drawing(stretch, faces, released) for stretch in stretches if stretch not in done]
         work = partial(write_protected, settings=self.settings)
-        for drawing, drawn in self._each(f"Protecting {self.name}", work, todo, key=lambda task: task.stretch):
+        for drawing, drawn in self._each(
+            f"Protecting {self.name}", work, todo, key=lambda task: task.stretch
+        ):
             self.store.write_json(stretch_file(drawing.stretch) + ".done", asdict(drawn))
             done[drawing.stretch] = drawn
         return sum(drawn.missed for drawn in done.values()), sum(drawn.elsewhere for drawn in done.values())
@@ -316,8 +340,15 @@ class _Work:
         there = {number for one in places for number in one}
         first = max(0, stretch.first - LEAD)
         lead = None
-        if first < stretch.first and released.draws and any(outline_passes(draw.guarantee) for draw in released.draws.values()):
-            lead = Lead(self.clip.stretch(first, stretch.first), tuple(map(faces.in_frame, range(first, stretch.first))))
+        if (
+            first < stretch.first
+            and released.draws
+            and any(outline_passes(draw.guarantee) for draw in released.draws.values())
+        ):
+            lead = Lead(
+                self.clip.stretch(first, stretch.first),
+                tuple(map(faces.in_frame, range(first, stretch.first))),
+            )
             there |= {number for one in lead.places for number in one}
         return Drawing(
             stretch=stretch,
@@ -360,7 +391,11 @@ class _Work:
         if self.key is not None and fates:
             original, suffix = read_original(self.task.path), Path(self.task.path).suffix
             sealed = seal_clip(
-                original, self.key.secret, source=self.key.source, suffix=suffix, release_id=certificate.release_id
+                original,
+                self.key.secret,
+                source=self.key.source,
+                suffix=suffix,
+                release_id=certificate.release_id,
             )
             write_whole(sealed_path(path), sealed)
             written.insert(0, sealed_path(path))
@@ -377,4 +412,6 @@ def _outline(place: Place, size: int) -> AlignedFace:
     """An aligned crop without its pixels."""
     transform = SimilarityTransform.from_estimate(TEMPLATE * size, place.landmarks + 0.5)
     assert isinstance(transform, SimilarityTransform)
-    return AlignedFace(np.empty((size, size, 3), np.uint8), np.asarray(transform.params), np.empty((0, 0), np.float32))
+    return AlignedFace(
+        np.empty((size, size, 3), np.uint8), np.asarray(transform.params), np.empty((0, 0), np.float32)
+    )

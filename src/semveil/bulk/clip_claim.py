@@ -16,14 +16,18 @@ from semveil.privacy.guarantee import Guarantee, post_process
 from semveil.privacy.sealed_claim import with_sealed_part
 
 NEIGHBOURS = (
-    "two clips are compared that have the same faces in the same places of the same frames, and agree, in every frame, in all "
+    "two clips are compared that have the same faces in the same places of the same frames, and agree, in "
+    "every frame, in all "
     "that is not covered"
 )
 ONE_DRAW = (
-    "each face has one draw, from the sharpest frame in which it can be aligned, and all its frames show it; how often it is "
+    "each face has one draw, from the sharpest frame in which it can be aligned, and all its frames show it; "
+    "how often it is "
     "shown costs nothing"
 )
-NEW_DRAWS = "each face is drawn anew in every frame, at most {frames} times, and the epsilons of its frames add up"
+NEW_DRAWS = (
+    "each face is drawn anew in every frame, at most {frames} times, and the epsilons of its frames add up"
+)
 IN_EVERY_FRAME = " in every frame, how it moves, and when it is seen"
 
 
@@ -47,7 +51,9 @@ def clip_certificate(
     certificate = method.certificate(release)
     claim = certificate.guarantee if frames is None else compose(certificate.guarantee, times=[frames])
     claim = _of_every_frame(only_the_face(claim))
-    reads = _in_clear(fates, sound) + ([Part(Kind.OUTLINE, note=" in every frame")] if outline_passes(claim) else [])
+    reads = _in_clear(fates, sound) + (
+        [Part(Kind.OUTLINE, note=" in every frame")] if outline_passes(claim) else []
+    )
     claim = post_process(claim, "putting faces back into every frame", also_reads=reads)
     drawn = ONE_DRAW if frames is None else NEW_DRAWS.format(frames=frames)
     if claim.epsilon is not None:
@@ -60,7 +66,9 @@ def clip_certificate(
     )
 
 
-def bare_certificate(method: str, protection: str, reason: str, *, fates: Sequence[Fate], sound: bool) -> Certificate:
+def bare_certificate(
+    method: str, protection: str, reason: str, *, fates: Sequence[Fate], sound: bool
+) -> Certificate:
     """The certificate of a clip in which no face is protected: nothing is claimed.
 
     Args:
@@ -73,7 +81,9 @@ def bare_certificate(method: str, protection: str, reason: str, *, fates: Sequen
     claim = Guarantee.none("nothing", reason=reason)
     claim = claim.about(Coverage((Part(Kind.NOTHING),), tuple(_in_clear(fates, sound))))
     caveats = (Caveat.PASTE_BACK, Caveat.CLIP)
-    return Certificate(release=ReleaseKind.CLIP, method=method, protection=protection, guarantee=claim, caveats=caveats)
+    return Certificate(
+        release=ReleaseKind.CLIP, method=method, protection=protection, guarantee=claim, caveats=caveats
+    )
 
 
 def with_original(certificate: Certificate, *, passphrase: bool) -> Certificate:

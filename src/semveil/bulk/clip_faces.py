@@ -83,7 +83,9 @@ class ClipFaces:
         marks = []
         for i, track in enumerate(self.tracks):
             face = track.seen[track.best(SMALLEST_FACE)].face
-            marks.append(Mark(i, face.box, face.detector, round(face.score, 2), self.fates[i], self.doubts.get(i, "")))
+            marks.append(
+                Mark(i, face.box, face.detector, round(face.score, 2), self.fates[i], self.doubts.get(i, ""))
+            )
         return tuple(marks)
 
 
@@ -113,7 +115,9 @@ def followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
         clip: the whole clip, for the times of its frames.
     """
     sightings = [[Sighting.from_dict(one) for one in frame] for part in looked for frame in part.faces]
-    thumbnails = [np.frombuffer(bytes.fromhex(small), np.uint8) for part in looked for small in part.thumbnails]
+    thumbnails = [
+        np.frombuffer(bytes.fromhex(small), np.uint8) for part in looked for small in part.thumbnails
+    ]
     return follow_faces(sightings, clip.times, find_shots(thumbnails))
 
 

@@ -61,7 +61,8 @@ class Drawing:
         fates: what becomes of each face, by number.
         draws: of protected faces, by number; none where each frame is protected by itself.
         known: for each frame boxes of faces of the source that must not show.
-        lead: the frames before, which are looked at and not written, so that nothing jumps between two stretches.
+        lead: the frames before, which are looked at and not written, so that nothing jumps between two
+            stretches.
     """
 
     stretch: Stretch
@@ -101,7 +102,8 @@ class Drawn:
 class _Frame:
     """A frame under way.
 
-    `crops` are the replaced faces of `aligned`, `close` those whose outline may pass, `fitted` how these are pasted in.
+    `crops` are the replaced faces of `aligned`, `close` those whose outline may pass, `fitted` how these are
+    pasted in.
     """
 
     pixels: NDArray[np.uint8]
@@ -195,10 +197,14 @@ def _fit_closely(frame: _Frame, before: Mapping[int, Fitted]) -> None:
     if frame.close:
         landmarks, crops = [place.landmarks for place in frame.places], [frame.crops[i] for i in frame.close]
         last = [before.get(frame.numbers[i]) for i in frame.close]
-        frame.fitted = dict(zip(frame.close, fit_faces(frame.pixels, landmarks, frame.close, crops, last), strict=True))
+        frame.fitted = dict(
+            zip(frame.close, fit_faces(frame.pixels, landmarks, frame.close, crops, last), strict=True)
+        )
 
 
-def _replace_faces(frames: Sequence[_Frame], fates: Mapping[int, Fate], draws: Mapping[int, Draw], method: ImageMethod) -> None:
+def _replace_faces(
+    frames: Sequence[_Frame], fates: Mapping[int, Fate], draws: Mapping[int, Draw], method: ImageMethod
+) -> None:
     """Fill in what takes the places of faces, those of one number together."""
     jobs: dict[int, list[tuple[_Frame, int]]] = {}
     for frame in frames:
@@ -208,7 +214,9 @@ def _replace_faces(frames: Sequence[_Frame], fates: Mapping[int, Fate], draws: M
             if fates[number] == Fate.PROTECTED and place.shown == Shown.REPLACED
         ]
         if frame.replaced:
-            frame.aligned = align_apart(frame.pixels, [place.landmarks for place in frame.places], method.size)
+            frame.aligned = align_apart(
+                frame.pixels, [place.landmarks for place in frame.places], method.size
+            )
         for i in frame.replaced:
             jobs.setdefault(frame.numbers[i], []).append((frame, i))
     for number, where in jobs.items():
@@ -235,7 +243,9 @@ def _finished(frame: _Frame, fates: Mapping[int, Fate]) -> tuple[NDArray[np.uint
         found = (pasted_region(frame.aligned, i, pixels.shape, fits.get(i)) for i in frame.replaced)
         regions = [region for region in found if region is not None]
     others = [(fates[number], place.face) for number, place in zip(frame.numbers, frame.places, strict=True)]
-    hidden = [face for i, (fate, face) in enumerate(others) if fate == Fate.PROTECTED and i not in frame.replaced]
+    hidden = [
+        face for i, (fate, face) in enumerate(others) if fate == Fate.PROTECTED and i not in frame.replaced
+    ]
     pixels, over = hide_faces(pixels, hidden, taken=regions)
     regions += [region for region in over if region is not None]
     pixels, over = cover_faces(pixels, [face for fate, face in others if fate == Fate.COVERED], taken=regions)
@@ -247,7 +257,9 @@ def _looked_through(task: Drawing, altered: Sequence[Sequence[Region]]) -> tuple
     written = Stretch(task.path, 0, tuple(range(len(altered))), 0, seekable=False)
     detector = resolve_detector("auto")  # all that there are, whichever looked at the source
     lost = elsewhere = 0
-    for pixels, regions, known, there in zip(frames_of(written), altered, task.known, task.places, strict=True):
+    for pixels, regions, known, there in zip(
+        frames_of(written), altered, task.known, task.places, strict=True
+    ):
         boxes = [face.box for face in find_faces(as_photo(pixels), thorough=True, detector=detector)]
         shown = still_shown(boxes, regions, pixels.shape)
         left = [place.box for number, place in there.items() if task.fates[number] == Fate.LEFT]

@@ -35,8 +35,14 @@ class Released:
 
     def to_bytes(self) -> bytes:
         """As `from_bytes` reads it."""
-        tensors = {f"{i}/{name}": value.contiguous() for i, draw in self.draws.items() for name, value in draw.values.items()}
-        return save_tensors(tensors, {"certificate": self.certificate.to_json(), "draws": json.dumps(list(self.draws))})
+        tensors = {
+            f"{i}/{name}": value.contiguous()
+            for i, draw in self.draws.items()
+            for name, value in draw.values.items()
+        }
+        return save_tensors(
+            tensors, {"certificate": self.certificate.to_json(), "draws": json.dumps(list(self.draws))}
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Released":

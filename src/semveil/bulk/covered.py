@@ -34,7 +34,12 @@ class Altered:
 
 
 def cover_doubtful(
-    picture: Picture, faces: Sequence[Face], aligned: Sequence[AlignedFace], *, chosen: Sequence[int], covered: Sequence[int]
+    picture: Picture,
+    faces: Sequence[Face],
+    aligned: Sequence[AlignedFace],
+    *,
+    chosen: Sequence[int],
+    covered: Sequence[int],
 ) -> Altered:
     """The picture with some more of its faces covered.
 
@@ -46,8 +51,12 @@ def cover_doubtful(
         covered: numbers of those to cover.
     """
     shape = picture.pixels.shape
-    regions = [(i, region) for i in chosen if (region := pasted_region(aligned, i, shape, picture.fits.get(i)))]
-    pixels, over = cover_faces(picture.pixels, [faces[i] for i in covered], taken=[region for _, region in regions])
+    regions = [
+        (i, region) for i in chosen if (region := pasted_region(aligned, i, shape, picture.fits.get(i)))
+    ]
+    pixels, over = cover_faces(
+        picture.pixels, [faces[i] for i in covered], taken=[region for _, region in regions]
+    )
     regions += [(i, region) for i, region in zip(covered, over, strict=True) if region is not None]
     certificate = picture.certificate
     if covered:
@@ -68,7 +77,11 @@ def only_covered(name: str, method: str, photo: Photo, exposed: Sequence[str]) -
     claim = Guarantee.none("nothing", reason="no face could be protected; faces are covered by a mosaic")
     claim = claim.about(Coverage.of(Part(Kind.NOTHING), *AROUND))
     certificate = Certificate(
-        release=ReleaseKind.IMAGE, method=method, protection="mosaic", guarantee=claim, caveats=(Caveat.PASTE_BACK,)
+        release=ReleaseKind.IMAGE,
+        method=method,
+        protection="mosaic",
+        guarantee=claim,
+        caveats=(Caveat.PASTE_BACK,),
     )
     return Picture(name, photo.pixels, certificate, exposed=tuple(exposed))
 
@@ -90,7 +103,12 @@ def with_way_back(altered: Altered, original: NDArray[np.uint8], sealing: Sealin
     """
     key, picture = sealing.load(), altered.picture
     sealed = seal_faces(
-        original, picture.pixels, altered.regions, key.secret, source=key.source, release_id=picture.certificate.release_id
+        original,
+        picture.pixels,
+        altered.regions,
+        key.secret,
+        source=key.source,
+        release_id=picture.certificate.release_id,
     )
     joint = with_sealed_part(picture.certificate.guarantee, passphrase=key.source["kind"] == "passphrase")
     return replace(picture, sealed=sealed, certificate=replace(picture.certificate, sealed=joint))

@@ -19,8 +19,9 @@ from semveil.recognition.thresholds import MODEL_SIZE, measured_threshold
 from semveil.recognition.verifier import DlibVerifier
 
 CROP = 256  # side of the crops that people are recognised by
-# On two LFW photos of each of 350 people (benchmarks/enrolled.py) 0.1 % of strangers are taken for an enrolled person and 95 %
-# of faces are recognised by one reference photo; at the author's threshold 0.5 % and 99 %.
+# On two LFW photos of each of 350 people (benchmarks/enrolled.py) 0.1 % of strangers are taken for an
+# enrolled person and 95 % of faces are recognised by one reference photo; at the author's threshold 0.5 % and
+# 99 %.
 _THRESHOLD = measured_threshold("dlib", resolution=MODEL_SIZE).threshold
 
 
@@ -45,7 +46,10 @@ class Enrolled:
         """
         verifier = DlibVerifier(threshold=_THRESHOLD)
         alike, nearest = verifier.similarities(verifier.embed(images), self.embeddings).max(1)
-        return [self.names[int(j)] if a >= verifier.threshold else None for a, j in zip(alike.tolist(), nearest, strict=True)]
+        return [
+            self.names[int(j)] if a >= verifier.threshold else None
+            for a, j in zip(alike.tolist(), nearest, strict=True)
+        ]
 
 
 @lru_cache(maxsize=2)
@@ -61,13 +65,18 @@ def enrol(folder: str, digest: str) -> Enrolled:
         SourceError: a photo does not show exactly one face, or the photos are others by now.
     """
     if enrolment_digest(folder) != digest:
-        raise SourceError(f"the photos in {folder!r} changed, or this machine has others; leave them as they are during a run")
+        raise SourceError(
+            f"the photos in {folder!r} changed, or this machine has others; leave them as they are during a "
+            "run"
+        )
     names, crops = [], []
     for source in find_sources([folder]).photos:
         photo = load_photo(source.path)
         faces = find_faces(photo)
         if len(faces) != 1:
-            raise SourceError(f"{source.place!r} shows {len(faces)} faces; to enrol somebody it must show that person alone")
+            raise SourceError(
+                f"{source.place!r} shows {len(faces)} faces; to enrol somebody it must show that person alone"
+            )
         place = PurePosixPath(source.place)
         names.append(subject_name(place.parts[0] if len(place.parts) > 1 else place.stem))
         crops.append(align_face(photo.pixels, faces[0].landmarks, CROP).pixels)

@@ -29,14 +29,19 @@ class FoundFaces:
 
 
 def faces_in(
-    paths: Sequence[str | os.PathLike[str]], detector: str, *, draw: Path | None = None, progress: Progress = quiet
+    paths: Sequence[str | os.PathLike[str]],
+    detector: str,
+    *,
+    draw: Path | None = None,
+    progress: Progress = quiet,
 ) -> FoundFaces:
     """Find the faces of photos, clips and folders of them.
 
     Args:
         paths: of them.
         detector: settled, see `data.detection.resolve_detector`.
-        draw: folder for copies of the photos, not of clips, with the boxes drawn; unprotected, readable by their owner only.
+        draw: folder for copies of the photos, not of clips, with the boxes drawn; unprotected, readable by
+            their owner only.
         progress: photos done, and all.
 
     Raises:

@@ -61,7 +61,8 @@ def invert_photos(
         images: folder for a picture of each latent.
         face: which face of a photo with several.
         perceptual: term of the inversion; the model's own where None.
-        progress: of two stages, "Finding faces" and "Inverting"; after each step of the second the file is saved.
+        progress: of two stages, "Finding faces" and "Inverting"; after each step of the second the file is
+            saved.
         note: told which files were left out, and why.
 
     Raises:
@@ -109,13 +110,16 @@ def _open(out: Path, model: FaceModel, perceptual: str | None) -> LatentSet:
     latents = LatentSet.load(out, model_digest=model.digest)
     if latents.perceptual != term:
         raise ValueError(
-            f"{out.name} holds latents inverted with perceptual term {latents.perceptual or 'unknown'}, not {term}; "
+            f"{out.name} holds latents inverted with perceptual term {latents.perceptual or 'unknown'}, not "
+            f"{term}; "
             "name another file with --out, or the same --perceptual"
         )
     return latents
 
 
-def _faces(path: Path, digest: str, model: FaceModel, face: str | None, note: Note) -> dict[str, NDArray[Any]]:
+def _faces(
+    path: Path, digest: str, model: FaceModel, face: str | None, note: Note
+) -> dict[str, NDArray[Any]]:
     found = load_aligned_faces(path, size=model.size, selection=face)
     for text in found[0].photo.lost:
         note(f"{str(path)!r}: {text}")

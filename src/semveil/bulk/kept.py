@@ -26,11 +26,18 @@ class NotRecorded(SemveilError):
 
 
 def unrecorded(
-    entry: PhotoEntry, photo: str, out: Path, settings: Settings, people: str | None, size: int, ledger: Ledger
+    entry: PhotoEntry,
+    photo: str,
+    out: Path,
+    settings: Settings,
+    people: str | None,
+    size: int,
+    ledger: Ledger,
 ) -> list[Recorded]:
     """What the ledger lacks of a photo that is done.
 
-    Certificates are read from the output. Whom enrolled people's pictures show is found out again from the photo.
+    Certificates are read from the output. Whom enrolled people's pictures show is found out again from the
+    photo.
 
     Args:
         entry: the photo's line in the manifest.
@@ -46,7 +53,9 @@ def unrecorded(
     """
     try:
         made = {
-            PurePosixPath(output).name: read_certificate(out / output) for output in entry.outputs if output.endswith(SUFFIX)
+            PurePosixPath(output).name: read_certificate(out / output)
+            for output in entry.outputs
+            if output.endswith(SUFFIX)
         }
         lacking = {name: made_ for name, made_ in made.items() if not ledger.knows(made_.release_id)}
         if entry.clip is not None:
@@ -62,11 +71,14 @@ def unrecorded(
         raise NotRecorded(f"{photo!r} was protected before and cannot be recorded: {error}") from error
 
 
-def _of_a_clip(made: dict[str, Certificate], entry: PhotoEntry, settings: Settings, clip: str) -> Iterator[Recorded]:
+def _of_a_clip(
+    made: dict[str, Certificate], entry: PhotoEntry, settings: Settings, clip: str
+) -> Iterator[Recorded]:
     """A clip's release about the subject, once for each face that is protected in it."""
     if settings.subject is None:
         raise NotRecorded(
-            f"{clip!r} was protected before without this ledger, and whom its faces show is not found out again; it is not "
+            f"{clip!r} was protected before without this ledger, and whom its faces show is not found out "
+            "again; it is not "
             "recorded: protect it into another folder, which is a further release"
         )
     fates = [Mark.from_dict(mark).fate for mark in entry.marks]
@@ -79,7 +91,8 @@ def _of_the_subject(made: dict[str, Certificate], settings: Settings, photo: str
     assert settings.subject is not None
     if sum(certificate.images for certificate in made.values()) > 1:
         raise NotRecorded(
-            f"{photo!r} was protected before without a subject and shows several chosen faces, of which one is the subject's; "
+            f"{photo!r} was protected before without a subject and shows several chosen faces, of which one "
+            "is the subject's; "
             "it is not recorded: choose with --face, or enrol people"
         )
     for certificate in made.values():

@@ -18,7 +18,8 @@ def chosen_layout(
         given: photos, clips and folders.
         out: the output folder, which is passed over where it lies in one of them.
         whole_photo: whole photos or crops, as asked; None where nothing is asked.
-        reversible: originals are sealed, which clips alone allow by every method, since they are always whole.
+        reversible: originals are sealed, which clips alone allow by every method, since they are always
+            whole.
 
     Raises:
         ValueError: crops of a clip are asked for.
@@ -31,6 +32,8 @@ def chosen_layout(
     clips = [source.is_clip for source in find_sources(given, out).photos]
     if whole_photo is False:
         if any(clips):
-            raise ValueError("clips are kept whole; leave out --crops, or protect photos and clips in two runs")
+            raise ValueError(
+                "clips are kept whole; leave out --crops, or protect photos and clips in two runs"
+            )
         return Layout.CROPS
     return Layout.WHOLE_PHOTO if all(clips) else None

@@ -15,7 +15,8 @@ from semveil.keys.secret import HEADER, Secret, read_secret, write_secret
 def log_key() -> Secret:
     """The key in `SEMVEIL_HOME/protect.key`, made when it is asked for first.
 
-    An empty file, as a kill can leave it where it is not written whole, was never anybody's key and is filled.
+    An empty file, as a kill can leave it where it is not written whole, was never anybody's key and is
+    filled.
 
     Raises:
         KeyProblem: the file is damaged, or others may read it.

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is in an output folder already: a log that survives kills, so that no photo is lost or released twice.
 
-Workers write into a folder of their run below `OUT/.semveil`; only the process that started the run touches anything else.
-For each photo it first appends a line to the log, on the disk before anything is visible, and then renames the pictures to
-their places. A kill before the line leaves nothing visible; a kill after it is made up for at the next opening.
+Workers write into a folder of their run below `OUT/.semveil`; only the process that started the run touches
+anything else. For each photo it first appends a line to the log, on the disk before anything is visible, and
+then renames the pictures to their places. A kill before the line leaves nothing visible; a kill after it is
+made up for at the next opening.
 
-Whoever can write into the output folder can write into the log. Each line therefore bears a tag under a key in SEMVEIL_HOME and
-counts only with it, and nothing that a line names is touched unless it lies in the output folder, links followed.
+Whoever can write into the output folder can write into the log. Each line therefore bears a tag under a key
+in SEMVEIL_HOME and counts only with it, and nothing that a line names is touched unless it lies in the output
+folder, links followed.
 """
 
 import contextlib
@@ -47,9 +49,10 @@ class PhotoEntry:
     Attributes:
         place: of the photo, as in `sources.Source`.
         name: of its outputs.
-        content: HMAC of the photo's bytes under a key in SEMVEIL_HOME; a plain hash would confirm the photo to who has it.
-        settings: HMAC under that key of the digest of the method with its options and of the choice of faces; subjects' names
-            may be in it.
+        content: HMAC of the photo's bytes under a key in SEMVEIL_HOME; a plain hash would confirm the photo
+            to who has it.
+        settings: HMAC under that key of the digest of the method with its options and of the choice of faces;
+            subjects' names may be in it.
         policy: what was asked for where no face is found.
         status: protected, copied as it is, or skipped.
         faces, protected, small: how many were found, protected, and refused because they are too small.
@@ -91,7 +94,8 @@ class Manifest:
 
     Raises:
         BulkError: another run is at work there, or the log is no such log.
-        KeyProblem: the log was begun with another key than SEMVEIL_HOME has, so nothing in it can be recognised.
+        KeyProblem: the log was begun with another key than SEMVEIL_HOME has, so nothing in it can be
+            recognised.
         OutputError: the folder cannot be written, or has no locks.
 
     Example:
@@ -129,7 +133,9 @@ class Manifest:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         shutil.rmtree(self.run, ignore_errors=True)
         os.close(self._log)  # unlocks
 
@@ -165,7 +171,9 @@ class Manifest:
         Returns:
             64 hexadecimal digits.
         """
-        return hmac.new(self._key.value, f"semveil kept {name}\n".encode() + content, hashlib.sha256).hexdigest()
+        return hmac.new(
+            self._key.value, f"semveil kept {name}\n".encode() + content, hashlib.sha256
+        ).hexdigest()
 
     def is_done(self, place: str, content: str, settings: str, policy: str) -> bool:
         """Whether a photo was already processed with the same content and settings. It does not check the
@@ -193,7 +201,11 @@ class Manifest:
             KeyError: the photo has no entry.
         """
         entry = self.entries[place]
-        return [name for name, content in zip(entry.outputs, entry.contents, strict=True) if self._content(name) != content]
+        return [
+            name
+            for name, content in zip(entry.outputs, entry.contents, strict=True)
+            if self._content(name) != content
+        ]
 
     def _content(self, output: str) -> str | None:
         path = self.out / output
@@ -219,7 +231,10 @@ class Manifest:
             if path.is_dir() and not path.is_symlink():
                 return f"{output!r} is a folder in the output folder; move it away, or choose another --out"
             if os.path.lexists(path) and output not in (before.outputs if before else ()):
-                return f"{output!r} is in the output folder already and was not made from this photo; choose another --out"
+                return (
+                    f"{output!r} is in the output folder already and was not made from this photo; choose "
+                    "another --out"
+                )
         return None
 
     def commit(self, entry: PhotoEntry) -> None:
@@ -249,7 +264,9 @@ class Manifest:
 
     def _lock(self) -> None:
         if not lock_file(self._log, self.folder / LOG, wait=False):
-            raise BulkError(f"another run is at work in {str(self.out)!r}; wait for it, or choose another --out")
+            raise BulkError(
+                f"another run is at work in {str(self.out)!r}; wait for it, or choose another --out"
+            )
 
     def _read(self) -> None:
         with os.fdopen(os.dup(self._log), "rb") as file:
@@ -265,8 +282,10 @@ class Manifest:
             raise BulkError(f"{str(self.folder / LOG)!r} is no log of this version; choose another --out")
         if found.get("key") != check:
             raise KeyProblem(
-                f"{str(self.out)!r} was begun with another SEMVEIL_HOME, so what is done there cannot be recognised; "
-                "set it as before, or choose another --out (protecting photos again adds to what is known about them)"
+                f"{str(self.out)!r} was begun with another SEMVEIL_HOME, so what is done there cannot be "
+                "recognised; "
+                "set it as before, or choose another --out (protecting photos again adds to what is known "
+                "about them)"
             )
         for line in filter(bytes.strip, lines[1:]):
             content = _parsed(line)
@@ -284,7 +303,8 @@ class Manifest:
         tag = content.pop("tag", None)
         if not isinstance(tag, str) or not hmac.compare_digest(tag.encode(), self._tag(content).encode()):
             return None
-        if set(content) | {"marks", "clip"} != {field.name for field in fields(PhotoEntry)}:  # the header's line, copied
+        # the header's line, copied
+        if set(content) | {"marks", "clip"} != {field.name for field in fields(PhotoEntry)}:
             return None
         lists = {name: tuple(content.get(name, ())) for name in ("outputs", "contents", "replaces", "marks")}
         return PhotoEntry(**content | lists)
@@ -292,12 +312,14 @@ class Manifest:
     def _recover(self) -> None:
         """Finish what a killed run had written down and drop what it had not; its workers may still be alive."""
         for left in self.folder.glob("work-*"):
-            left.rename(left.with_name("old-" + left.name.removeprefix("work-")))  # late workers no longer find it
+            # late workers no longer find it
+            left.rename(left.with_name("old-" + left.name.removeprefix("work-")))
         for left in self.folder.glob("old-*"):
             run = "work-" + left.name.removeprefix("old-")
             for entry in self.entries.values():
                 if not left.is_symlink() and entry.staged.startswith(run + "/"):
-                    with contextlib.suppress(NotPlaced):  # it is missed, and done again, when its photo's turn comes
+                    # it is missed, and done again, when its photo's turn comes
+                    with contextlib.suppress(NotPlaced):
                         self._put(entry, left / entry.staged.removeprefix(run + "/"))
             _remove(left)
 

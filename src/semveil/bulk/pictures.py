@@ -20,7 +20,8 @@ from semveil.privacy.coverage import Coverage, Kind, Part
 from semveil.privacy.guarantee import Guarantee, post_process
 
 AROUND = (Part(Kind.SURROUNDINGS), Part(Kind.OTHER_FACES))
-SOFTENED = 0.06  # deviation of the blur over a face that is too large for its model, in units of the crop's side
+# deviation of the blur over a face that is too large for its model, in units of the crop's side
+SOFTENED = 0.06
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,8 @@ class Picture:
         name: of its file below the output folder, without `.png`.
         pixels: (H, W, 3) RGB.
         certificate: of it, not bound to a file yet.
-        subjects: known people whose pixels went into it, by name, once for each face of the release that they went through.
+        subjects: known people whose pixels went into it, by name, once for each face of the release that they
+            went through.
         exposed: known people whose faces it shows as they were, or under a mosaic.
         subjects: known people whom it is made from, by name, once for each face.
         sealed: the original pixels of its altered faces, sealed; None where there is no way back.
@@ -47,7 +49,9 @@ class Picture:
     fits: Mapping[int, Fit] = field(default_factory=dict)
 
 
-def crops(method: ImageMethod, release: Release, names: Sequence[str], through: Sequence[Sequence[str]]) -> list[Picture]:
+def crops(
+    method: ImageMethod, release: Release, names: Sequence[str], through: Sequence[Sequence[str]]
+) -> list[Picture]:
     """A picture of each protected face.
 
     Args:
@@ -58,7 +62,9 @@ def crops(method: ImageMethod, release: Release, names: Sequence[str], through: 
     """
     return [
         Picture(name, pixels, method.certificate(single), tuple(known))
-        for name, pixels, single, known in zip(names, to_pixels(release.images), release.singles(), through, strict=True)
+        for name, pixels, single, known in zip(
+            names, to_pixels(release.images), release.singles(), through, strict=True
+        )
     ]
 
 
@@ -77,9 +83,9 @@ def whole_photo(
 ) -> Picture:
     """The photo with its chosen faces replaced.
 
-    What surrounds the faces passes as it is, so no finite epsilon holds for the photo, whatever holds for each face. Where the
-    look of a face passes in clear anyway, its outline may too, and only the face is replaced; else a disc around it is, which
-    depends on nothing but where the face lies.
+    What surrounds the faces passes as it is, so no finite epsilon holds for the photo, whatever holds for
+    each face. Where the look of a face passes in clear anyway, its outline may too, and only the face is
+    replaced; else a disc around it is, which depends on nothing but where the face lies.
 
     Args:
         method: which made the release.
@@ -93,7 +99,9 @@ def whole_photo(
         softened: of these the ones whose new faces are blurred.
         exposed: known people whose faces stay as they were.
     """
-    new = [_blurred(p) if i in softened else p for i, p in zip(chosen, to_pixels(release.images), strict=True)]
+    new = [
+        _blurred(p) if i in softened else p for i, p in zip(chosen, to_pixels(release.images), strict=True)
+    ]
     certificate = method.certificate(release)
     claim = only_the_face(certificate.guarantee)
     reads: tuple[Part, ...] = AROUND
@@ -137,7 +145,9 @@ def only_the_face(claim: Guarantee) -> Guarantee:
     Args:
         claim: guarantee for the whole crop.
     """
-    covered = (Part(Kind.FACE, note=part.note) if part.kind == Kind.CROP else part for part in claim.coverage.covered)
+    covered = (
+        Part(Kind.FACE, note=part.note) if part.kind == Kind.CROP else part for part in claim.coverage.covered
+    )
     return claim.about(Coverage(tuple(covered), claim.coverage.clear))
 
 

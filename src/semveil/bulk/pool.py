@@ -47,13 +47,18 @@ def in_this_process(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[
 
 @contextmanager
 def open_pool(
-    workers: int | None = None, cluster: str | None = None, *, tasks: int | None = None, preload: Sequence[str] = ()
+    workers: int | None = None,
+    cluster: str | None = None,
+    *,
+    tasks: int | None = None,
+    preload: Sequence[str] = (),
 ) -> Iterator[Pool]:
     """The pool that was asked for.
 
     Args:
-        workers: processes on this machine, one photo each at a time; None works in this process. They are forked from a
-            server that has loaded the modules once, where the system can, or else started from scratch.
+        workers: processes on this machine, one photo each at a time; None works in this process. They are
+            forked from a server that has loaded the modules once, where the system can, or else started from
+            scratch.
         tasks: how many there will be: no more workers are started, and none at all for one.
         preload: modules that every worker needs.
         cluster: address of a Dask scheduler, such as `tcp://10.0.0.1:8786`.
@@ -108,7 +113,8 @@ def _starting_method(preload: Sequence[str]) -> Iterator[None]:
     from distributed.utils import get_mp_context
 
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
-        get_mp_context().set_forkserver_preload(["distributed", *preload])  # after Dask's own list, which it sets once
+        # after Dask's own list, which it sets once
+        get_mp_context().set_forkserver_preload(["distributed", *preload])
         yield
 
 
@@ -116,7 +122,8 @@ def _starting_method(preload: Sequence[str]) -> Iterator[None]:
 def _workers_here(count: int) -> Iterator[Any]:
     """A Dask cluster of processes on this machine, which is closed when its workers are up.
 
-    A worker that was killed is started again, and Dask's closing fails where it meets one that is just starting.
+    A worker that was killed is started again, and Dask's closing fails where it meets one that is just
+    starting.
     """
     import distributed
 
@@ -158,19 +165,26 @@ def check_workers(client: Any) -> None:
         BulkError: a worker has no semveil, or another version; the message names the versions.
     """
     try:
-        found = client.run(eval, "__import__('semveil').__version__")  # a builtin: nothing of ours to unpickle
+        # a builtin: nothing of ours to unpickle
+        found = client.run(eval, "__import__('semveil').__version__")
     except ImportError as error:
-        raise BulkError(f"the workers cannot import semveil ({error}); install version {__version__} there") from None
+        raise BulkError(
+            f"the workers cannot import semveil ({error}); install version {__version__} there"
+        ) from None
     for worker, version in found.items():
         if version != __version__:
-            raise BulkError(f"the worker at {worker} has semveil {version}, this process {__version__}; install the same there")
+            raise BulkError(
+                f"the worker at {worker} has semveil {version}, this process {__version__}; install the same "
+                "there"
+            )
 
 
 class _Dask:
     """Keeps a few tasks waiting for each worker, so that a hundred thousand photos need no hundred thousand futures.
 
-    When a worker dies, Dask blames every task that it held, not only the one it was at. Tasks blamed too often are tried once
-    more at the end, one at a time, so that none is lost for having waited beside another.
+    When a worker dies, Dask blames every task that it held, not only the one it was at. Tasks blamed too
+    often are tried once more at the end, one at a time, so that none is lost for having waited beside
+    another.
     """
 
     def __init__(self, client: Any) -> None:

@@ -60,7 +60,9 @@ def protection_settings(method: str, model: str | None = None, **options: Any) -
     known = declared_options(METHODS[method])
     unknown = [name for name, _ in rest if name not in known]
     if unknown:
-        raise ValueError(f"method {method!r} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}")
+        raise ValueError(
+            f"method {method!r} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}"
+        )
     return settings
 
 
@@ -118,8 +120,8 @@ def protect(
         cluster: address of a Dask scheduler, as for `protect_photos`; only with `out`.
         progress: photos and clips done, and all.
         clip_progress: what is being done with a clip, its frames done, and all.
-        **options: the method's own, such as `epsilon`, and those of `Settings`, such as `face`, `subject` or `layout`. In
-            memory faces are always crops: only `face` and `subject` apply.
+        **options: the method's own, such as `epsilon`, and those of `Settings`, such as `face`, `subject` or
+            `layout`. In memory faces are always crops: only `face` and `subject` apply.
 
     Returns:
         With `out` what became of the photos; without it the protected faces.
@@ -160,16 +162,24 @@ def _in_memory(
     limit: float | None,
     progress: Callable[[int, int], None],
 ) -> ProtectedFaces:
-    if settings.enrolled is not None or settings.keep or settings.certificate_in_png or settings.sealing is not None:
+    if (
+        settings.enrolled is not None
+        or settings.keep
+        or settings.certificate_in_png
+        or settings.sealing is not None
+    ):
         raise ValueError(
-            "enrolled people, kept pictures, sealed faces and certificates in PNG are for photos on disk; name an output folder"
+            "enrolled people, kept pictures, sealed faces and certificates in PNG are for photos on disk; "
+            "name an output folder"
         )
     book = open_ledger(settings.subject, ledger, limit)
     method: Any = settings.build()
     faces = load_faces(photos, size=method.size, face=settings.face)
     known = {"subjects": [settings.subject] * len(faces)} if needs_subjects(method) else {}
     release = method.protect(faces.images, **known)
-    certificates = tuple(replace(method.certificate(one), commit=settings.commit) for one in release.singles())
+    certificates = tuple(
+        replace(method.certificate(one), commit=settings.commit) for one in release.singles()
+    )
     if book is not None and settings.subject is not None:  # booked before the caller has them: all or none
         book.record_all([Booking(settings.subject, certificate) for certificate in certificates])
     progress(len(certificates), len(certificates))

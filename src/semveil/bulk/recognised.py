@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which new faces are still recognised: told to the owner of the photos, and to nobody else.
 
-It is computed from the original face, so no epsilon covers it. It stays on the terminal and in a log that only its owner may
-read, and enters no certificate, picture, manifest or JSON. Whoever covers or redraws a face because of it publishes something
-of the original: that is acceptance, see docs/guarantees.md.
+It is computed from the original face, so no epsilon covers it. It stays on the terminal and in a log that
+only its owner may read, and enters no certificate, picture, manifest or JSON. Whoever covers or redraws a
+face because of it publishes something of the original: that is acceptance, see docs/guarantees.md.
 """
 
 import json
@@ -35,7 +35,10 @@ def still_recognised(before: Tensor, after: Tensor) -> list[tuple[str, ...]]:
         Names for each face; none where no recogniser does.
     """
     shown = after.clamp(-1, 1)
-    accepted = {judge.name: judge.similarity(judge.embed(before), judge.embed(shown)) >= judge.threshold for judge in _judges()}
+    accepted = {
+        judge.name: judge.similarity(judge.embed(before), judge.embed(shown)) >= judge.threshold
+        for judge in _judges()
+    }
     return [tuple(name for name, found in accepted.items() if bool(found[i])) for i in range(len(before))]
 
 
@@ -56,11 +59,17 @@ def write_log(photo: str, faces: Sequence[tuple[int, tuple[str, ...]]]) -> None:
     """
     path = log_path()
     line = json.dumps(
-        {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "photo": photo, "still_recognised": [list(f) for f in faces]}
+        {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "photo": photo,
+            "still_recognised": [list(f) for f in faces],
+        }
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(open_private(path, "log of recognised faces", os.O_WRONLY | os.O_APPEND | os.O_CREAT), "a") as log:
+        with os.fdopen(
+            open_private(path, "log of recognised faces", os.O_WRONLY | os.O_APPEND | os.O_CREAT), "a"
+        ) as log:
             log.write(line + "\n")
     except KeyProblem as error:
         raise OutputError(str(error)) from error

@@ -32,7 +32,9 @@ def bookings(subjects: Sequence[str], exposed: Sequence[str], certificate: Certi
     """
     if certificate.sealed is not None:
         certificate = replace(certificate, guarantee=certificate.sealed)
-    shown = certificate.for_opened_picture("the face was left as it is, as chosen, or only covered by a mosaic")
+    shown = certificate.for_opened_picture(
+        "the face was left as it is, as chosen, or only covered by a mosaic"
+    )
     return [
         *(Recorded(name, subjects.count(name), certificate.to_json()) for name in dict.fromkeys(subjects)),
         *(Recorded(name, 1, shown.to_json()) for name in exposed),

@@ -52,7 +52,9 @@ class RestoredFaces:
     exact: bool
 
 
-def restore_faces(picture: Path, out: Path, opening: Opening, *, face: str = ALL, anyway: bool = False) -> RestoredFaces:
+def restore_faces(
+    picture: Path, out: Path, opening: Opening, *, face: str = ALL, anyway: bool = False
+) -> RestoredFaces:
     """Write a photo with its original faces back.
 
     Args:
@@ -123,7 +125,9 @@ def open_clip(clip: Path, opening: Opening) -> tuple[SealedClip, bytes]:
     """
     found = SealedClip.read(clip, opening.sealed)
     if opening.passphrase_file is not None:
-        secret = SharedKey.of_message(found.source, passphrase=read_passphrase(opening.passphrase_file)).secret
+        secret = SharedKey.of_message(
+            found.source, passphrase=read_passphrase(opening.passphrase_file)
+        ).secret
     elif found.source["kind"] != "file":
         raise KeyProblem(f"this clip {_PASSPHRASE}")
     else:
@@ -176,5 +180,8 @@ def _keys(found: SealedFaces, opening: Opening, face: str) -> list[PartKey]:
         return single
     missing = [number for number in numbers if number not in {key.number for key in single}]
     if missing:
-        raise KeyProblem(f"no key of face {missing[0]} was given; these open {', '.join(str(key.number) for key in single)}")
+        raise KeyProblem(
+            f"no key of face {missing[0]} was given; these open "
+            f"{', '.join(str(key.number) for key in single)}"
+        )
     return [key for key in single if key.number in numbers]

@@ -37,21 +37,23 @@ def write_review(
 ) -> None:
     """Write the page, whole or not at all; it holds its pictures and asks nothing of the network.
 
-    Photos with a face that was not protected come first. Boxes are green where a face was protected, orange where it was
-    covered, red where it was left.
+    Photos with a face that was not protected come first. Boxes are green where a face was protected, orange
+    where it was covered, red where it was left.
 
     Args:
         path: of the page; mode 0600 where it shows originals.
         accounts: the photos.
         out: the run's output folder.
-        originals: the photos themselves by their places, to show them beside what they became. UNPROTECTED pixels get into the
-            page then; without, it shows nothing that is not in the output folder.
+        originals: the photos themselves by their places, to show them beside what they became. UNPROTECTED
+            pixels get into the page then; without, it shows nothing that is not in the output folder.
         refused: in words, what is not in the output.
 
     Raises:
         OutputError: the page cannot be written.
     """
-    ordered = sorted(accounts, key=lambda account: (account.all_protected and bool(account.marks), account.photo))
+    ordered = sorted(
+        accounts, key=lambda account: (account.all_protected and bool(account.marks), account.photo)
+    )
     with atomic_write(path, private=originals is not None) as handle:
         for text in _page(ordered, out, originals, refused):
             handle.write(text.encode("utf-8", "xmlcharrefreplace"))
@@ -62,10 +64,16 @@ def _page(
 ) -> Iterator[str]:
     counts = {fate: sum(account.count(fate) for account in accounts) for fate in Fate}
     told = ", ".join(f"{count} {fate.value}" for fate, count in counts.items())
-    yield f"<!doctype html><html lang=en><meta charset=utf-8><title>semveil review</title><style>{_STYLE}</style>"
+    yield (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>semveil "
+        f"review</title><style>{_STYLE}</style>"
+    )
     yield f"<h1>{len(accounts)} photos, faces: {told}</h1>"
     if originals is not None:
-        yield "<p class=warn>This page holds UNPROTECTED photos. Keep it to yourself and delete it when you have looked.</p>"
+        yield (
+            "<p class=warn>This page holds UNPROTECTED photos. Keep it to yourself and delete it when you "
+            "have looked.</p>"
+        )
     yield "<p>Faces that no detector found have no box: look for them."
     yield "".join(f"<p class=warn>Not in the output: {_escaped(reason)}" for reason in refused)
     for account in accounts:
@@ -79,7 +87,9 @@ def _page(
         for name in pictures:
             yield _figure(out / name, f"after: {name}", account.marks if len(pictures) == 1 else ())
         yield "".join(
-            f"<p>Face {mark.number}: {mark.fate.value}; it {_escaped(mark.doubt)}" for mark in account.marks if mark.doubt
+            f"<p>Face {mark.number}: {mark.fate.value}; it {_escaped(mark.doubt)}"
+            for mark in account.marks
+            if mark.doubt
         )
         yield "</section>\n"
 

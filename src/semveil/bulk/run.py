@@ -46,28 +46,30 @@ def protect_photos(
 ) -> Summary:
     """Protect photos and clips, and those in folders, into an output folder of the same structure; call it again to go on.
 
-    A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and so on where it
-    shows several faces and is not kept whole; `anna.partly-unprotected.png` where faces were left as they are,
-    `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was copied and is more than one plain
-    colour; a clip `anna.mov` gives `anna.mp4`, always whole, after all photos. Whatever ends a run, each photo
-    is either in the output, whole, with a line in the log, or it is not there; the next run does what is missing, and photos
-    whose content or settings changed. Nothing else in the output folder is ever replaced. Outputs that are no longer what was
-    put there (emptied, replaced, or gone) are made anew, and a note says so: it is a further release. The ledger gets a release
-    before it is visible, so a kill may leave one too many there, never one too few. With several workers, scripts need the
-    usual `if __name__ == "__main__":`.
+    A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and
+    so on where it shows several faces and is not kept whole; `anna.partly-unprotected.png` where faces were
+    left as they are, `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was
+    copied and is more than one plain colour; a clip `anna.mov` gives `anna.mp4`, always whole, after all
+    photos. Whatever ends a run, each photo is either in the output, whole, with a line in the log, or it is
+    not there; the next run does what is missing, and photos whose content or settings changed. Nothing else
+    in the output folder is ever replaced. Outputs that are no longer what was put there (emptied, replaced,
+    or gone) are made anew, and a note says so: it is a further release. The ledger gets a release before it
+    is visible, so a kill may leave one too many there, never one too few. With several workers, scripts need
+    the usual `if __name__ == "__main__":`.
 
     Args:
         given: photos and folders of photos.
         out: the output folder; made where there is none.
         settings: what is done.
-        ledger: gets every release about the subject, or about people who are enrolled; those of earlier runs that it lacks
-            too, or their photos are among the refused.
-        limit: fixed as the budget of these people, see `Ledger.fix_budgets`; photos are refused with whose release the whole
-            record of a person would cost more than the budget.
+        ledger: gets every release about the subject, or about people who are enrolled; those of earlier runs
+            that it lacks too, or their photos are among the refused.
+        limit: fixed as the budget of these people, see `Ledger.fix_budgets`; photos are refused with whose
+            release the whole record of a person would cost more than the budget.
         workers: number of processes, as for `open_pool`.
         cluster: address of a Dask scheduler, as for `open_pool`.
         progress: is told how many of how many photos and clips are done.
-        clip_progress: is told what is being done with a clip, how many of its frames are done, and how many it has.
+        clip_progress: is told what is being done with a clip, how many of its frames are done, and how many
+            it has.
 
     Raises:
         PhotoError: a path does not exist, or no photo is there.
@@ -78,11 +80,15 @@ def protect_photos(
     notes: tuple[str, ...] = ()
     if ledger is not None:
         if settings.subject is None and settings.enrolled is None:
-            raise ValueError("a ledger needs to know whom photos show; name the subject, or a folder of enrolled people")
+            raise ValueError(
+                "a ledger needs to know whom photos show; name the subject, or a folder of enrolled people"
+            )
         if ledger.prepare():
             notes = (f"began a new ledger: {ledger.path}",)
     elif limit is not None:
-        raise ValueError("a limit needs a ledger, and to know whom photos show; name the subject, or enrolled people")
+        raise ValueError(
+            "a limit needs a ledger, and to know whom photos show; name the subject, or enrolled people"
+        )
     people = None if settings.enrolled is None else enrolment_digest(settings.enrolled)
     names: tuple[str, ...] = () if settings.subject is None else (settings.subject,)
     if settings.enrolled is not None and people is not None:
@@ -100,7 +106,9 @@ def protect_photos(
     for source in sources.photos:
         top = source.place.split("/", 1)[0]
         if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
-            raise SourceError(f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder")
+            raise SourceError(
+                f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder"
+            )
     preload = ("semveil.bulk.task", module_of(settings.method))
     tasks = max(workers or 1, len(sources.photos)) if clips else len(sources.photos)  # a clip is many
     with Manifest(out) as manifest, open_pool(workers, cluster, tasks=tasks, preload=preload) as pool:
@@ -147,7 +155,9 @@ class _Run:
         progress(0, total)
         paths = {source.place: str(source.path) for source in self.sources.photos}
         photos = [source for source in self.sources.photos if not source.is_clip]
-        for task, outcome in pool(partial(protect_photo, settings=self.settings), self._tasks(photos, self.digest)):
+        for task, outcome in pool(
+            partial(protect_photo, settings=self.settings), self._tasks(photos, self.digest)
+        ):
             if isinstance(outcome, Lost):
                 outcome = Outcome(task.place, None, reasons=(f"{task.path!r}: {outcome}",), exit_code=LOST)
             self._settle(task, outcome, paths[task.place])
@@ -158,7 +168,8 @@ class _Run:
         if self.manifest.foreign:
             lines = f"{self.manifest.foreign} line{'s' if self.manifest.foreign > 1 else ''}"
             self.notes.append(
-                f"{lines} in the output's log were not written by this program with your key, and count for nothing"
+                f"{lines} in the output's log were not written by this program with your key, and count for "
+                "nothing"
             )
         return self._summary(total)
 
@@ -168,7 +179,12 @@ class _Run:
         refused = len(self.refused)
         for task in self._tasks(sources, clips.digest):
             outcome = protect_clip(
-                task, clips.settings, pool=pool, manifest=self.manifest, book=self._record, progress=clips.progress
+                task,
+                clips.settings,
+                pool=pool,
+                manifest=self.manifest,
+                book=self._record,
+                progress=clips.progress,
             )
             self._settle(task, outcome, paths[task.place])
         if len(self.refused) == refused:  # nothing is to be gone on with
@@ -192,14 +208,18 @@ class _Run:
                     self._make_up_for(self.kept[-1], str(source.path.absolute()))
                     continue
                 files = ", ".join(map(repr, altered))
-                self.notes.append(f"{files} in the output is not what was put there; {str(source.path)!r} is done again")
+                self.notes.append(
+                    f"{files} in the output is not what was put there; {str(source.path)!r} is done again"
+                )
             path, run = str(source.path.absolute()), str(self.manifest.run)
             yield Task(path, source.place, names[source.place], run, digest, self.people)
 
     def _settle(self, task: Task, outcome: Outcome, path: str) -> None:
         conflict = self.manifest.conflict(task.place, outcome.outputs)
         if conflict is not None:
-            outcome = replace(outcome, status=None, reasons=(f"{path!r} is not protected: {conflict}",), exit_code=5)
+            outcome = replace(
+                outcome, status=None, reasons=(f"{path!r} is not protected: {conflict}",), exit_code=5
+            )
         if outcome.status is None:
             self.refused.append(Refused(path, "; ".join(outcome.reasons), outcome.exit_code))
             self.faces_of_refused += outcome.faces
@@ -243,7 +263,9 @@ class _Run:
             self.recognised.append((path, outcome.recognised))
             try:
                 write_log(path, outcome.recognised)
-            except OutputError as error:  # the photo is protected and booked; its owner is told on the terminal
+            except (
+                OutputError
+            ) as error:  # the photo is protected and booked; its owner is told on the terminal
                 self.log_problem = f"which faces are still recognised is not logged: {error}"
         self.guarantee = self.guarantee or outcome.guarantee
 
@@ -252,7 +274,9 @@ class _Run:
         if self.ledger is None:
             return
         try:
-            lacking = unrecorded(entry, path, self.manifest.out, self.settings, self.people, self.size, self.ledger)
+            lacking = unrecorded(
+                entry, path, self.manifest.out, self.settings, self.people, self.size, self.ledger
+            )
         except NotRecorded as error:
             self.refused.append(Refused(path, str(error), error.exit_code))
             self.kept.pop()
@@ -292,7 +316,12 @@ class _Run:
             recorded=self.recorded,
             small_faces=tuple(self.small_faces),
             others=self.sources.others,
-            notes=(*self.beforehand, *self.sources.notes, *self.notes, *([self.log_problem] if self.log_problem else ())),
+            notes=(
+                *self.beforehand,
+                *self.sources.notes,
+                *self.notes,
+                *([self.log_problem] if self.log_problem else ()),
+            ),
             guarantee=self.guarantee,
             recognised=tuple(self.recognised),
         )

@@ -22,7 +22,8 @@ class Sealing:
     Args:
         key: path of a key file that `semveil keygen` wrote.
         passphrase_file: path of a file with a passphrase in its first line, instead.
-        inside: put the sealed part into the PNG; beside it otherwise, since uploads drop what they do not know.
+        inside: put the sealed part into the PNG; beside it otherwise, since uploads drop what they do not
+            know.
 
     Raises:
         KeyProblem: not exactly one of the two is given.

@@ -34,28 +34,32 @@ class Settings:
         method: name of a method that protects pictures.
         model: name or folder of its model; the method's default where None.
         options: of the method's constructor, by name.
-        layout: `crops` writes a picture of each face, `whole-photo` the photo with the faces replaced; the method's default
-            where None. Methods of layout `picture` have no other.
-        face: `all`, `largest`, or numbers from 0 by size such as `0,2`. In whole photos other faces stay as they are.
-        on_no_face: treatment of a photo without a found face: `error` refuses it, `skip` leaves it out, `copy` writes
-            its pixels as they are.
-        detector: face detector, see `data.detection.resolve_detector`; what `auto` stands for is settled at once.
-        doubtful: treatment of a chosen face in a whole photo that is too small or cannot be aligned: `cover` puts a mosaic
-            over it, `refuse` refuses the photo, `keep` leaves the face as it is.
-        oversize: what becomes of a chosen face in a whole photo that is more than `account.LARGEST` times as large as the
-            method's model makes it: `keep` enlarges the new face and says so, `blur` blurs the new face, `refuse` refuses the
-            photo.
-        keep: what else is written, unprotected: `inverted` (what the networks make of the photo without noise) or
-            `aligned` (the crop itself).
+        layout: `crops` writes a picture of each face, `whole-photo` the photo with the faces replaced; the
+            method's default where None. Methods of layout `picture` have no other.
+        face: `all`, `largest`, or numbers from 0 by size such as `0,2`. In whole photos other faces stay as
+            they are.
+        on_no_face: treatment of a photo without a found face: `error` refuses it, `skip` leaves it out,
+            `copy` writes its pixels as they are.
+        detector: face detector, see `data.detection.resolve_detector`; what `auto` stands for is settled at
+            once.
+        doubtful: treatment of a chosen face in a whole photo that is too small or cannot be aligned: `cover`
+            puts a mosaic over it, `refuse` refuses the photo, `keep` leaves the face as it is.
+        oversize: what becomes of a chosen face in a whole photo that is more than `account.LARGEST` times as
+            large as the method's model makes it: `keep` enlarges the new face and says so, `blur` blurs the
+            new face, `refuse` refuses the photo.
+        keep: what else is written, unprotected: `inverted` (what the networks make of the photo without
+            noise) or `aligned` (the crop itself).
         certificate_in_png: put certificates into the pictures too.
-        sealing: how the originals of altered faces in whole photos are sealed, for `restore`; None for not at all.
+        sealing: how the originals of altered faces in whole photos are sealed, for `restore`; None for not at
+            all.
         audio: of clips: `keep` the sound, which is in clear, or `drop` it.
-        draw_per: of clips: one draw for each `track`, a face followed through the clip, which all its frames show; or one for
-            each `frame`, whose epsilons add up.
+        draw_per: of clips: one draw for each `track`, a face followed through the clip, which all its frames
+            show; or one for each `frame`, whose epsilons add up.
         commit: of the software, for certificates.
         subject: the person in all photos, one chosen face in each.
         enrolled: folder of photos of known people (`NAME.jpg`, `NAME/*.jpg`), by which faces are recognised.
-        device: where the method's networks compute, see `core.device.choose_device`; each worker settles `auto` for itself.
+        device: where the method's networks compute, see `core.device.choose_device`; each worker settles
+            `auto` for itself.
 
     Raises:
         ValueError: an unknown name or choice, or choices that do not go together.
@@ -64,7 +68,8 @@ class Settings:
         >>> Settings("blur", face="largets")
         Traceback (most recent call last):
         ...
-        ValueError: no face 'largets' (did you mean 'largest'?); allowed: a number from 0, several such as 0,2, largest or all
+        ValueError: no face 'largets' (did you mean 'largest'?); allowed: a number from 0, several such as
+        0,2, largest or all
     """
 
     method: str
@@ -91,28 +96,43 @@ class Settings:
         object.__setattr__(self, "layout", self._checked_layout(layout_of(METHODS[self.method])))
         if self.face not in ("all", "largest") and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", self.face):
             near = suggest(self.face, ("all", "largest"))
-            raise ValueError(f"no face {self.face!r}{near}; allowed: a number from 0, several such as 0,2, largest or all")
+            raise ValueError(
+                f"no face {self.face!r}{near}; allowed: a number from 0, several such as 0,2, largest or all"
+            )
         if self.on_no_face not in POLICIES:
             near = suggest(self.on_no_face, POLICIES)
-            raise ValueError(f"on_no_face has no choice {self.on_no_face!r}{near}; allowed: {', '.join(POLICIES)}")
+            raise ValueError(
+                f"on_no_face has no choice {self.on_no_face!r}{near}; allowed: {', '.join(POLICIES)}"
+            )
         if self.sealing is not None and self.layout != Layout.WHOLE_PHOTO:
-            raise ValueError("only whole photos can be reversible (--reversible with --whole-photo); crops are new pictures")
+            raise ValueError(
+                "only whole photos can be reversible (--reversible with --whole-photo); crops are new "
+                "pictures"
+            )
         if self.doubtful not in DOUBTFUL:
             near = suggest(self.doubtful, DOUBTFUL)
-            raise ValueError(f"doubtful has no choice {self.doubtful!r}{near}; allowed: {', '.join(DOUBTFUL)}")
+            raise ValueError(
+                f"doubtful has no choice {self.doubtful!r}{near}; allowed: {', '.join(DOUBTFUL)}"
+            )
         if self.draw_per == SAME_NOISE:
             raise ValueError(
-                "the same noise in all frames is refused: frames differ by what is under it, so their differences would be "
-                "published without noise; draw_per takes track (one draw that all frames show) or frame (new noise in each)"
+                "the same noise in all frames is refused: frames differ by what is under it, so their "
+                "differences would be "
+                "published without noise; draw_per takes track (one draw that all frames show) or frame (new "
+                "noise in each)"
             )
         for name, choices in (("audio", AUDIO), ("draw_per", DRAW_PER), ("oversize", OVERSIZE)):
             if getattr(self, name) not in choices:
                 near = suggest(getattr(self, name), choices)
-                raise ValueError(f"{name} has no choice {getattr(self, name)!r}{near}; allowed: {', '.join(choices)}")
+                raise ValueError(
+                    f"{name} has no choice {getattr(self, name)!r}{near}; allowed: {', '.join(choices)}"
+                )
         object.__setattr__(self, "detector", resolve_detector(self.detector))
         for kind in self.keep:
             if kind not in KEEP:
-                raise ValueError(f"keep has no choice {kind!r}{suggest(kind, KEEP)}; allowed: {', '.join(KEEP)}")
+                raise ValueError(
+                    f"keep has no choice {kind!r}{suggest(kind, KEEP)}; allowed: {', '.join(KEEP)}"
+                )
         if self.subject is not None and self.enrolled is not None:
             raise ValueError("give the subject of all photos or a folder of enrolled people, not both")
         if self.subject is not None:
@@ -124,7 +144,9 @@ class Settings:
             what = "whole pictures, faces or not" if usual == Layout.PICTURE else "faces"
             raise ValueError(f"method {self.method!r} protects {what}; layout {layout.value!r} is not for it")
         if layout == Layout.PICTURE and (self.face, self.on_no_face, self.enrolled) != ("all", "error", None):
-            raise ValueError(f"method {self.method!r} looks for no faces; leave out face, on_no_face and enrolled")
+            raise ValueError(
+                f"method {self.method!r} looks for no faces; leave out face, on_no_face and enrolled"
+            )
         return layout
 
     def for_clips(self) -> "Settings":
@@ -134,9 +156,14 @@ class Settings:
             ValueError: the method or an option is for photos alone.
         """
         if self.layout == Layout.PICTURE:
-            raise ValueError(f"method {self.method!r} makes single pictures and cannot protect clips; choose another method")
+            raise ValueError(
+                f"method {self.method!r} makes single pictures and cannot protect clips; choose another "
+                "method"
+            )
         if self.keep or self.certificate_in_png:
-            raise ValueError("kept pictures and certificates in PNG are for photos; leave those options out for clips")
+            raise ValueError(
+                "kept pictures and certificates in PNG are for photos; leave those options out for clips"
+            )
         if self.sealing is not None and self.sealing.inside:
             raise ValueError("the sealed original of a clip lies beside it; take --sealed-out")
         return replace(self, layout=Layout.WHOLE_PHOTO)
@@ -148,7 +175,8 @@ class Settings:
             raise ValueError(f"method {self.method!r} inverts nothing; --keep inverted is not available")
         if needs_subjects(method) and self.subject is None and self.enrolled is None:
             raise ValueError(
-                f"method {self.method!r} needs to know here who is shown; name the subject, or a folder of enrolled people"
+                f"method {self.method!r} needs to know here who is shown; name the subject, or a folder of "
+                "enrolled people"
             )
         return method
 
@@ -179,7 +207,9 @@ class Settings:
             "method": self.method,
             "model": method.model_digest,
             "size": method.size,
-            "options": {name: repr(_typed(value, declared.get(name))) for name, value in sorted(values.items())},
+            "options": {
+                name: repr(_typed(value, declared.get(name))) for name, value in sorted(values.items())
+            },
             "layout": self.layout.value,
             "face": self.face,
             "detector": self.detector,

@@ -15,7 +15,9 @@ from semveil.data.photos import looks_like_photo
 _PHOTOS = "jpg|jpeg|jpe|jfif|png|apng|webp|tif|tiff|gif|bmp|avif|jp2|ppm|pgm"
 _CLIPS = "3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|ogv|webm|wmv"
 # What shows people too, but cannot be read, is refused by name: passed over, it would be lost without a word.
-_RAW = "3fr|arw|cr2|cr3|crw|dcr|dng|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|raf|raw|rw2|rwl|sr2|srf|srw|x3f"
+_RAW = (
+    "3fr|arw|cr2|cr3|crw|dcr|dng|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|raf|raw|rw2|rwl|sr2|srf|srw|x3f"
+)
 PHOTO_SUFFIXES = frozenset(f".{kind}" for kind in _PHOTOS.split("|"))
 CLIP_SUFFIXES = frozenset(f".{kind}" for kind in _CLIPS.split("|"))
 UNREADABLE_SUFFIXES = frozenset(f".{kind}" for kind in f"{_RAW}|insv|heic|heif|hif|jxl|psd".split("|"))
@@ -84,7 +86,9 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
         SourceError: the output folder is one of the folders given, or two photos belong in the same place.
     """
     if any(not os.fspath(path) for path in given):
-        raise PhotoError("a path of photos is empty; name photos or folders of photos ('.' is the current folder)")
+        raise PhotoError(
+            "a path of photos is empty; name photos or folders of photos ('.' is the current folder)"
+        )
     paths = [Path(os.fspath(path)) for path in given]
     out = None if out is None else out.resolve()
     files: list[Source] = []
@@ -93,7 +97,9 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
     for path in paths:
         if path.is_dir():
             if path.resolve() == out:
-                raise SourceError(f"the photos' folder {str(path)!r} is the output folder; choose another --out")
+                raise SourceError(
+                    f"the photos' folder {str(path)!r} is the output folder; choose another --out"
+                )
             prefix = PurePosixPath(path.resolve().name if len(paths) > 1 else "")
             found, passed, said = _walk(path, prefix, out)
             files += found
@@ -110,7 +116,9 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
     for source in files:
         first = unique.setdefault(_file_of(source.path), source)
         if first.path != source.path:
-            notes.append(f"{str(source.path)!r} is the same file as {str(first.path)!r}; it is protected once")
+            notes.append(
+                f"{str(source.path)!r} is the same file as {str(first.path)!r}; it is protected once"
+            )
     photos = sorted(unique.values(), key=lambda source: source.place)
     for one, other in itertools.pairwise(photos):
         if one.place == other.place:
@@ -165,8 +173,9 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
 def assign_names(places: Iterable[str], taken: Mapping[str, str]) -> dict[str, str]:
     """A name for the output of each photo, to which `.png` or `.face-N.png` is added; no two photos share one.
 
-    It is the photo's place without its suffix; where photos would share that, upper and lower case alike, they keep their
-    suffixes. A photo keeps the name it had in an earlier run, whatever photos were added since.
+    It is the photo's place without its suffix; where photos would share that, upper and lower case alike,
+    they keep their suffixes. A photo keeps the name it had in an earlier run, whatever photos were added
+    since.
 
     Args:
         places: of the run's photos.
@@ -211,11 +220,14 @@ def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[S
         here = Path(place)
         linked = [name for name in folders if (here / name).is_symlink()]
         notes += [
-            f"{str(here / name)!r} is a link to a folder and was passed over; name it to protect what it holds"
+            f"{str(here / name)!r} is a link to a folder and was passed over; name it to protect what it "
+            "holds"
             for name in linked
         ]
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and name not in linked and (here / name).resolve() != out
+            name
+            for name in folders
+            if not name.startswith(".") and name not in linked and (here / name).resolve() != out
         )
         for name in sorted(names):
             path = here / name

@@ -34,19 +34,21 @@ class Summary:
         done_before: in earlier runs with the same settings.
         skipped, copied: showed no face and were left out, or written as they are, as asked.
         refused: neither protected nor written, with the reasons.
-        faces_found, faces_protected, faces_refused: in all photos, those of earlier runs included; the rest was not chosen.
+        faces_found, faces_protected, faces_refused: in all photos, those of earlier runs included; the rest
+            was not chosen.
         faces_covered: in whole photos, by a mosaic, since they are doubtful or too small.
         faces_left: in whole photos, where they are as they were: not chosen, or doubtful and kept as asked.
         accounts: what became of each face, of every photo that is in the output.
-        strangers: faces protected in this run that show nobody who is enrolled, where there are enrolled people.
-        recorded: how many releases went into the ledger in this run, one for each person in a picture; those of earlier runs
-            that it lacked too.
+        strangers: faces protected in this run that show nobody who is enrolled, where there are enrolled
+            people.
+        recorded: how many releases went into the ledger in this run, one for each person in a picture; those
+            of earlier runs that it lacked too.
         small_faces: those refused in photos of this run that are protected otherwise, with the reasons.
         others: files that are no photos by their names.
         notes: what else was passed over or lost, and what was found changed in the output.
         guarantee: of each protected picture of this run; None where there is none.
-        recognised: photos of this run with the numbers of their faces that are still recognised, and by whom. It is computed
-            from the originals: `as_dict` leaves it out, and it must not be published.
+        recognised: photos of this run with the numbers of their faces that are still recognised, and by whom.
+            It is computed from the originals: `as_dict` leaves it out, and it must not be published.
     """
 
     photos: int

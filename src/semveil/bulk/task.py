@@ -55,7 +55,8 @@ class Task:
         place: as in `sources.Source`.
         name: of its outputs, below the output folder.
         run: folder that outputs are written into first.
-        method_digest: of `Settings.digest` where the run was started; a worker with another model or version must not go on.
+        method_digest: of `Settings.digest` where the run was started; a worker with another model or version
+            must not go on.
         people: `enrolment_digest` there, where there are enrolled people.
     """
 
@@ -83,8 +84,8 @@ class Outcome:
         recorded: what the ledger should know.
         strangers: protected faces of nobody who is enrolled, where there are enrolled people.
         lost: what of the photo's file the pictures cannot show, in words.
-        recognised: protected faces that recognisers still take for the same person, by number, and which recognisers do; for
-            the owner of the photos alone.
+        recognised: protected faces that recognisers still take for the same person, by number, and which
+            recognisers do; for the owner of the photos alone.
         marks: what became of each face.
         clip: facts about a clip; None for a photo.
     """
@@ -109,7 +110,8 @@ class Outcome:
     clip: ClipFacts | None = None
 
 
-# An output's own fault: a name that the file system does not take, or something else in its place. The rest can go on.
+# An output's own fault: a name that the file system does not take, or something else in its place. The rest
+# can go on.
 _ONE_OUTPUT = {
     number
     for name in ("ENAMETOOLONG", "EISDIR", "ENOTDIR", "EEXIST", "ELOOP", "EILSEQ", "EINVAL", "EFBIG")
@@ -132,7 +134,8 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
     method = method_of(settings, task.method_digest)
     if not Path(task.run).is_dir():
         raise BulkError(
-            f"the worker on {socket.gethostname()} does not see {task.run!r}; photos and output must lie on a file system "
+            f"the worker on {socket.gethostname()} does not see {task.run!r}; photos and output must lie on "
+            "a file system "
             "that all workers share under the same path"
         )
 
@@ -167,7 +170,11 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
         if getattr(error.__cause__, "errno", None) not in _ONE_OUTPUT:
             raise
         large = getattr(error.__cause__, "errno", None) == errno.EFBIG
-        fix = "the file system or a limit takes no file that large" if large else "give the photo another or shorter name"
+        fix = (
+            "the file system or a limit takes no file that large"
+            if large
+            else "give the photo another or shorter name"
+        )
         reason = f"{task.path!r} is not protected: {error}; {fix}"
         return Outcome(task.place, None, reasons=(reason,), exit_code=error.exit_code)
     except SemveilError as error:
@@ -177,9 +184,14 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
         return Outcome(task.place, None, reasons=(reason,), exit_code=PhotoError.exit_code)
     except Exception as error:  # one photo must not end a run over thousands
         if is_out_of_memory(error):
-            reason = f"{task.path!r} needs more memory than there is, with these settings; shrink it, or ask for a smaller size"
+            reason = (
+                f"{task.path!r} needs more memory than there is, with these settings; shrink it, or ask "
+                "for a smaller size"
+            )
             return Outcome(task.place, None, reasons=(reason,), exit_code=PhotoError.exit_code)
-        return Outcome(task.place, None, reasons=(f"{task.path!r}: {type(error).__name__}: {error}",), exit_code=1)
+        return Outcome(
+            task.place, None, reasons=(f"{task.path!r}: {type(error).__name__}: {error}",), exit_code=1
+        )
 
 
 @lru_cache(maxsize=2)
@@ -197,7 +209,8 @@ def method_of(settings: Settings, digest: str, *, clip: bool = False) -> ImageMe
     method = settings.build()
     if settings.digest(method, clip=clip) != digest:
         raise BulkError(
-            f"the worker on {socket.gethostname()} (semveil {__version__}) has another model or other defaults than this "
+            f"the worker on {socket.gethostname()} (semveil {__version__}) has another model or other "
+            "defaults than this "
             "process; install the same version and models there"
         )
     return method
@@ -213,7 +226,10 @@ def _protect_picture(task: Task, settings: Settings, method: ImageMethod, photo:
 def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: Photo) -> Outcome:
     whole = settings.layout == Layout.WHOLE_PHOTO
     try:
-        faces = [face for _, face in choose_faces(photo, "all", smallest=1, thorough=whole, detector=settings.detector)]
+        faces = [
+            face
+            for _, face in choose_faces(photo, "all", smallest=1, thorough=whole, detector=settings.detector)
+        ]
     except NoFaceError:
         if settings.on_no_face == "error":
             raise
@@ -222,12 +238,16 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
         return _write_all(task, settings, method, [_copy(task, settings, photo)], [], [], status="copied")
 
     def refused(error: type[SemveilError], *reasons: str, small: int = 0) -> Outcome:
-        return Outcome(task.place, None, faces=len(faces), small=small, reasons=reasons, exit_code=error.exit_code)
+        return Outcome(
+            task.place, None, faces=len(faces), small=small, reasons=reasons, exit_code=error.exit_code
+        )
 
     chosen = settings.chosen(len(faces))
     if absent := [i for i in chosen if i >= len(faces)]:
         shown = list_faces(list(enumerate(faces)))
-        return refused(FaceChoiceError, f"{photo.name!r} has no face {', '.join(map(str, absent))}; it shows {shown}")
+        return refused(
+            FaceChoiceError, f"{photo.name!r} has no face {', '.join(map(str, absent))}; it shows {shown}"
+        )
     least = SMALLEST_FACE if whole else smallest_face(method.size)  # what is pasted back ends at its own size
     doubts = {i: doubt for i in chosen if (doubt := _doubt(faces[i], least))}
     fit = [i for i in chosen if i not in doubts]
@@ -237,12 +257,14 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
         f"face {i} in {photo.name!r} {doubt}; " + (fix if whole and fit else "use a larger or clearer photo")
         for i, doubt in doubts.items()
     )
-    if not (fit or covered) or (whole and reasons and settings.doubtful == "refuse"):  # a whole photo would show the face
+    # a whole photo would show the face
+    if not (fit or covered) or (whole and reasons and settings.doubtful == "refuse"):
         return refused(FaceTooSmallError, *reasons, small=len(reasons))
     if settings.subject is not None and len(fit) > 1:
         return refused(
             FaceChoiceError,
-            f"{photo.name!r} shows {len(fit)} chosen faces, the subject is one person; choose with --face, or enrol people",
+            f"{photo.name!r} shows {len(fit)} chosen faces, the subject is one person; choose with --face, "
+            "or enrol people",
         )
 
     enlarged: dict[int, float] = {}
@@ -253,7 +275,8 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
         times = ", ".join(f"face {i} {enlarged[i]:.1f} times" for i in large)
         return refused(
             FaceTooLargeError,
-            f"{photo.name!r} has faces larger than the model's {method.size} px: {times}; shrink the photo, or see --oversize",
+            f"{photo.name!r} has faces larger than the model's {method.size} px: {times}; shrink the photo, "
+            "or see --oversize",
         )
     softened = large if settings.oversize == "blur" else []
     made = _protect_chosen(task, settings, method, photo, faces, fit, covered, softened)
@@ -282,7 +305,9 @@ def _protect_chosen(
 ) -> Outcome:
     """Protect some of a photo's faces, cover others, and write what becomes of the photo."""
     # the subject is behind a protected face, or where there is none behind a covered one
-    who: list[str | None] = [settings.subject if i in (chosen or covered) else None for i in range(len(faces))]
+    who: list[str | None] = [
+        settings.subject if i in (chosen or covered) else None for i in range(len(faces))
+    ]
     if settings.enrolled is not None and task.people is not None:
         who = recognise(photo, faces, enrol(settings.enrolled, task.people))
     names = [f"{task.name}.face-{i}" if len(faces) > 1 else task.name for i in chosen]
@@ -327,8 +352,8 @@ def _release(method: ImageMethod, images: Sequence[NDArray[Any]], subjects: Sequ
 def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
     """The photo's pixels as they are, upright and without metadata, with a certificate that says that nothing is claimed.
 
-    Its name says so, too, so that it is never taken for a protected one; one plain colour, in which nobody can be seen, keeps
-    its name.
+    Its name says so, too, so that it is never taken for a protected one; one plain colour, in which nobody
+    can be seen, keeps its name.
     """
     plain = bool((photo.pixels == photo.pixels[0, 0]).all())
     what = "the photo, all of one colour, so that nothing is to be seen in it," if plain else "the photo"
@@ -360,7 +385,10 @@ def _write_all(
         certificate = replace(picture.certificate, commit=settings.commit)
         inside = settings.sealing is not None and settings.sealing.inside
         files += write_picture(
-            staged, replace(picture, certificate=certificate), in_png=settings.certificate_in_png, inside=inside
+            staged,
+            replace(picture, certificate=certificate),
+            in_png=settings.certificate_in_png,
+            inside=inside,
         )
         recorded += bookings(picture.subjects, picture.exposed, certificate)
     files += keep_crops(staged, names, cut, settings, method)

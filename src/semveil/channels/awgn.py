@@ -34,23 +34,27 @@ def noise_power(snr_db: float | Tensor, *, power: float = 1.0) -> Tensor:
     return power * 10 ** (-snr / 10)
 
 
-def awgn(symbols: Tensor, snr_db: float | Tensor, *, power: float = 1.0, rng: torch.Generator | None = None) -> Tensor:
+def awgn(
+    symbols: Tensor, snr_db: float | Tensor, *, power: float = 1.0, rng: torch.Generator | None = None
+) -> Tensor:
     """Add circularly symmetric complex Gaussian noise: y = s + n, n ~ CN(0, sigma^2), [DPSC] Eqs. 10 and 11.
 
     The noise follows from the transmit power P and the SNR, never from the power measured in `symbols`.
 
     Args:
         symbols: (B, N) complex.
-        snr_db: SNR per complex symbol in dB, in [-300, inf]; one number, or (B,) one per message. Infinity adds nothing.
+        snr_db: SNR per complex symbol in dB, in [-300, inf]; one number, or (B,) one per message. Infinity
+            adds nothing.
         power: P, signal power per complex symbol, as given to `normalise_power`.
-        rng: source of the noise; the operating system's entropy where None. As many numbers are drawn at any SNR, so one
-            message's SNR does not shift another's noise.
+        rng: source of the noise; the operating system's entropy where None. As many numbers are drawn at any
+            SNR, so one message's SNR does not shift another's noise.
 
     Returns:
         (B, N) complex.
 
     Raises:
-        ValueError: the symbols are not (B, N) complex with N > 0, `snr_db` has another shape, or as for `noise_power`.
+        ValueError: the symbols are not (B, N) complex with N > 0, `snr_db` has another shape, or as for
+            `noise_power`.
 
     Example:
         >>> sent = torch.zeros(1, 100_000, dtype=torch.complex64)
@@ -61,11 +65,16 @@ def awgn(symbols: Tensor, snr_db: float | Tensor, *, power: float = 1.0, rng: to
     check_symbols(symbols)
     variance = noise_power(snr_db, power=power)
     if variance.ndim > 1 or (variance.ndim == 1 and len(variance) != len(symbols)):
-        raise ValueError(f"snr_db must be one number or one per message ({len(symbols)}), got shape {tuple(variance.shape)}")
+        raise ValueError(
+            f"snr_db must be one number or one per message ({len(symbols)}), got shape "
+            f"{tuple(variance.shape)}"
+        )
     if rng is None:
         rng = torch.Generator(symbols.device)
         rng.seed()
     # torch's complex normal is CN(0, 1): variance 1/2 on each real axis.
-    noise = torch.randn(symbols.shape, dtype=symbols.dtype, device=rng.device, generator=rng).to(symbols.device)
+    noise = torch.randn(symbols.shape, dtype=symbols.dtype, device=rng.device, generator=rng).to(
+        symbols.device
+    )
     deviation = variance.sqrt().to(symbols.real.dtype).to(symbols.device)
     return symbols + noise * deviation.reshape(-1, 1)

@@ -19,7 +19,8 @@ class ChannelState:
     Attributes:
         gain: (B, N) complex.
         noise_power: (B, 1) or (B, N), of the noise per complex symbol.
-        domain: `symbols`, or `frequency` where the product holds between the discrete Fourier transforms of the message.
+        domain: `symbols`, or `frequency` where the product holds between the discrete Fourier transforms of
+            the message.
     """
 
     gain: Tensor
@@ -42,9 +43,10 @@ class Heard(NamedTuple):
 class Channel(nn.Module, ABC):
     """A channel for symbols of unit mean power, differentiable in them: `channel(symbols, snr_db, rng) -> received, state`.
 
-    Fading has unit mean power, so that `snr_db` is the mean SNR at the receiver, per complex symbol. A message is one row; rows
-    fade independently. Any callable of this form serves as a channel too. The methods besides `forward` are for receivers
-    without perfect channel knowledge; they are public, since they describe the law and not the realisation.
+    Fading has unit mean power, so that `snr_db` is the mean SNR at the receiver, per complex symbol. A
+    message is one row; rows fade independently. Any callable of this form serves as a channel too. The
+    methods besides `forward` are for receivers without perfect channel knowledge; they are public, since they
+    describe the law and not the realisation.
     """
 
     @abstractmethod
@@ -64,7 +66,8 @@ class Channel(nn.Module, ABC):
             length: N, symbols of the frame, pilots included.
 
         Returns:
-            (N, M) complex128; None for a channel without a finite basis. One constant column (a flat channel) by default.
+            (N, M) complex128; None for a channel without a finite basis. One constant column (a flat channel)
+            by default.
         """
         return torch.ones(length, 1, dtype=torch.complex128)
 
@@ -95,7 +98,8 @@ class Channel(nn.Module, ABC):
             every: spacing in symbols.
 
         Raises:
-            ValueError: the spacing is too wide, or does not fit the structure of the channel. Never raised by default.
+            ValueError: the spacing is too wide, or does not fit the structure of the channel. Never raised by
+                default.
         """
         return None
 
@@ -134,7 +138,8 @@ def source(symbols: Tensor, rng: torch.Generator | None) -> torch.Generator:
 
     Args:
         symbols: (B, N) complex.
-        rng: returned as it is; where None, a generator on the symbols' device, seeded by the operating system.
+        rng: returned as it is; where None, a generator on the symbols' device, seeded by the operating
+            system.
 
     Raises:
         ValueError: the symbols are not (B, N) complex with N > 0.
@@ -202,4 +207,7 @@ class ClippedAWGN(Channel):
         """Clip the amplitude, then add noise; the state has gain 1."""
         rng = source(symbols, rng)
         bounded = symbols * (self.amplitude / symbols.abs().clamp_min(self.amplitude))
-        return Heard(awgn(bounded, snr_db, rng=rng), ChannelState(torch.ones_like(symbols), noise_column(symbols, snr_db)))
+        return Heard(
+            awgn(bounded, snr_db, rng=rng),
+            ChannelState(torch.ones_like(symbols), noise_column(symbols, snr_db)),
+        )

@@ -10,7 +10,8 @@
     24+H    P      payload
     24+H+P  32     SHA-256 of all bytes before it
 
-Nothing in it is ever executed or unpickled. The checksum finds damage, not forgery: whoever alters a file can renew it.
+Nothing in it is ever executed or unpickled. The checksum finds damage, not forgery: whoever alters a file can
+renew it.
 """
 
 import hashlib
@@ -57,7 +58,8 @@ def encode(version: int, header: dict[str, Any], payload: bytes, *, magic: bytes
         magic: 8 bytes that identify the kind of file.
 
     Raises:
-        MessageError: the header is not plain JSON or exceeds `MAX_HEADER` bytes, or the file exceeds `MAX_FILE` bytes.
+        MessageError: the header is not plain JSON or exceeds `MAX_HEADER` bytes, or the file exceeds
+            `MAX_FILE` bytes.
     """
     try:
         text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
@@ -84,7 +86,8 @@ def read(path: str | os.PathLike[str], version: int, *, magic: bytes = MAGIC) ->
         (header, payload).
 
     Raises:
-        MessageError: the file cannot be read, is not a regular file, is damaged, or has another magic or version.
+        MessageError: the file cannot be read, is not a regular file, is damaged, or has another magic or
+            version.
     """
     name = repr(os.fsdecode(path))
     try:
@@ -96,7 +99,9 @@ def read(path: str | os.PathLike[str], version: int, *, magic: bytes = MAGIC) ->
             _check_prefix(prefix, status.st_size, version, name, magic)
             return _decode(prefix + handle.read(), name)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise MessageError(f"cannot read the message {name}: {getattr(error, 'strerror', None) or error}") from None
+        raise MessageError(
+            f"cannot read the message {name}: {getattr(error, 'strerror', None) or error}"
+        ) from None
 
 
 def _check_prefix(prefix: bytes, size: int, version: int, name: str, magic: bytes) -> None:
@@ -105,18 +110,23 @@ def _check_prefix(prefix: bytes, size: int, version: int, name: str, magic: byte
         raise MessageError(f"{name} is empty")
     if magic == MAGIC and prefix.startswith(DIGITAL_MAGIC):
         raise MessageError(
-            f"{name} is a digital message, sealed whole, which has no symbols to hear; semveil receive opens it with its key"
+            f"{name} is a digital message, sealed whole, which has no symbols to hear; semveil receive opens "
+            "it with its key"
         )
     if not prefix.startswith(magic[: len(prefix)]):
         raise MessageError(f"{name} is not a semveil message (it does not begin with the magic bytes)")
     if len(prefix) < PREFIX.size:
-        raise MessageError(f"{name} is cut off: {size} bytes, at least {PREFIX.size + CHECKSUM_BYTES} expected")
+        raise MessageError(
+            f"{name} is cut off: {size} bytes, at least {PREFIX.size + CHECKSUM_BYTES} expected"
+        )
     _, found, header_length, payload_length = PREFIX.unpack(prefix)
     if found != version:
         advice = "; upgrade semveil" if found > version else ""
         raise MessageError(f"{name} has format version {found}, this semveil reads version {version}{advice}")
     if header_length > MAX_HEADER:
-        raise MessageError(f"{name} states a header of {header_length:,} bytes, at most {MAX_HEADER:,} are allowed")
+        raise MessageError(
+            f"{name} states a header of {header_length:,} bytes, at most {MAX_HEADER:,} are allowed"
+        )
     expected = PREFIX.size + header_length + payload_length + CHECKSUM_BYTES
     if size != expected:
         state = "cut off" if size < expected else "longer than it states"
@@ -134,7 +144,9 @@ def _decode(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
     try:
         header = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise MessageError(f"{name} has a header that is not JSON: {str(error) or 'nested too deeply'}") from None
+        raise MessageError(
+            f"{name} has a header that is not JSON: {str(error) or 'nested too deeply'}"
+        ) from None
     if not isinstance(header, dict):
         raise MessageError(f"{name} has a header that is not a JSON object")
     return header, data[PREFIX.size + header_length : -CHECKSUM_BYTES]

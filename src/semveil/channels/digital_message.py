@@ -43,7 +43,11 @@ class DigitalMessage:
     def __post_init__(self) -> None:
         numbers = (*self.latent_shape, self.images, self.image_bytes)
         names = all(isinstance(text, str) and 0 < len(text) <= 64 for text in (self.method, self.model))
-        if not names or len(self.latent_shape) != 2 or not all(type(n) is int and 0 < n < 1 << 24 for n in numbers):
+        if (
+            not names
+            or len(self.latent_shape) != 2
+            or not all(type(n) is int and 0 < n < 1 << 24 for n in numbers)
+        ):
             raise MessageError("the digital message names no method, model and sizes")
         try:
             sound = len(bytes.fromhex(self.model_hash)) == HASH_BYTES
@@ -84,7 +88,9 @@ def bound_header(header: Mapping[str, Any], model_hash: str) -> bytes:
         header: the message's header fields, JSON-ready.
         model_hash: SHA-256 of the model, hexadecimal.
     """
-    return json.dumps([dict(header), model_hash], sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return json.dumps(
+        [dict(header), model_hash], sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode()
 
 
 def digital_bytes(message: DigitalMessage) -> bytes:
@@ -114,10 +120,16 @@ def read_digital(path: str | os.PathLike[str]) -> DigitalMessage:
     """
     header, payload = read(path, DIGITAL_VERSION, magic=DIGITAL_MAGIC)
     start = NONCE_BYTES + HASH_BYTES
-    if set(header) != {"method", "model", "shape", "images", "bytes", "source"} or not isinstance(header["shape"], list):
+    if set(header) != {"method", "model", "shape", "images", "bytes", "source"} or not isinstance(
+        header["shape"], list
+    ):
         raise MessageError(f"the digital message {os.fsdecode(path)!r} has other fields than its version")
     keyed = KeyedPart(
-        nonce=payload[:NONCE_BYTES], source=header["source"], parameters={}, sealed=payload[start:], authenticated=True
+        nonce=payload[:NONCE_BYTES],
+        source=header["source"],
+        parameters={},
+        sealed=payload[start:],
+        authenticated=True,
     )
     return DigitalMessage(
         method=header["method"],

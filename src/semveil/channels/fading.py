@@ -12,10 +12,12 @@ from semveil.channels.channel import Channel, Heard, complex_normal, multiply, s
 class Fading(Channel):
     """y_n = h_b(n) s_n + n_n with h_b = sqrt(K/(K+1)) e^(j theta) + sqrt(1/(K+1)) g_b, g_b ~ CN(0, 1), theta uniform.
 
-    The scattered part g is new in each block of `coherence` symbols, the line of sight one for the whole message. Mean power 1.
+    The scattered part g is new in each block of `coherence` symbols, the line of sight one for the whole
+    message. Mean power 1.
 
     Args:
-        k_db: K, power of the line of sight over the scattered one, in dB; -inf for Rayleigh fading, inf for a phase alone.
+        k_db: K, power of the line of sight over the scattered one, in dB; -inf for Rayleigh fading, inf for a
+            phase alone.
         coherence: symbols, pilots among them, that fade together; None for the whole message (flat).
 
     Raises:
@@ -33,7 +35,10 @@ class Fading(Channel):
         if math.isnan(k_db):
             raise ValueError("k_db must be a number in dB, -inf for no line of sight, got NaN")
         if coherence is not None and (type(coherence) is not int or coherence < 1):
-            raise ValueError(f"coherence must be a whole number of symbols >= 1, or None for a flat channel, got {coherence}")
+            raise ValueError(
+                "coherence must be a whole number of symbols >= 1, or None for a flat channel, got "
+                f"{coherence}"
+            )
         self.coherence = coherence
         self.sight = 1.0 if k_db == math.inf else 10 ** (k_db / 10) / (1 + 10 ** (k_db / 10))  # K / (K + 1)
 
@@ -79,9 +84,10 @@ class Fading(Channel):
 class OFDM(Channel):
     """Frequency-selective fading over subcarriers: y_k = H_k s_k + n_k, H_k = sum over l of h_l e^(-2 pi j k l / F).
 
-    Exact for OFDM with a cyclic prefix of at least taps - 1 samples. Tap l is CN(0, p_l), p_l falling by `decay_db` from tap to
-    tap and adding up to 1. Symbols fill the F subcarriers of one OFDM symbol after another; the last one is sent whole, and
-    prefixes and unused subcarriers count as channel uses (`prefix`). Taps are new in each message.
+    Exact for OFDM with a cyclic prefix of at least taps - 1 samples. Tap l is CN(0, p_l), p_l falling by
+    `decay_db` from tap to tap and adding up to 1. Symbols fill the F subcarriers of one OFDM symbol after
+    another; the last one is sent whole, and prefixes and unused subcarriers count as channel uses (`prefix`).
+    Taps are new in each message.
 
     Args:
         subcarriers: F.
@@ -95,7 +101,9 @@ class OFDM(Channel):
     def __init__(self, subcarriers: int = 64, taps: int = 8, decay_db: float = 2.0) -> None:
         super().__init__()
         if not 1 <= taps <= subcarriers or not math.isfinite(decay_db):
-            raise ValueError(f"taps must be 1..{subcarriers} and decay_db finite, got {taps} taps and {decay_db:g} dB")
+            raise ValueError(
+                f"taps must be 1..{subcarriers} and decay_db finite, got {taps} taps and {decay_db:g} dB"
+            )
         self.subcarriers, self.taps = subcarriers, taps
         powers = 10 ** (-decay_db * torch.arange(taps, dtype=torch.float64) / 10)
         self.powers = powers / powers.sum()
@@ -126,12 +134,14 @@ class OFDM(Channel):
             every: spacing in symbols.
 
         Raises:
-            ValueError: the spacing does not divide the number of subcarriers, or leaves fewer pilots per OFDM symbol than taps.
+            ValueError: the spacing does not divide the number of subcarriers, or leaves fewer pilots per OFDM
+                symbol than taps.
         """
         if self.subcarriers % every or self.subcarriers < every * self.taps:
             raise ValueError(
                 f"{self.taps} taps over {self.subcarriers} subcarriers need pilots at least at every "
-                f"{self.subcarriers // self.taps}, at a spacing that divides the number of subcarriers, got {every}"
+                f"{self.subcarriers // self.taps}, at a spacing that divides the number of subcarriers, got "
+                f"{every}"
             )
 
     def _waves(self, places: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from typing import Any
 from semveil.channels.container import MessageError, is_json_object
 
 NONCE_BYTES = 32
-SOURCES = {"file": set(), "passphrase": {"salt"}, "agreement": {"offer"}}  # kind of key -> what else Bob needs, hex
+# kind of key -> what else Bob needs, hex
+SOURCES = {"file": set(), "passphrase": {"salt"}, "agreement": {"offer"}}
 MOST_SEALED = 1 << 18
 
 
@@ -39,10 +40,15 @@ class KeyedPart:
             raise MessageError(f"a keyed message needs a nonce of {NONCE_BYTES} bytes")
         if not isinstance(self.sealed, bytes) or len(self.sealed) > MOST_SEALED:
             raise MessageError(f"sealed side information must be at most {MOST_SEALED} bytes")
-        if not is_json_object(self.source) or self.source.get("kind") not in [*SOURCES]:  # a list: it may be unhashable
-            raise MessageError(f"the key's source must be of kind {', '.join(SOURCES)}, got {ascii(self.source)[:80]}")
+        # a list: it may be unhashable
+        if not is_json_object(self.source) or self.source.get("kind") not in [*SOURCES]:
+            raise MessageError(
+                f"the key's source must be of kind {', '.join(SOURCES)}, got {ascii(self.source)[:80]}"
+            )
         if set(self.source) != SOURCES[self.source["kind"]] | {"kind"}:
-            raise MessageError(f"a key's source of kind {self.source['kind']} has other fields, got {sorted(self.source)}")
+            raise MessageError(
+                f"a key's source of kind {self.source['kind']} has other fields, got {sorted(self.source)}"
+            )
         if not all(_is_hex(value) for name, value in self.source.items() if name != "kind"):
             raise MessageError("the fields of a key's source must be hexadecimal")
         if not is_json_object(self.parameters):
@@ -68,7 +74,8 @@ class KeyedPart:
             header: the decoded JSON value, of any type.
 
         Raises:
-            MessageError: a field is missing, unknown, of the wrong type or length, or not hexadecimal where it must be.
+            MessageError: a field is missing, unknown, of the wrong type or length, or not hexadecimal where
+                it must be.
         """
         names = {"nonce", "source", "parameters", "sealed", "authenticated"}
         if not isinstance(header, dict) or set(header) != names:

@@ -53,7 +53,9 @@ def _as_kind(name: str, entry: object) -> ChannelKind:
     return ChannelKind(entry, "mmse")
 
 
-CHANNELS: Registry[ChannelKind] = Registry("channel", group="semveil.channels", accept=_as_kind, files="semveil.channels")
+CHANNELS: Registry[ChannelKind] = Registry(
+    "channel", group="semveil.channels", accept=_as_kind, files="semveil.channels"
+)
 CHANNELS.add("awgn", ChannelKind(AWGN, "zf"))
 CHANNELS.add("clipped", ChannelKind(ClippedAWGN, "zf"))
 CHANNELS.add("rayleigh", ChannelKind(rayleigh, "mmse"))
@@ -67,8 +69,8 @@ def parse_link(text: str) -> Link:
     """Build a link from its description.
 
     Args:
-        text: `NAME` or `NAME:setting=value,...`; settings of the channel, and `csi`, `equaliser`, `pilots` and `antennas` of
-            `Link`.
+        text: `NAME` or `NAME:setting=value,...`; settings of the channel, and `csi`, `equaliser`, `pilots`
+            and `antennas` of `Link`.
 
     Raises:
         ValueError: an unknown name or setting, or a value out of range.
@@ -87,7 +89,10 @@ def parse_link(text: str) -> Link:
         key, sign, value = part.partition("=")
         allowed = [*own, "csi", "equaliser", "pilots", "antennas"]
         if not sign or key not in allowed:
-            raise ValueError(f"channel {name} has no setting {key!r}{suggest(key, allowed)}; available: {', '.join(allowed)}")
+            raise ValueError(
+                f"channel {name} has no setting {key!r}{suggest(key, allowed)}; available: "
+                f"{', '.join(allowed)}"
+            )
         (settings if key in own else link)[key] = _value(
             key, value, own.get(key, None if key in ("pilots", "antennas") else "")
         )
@@ -151,7 +156,8 @@ def bandwidth(symbols: int, image_size: int, *, link: Link | None = None, side_b
         symbols: payload symbols of the image.
         image_size: side of the image in pixels.
         link: with its pilots and prefixes; none where None.
-        side_bits: side information, e.g. `Message.side_information_bits`; sent at one bit per use (coded QPSK of rate 1/2).
+        side_bits: side information, e.g. `Message.side_information_bits`; sent at one bit per use (coded QPSK
+            of rate 1/2).
 
     Example:
         >>> bandwidth(896, 64, link=parse_link("rayleigh:coherence=64,csi=ls,pilots=8"), side_bits=64)

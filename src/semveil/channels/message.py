@@ -17,14 +17,24 @@ from torch import Tensor
 from semveil.channels.container import MessageError, encode, is_json_object, read, version_of
 from semveil.channels.keyed_part import KeyedPart
 from semveil.channels.power import GAIN_BITS
-from semveil.channels.stored_symbols import MOST_BITS, bits_of, from_steps, packed, packed_size, rounded, to_steps, unpacked
+from semveil.channels.stored_symbols import (
+    MOST_BITS,
+    bits_of,
+    from_steps,
+    packed,
+    packed_size,
+    rounded,
+    to_steps,
+    unpacked,
+)
 from semveil.core.brief import Brief
 from semveil.core.files import write_whole
 from semveil.core.text import parse_json
 
 FORMAT_VERSION = 2
 STORED_VERSION = 3  # of files whose symbols are whole steps, and all else is compressed
-TENSORS = ("clip_lower", "clip_upper", "gains", "symbols")  # the payload's order, float32 little-endian, complex as re, im
+# the payload's order, float32 little-endian, complex as re, im
+TENSORS = ("clip_lower", "clip_upper", "gains", "symbols")
 NOT_IN_HEADER = ("format_version", "symbol_step")
 MOST_SIDE = 1 << 22  # bytes of a decompressed header
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -35,8 +45,8 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class Message(Brief):
     """Transmitted symbols and their side information; validated on construction.
 
-    It has no place for a source path, metadata of the photo, latents, noise, a seed or a key, and names that look like paths
-    are refused. Everything in it is readable by Eve.
+    It has no place for a source path, metadata of the photo, latents, noise, a seed or a key, and names that
+    look like paths are refused. Everything in it is readable by Eve.
 
     Attributes:
         method: name of the method, e.g. `dp-semcom`.
@@ -46,18 +56,20 @@ class Message(Brief):
         latent_shape: (K, D), codes per image and width of a code; K*D even.
         private_codes: 0-based indices of the protected codes, ascending.
         clip_lower, clip_upper: public clip bounds, float32, one number or broadcastable to (K, D).
-        gains: (B, 1) float32, one per image (`normalise_power(...)[1][:, None]`); or (B, 2), private block and common block
-            (`normalise_power_blocks` with `code_blocks(private_codes, latent_shape)`).
+        gains: (B, 1) float32, one per image (`normalise_power(...)[1][:, None]`); or (B, 2), private block
+            and common block (`normalise_power_blocks` with `code_blocks(private_codes, latent_shape)`).
         protection: name of the protection, e.g. `nn`, `laplace`, `rotation`, `none`.
         calibration: e.g. `as_published`, `corrected`; None without such a choice.
         nominal_epsilon: > 0, in nats; None without one.
-        pair_hash: SHA-256 of the trained pair's weights, 64 hex digits, which Bob must have too; None without a pair.
+        pair_hash: SHA-256 of the trained pair's weights, 64 hex digits, which Bob must have too; None without
+            a pair.
         guarantee: against a receiver of the symbols, as plain JSON values.
         keyed: nonce and sealed side information of a keyed protection; None without a key.
-        snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as Alice sends them: the reader
-            then simulates its own channel.
+        snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as Alice sends
+            them: the reader then simulates its own channel.
         symbols: (B, N) complex64, N = K*D/2, codes packed by `pack`.
-        symbol_step: where the symbols are whole multiples of it on both axes, see `stored_symbols`: the file is smaller then.
+        symbol_step: where the symbols are whole multiples of it on both axes, see `stored_symbols`: the file
+            is smaller then.
         format_version: of the file.
 
     Raises:
@@ -85,18 +97,35 @@ class Message(Brief):
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        _check(self.format_version == FORMAT_VERSION, f"format_version must be {FORMAT_VERSION}", self.format_version)
+        _check(
+            self.format_version == FORMAT_VERSION,
+            f"format_version must be {FORMAT_VERSION}",
+            self.format_version,
+        )
         for name in ("method", "model", "protection", "calibration"):
             text = getattr(self, name)
-            named = (isinstance(text, str) and _NAME.fullmatch(text)) or (name == "calibration" and text is None)
+            named = (isinstance(text, str) and _NAME.fullmatch(text)) or (
+                name == "calibration" and text is None
+            )
             _check(named, f"{name} must be a name of letters, digits and . _ -", text)
         for name in ("model_hash", "pair_hash"):
             text = getattr(self, name)
-            hashed = (isinstance(text, str) and _HASH.fullmatch(text)) or (name == "pair_hash" and text is None)
+            hashed = (isinstance(text, str) and _HASH.fullmatch(text)) or (
+                name == "pair_hash" and text is None
+            )
             _check(hashed, f"{name} must be 64 lower-case hex digits", text)
-        _check(_integers([self.image_size], 1, 1 << 16), "image_size must be an integer in 1..65536", self.image_size)
+        _check(
+            _integers([self.image_size], 1, 1 << 16),
+            "image_size must be an integer in 1..65536",
+            self.image_size,
+        )
         shape = self.latent_shape
-        shaped = isinstance(shape, tuple) and len(shape) == 2 and _integers(shape, 1, 1 << 20) and math.prod(shape) % 2 == 0
+        shaped = (
+            isinstance(shape, tuple)
+            and len(shape) == 2
+            and _integers(shape, 1, 1 << 20)
+            and math.prod(shape) % 2 == 0
+        )
         _check(shaped, "latent_shape must be two positive integers (K, D) of even product", shape)
         ordered = isinstance(self.private_codes, tuple) and _integers(self.private_codes, 0, shape[0] - 1)
         ordered = ordered and list(self.private_codes) == sorted(set(self.private_codes))
@@ -105,38 +134,78 @@ class Message(Brief):
             value = getattr(self, name)
             number = isinstance(value, float | int) and type(value) is not bool and abs(value) <= 1e300
             wanted = "a finite number" if name == "snr_db" else "a finite number > 0"
-            _check(value is None or (number and (name == "snr_db" or value > 0)), f"{name} must be {wanted} or None", value)
-            object.__setattr__(self, name, None if value is None else float(value))  # 20 and 20.0 give the same bytes
-        _check(self.keyed is None or isinstance(self.keyed, KeyedPart), "keyed must be a KeyedPart or None", type(self.keyed))
-        _check(is_json_object(self.guarantee), "guarantee must be a dict of plain JSON values", type(self.guarantee).__name__)
+            _check(
+                value is None or (number and (name == "snr_db" or value > 0)),
+                f"{name} must be {wanted} or None",
+                value,
+            )
+            # 20 and 20.0 give the same bytes
+            object.__setattr__(self, name, None if value is None else float(value))
+        _check(
+            self.keyed is None or isinstance(self.keyed, KeyedPart),
+            "keyed must be a KeyedPart or None",
+            type(self.keyed),
+        )
+        _check(
+            is_json_object(self.guarantee),
+            "guarantee must be a dict of plain JSON values",
+            type(self.guarantee).__name__,
+        )
         self._check_tensors()
 
     def _check_tensors(self) -> None:
         for name in TENSORS:
             tensor, dtype = getattr(self, name), torch.complex64 if name == "symbols" else torch.float32
             typed = isinstance(tensor, Tensor) and tensor.dtype == dtype
-            _check(typed, f"{name} must be a tensor of {dtype}", getattr(tensor, "dtype", type(tensor).__name__))
+            _check(
+                typed, f"{name} must be a tensor of {dtype}", getattr(tensor, "dtype", type(tensor).__name__)
+            )
             _check(bool(tensor.isfinite().all()), f"{name} must be finite", "NaN or infinity")
         codes, width = self.latent_shape
         count = codes * width // 2
         symbols, gains, lower, upper = self.symbols, self.gains, self.clip_lower, self.clip_upper
         fits = symbols.ndim == 2 and len(symbols) > 0 and symbols.shape[1] == count
         _check(fits, f"symbols must have the shape (B, {count}), B > 0", tuple(symbols.shape))
-        fits = gains.ndim == 2 and len(gains) == len(symbols) and gains.shape[1] in (1, 2) and bool((gains > 0).all())
-        _check(fits, f"gains must be positive and of shape ({len(symbols)}, 1) or ({len(symbols)}, 2)", tuple(gains.shape))
+        fits = (
+            gains.ndim == 2
+            and len(gains) == len(symbols)
+            and gains.shape[1] in (1, 2)
+            and bool((gains > 0).all())
+        )
+        _check(
+            fits,
+            f"gains must be positive and of shape ({len(symbols)}, 1) or ({len(symbols)}, 2)",
+            tuple(gains.shape),
+        )
         blocks = gains.shape[1] == 1 or (0 < len(self.private_codes) < codes and width % 2 == 0)
-        _check(blocks, "two gains per image need private and common codes of even width, private_codes", self.private_codes)
+        _check(
+            blocks,
+            "two gains per image need private and common codes of even width, private_codes",
+            self.private_codes,
+        )
         for name, bound in (("clip_lower", lower), ("clip_upper", upper)):
-            _check(_broadcasts(bound, self.latent_shape), f"{name} must broadcast to {self.latent_shape}", tuple(bound.shape))
+            _check(
+                _broadcasts(bound, self.latent_shape),
+                f"{name} must broadcast to {self.latent_shape}",
+                tuple(bound.shape),
+            )
         if self.symbol_step is not None:
             step = self.symbol_step
-            _check(isinstance(step, float) and 0 < step < 1e9, "symbol_step must be a finite number > 0 or None", step)
+            _check(
+                isinstance(step, float) and 0 < step < 1e9,
+                "symbol_step must be a finite number > 0 or None",
+                step,
+            )
             try:
                 on_grid = bool((rounded(symbols, step) - symbols).abs().max() <= 1e-3 * step)
             except ValueError as error:
                 raise MessageError(str(error)) from None
             _check(on_grid, "symbols must be whole multiples of symbol_step", step)
-        _check(bool((lower <= upper).all()), "clip_lower must not exceed clip_upper", "a lower bound above its upper bound")
+        _check(
+            bool((lower <= upper).all()),
+            "clip_lower must not exceed clip_upper",
+            "a lower bound above its upper bound",
+        )
 
     @property
     def images(self) -> int:
@@ -201,10 +270,22 @@ def read_message(path: str | os.PathLike[str]) -> Message:
 
 def _from_stored(header: dict[str, Any], payload: bytes) -> Message:
     names = {"bits", "shape", "side", "snr_db", "step"}
-    _check(set(header) == names, "the header must have the fields of its version, differs in", sorted(set(header) ^ names)[:8])
+    _check(
+        set(header) == names,
+        "the header must have the fields of its version, differs in",
+        sorted(set(header) ^ names)[:8],
+    )
     shape, bits, size, step = (header[name] for name in ("shape", "bits", "side", "step"))
-    _check(isinstance(shape, list) and len(shape) == 2 and _integers(shape, 1, 1 << 30), "no shape of symbols", shape)
-    _check(_integers([bits], 1, MOST_BITS) and _integers([size], 1, MOST_SIDE), "no sizes of symbols and side", (bits, size))
+    _check(
+        isinstance(shape, list) and len(shape) == 2 and _integers(shape, 1, 1 << 30),
+        "no shape of symbols",
+        shape,
+    )
+    _check(
+        _integers([bits], 1, MOST_BITS) and _integers([size], 1, MOST_SIDE),
+        "no sizes of symbols and side",
+        (bits, size),
+    )
     _check(isinstance(step, float) and 0 < step < 1e9, "step must be a finite number > 0", step)
     expected = size + packed_size(bits, (shape[0], shape[1]))
     _check(len(payload) == expected, f"side and symbols need {expected} bytes of payload", len(payload))
@@ -239,7 +320,11 @@ def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float | None) -> 
         header = parse_json(plain[4 : 4 + size])
     except (ValueError, zlib.error) as error:
         raise MessageError(f"the header of the burst is damaged: {error}") from None
-    _check(isinstance(header, dict) and isinstance(header.get("tensors"), dict), "the header must be an object", type(header))
+    _check(
+        isinstance(header, dict) and isinstance(header.get("tensors"), dict),
+        "the header must be an object",
+        type(header),
+    )
     header["snr_db"] = snr_db
     header["tensors"]["symbols"] = list(symbols.shape)
     return _from_parts(header, plain[4 + size :] + _reals(symbols))
@@ -256,13 +341,29 @@ def _header(message: Message) -> dict[str, Any]:
 
 def _from_parts(header: dict[str, Any], payload: bytes) -> Message:
     names = {f.name for f in fields(Message)} - {*TENSORS, *NOT_IN_HEADER} | {"tensors"}
-    _check(set(header) == names, "the header must have the fields of its version, differs in", sorted(set(header) ^ names)[:8])
+    _check(
+        set(header) == names,
+        "the header must have the fields of its version, differs in",
+        sorted(set(header) ^ names)[:8],
+    )
     shapes = header.pop("tensors")
-    _check(isinstance(shapes, dict) and set(shapes) == set(TENSORS), f"tensors must be {', '.join(TENSORS)}", type(shapes))
+    _check(
+        isinstance(shapes, dict) and set(shapes) == set(TENSORS),
+        f"tensors must be {', '.join(TENSORS)}",
+        type(shapes),
+    )
     for name, shape in shapes.items():
-        _check(isinstance(shape, list) and len(shape) <= 2 and _integers(shape, 0, 1 << 30), f"no shape of {name}", shape)
+        _check(
+            isinstance(shape, list) and len(shape) <= 2 and _integers(shape, 0, 1 << 30),
+            f"no shape of {name}",
+            shape,
+        )
     sizes = {name: 4 * math.prod(shapes[name]) * (2 if name == "symbols" else 1) for name in TENSORS}
-    _check(sum(sizes.values()) == len(payload), f"the tensors need {sum(sizes.values())} bytes of payload", len(payload))
+    _check(
+        sum(sizes.values()) == len(payload),
+        f"the tensors need {sum(sizes.values())} bytes of payload",
+        len(payload),
+    )
     offset = 0
     for name in TENSORS:
         reals = np.frombuffer(payload, "<f4", sizes[name] // 4, offset).astype(np.float32)

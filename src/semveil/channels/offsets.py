@@ -29,7 +29,10 @@ class PhaseOffset(Channel):
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
         """Draw phase and frequency offset of each row, then rotate and add noise."""
         rng = source(symbols, rng)
-        phase, turn = uniform((len(symbols), 1), rng), self.frequency * (2 * uniform((len(symbols), 1), rng) - 1)
+        phase, turn = (
+            uniform((len(symbols), 1), rng),
+            self.frequency * (2 * uniform((len(symbols), 1), rng) - 1),
+        )
         places = torch.arange(symbols.shape[1], device=phase.device)
         return multiply(symbols, torch.exp(2j * math.pi * (phase + turn * places)), snr_db, rng)
 
@@ -52,7 +55,8 @@ class PhaseOffset(Channel):
         """
         if 2 * self.frequency * every >= 1:
             raise ValueError(
-                f"pilots at every {every} symbols cannot follow {self.frequency:g} cycles per symbol; take every "
+                f"pilots at every {every} symbols cannot follow {self.frequency:g} cycles per symbol; take "
+                "every "
                 f"{max(2, math.ceil(1 / (2 * self.frequency)) - 1)} at most, or a lower frequency"
             )
 
@@ -103,6 +107,7 @@ class TimingOffset(Channel):
             ValueError: always.
         """
         raise ValueError(
-            "pilots among the symbols cannot tell a delay; take csi=perfect or csi=none, or a recording, whose preamble can "
+            "pilots among the symbols cannot tell a delay; take csi=perfect or csi=none, or a recording, "
+            "whose preamble can "
             "(semveil send --iq)"
         )

@@ -11,8 +11,9 @@ from torch import Tensor
 def pack(reals: Tensor) -> Tensor:
     """Pair neighbouring reals into complex symbols: s_k = x_{2k} + j x_{2k+1}.
 
-    Neighbours, not halves, so that each latent code of even width fills symbols of its own (`code_blocks`), and so that the
-    memory layout is that of an interleaved I/Q recording. The result shares its memory with `reals` where it can.
+    Neighbours, not halves, so that each latent code of even width fills symbols of its own (`code_blocks`),
+    and so that the memory layout is that of an interleaved I/Q recording. The result shares its memory with
+    `reals` where it can.
 
     Args:
         reals: (B, 2N) real, or latents (B, K, D) with K*D = 2N, which are read code after code.
@@ -28,10 +29,16 @@ def pack(reals: Tensor) -> Tensor:
         tensor([[1.+2.j, 3.+4.j]])
     """
     if reals.dtype not in (torch.float32, torch.float64) or reals.ndim < 2:
-        raise ValueError(f"pack takes float32 or float64 of shape (B, 2N) or (B, K, D), got {reals.dtype} {tuple(reals.shape)}")
+        raise ValueError(
+            f"pack takes float32 or float64 of shape (B, 2N) or (B, K, D), got {reals.dtype} "
+            f"{tuple(reals.shape)}"
+        )
     count = math.prod(reals.shape[1:])
     if count == 0 or count % 2:
-        raise ValueError(f"two reals make one symbol, so their number must be even and positive, got {count}; pad by one real")
+        raise ValueError(
+            f"two reals make one symbol, so their number must be even and positive, got {count}; pad by one "
+            "real"
+        )
     return torch.view_as_complex(reals.reshape(len(reals), count // 2, 2).contiguous())
 
 
@@ -68,7 +75,8 @@ def code_blocks(private_codes: Sequence[int], latent_shape: tuple[int, int]) -> 
         (private, common): ascending symbol indices; together every symbol once.
 
     Raises:
-        ValueError: D is odd, so that a symbol would straddle two codes, or a code is repeated or not in 0..K-1.
+        ValueError: D is odd, so that a symbol would straddle two codes, or a code is repeated or not in
+            0..K-1.
 
     Example:
         >>> code_blocks([1], (3, 4))
@@ -76,9 +84,13 @@ def code_blocks(private_codes: Sequence[int], latent_shape: tuple[int, int]) -> 
     """
     codes, width = latent_shape
     if width % 2:
-        raise ValueError(f"codes of odd width {width} share a symbol at their border; power blocks need an even width")
+        raise ValueError(
+            f"codes of odd width {width} share a symbol at their border; power blocks need an even width"
+        )
     if len(set(private_codes)) != len(private_codes) or not set(private_codes) <= set(range(codes)):
-        raise ValueError(f"private codes must be different indices in 0..{codes - 1}, got {tuple(private_codes)}")
+        raise ValueError(
+            f"private codes must be different indices in 0..{codes - 1}, got {tuple(private_codes)}"
+        )
     private = torch.zeros(codes, dtype=torch.bool)
     private[list(private_codes)] = True
     carries_private = private.repeat_interleave(width // 2)
@@ -104,4 +116,6 @@ def bandwidth_ratio(channel_uses: int, image_size: int) -> float:
 def check_symbols(symbols: Tensor) -> None:
     """Raise ValueError unless `symbols` is (B, N) complex with N > 0."""
     if not symbols.is_complex() or symbols.ndim != 2 or symbols.shape[1] == 0:
-        raise ValueError(f"symbols must be complex of shape (B, N), got {symbols.dtype} {tuple(symbols.shape)}")
+        raise ValueError(
+            f"symbols must be complex of shape (B, N), got {symbols.dtype} {tuple(symbols.shape)}"
+        )

@@ -14,9 +14,9 @@ GAIN_BITS = 32  # a gain is sent as one float32
 def normalise_power(symbols: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor]:
     """Scale every message to the transmit power P: g = sqrt(P / mean |s|^2), giving g*s.
 
-    [DPSC] Sec. 2 normalises Z_2 by P but never says how the receiver undoes it (Eq. 10 leaves the gain out); here the gain is
-    explicit side information, of `GAIN_BITS` bits. It is a function of the symbols alone, and thus reveals no
-    more about the clean private codes than they do.
+    [DPSC] Sec. 2 normalises Z_2 by P but never says how the receiver undoes it (Eq. 10 leaves the gain out);
+    here the gain is explicit side information, of `GAIN_BITS` bits. It is a function of the symbols alone,
+    and thus reveals no more about the clean private codes than they do.
 
     Args:
         symbols: (B, N) complex.
@@ -26,7 +26,8 @@ def normalise_power(symbols: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor
         (sent, gain): (B, N) complex and (B,) real.
 
     Raises:
-        ValueError: a message is all zeros, holds NaN or infinity, or is too weak or too strong for a single-precision gain.
+        ValueError: a message is all zeros, holds NaN or infinity, or is too weak or too strong for a
+            single-precision gain.
 
     Example:
         >>> sent, gain = normalise_power(torch.tensor([[3 + 0j, 4j]]), power=2.0)
@@ -58,15 +59,16 @@ def normalise_power_blocks(
 ) -> tuple[Tensor, Tensor]:
     """Scale the blocks of every message apart: block i gets the share a_i of the message's energy N*P.
 
-    g_i = sqrt(a_i N P / sum over block i of |s|^2). With one gain for all, genuine noise on the private block takes nearly all
-    the power and the common block drowns in the channel's noise (`docs/errata.md`, dp-semcom 7); a gain per block, of
-    `GAIN_BITS` bits each, prevents that.
+    g_i = sqrt(a_i N P / sum over block i of |s|^2). With one gain for all, genuine noise on the private block
+    takes nearly all the power and the common block drowns in the channel's noise (`docs/errata.md`, dp-semcom
+    7); a gain per block, of `GAIN_BITS` bits each, prevents that.
 
     Args:
         symbols: (B, N) complex.
         blocks: G index tensors that hold every symbol exactly once, e.g. `code_blocks(...)`.
         power: P > 0, mean |s|^2 over the whole message, per complex symbol.
-        shares: G positive numbers that sum to 1; by default the block's share of the symbols, so that each has power P.
+        shares: G positive numbers that sum to 1; by default the block's share of the symbols, so that each
+            has power P.
 
     Returns:
         (sent, gains): (B, N) complex and (B, G) real.
@@ -106,8 +108,8 @@ def denormalise_power_blocks(symbols: Tensor, gains: Tensor, blocks: Sequence[Te
         blocks: G index tensors, as at the sender.
 
     Raises:
-        ValueError: `symbols` is not (B, N) complex, the blocks do not partition the N positions, or the gains have another
-            shape or are invalid.
+        ValueError: `symbols` is not (B, N) complex, the blocks do not partition the N positions, or the gains
+            have another shape or are invalid.
     """
     check_symbols(symbols)
     _check_blocks(blocks, symbols.shape[1])
@@ -119,7 +121,9 @@ def _gain(symbols: Tensor, power: float, what: str) -> Tensor:
     parts = torch.view_as_real(symbols.resolve_conj())
     mean = torch.linalg.vector_norm(parts, dim=(-2, -1), dtype=torch.float64).square() / symbols.shape[1]
     if not mean.isfinite().all():
-        raise ValueError(f"{what} {_where(~mean.isfinite())} holds NaN or infinity; there is no power to normalise")
+        raise ValueError(
+            f"{what} {_where(~mean.isfinite())} holds NaN or infinity; there is no power to normalise"
+        )
     if (mean == 0).any():
         raise ValueError(f"{what} {_where(mean == 0)} is all zeros; no gain gives it the power {power:g}")
     gain = (power / mean).sqrt().to(parts.dtype)
@@ -127,7 +131,10 @@ def _gain(symbols: Tensor, power: float, what: str) -> Tensor:
     # A gain outside the normal range, or its inverse, would lose digits or overflow.
     usable = (gain >= limits.tiny) & (1 / gain >= limits.tiny)
     if not usable.all():
-        raise ValueError(f"{what} {_where(~usable)} has a mean |s|^2 out of the range that a {parts.dtype} gain can normalise")
+        raise ValueError(
+            f"{what} {_where(~usable)} has a mean |s|^2 out of the range that a {parts.dtype} gain can "
+            "normalise"
+        )
     return gain
 
 
@@ -136,7 +143,9 @@ def _where(bad: Tensor) -> str:
 
 
 def _scale(symbols: Tensor, factor: Tensor) -> Tensor:
-    return torch.view_as_complex(torch.view_as_real(symbols.resolve_conj()) * factor.to(symbols.real.dtype)[..., None])
+    return torch.view_as_complex(
+        torch.view_as_real(symbols.resolve_conj()) * factor.to(symbols.real.dtype)[..., None]
+    )
 
 
 def _per_symbol(gains: Tensor, blocks: Sequence[Tensor]) -> Tensor:
@@ -149,7 +158,9 @@ def _per_symbol(gains: Tensor, blocks: Sequence[Tensor]) -> Tensor:
 
 def _checked(gains: Tensor, shape: tuple[int, ...]) -> Tensor:
     if tuple(gains.shape) != shape or not (gains.isfinite() & (gains > 0)).all():
-        raise ValueError(f"gains must be finite, positive and of shape {shape}, got shape {tuple(gains.shape)}")
+        raise ValueError(
+            f"gains must be finite, positive and of shape {shape}, got shape {tuple(gains.shape)}"
+        )
     return gains
 
 

@@ -58,7 +58,8 @@ def encode(symbols: Iterable[tuple[int, Table]]) -> bytes:
             low <<= 8
             span <<= 8
             shifted += 1
-    keep = max(0, span.bit_length() - 1)  # any number of the interval will do: the one with the most zeros at its end
+    # any number of the interval will do: the one with the most zeros at its end
+    keep = max(0, span.bit_length() - 1)
     value = -(-low >> keep) << keep
     return value.to_bytes(shifted + _WINDOW // 8 + 1, "big")[1:].rstrip(b"\0")
 

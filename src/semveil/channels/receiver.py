@@ -38,15 +38,18 @@ class Link(nn.Module):
 
     Args:
         channel: any channel.
-        csi: channel state information: `perfect`, the realisation; `ls` or `mmse`, estimated from pilots by least squares
-            within the channel's basis (linear interpolation where it has none) or by the linear MMSE estimate
-            under its public law; `none`, a gain of 1.
-        equaliser: `zf`, received / gain; or `mmse`, least mean square error for symbols of unit power, which shrinks them.
+        csi: channel state information: `perfect`, the realisation; `ls` or `mmse`, estimated from pilots by
+            least squares within the channel's basis (linear interpolation where it has none) or by the linear
+            MMSE estimate under its public law; `none`, a gain of 1.
+        equaliser: `zf`, received / gain; or `mmse`, least mean square error for symbols of unit power, which
+            shrinks them.
         pilots: spacing in symbols of the pilots, which have the payload's power; for `ls` and `mmse`.
-        antennas: of the receiver, each with fading and noise of its own; maximum-ratio combining. `snr_db` is that of one.
+        antennas: of the receiver, each with fading and noise of its own; maximum-ratio combining. `snr_db` is
+            that of one.
 
     Raises:
-        ValueError: an unknown name, pilots that cannot follow the channel, or antennas beyond 1 to `MOST_ANTENNAS`.
+        ValueError: an unknown name, pilots that cannot follow the channel, or antennas beyond 1 to
+            `MOST_ANTENNAS`.
 
     Example:
         >>> from semveil.channels.fading import Fading
@@ -68,7 +71,9 @@ class Link(nn.Module):
         super().__init__()
         for what, name, allowed in (("csi", csi, CSI), ("equaliser", equaliser, EQUALISERS)):
             if name not in allowed:
-                raise ValueError(f"no {what} named {name!r}{suggest(name, allowed)}; use one of {', '.join(allowed)}")
+                raise ValueError(
+                    f"no {what} named {name!r}{suggest(name, allowed)}; use one of {', '.join(allowed)}"
+                )
         if not 1 <= antennas <= MOST_ANTENNAS:
             raise ValueError(f"a receiver has 1 to {MOST_ANTENNAS} antennas, got {antennas}")
         self.channel, self.csi, self.equaliser, self.antennas = channel or AWGN(), csi, equaliser, antennas
@@ -100,16 +105,23 @@ class Link(nn.Module):
     def _branch(self, received: Tensor, state: ChannelState) -> "Branch":
         if self.pilots is not None:
             mmse = self.csi == "mmse"
-            return Branch(received, state, estimate_gain(received, state.noise_power, self.pilots, self.channel, mmse=mmse))
+            return Branch(
+                received,
+                state,
+                estimate_gain(received, state.noise_power, self.pilots, self.channel, mmse=mmse),
+            )
         known = state.gain if self.csi == "perfect" else torch.ones_like(state.gain)
         return Branch(received, state, Estimate(known, torch.zeros_like(state.noise_power)))
 
 
-def estimate_gain(received: Tensor, noise: Tensor, pilots: Pilots, channel: Channel, *, mmse: bool) -> Estimate:
+def estimate_gain(
+    received: Tensor, noise: Tensor, pilots: Pilots, channel: Channel, *, mmse: bool
+) -> Estimate:
     """The gain at all N places of a frame from its pilots.
 
-    Least squares: h = B (B_p)^+ z for the channel's basis B and z = received / sent at the pilots; error sigma^2 |row|^2.
-    MMSE: h = R_ap (R_pp + sigma^2 I)^-1 z, R being the channel's correlation; error R_aa - R_ap (R_pp + sigma^2 I)^-1 R_pa.
+    Least squares: h = B (B_p)^+ z for the channel's basis B and z = received / sent at the pilots; error
+    sigma^2 |row|^2. MMSE: h = R_ap (R_pp + sigma^2 I)^-1 z, R being the channel's correlation; error R_aa -
+    R_ap (R_pp + sigma^2 I)^-1 R_pa.
 
     Args:
         received: (B, N) frame.
@@ -125,7 +137,9 @@ def estimate_gain(received: Tensor, noise: Tensor, pilots: Pilots, channel: Chan
         matrix = _least_squares(channel.basis(received.shape[1]), places, everywhere).to(heard.device)
         gain, error = heard @ matrix.T, variance * matrix.abs().square().sum(1)
         return Estimate(gain.to(received), error.to(noise))
-    values, vectors, across = (part.to(heard.device) for part in _spectrum(channel, pilots, received.shape[1]))
+    values, vectors, across = (
+        part.to(heard.device) for part in _spectrum(channel, pilots, received.shape[1])
+    )
     inverse = 1 / (values + variance)  # (B, P): of R_pp + sigma^2 I, for each message's noise
     gain = ((heard @ vectors.conj()) * inverse) @ across.T
     error = 1 - inverse @ across.abs().square().T  # every law has unit power
@@ -178,7 +192,11 @@ def combine(branches: Sequence[Branch], *, mmse: bool) -> Heard:
     noise = first.state.noise_power + first.estimate.error
     power = torch.stack([branch.estimate.gain.abs().square() for branch in branches]).sum(0)
     whole = (power + noise if mmse else power).clamp_min(torch.finfo(power.dtype).tiny)
-    out, gain, variance = torch.zeros_like(first.received), torch.zeros_like(first.estimate.gain), torch.zeros_like(power)
+    out, gain, variance = (
+        torch.zeros_like(first.received),
+        torch.zeros_like(first.estimate.gain),
+        torch.zeros_like(power),
+    )
     for branch in branches:
         heard = torch.fft.fft(branch.received, norm="ortho") if spectral else branch.received
         scale = branch.estimate.gain.conj() / whole
@@ -196,13 +214,16 @@ def _least_squares(basis: Tensor | None, places: Tensor, everywhere: Tensor) -> 
     if basis is not None:
         if len(places) < basis.shape[1]:
             raise ValueError(
-                f"a frame of {len(everywhere)} symbols has {len(places)} pilots for the {basis.shape[1]} unknowns of its "
+                f"a frame of {len(everywhere)} symbols has {len(places)} pilots for the {basis.shape[1]} "
+                "unknowns of its "
                 "channel; take more pilots, csi=mmse, or a longer message"
             )
         return basis @ torch.linalg.pinv(basis[places])
     after = torch.searchsorted(places, everywhere).clamp(1, len(places) - 1)
     before = after - 1
-    share = ((everywhere - places[before]) / (places[after] - places[before])).clamp(0, 1).to(torch.complex128)
+    share = (
+        ((everywhere - places[before]) / (places[after] - places[before])).clamp(0, 1).to(torch.complex128)
+    )
     matrix = torch.zeros(len(everywhere), len(places), dtype=torch.complex128)
     matrix[everywhere, before] = 1 - share
     matrix[everywhere, after] += share

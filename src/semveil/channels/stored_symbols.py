@@ -27,7 +27,9 @@ def step_for(snr_db: float) -> float:
         0.0436
     """
     if not abs(snr_db) <= WIDEST_DB:  # also NaN
-        raise ValueError(f"symbols are rounded for an SNR of -{WIDEST_DB:g} to {WIDEST_DB:g} dB, got {snr_db}")
+        raise ValueError(
+            f"symbols are rounded for an SNR of -{WIDEST_DB:g} to {WIDEST_DB:g} dB, got {snr_db}"
+        )
     return float(np.float32(math.sqrt(6 * 10 ** (-(snr_db + BELOW_DB) / 10))))
 
 
@@ -118,7 +120,9 @@ def unpacked(data: bytes, bits: int, shape: tuple[int, int]) -> NDArray[np.int64
         (B, N, 2) int64.
     """
     count = 2 * math.prod(shape)
-    lifted = np.unpackbits(np.frombuffer(data, np.uint8))[: count * bits].reshape(count, bits).astype(np.int64)
+    lifted = (
+        np.unpackbits(np.frombuffer(data, np.uint8))[: count * bits].reshape(count, bits).astype(np.int64)
+    )
     return (lifted @ (1 << np.arange(bits - 1, -1, -1)) - (1 << (bits - 1))).reshape(*shape, 2)
 
 

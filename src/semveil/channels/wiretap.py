@@ -40,7 +40,9 @@ def snrs(snr_db: AnySnr, messages: int) -> float | Tensor:
     if found.ndim == 0:
         return float(found)
     if found.shape != (messages,):
-        raise ValueError(f"snr_db must be one number or one for each of {messages} images, got shape {tuple(found.shape)}")
+        raise ValueError(
+            f"snr_db must be one number or one for each of {messages} images, got shape {tuple(found.shape)}"
+        )
     return found
 
 
@@ -71,8 +73,14 @@ def over(
         return awgn(symbols, snr_db, power=power, rng=rng)
     received, _ = channel(symbols / power**0.5, snr_db, rng)
     if not isinstance(received, Tensor) or received.shape != symbols.shape or received.dtype != symbols.dtype:
-        got = f"{received.dtype} {tuple(received.shape)}" if isinstance(received, Tensor) else type(received).__name__
-        raise ValueError(f"a channel must return what it receives as {symbols.dtype} {tuple(symbols.shape)}, got {got}")
+        got = (
+            f"{received.dtype} {tuple(received.shape)}"
+            if isinstance(received, Tensor)
+            else type(received).__name__
+        )
+        raise ValueError(
+            f"a channel must return what it receives as {symbols.dtype} {tuple(symbols.shape)}, got {got}"
+        )
     return received * power**0.5
 
 
@@ -120,8 +128,16 @@ def wiretap(
         >>> heard.bob
         tensor([[1.+0.j, 1.+0.j, 1.+0.j, 1.+0.j]])
     """
-    if rng_bob is not None and rng_eve is not None and rng_bob is not rng_eve and _same_state(rng_bob, rng_eve):
-        raise ValueError("rng_bob and rng_eve are in the same state, so both would hear the same noise; seed them differently")
+    if (
+        rng_bob is not None
+        and rng_eve is not None
+        and rng_bob is not rng_eve
+        and _same_state(rng_bob, rng_eve)
+    ):
+        raise ValueError(
+            "rng_bob and rng_eve are in the same state, so both would hear the same noise; seed them "
+            "differently"
+        )
     bob = over(bob_channel, symbols, snr_db, power=power, rng=rng_bob)
     eve = over(eve_channel, symbols, snr_db if eve_snr_db is None else eve_snr_db, power=power, rng=rng_eve)
     return WiretapOutput(bob=bob, eve=eve)

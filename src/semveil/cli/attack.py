@@ -24,8 +24,11 @@ def attack(
     photo: Annotated[
         Path | None,
         typer.Option(
-            help="The photo that was sent, for the verdict. Without it attacks are compared with the picture that Bob gets, "
-            "where no key or noise hides that.",
+            help=(
+                "The photo that was sent, for the verdict. Without it attacks are compared with the picture "
+                "that Bob gets, "
+                "where no key or noise hides that."
+            ),
             metavar="PHOTO",
             rich_help_panel=options.PHOTOS,
         ),
@@ -35,15 +38,21 @@ def attack(
         list[str] | None,
         typer.Option(
             "--attack",
-            help="Try only this attack: direct, linear, impute, prior-search and others (a wrong name lists them all); repeat "
-            "it for several. All that apply by default.",
+            help=(
+                "Try only this attack: direct, linear, impute, prior-search and others (a wrong name lists "
+                "them all); repeat "
+                "it for several. All that apply by default."
+            ),
             metavar="NAME",
         ),
     ] = None,
     latents: Annotated[
         Path | None,
         typer.Option(
-            help="Latents of public faces that `semveil invert` wrote; draws from the model's prior by default.",
+            help=(
+                "Latents of public faces that `semveil invert` wrote; draws from the model's prior by "
+                "default."
+            ),
             metavar="FILE.safetensors",
             rich_help_panel=EVE,
         ),
@@ -63,7 +72,9 @@ def attack(
     threshold: Threshold = None,
     out: Annotated[
         Path,
-        typer.Option(help="Folder for the pictures and result.json.", metavar="DIR", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            help="Folder for the pictures and result.json.", metavar="DIR", rich_help_panel=options.OUTPUT
+        ),
     ] = Path("out/attack"),
     pair: options.Pair = None,
     model: options.Model = None,
@@ -135,7 +146,11 @@ def attack(
     names_of = ", ".join(f"{one.name}.png" for one in found.results)
     lines.append(("Written", f"{out}: {names_of} ({loaded.size} x {loaded.size} px), {SUMMARY}"))
     lines.append(
-        ("Next", f"semveil certify {pasted(message)} says what is promised, semveil audit --help how promises are tested")
+        (
+            "Next",
+            f"semveil certify {pasted(message)} says what is promised, semveil audit --help how promises are "
+            "tested",
+        )
     )
     show(summary, lines, as_json=False, table=_table(found.results, verdict))
 
@@ -143,17 +158,23 @@ def attack(
 def _sentences(verdict: "Verdict | None") -> tuple[str, ...]:
     if verdict is not None:
         return verdict.sentences()
-    return ("Not judged: the message does not tell what the photo shows. Name the photo with --photo to see.",)
+    return (
+        "Not judged: the message does not tell what the photo shows. Name the photo with --photo to see.",
+    )
 
 
 def _table(found: Any, verdict: "Verdict | None") -> Any:
     if verdict is None:
-        return make_table(["attack", "what Eve has besides the signal"], [[one.name, one.knowledge] for one in found])
+        return make_table(
+            ["attack", "what Eve has besides the signal"], [[one.name, one.knowledge] for one in found]
+        )
     rows = [
         [one.name, one.knowledge, score.psnr, _seen(score.recognised, verdict.images)]
         for one, score in zip(found, verdict.scores, strict=True)
     ]
-    return make_table(["attack", "what Eve has besides the signal", "PSNR dB", f"person, by {verdict.verifier}"], rows)
+    return make_table(
+        ["attack", "what Eve has besides the signal", "PSNR dB", f"person, by {verdict.verifier}"], rows
+    )
 
 
 def _seen(recognised: int, images: int) -> str:

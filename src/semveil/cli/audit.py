@@ -15,18 +15,26 @@ FEWEST_DRAWS = 2_000
 
 
 def audit(
-    everything: Annotated[bool, typer.Option("--all", help="Audit every registered mechanism and method.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Audit every registered mechanism and method.")
+    ] = False,
     mechanism: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to audit: laplace, release/gaussian, rotation, dp-semcom and others; repeat it for several.",
+            help=(
+                "What to audit: laplace, release/gaussian, rotation, dp-semcom and others; repeat it for "
+                "several."
+            ),
             metavar="NAME",
         ),
     ] = None,
     epsilon: Annotated[str, typer.Option(help="Claimed epsilons to test.", metavar="E,E,...")] = "0.1,1,5",
     draws: Annotated[
         int,
-        typer.Option(help="Draws of each input for mechanisms of single numbers; costlier outputs get a share.", metavar="N"),
+        typer.Option(
+            help="Draws of each input for mechanisms of single numbers; costlier outputs get a share.",
+            metavar="N",
+        ),
     ] = 1_000_000,
     model: options.Model = None,
     device: options.Device = "auto",
@@ -74,7 +82,10 @@ def audit(
     findings = result["findings"]
     verdicts = [finding["verdict"] for finding in findings]
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
-    lines = [f"{len(findings)} games: {counts}. False alarms: at most {findings[0]['false_alarm_probability']:g} each."]
+    lines = [
+        f"{len(findings)} games: {counts}. False alarms: at most {findings[0]['false_alarm_probability']:g} "
+        "each."
+    ]
     lines += [
         f"REFUTED: {f['target']}, {f['pair']}, claimed on basis {f['basis']}, by the {f['carried_by']}."
         for f in findings
@@ -111,7 +122,18 @@ def _table(findings: list[dict[str, Any]]) -> object:
         )
         for f in findings
     ]
-    columns = ["target", "inputs", "claim (ε, δ)", "basis", "ε ≥", "detects to", "power", "draws", "verdict", "by"]
+    columns = [
+        "target",
+        "inputs",
+        "claim (ε, δ)",
+        "basis",
+        "ε ≥",
+        "detects to",
+        "power",
+        "draws",
+        "verdict",
+        "by",
+    ]
     return make_table(columns, rows)
 
 
@@ -122,7 +144,10 @@ def _claim(finding: dict[str, Any]) -> str:
     epsilon, delta = finding["claimed_epsilon"], finding["claimed_delta"]
     if epsilon is None:
         return "none"
-    return f"{text_above(epsilon, 4)}{f', {text_above(delta, 1)}' if delta else ''}: {in_a_word(epsilon, delta or 0.0)}"
+    return (
+        f"{text_above(epsilon, 4)}{f', {text_above(delta, 1)}' if delta else ''}: "
+        f"{in_a_word(epsilon, delta or 0.0)}"
+    )
 
 
 def _power(finding: dict[str, Any]) -> float | None:

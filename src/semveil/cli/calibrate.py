@@ -14,10 +14,17 @@ from semveil.core.errors import PhotoError
 
 
 def calibrate(
-    pairs: Annotated[Path, typer.Option(help="Folder with NAME/NAME_0001.jpg and pairs.txt, as LFW has them.", metavar="DIR")],
+    pairs: Annotated[
+        Path,
+        typer.Option(help="Folder with NAME/NAME_0001.jpg and pairs.txt, as LFW has them.", metavar="DIR"),
+    ],
     verifier: Name = "dlib",
-    far: Annotated[float, typer.Option(help="False acceptance rate, between 0 and 1.", metavar="RATE")] = 1e-3,
-    resolution: Annotated[int, typer.Option(help="Side of the aligned photos in pixels.", min=16, max=1024)] = 64,
+    far: Annotated[
+        float, typer.Option(help="False acceptance rate, between 0 and 1.", metavar="RATE")
+    ] = 1e-3,
+    resolution: Annotated[
+        int, typer.Option(help="Side of the aligned photos in pixels.", min=16, max=1024)
+    ] = 64,
     listed: Annotated[
         Path | None, typer.Option("--list", help="List of pairs; DIR/pairs.txt by default.", metavar="FILE")
     ] = None,
@@ -39,20 +46,29 @@ def calibrate(
     found = read_pairs(listed or pairs / "pairs.txt", pairs)
     from semveil.recognition.by_name import choose_verifier
 
-    judge, _ = choose_verifier(verifier, resolution=resolution, threshold=0.0)  # what is measured does not depend on it
+    # what is measured does not depend on it
+    judge, _ = choose_verifier(verifier, resolution=resolution, threshold=0.0)
     refused: list[PhotoError] = []
     with when_interrupted(NOTHING_KEPT), progress("Recognising", quiet=as_json) as advance:
         rng = streams(seed)["bootstrap"]
         measured = calibrate_threshold(
-            judge, found.pairs, resolution=resolution, far=far, rng=rng, progress=advance, refused=refused.append
+            judge,
+            found.pairs,
+            resolution=resolution,
+            far=far,
+            rng=rng,
+            progress=advance,
+            refused=refused.append,
         )
     for error in refused:
         note(f"left out: {error}")
     low, high = measured.threshold_interval
     lines = [
-        f"{measured.verifier} at {resolution} px: threshold {measured.threshold:.4f} [{low:.4f}, {high:.4f}] on its similarity "
+        f"{measured.verifier} at {resolution} px: threshold {measured.threshold:.4f} [{low:.4f}, {high:.4f}] "
+        "on its similarity "
         f"gives a false acceptance rate of {far:g}; {measured.tar:.1%} of one person's pairs are accepted.",
-        f"From {measured.images} photos of {measured.people} people; {found.skipped} listed pairs had no photos.",
+        f"From {measured.images} photos of {measured.people} people; {found.skipped} listed pairs had no "
+        "photos.",
     ]
     counts = {"skipped_pairs": found.skipped, "refused": len(refused)}
     show({**asdict(measured), **counts}, lines, as_json=as_json)

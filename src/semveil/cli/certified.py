@@ -36,5 +36,8 @@ def record_lines(record: "Record | None") -> list[Line]:
     if record is None:
         return []
     return [
-        ("Ledger", f"Recorded releases about this person: {record.releases}. Together: {record.together.summary()}"),
+        (
+            "Ledger",
+            f"Recorded releases about this person: {record.releases}. Together: {record.together.summary()}",
+        ),
     ]

@@ -27,7 +27,9 @@ LABELS = {
 
 
 def certify(
-    file: Annotated[Path, typer.Argument(help="Output of semveil, its certificate, or a message.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="Output of semveil, its certificate, or a message.", metavar="FILE")
+    ],
     as_json: options.Json = False,
 ) -> None:
     """Say in plain words what is guaranteed about a file, and what not.

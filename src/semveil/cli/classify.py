@@ -14,17 +14,23 @@ SHOWN = 20  # pictures that are listed one by one
 
 
 def classify(
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PATH...")],
+    pictures: Annotated[
+        list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PATH...")
+    ],
     model: Annotated[
         str,
         typer.Option(
-            help="`service` reads what `semveil protect --method noise-image` wrote, `explainer` reads pictures as they are.",
+            help=(
+                "`service` reads what `semveil protect --method noise-image` wrote, `explainer` reads "
+                "pictures as they are."
+            ),
             metavar="NAME",
             autocompletion=options.one_of("service", "explainer"),
         ),
     ] = "service",
     networks: Annotated[
-        str | None, typer.Option(help="Name or folder of trained networks; the bundled ones by default.", metavar="NAME")
+        str | None,
+        typer.Option(help="Name or folder of trained networks; the bundled ones by default.", metavar="NAME"),
     ] = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
@@ -40,7 +46,9 @@ def classify(
     from semveil.methods.noise_image import NETWORKS
 
     if model not in NETWORKS:
-        raise options.OptionError(f"--model has no choice {model!r}{suggest(model, NETWORKS)}; allowed: {', '.join(NETWORKS)}")
+        raise options.OptionError(
+            f"--model has no choice {model!r}{suggest(model, NETWORKS)}; allowed: {', '.join(NETWORKS)}"
+        )
     options.check_device(device)
 
     from semveil.bulk.classify import classify_pictures
@@ -50,7 +58,10 @@ def classify(
     found = classify_pictures(pictures, trained, network=model)
     for error in [] if as_json else found.refused:
         note(f"left out: {error}")
-    answers = [{"picture": str(one.path), "class": one.name, "probability": one.probability} for one in found.pictures]
+    answers = [
+        {"picture": str(one.path), "class": one.name, "probability": one.probability}
+        for one in found.pictures
+    ]
     lines = [f"and {len(answers) - SHOWN} more; all of them with --json"] if len(answers) > SHOWN else []
     if found.accuracy is not None:
         lines.append(

@@ -29,7 +29,9 @@ def params_of(function: Any) -> list[Any]:
 def _config(
     config: Annotated[
         Path | None,
-        typer.Option(CONFIG, help="TOML file of options; those on the command line win.", metavar="FILE.toml"),
+        typer.Option(
+            CONFIG, help="TOML file of options; those on the command line win.", metavar="FILE.toml"
+        ),
     ] = None,
 ) -> None: ...
 
@@ -37,8 +39,9 @@ def _config(
 class Command(TyperCommand):
     """A command with `--config FILE.toml`.
 
-    The file names options as the command line does, without dashes before them: `snr-db = 15` or `snr_db = 15`. Commands that
-    have settings files of their own (`semveil train`) take their options from its table `[options]`.
+    The file names options as the command line does, without dashes before them: `snr-db = 15` or
+    `snr_db = 15`. Commands that have settings files of their own (`semveil train`) take their options from
+    its table `[options]`.
     """
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -83,8 +86,11 @@ class Command(TyperCommand):
         except Exception as error:
             taken = next((word for word in args if word.startswith("-") and Path(word).exists()), None)
             if taken is not None and hasattr(error, "option_name"):
-                raise OptionError(f"{taken!r} is read as options; for the file of that name write ./{taken}") from None
-            if getattr(error, "ctx", self) is None:  # a mistake found before typer's own parsing, which names the command
+                raise OptionError(
+                    f"{taken!r} is read as options; for the file of that name write ./{taken}"
+                ) from None
+            # a mistake found before typer's own parsing, which names the command
+            if getattr(error, "ctx", self) is None:
                 error.ctx = ctx  # type: ignore[attr-defined]
             raise
 
@@ -94,7 +100,10 @@ class Command(TyperCommand):
         if self.has_settings:
             file = file.get(OPTIONS_TABLE, {})
         self.look_ahead(ctx, args, file)
-        ctx.default_map = {**(ctx.default_map or {}), **_values(file, self.get_params(ctx), str(path), ctx.command_path)}
+        ctx.default_map = {
+            **(ctx.default_map or {}),
+            **_values(file, self.get_params(ctx), str(path), ctx.command_path),
+        }
         self._refuse_empty_paths(ctx, args)
         rest = super().parse_args(ctx, args)
         if not self.has_settings:

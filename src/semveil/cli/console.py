@@ -36,8 +36,13 @@ def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.theme import Theme
 
-    theme = Theme({"progress.download": "none", "progress.remaining": "none", "bar.complete": CODE, "bar.pulse": CODE})
-    words, more = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[more]}", markup=False)
+    theme = Theme(
+        {"progress.download": "none", "progress.remaining": "none", "bar.complete": CODE, "bar.pulse": CODE}
+    )
+    words, more = (
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[more]}", markup=False),
+    )
     columns = (words, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), more)
     with Progress(*columns, console=Console(stderr=True, theme=theme), transient=True) as bar:
         task = bar.add_task("", total=None, more="")
@@ -108,7 +113,8 @@ def show(result: dict[str, Any], lines: Sequence[Line] = (), *, as_json: bool, t
     """
     with writing_output():
         if as_json:
-            print(json.dumps(result, indent=1, allow_nan=False))  # in ASCII: names hold what no terminal or UTF-8 has
+            # in ASCII: names hold what no terminal or UTF-8 has
+            print(json.dumps(result, indent=1, allow_nan=False))
         else:
             _show_text(lines, table)
 
@@ -116,7 +122,8 @@ def show(result: dict[str, Any], lines: Sequence[Line] = (), *, as_json: bool, t
 def _show_text(lines: Sequence[Line], table: Any) -> None:
     from rich.console import Console
 
-    fold = sys.stdout.isatty()  # a terminal alone: FORCE_COLOR colours what goes into a file, and changes no line of it
+    # a terminal alone: FORCE_COLOR colours what goes into a file, and changes no line of it
+    fold = sys.stdout.isatty()
     console = Console(highlight=False, width=None if fold else PIPED_WIDTH)
     if fold:
         console.width = max(console.width, NARROWEST)
@@ -141,7 +148,11 @@ def _as_lines(table: Any) -> list[Line]:
     headings = [str(column.header) for column in table.columns]
     rows = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
     return [
-        (row[0], "; ".join(f"{name} {cell}" for name, cell in zip(headings[1:], row[1:], strict=True) if cell)) for row in rows
+        (
+            row[0],
+            "; ".join(f"{name} {cell}" for name, cell in zip(headings[1:], row[1:], strict=True) if cell),
+        )
+        for row in rows
     ]
 
 

@@ -22,7 +22,10 @@ def _data() -> None:
 @app.command(cls=Command)
 def prepare(
     folder: Annotated[
-        Path, typer.Argument(help="Folder that holds celebamask_hq/images, celebamask_hq/masks and lfw/NAME.", metavar="DIR")
+        Path,
+        typer.Argument(
+            help="Folder that holds celebamask_hq/images, celebamask_hq/masks and lfw/NAME.", metavar="DIR"
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Face set to write.", metavar="FILE.npz")],
     size: Annotated[int, typer.Option(help="Side of the aligned faces in pixels.", min=16, max=512)] = 128,
@@ -55,7 +58,10 @@ def prepare(
         "size": size,
         "written": str(out),
     }
-    line = f"{len(faces)} faces of {result['people']} people ({held_out} faces held out), each {size} x {size} px, in {out}."
+    line = (
+        f"{len(faces)} faces of {result['people']} people ({held_out} faces held out), each {size} x "
+        f"{size} px, in {out}."
+    )
     line += f" {len(unreadable)} photos could not be read and were left out." if unreadable else ""
     show(result, [line], as_json=as_json)
     if unreadable:

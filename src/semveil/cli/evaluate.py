@@ -12,35 +12,49 @@ from semveil.cli.console import NOTHING_KEPT, note, show, stages, when_interrupt
 
 def evaluate(
     photos: Annotated[Path, typer.Argument(help="Folder of the originals.", metavar="PHOTOS")],
-    out: Annotated[Path, typer.Option(help="Folder for evaluation.json, its tables and a picture.", metavar="DIR")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for evaluation.json, its tables and a picture.", metavar="DIR")
+    ],
     output: Annotated[
         list[str] | None,
-        typer.Option(help="Name of a method and the folder of its pictures; repeat it for several.", metavar="NAME=DIR"),
+        typer.Option(
+            help="Name of a method and the folder of its pictures; repeat it for several.", metavar="NAME=DIR"
+        ),
     ] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="List of pairs such as LFW's pairs.txt, for true acceptance rates.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="List of pairs such as LFW's pairs.txt, for true acceptance rates.", metavar="FILE"
+        ),
     ] = None,
     far: Annotated[float, typer.Option(help="False acceptance rate with --pairs.", metavar="R")] = 1e-3,
     model: Annotated[
-        str | None, typer.Option(help="Name or folder of an identity model; identity-128 by default.", metavar="NAME")
+        str | None,
+        typer.Option(help="Name or folder of an identity model; identity-128 by default.", metavar="NAME"),
     ] = None,
     verifier: Annotated[
         str | None, typer.Option(help="Recognisers; all that are installed by default.", metavar="NAME,...")
     ] = None,
     judgements: Annotated[
         Path | None,
-        typer.Option(help="Findings of an independent judge in photos and pictures: faces.jsonl.", metavar="FILE"),
+        typer.Option(
+            help="Findings of an independent judge in photos and pictures: faces.jsonl.", metavar="FILE"
+        ),
     ] = None,
     parser: Annotated[
-        Path | None, typer.Option(help="Weights of `semveil train parser`, to compare mouth, eyes and hair.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Weights of `semveil train parser`, to compare mouth, eyes and hair.", metavar="FILE"
+        ),
     ] = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Compare other programs' pictures with identity-dp's.
 
-    Pictures are measured as in the identity-dp paper. Each must have its photo's name and place below its folder and show the
-    whole photo, at any size. JSON, tables and picture show your photos: keep them to yourself.
+    Pictures are measured as in the identity-dp paper. Each must have its photo's name and place below its
+    folder and show the whole photo, at any size. JSON, tables and picture show your photos: keep them to
+    yourself.
 
     Example: semveil evaluate holiday/ --output Fawkes=made/fawkes --out out/eval
     """

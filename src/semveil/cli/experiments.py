@@ -14,41 +14,58 @@ def reproduce(
     figure: Annotated[
         str | None,
         typer.Argument(
-            help="PAPER/FIGURE, such as dp-semcom/fig3, identity-dp/table1 or dp-image/sensitivities. Without it all names "
-            "are listed.",
+            help=(
+                "PAPER/FIGURE, such as dp-semcom/fig3, identity-dp/table1 or dp-image/sensitivities. "
+                "Without it all names "
+                "are listed."
+            ),
             metavar="FIGURE",
         ),
     ] = None,
     preset: Annotated[
         str,
         typer.Option(
-            help="Run size: `smoke`, `small` or `paper`. security, usefulness and models also take `development`, leak "
-            "also `full`.",
+            help=(
+                "Run size: `smoke`, `small` or `paper`. security, usefulness and models also take "
+                "`development`, leak "
+                "also `full`."
+            ),
             metavar="SIZE",
             autocompletion=options.one_of("smoke", "small", "paper", "development", "full"),
         ),
     ] = "smoke",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for JSON and plots; out/METHOD/PRESET by default.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder for JSON and plots; out/METHOD/PRESET by default.", metavar="DIR"),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Photos: a face set, or a folder as the documentation names it.", metavar="PATH")
+        Path | None,
+        typer.Option(help="Photos: a face set, or a folder as the documentation names it.", metavar="PATH"),
     ] = None,
     model: options.Model = None,
-    verifier: Annotated[str | None, typer.Option(help="Recogniser; the preset's by default.", metavar="NAME")] = None,
+    verifier: Annotated[
+        str | None, typer.Option(help="Recogniser; the preset's by default.", metavar="NAME")
+    ] = None,
     table: Annotated[
         Path | None,
-        typer.Option(help="Also write the result's tables between the markers of this Markdown page.", metavar="PAGE.md"),
+        typer.Option(
+            help="Also write the result's tables between the markers of this Markdown page.",
+            metavar="PAGE.md",
+        ),
     ] = None,
     redraw: Annotated[
-        bool, typer.Option("--redraw", help="Measure nothing: draw the JSON in the folder again, and write its tables.")
+        bool,
+        typer.Option(
+            "--redraw", help="Measure nothing: draw the JSON in the folder again, and write its tables."
+        ),
     ] = False,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Measure and draw a figure or table of a paper.
 
-    Writes the numbers as JSON and draws the figure from them. Results that exist with the same settings are reused.
+    Writes the numbers as JSON and draws the figure from them. Results that exist with the same settings are
+    reused.
 
     Example: semveil reproduce dp-semcom/fig3 --preset small --data faces.npz
     """
@@ -73,12 +90,20 @@ def reproduce(
     else:
         kept = f"measurements that are done are kept in {folder}; run the same command again to go on"
         with when_interrupted(kept), stages(quiet=as_json) as advance, models_there:
-            path = kit.reproduce(figure, preset, folder, data=data, model=model, verifier=verifier, progress=advance)
+            path = kit.reproduce(
+                figure, preset, folder, data=data, model=model, verifier=verifier, progress=advance
+            )
     if table is not None:
         kit.publish(numbers, table)
     claims = kit.judged(numbers)
     said: list[Line] = [(claim["verdict"], f"{claim['text']} ({claim['ours']})") for claim in claims]
-    result = {"figure": figure, "preset": preset, "folder": str(folder), "picture": str(path), "claims": claims}
+    result = {
+        "figure": figure,
+        "preset": preset,
+        "folder": str(folder),
+        "picture": str(path),
+        "claims": claims,
+    }
     show(result, [*said, ("Written", f"{path}, with its numbers as JSON beside it")], as_json=as_json)
 
 
@@ -91,17 +116,18 @@ def _list_figures(*, as_json: bool) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the figure, result.json and the report.", metavar="DIR")] = Path(
-        "out/demo"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the figure, result.json and the report.", metavar="DIR")
+    ] = Path("out/demo"),
     seed: Annotated[int, typer.Option(help="Random seed of the simulated channel.", metavar="N")] = 0,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
     """See the link and its protections on one portrait.
 
-    scikit-image's portrait of an astronaut is sent to Bob, while Eve listens: by the paper's pairs of networks at five nominal
-    epsilons, and under a key. The pairs guarantee nothing, and this Eve decodes naively.
+    scikit-image's portrait of an astronaut is sent to Bob, while Eve listens: by the paper's pairs of
+    networks at five nominal epsilons, and under a key. The pairs guarantee nothing, and this Eve decodes
+    naively.
 
     Example: semveil demo
     """

@@ -24,8 +24,14 @@ def load_faces(path: Path) -> "FaceSet":
     try:
         return FaceSet.load(path)
     except (OSError, KeyError, ValueError, EOFError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no face set, or a damaged one"
-        raise options.OptionError(f"cannot read {str(path)!r}: {reason}; semveil data prepare makes one") from error
+        reason = (
+            error.strerror
+            if isinstance(error, OSError) and error.strerror
+            else "it is no face set, or a damaged one"
+        )
+        raise options.OptionError(
+            f"cannot read {str(path)!r}: {reason}; semveil data prepare makes one"
+        ) from error
 
 
 def check_size(photos: "FaceSet", size: int) -> None:
@@ -54,4 +60,6 @@ def check_labels(photos: "FaceSet") -> None:
         OptionError: a pixel has none.
     """
     if (photos.labels == 255).any():
-        raise options.OptionError("some faces have no part labels; fill them in with: semveil train parser --labelled FILE.npz")
+        raise options.OptionError(
+            "some faces have no part labels; fill them in with: semveil train parser --labelled FILE.npz"
+        )

@@ -12,8 +12,11 @@ from semveil.cli.console import NOTHING_KEPT, Line, make_table, note, show, stag
 Detector = Annotated[
     str,
     typer.Option(
-        help="Face detector: `dlib` finds frontal, upright faces; `yunet` also turned, masked and small ones; `union` takes "
-        "both; `auto` takes both where semveil[detect] is installed.",
+        help=(
+            "Face detector: `dlib` finds frontal, upright faces; `yunet` also turned, masked and small "
+            "ones; `union` takes "
+            "both; `auto` takes both where semveil[detect] is installed."
+        ),
         metavar="NAME",
         autocompletion=options.one_of("auto", "union", "yunet", "dlib"),
         rich_help_panel=options.PHOTOS,
@@ -22,11 +25,16 @@ Detector = Annotated[
 
 
 def faces(
-    paths: Annotated[list[Path], typer.Argument(help="Photos, clips, or folders of them.", metavar="PATH...")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Photos, clips, or folders of them.", metavar="PATH...")
+    ],
     detector: Detector = "auto",
     draw: Annotated[
         Path | None,
-        typer.Option(help="Folder for UNPROTECTED copies of the photos (not of clips) with the boxes drawn.", metavar="DIR"),
+        typer.Option(
+            help="Folder for UNPROTECTED copies of the photos (not of clips) with the boxes drawn.",
+            metavar="DIR",
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -63,7 +71,11 @@ def faces(
         lines.append(f"Drawn into {draw}: UNPROTECTED photos with boxes; delete them when you have looked.")
     if rows:
         lines.append(("Next", "semveil protect PHOTO --face N,N protects some of them"))
-    table = None if as_json or not rows else make_table(["photo", "face", "where", "sure", "doubtful, since"], rows)
+    table = (
+        None
+        if as_json or not rows
+        else make_table(["photo", "face", "where", "sure", "doubtful, since"], rows)
+    )
     result = {"detector": settled, "photos": list(found.photos), "drawn": None if draw is None else str(draw)}
     show(result, lines, as_json=as_json, table=table)
     if found.refused:
@@ -72,7 +84,11 @@ def faces(
 
 def _where(face: dict[str, Any]) -> str:
     place = f"{face['px']} px at {tuple(face['box'][:2])}"
-    return place if "from_s" not in face else f"{place} at {face['sharpest_s']} s, seen {face['from_s']} to {face['to_s']} s"
+    return (
+        place
+        if "from_s" not in face
+        else f"{place} at {face['sharpest_s']} s, seen {face['from_s']} to {face['to_s']} s"
+    )
 
 
 def _sure(face: dict[str, Any]) -> str:

@@ -28,7 +28,9 @@ def command_help(command: Any, context: typer.Context) -> str:
         context: of the command line in which it stands.
     """
     out = _Page()
-    out.write(Text.assemble(("Usage: ", "bold"), f"{context.command_path} {' '.join(_usage(command, context))}"))
+    out.write(
+        Text.assemble(("Usage: ", "bold"), f"{context.command_path} {' '.join(_usage(command, context))}")
+    )
     text = command.help_text(context) if hasattr(command, "help_text") else command.help
     for paragraph in _paragraphs(text or ""):
         out.paragraph(paragraph)
@@ -74,7 +76,9 @@ def _commands(out: "_Page", group: Any, context: typer.Context) -> None:
     panels: dict[str, list[tuple[str, str]]] = {}
     for command in found:
         name = getattr(command, "rich_help_panel", None)
-        panels.setdefault(name if isinstance(name, str) else "Commands", []).append((command.name, short_help(command)))
+        panels.setdefault(name if isinstance(name, str) else "Commands", []).append(
+            (command.name, short_help(command))
+        )
     left = 2 + max(len(command.name) for command in found)
     for heading, rows in panels.items():
         out.section(heading, rows, left=left)
@@ -176,7 +180,9 @@ def _folded(text: str, width: int) -> list[Text]:
         return name
 
     plain = _CODE.sub(unquoted, text)
-    lines = [Text(line) for line in textwrap.wrap(plain, width, break_long_words=False, break_on_hyphens=False)]
+    lines = [
+        Text(line) for line in textwrap.wrap(plain, width, break_long_words=False, break_on_hyphens=False)
+    ]
     for line in lines:
         line.highlight_words(sorted(code, key=len, reverse=True), CODE)
         line.highlight_regex(r"(?<![\w-])--?[a-z][a-z-]*", CODE)

@@ -12,11 +12,18 @@ from semveil.cli.parties import default_model
 
 
 def invert(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO|DIR...")],
-    out: Annotated[
-        Path, typer.Option(help="File of latents; photos that are in it already are skipped.", metavar="FILE.safetensors")
+    photos: Annotated[
+        list[Path], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO|DIR...")
     ],
-    image_dir: Annotated[Path | None, typer.Option(help="Also write each inverted image here.", metavar="DIR")] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File of latents; photos that are in it already are skipped.", metavar="FILE.safetensors"
+        ),
+    ],
+    image_dir: Annotated[
+        Path | None, typer.Option(help="Also write each inverted image here.", metavar="DIR")
+    ] = None,
     model: options.Model = None,
     face: options.Face = None,
     perceptual: options.Perceptual = None,
@@ -63,7 +70,10 @@ def invert(
             note=note,
         )
     counts = {"latents": made.latents, "new": made.new, "known": made.known, "refused": made.refused}
-    line = f"{made.latents} latents in {out}: {made.new} new, {made.known} known before; {made.refused} files left out."
+    line = (
+        f"{made.latents} latents in {out}: {made.new} new, {made.known} known before; {made.refused} "
+        "files left out."
+    )
     show({**counts, "written": str(out)}, [line], as_json=as_json)
     if made.failures:
         raise typer.Exit(made.failures[0].exit_code)

@@ -16,27 +16,34 @@ if TYPE_CHECKING:
 
 def keygen(
     out: Annotated[
-        Path | None, typer.Option(help="Key file to write; with --agreement, FILE.secret and FILE.public.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Key file to write; with --agreement, FILE.secret and FILE.public.", metavar="FILE"
+        ),
     ] = None,
     agreement: Annotated[
-        bool, typer.Option("--agreement", help="Make an identity (X25519 and ML-KEM-768) instead of a shared key.")
+        bool,
+        typer.Option("--agreement", help="Make an identity (X25519 and ML-KEM-768) instead of a shared key."),
     ] = False,
     shown: Annotated[
-        Path | None, typer.Option("--show", help="Print the fingerprint of a public file.", metavar="FILE.public")
+        Path | None,
+        typer.Option("--show", help="Print the fingerprint of a public file.", metavar="FILE.public"),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Make a key for two, or an identity for agreeing on keys.
 
-    A key has 256 bits, and both sides keep it. With identities each side keeps its own secret and hands over its public
-    file.
+    A key has 256 bits, and both sides keep it. With identities each side keeps its own secret and hands over
+    its public file.
 
     Example: semveil keygen --out alice-bob.key
 
     Example: semveil keygen --agreement --out alice
     """
     if (out is None) == (shown is None):
-        raise options.OptionError("give --out FILE to make a key, or --show FILE.public to print a fingerprint")
+        raise options.OptionError(
+            "give --out FILE to make a key, or --show FILE.public to print a fingerprint"
+        )
     if shown is not None and agreement:
         raise options.OptionError("--agreement makes an identity; leave it out with --show")
 
@@ -56,7 +63,8 @@ def _make_key(out: Path, *, as_json: bool) -> None:
     write_secret(out, Secret.generate())
     lines = [
         f"Written: {out}, a key of 256 bits that only you may read.",
-        "Give the other side a copy by a way that nobody else can read: the key opens all messages, past ones too.",
+        "Give the other side a copy by a way that nobody else can read: the key opens all messages, past "
+        "ones too.",
     ]
     show({"kind": "key", "written": [str(out)]}, lines, as_json=as_json)
 
@@ -78,9 +86,11 @@ def _make_identity(out: Path, *, as_json: bool) -> None:
         raise
     written = [str(secret_file), str(public_file)]
     lines = [
-        f"Written: {secret_file}, which only you may read and nobody else should have, and {public_file} for the other side.",
+        f"Written: {secret_file}, which only you may read and nobody else should have, and {public_file} for "
+        "the other side.",
         _fingerprint(identity.public),
-        "Let the other side run `semveil keygen --show` on the file they got, and compare by voice or in person.",
+        "Let the other side run `semveil keygen --show` on the file they got, and compare by voice or in "
+        "person.",
     ]
     show({"kind": "agreement", **_named(identity.public), "written": written}, lines, as_json=as_json)
 

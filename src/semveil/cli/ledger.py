@@ -34,8 +34,11 @@ SpendingLimit = Annotated[
     float | None,
     typer.Option(
         "--limit",
-        help="Epsilon that the whole record of a named or recognised person may cost, fixed before the first release; this and "
-        "every later release that would exceed it is refused. To change it: `semveil ledger budget`.",
+        help=(
+            "Epsilon that the whole record of a named or recognised person may cost, fixed before the first "
+            "release; this and "
+            "every later release that would exceed it is refused. To change it: `semveil ledger budget`."
+        ),
         metavar="E",
         rich_help_panel=options.PEOPLE,
     ),
@@ -44,7 +47,9 @@ SpendingLimit = Annotated[
 
 @app.command("show", cls=Command)
 def show_subject(
-    subject: Annotated[str, typer.Option(help="Name of the person, as given with --subject or --enrolled.", metavar="NAME")],
+    subject: Annotated[
+        str, typer.Option(help="Name of the person, as given with --subject or --enrolled.", metavar="NAME")
+    ],
     ledger: LedgerFile = None,
     limit: Limit = None,
     as_json: options.Json = False,
@@ -75,7 +80,11 @@ def show_subject(
         "over_limit": _over(together, limit),
     }
     if together is None:
-        unsure = "" if book.binds_key else "; it is of an older version and does not say whether its key is the right one"
+        unsure = (
+            ""
+            if book.binds_key
+            else "; it is of an older version and does not say whether its key is the right one"
+        )
         told = [f"Nothing is recorded about this person in {book.path}{unsure}.", *_budget_lines(budgets)]
         show(result, told, as_json=as_json)
         return
@@ -88,7 +97,9 @@ def show_subject(
     lines.append(f"It holds only if: {'; '.join(whole.assumptions)}.")
     lines += _budget_lines(budgets)
     if _over(together, limit):
-        lines.append(f"Warning: {_excess(whole)} the limit of {limit:g}; release nothing more about this person.")
+        lines.append(
+            f"Warning: {_excess(whole)} the limit of {limit:g}; release nothing more about this person."
+        )
     if len({e.certificate.release_id for e in releases}) < len(releases):
         lines.append("Entries with one number are views of the same release and count once.")
     table = None if as_json else _table(releases)
@@ -114,8 +125,14 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     for entry in book.read():
         people.setdefault(entry.subject, []).append(entry)
     budgets = book.budgets_in_force
-    totals = {pseudonym: together for pseudonym, entries in people.items() if (together := account_of(entries))}
-    over = [pseudonym for pseudonym, together in totals.items() if _over(together, _stricter(budgets.get(pseudonym), limit))]
+    totals = {
+        pseudonym: together for pseudonym, entries in people.items() if (together := account_of(entries))
+    }
+    over = [
+        pseudonym
+        for pseudonym, together in totals.items()
+        if _over(together, _stricter(budgets.get(pseudonym), limit))
+    ]
     result = {
         "ledger": str(book.path),
         "subjects": [
@@ -136,8 +153,13 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
     rows = []
     for pseudonym, entries in people.items():
         whole = _figures(totals[pseudonym].whole, "the whole record")
-        rows.append([pseudonym[:12], len(entries), entries[0].date, entries[-1].date, budgets.get(pseudonym), *whole])
-        rows += [["", "", "", "", None, *_figures(claim, _name(claim, entries))] for claim in totals[pseudonym].sets]
+        rows.append(
+            [pseudonym[:12], len(entries), entries[0].date, entries[-1].date, budgets.get(pseudonym), *whole]
+        )
+        rows += [
+            ["", "", "", "", None, *_figures(claim, _name(claim, entries))]
+            for claim in totals[pseudonym].sets
+        ]
     headings = ["person", "entries", "first", "last", "budget", *_CLAIM]
     lines = [f"{len(people)} {'person' if len(people) == 1 else 'people'} in {book.path}."]
     if over:
@@ -148,15 +170,20 @@ def list_subjects(ledger: LedgerFile = None, limit: Limit = None, as_json: optio
 
 @app.command("budget", cls=Command)
 def change_budget(
-    subject: Annotated[str, typer.Option(help="Name of the person, as given with --subject or --enrolled.", metavar="NAME")],
-    limit: Annotated[float, typer.Option(help="The epsilon that the whole record may cost from now on.", metavar="E")],
+    subject: Annotated[
+        str, typer.Option(help="Name of the person, as given with --subject or --enrolled.", metavar="NAME")
+    ],
+    limit: Annotated[
+        float, typer.Option(help="The epsilon that the whole record may cost from now on.", metavar="E")
+    ],
     ledger: LedgerFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Fix or change what all releases about a person may cost together.
 
-    A budget is fixed before the first release. Later releases that depend on earlier ones add up as stated only below a budget
-    that does not depend on them, so a raised one is a decision to be answered for; the ledger keeps every change.
+    A budget is fixed before the first release. Later releases that depend on earlier ones add up as stated
+    only below a budget that does not depend on them, so a raised one is a decision to be answered for; the
+    ledger keeps every change.
 
     Example: semveil ledger budget --subject "Ada Lovelace" --limit 5
     """
@@ -178,7 +205,9 @@ def _figures(claim: "Guarantee", words: str) -> list[Any]:
     from semveil.privacy.strength import in_a_word
 
     word = in_a_word(claim.epsilon, claim.delta)
-    worth = f"{word if claim.epsilon is None else f'{text_above(claim.epsilon)}: {word}'} ({claim.basis.value})"
+    worth = (
+        f"{word if claim.epsilon is None else f'{text_above(claim.epsilon)}: {word}'} ({claim.basis.value})"
+    )
     return [worth, text_above(claim.delta, 4) if claim.delta else None, words]
 
 
@@ -191,14 +220,24 @@ def _set_line(claim: "Guarantee", entries: "list[LedgerEntry]") -> str:
     figures = f"epsilon {'none' if claim.epsilon is None else text_above(claim.epsilon)}"
     figures += f", delta {text_above(claim.delta, 4)}" if claim.delta else ""
     figures += f": {in_a_word(claim.epsilon, claim.delta)}"
-    return f"{name}: {figures} (basis: {basis})" + (f", because {claim.reason}" if claim.epsilon is None else "") + "."
+    return (
+        f"{name}: {figures} (basis: {basis})"
+        + (f", because {claim.reason}" if claim.epsilon is None else "")
+        + "."
+    )
 
 
 def _name(claim: "Guarantee", entries: "list[LedgerEntry]") -> str:
     """A part by name, with that of the model that computes it."""
     (part,) = claim.coverage.covered
-    models = {entry.certificate.model for entry in entries if part.model and entry.certificate.model_hash == part.model}
-    return part.briefly() + (f" of model {', '.join(sorted(map(str, models)))} ({part.model[:8]})" if part.model else "")
+    models = {
+        entry.certificate.model
+        for entry in entries
+        if part.model and entry.certificate.model_hash == part.model
+    }
+    return part.briefly() + (
+        f" of model {', '.join(sorted(map(str, models)))} ({part.model[:8]})" if part.model else ""
+    )
 
 
 def _entry(entry: "LedgerEntry") -> dict[str, Any]:
@@ -212,7 +251,9 @@ def _table(releases: "list[LedgerEntry]") -> Any:
         made = entry.certificate
         claim, what = made.guarantee, f"{made.release.value}, {made.protection}"
         clear = f"; in the clear: {', '.join(claim.not_covered)}" if claim.not_covered else ""
-        rows.append([numbers[made.release_id], entry.date, what, entry.images, *_figures(claim, claim.covers + clear)])
+        rows.append(
+            [numbers[made.release_id], entry.date, what, entry.images, *_figures(claim, claim.covers + clear)]
+        )
     return make_table(["no.", "date", "what", "photos", *_CLAIM], rows)
 
 
@@ -245,7 +286,8 @@ def _budget_lines(budgets: "list[Budget]") -> list[str]:
     lines = [f"Budget for the whole record: {last}."]
     if before:
         lines.append(
-            f"It was {', then '.join(before)}. Releases that depend on earlier ones add up as stated only below a budget that "
+            f"It was {', then '.join(before)}. Releases that depend on earlier ones add up as stated only "
+            "below a budget that "
             "does not."
         )
     return lines

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from semveil.link.receive import Received
     from semveil.link.send import Sent
 
-MessageFile = Annotated[Path, typer.Argument(help="Message file that `semveil send` wrote.", metavar="MESSAGE")]
+MessageFile = Annotated[
+    Path, typer.Argument(help="Message file that `semveil send` wrote.", metavar="MESSAGE")
+]
 Picture = Annotated[
     Path,
     typer.Option(
@@ -60,7 +62,10 @@ def send(
     for_snr_db: Annotated[
         float | None,
         typer.Option(
-            help="Round the symbols to the precision that this SNR leaves: at 20 dB the file is a third as large.",
+            help=(
+                "Round the symbols to the precision that this SNR leaves: at 20 dB the file is a third as "
+                "large."
+            ),
             metavar="DB",
             rich_help_panel=options.CHANNEL,
         ),
@@ -86,7 +91,10 @@ def send(
         bool,
         typer.Option(
             "--digital",
-            help="Write a message for a digital link: the latents as bytes, encrypted and authenticated; needs a key.",
+            help=(
+                "Write a message for a digital link: the latents as bytes, encrypted and authenticated; "
+                "needs a key."
+            ),
             rich_help_panel=DIGITAL,
         ),
     ] = False,
@@ -145,12 +153,16 @@ def send(
             raise options.OptionError("--digital has no symbols; leave --for-snr-db out, and choose --bytes")
         if iq is not None:
             raise options.OptionError("--digital makes bytes for a modem of your own; leave --iq out")
-        if deniable or any(asked.arguments()[name] is not None for name in asked.arguments() if name != "perceptual"):
+        if deniable or any(
+            asked.arguments()[name] is not None for name in asked.arguments() if name != "perceptual"
+        ):
             raise options.OptionError("--digital seals all codes; leave options of other protections out")
     elif image_bytes is not None:
         raise options.OptionError("--bytes is for --digital")
     if asked.needs_key() and not keyed:
-        raise options.OptionError(f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key")
+        raise options.OptionError(
+            f"--protection {protection} needs a key: semveil keygen --out my.key, then --key my.key"
+        )
     for path in outputs:
         options.check_output_file(path)
         keep_inputs(path, passphrase_file, pair)
@@ -159,7 +171,9 @@ def send(
     check_limit(limit)
 
     if subject is None and (ledger is not None or limit is not None):
-        raise options.OptionError("--ledger and --limit are for releases about a person; name the person with --subject")
+        raise options.OptionError(
+            "--ledger and --limit are for releases about a person; name the person with --subject"
+        )
 
     options.check_device(device)
 
@@ -188,7 +202,12 @@ def send(
             note=note,
             **asked.arguments(),
         )
-    _report(sent, more=record_lines(sent.record), following=_after_sending(sent, out, digital=digital), as_json=as_json)
+    _report(
+        sent,
+        more=record_lines(sent.record),
+        following=_after_sending(sent, out, digital=digital),
+        as_json=as_json,
+    )
 
 
 def receive(
@@ -201,7 +220,9 @@ def receive(
     deniable: options.DeniableMessage = False,
     replay: Annotated[
         bool,
-        typer.Option("--replay", help="Read a keyed message that was read before.", rich_help_panel=options.KEY),
+        typer.Option(
+            "--replay", help="Read a keyed message that was read before.", rich_help_panel=options.KEY
+        ),
     ] = False,
     pair: options.Pair = None,
     snr_db: options.SnrDb = None,
@@ -267,8 +288,8 @@ def eavesdrop(
 ) -> None:
     """Eve: decode a message naively, as the paper's eavesdropper does.
 
-    The received signal, over her own simulated channel (AWGN at 20 dB), goes into the public generator. `semveil attack` tries
-    harder.
+    The received signal, over her own simulated channel (AWGN at 20 dB), goes into the public generator.
+    `semveil attack` tries harder.
 
     Example: semveil eavesdrop m.svl --out eve.png
     """
@@ -279,7 +300,15 @@ def eavesdrop(
     from semveil.link.receive import eavesdrop as eavesdrop_on
 
     heard = eavesdrop_on(
-        message, out, iq=iq, model=model, snr_db=snr_db, channel=over, seed=seed, certificate_in_png=in_png, device=device
+        message,
+        out,
+        iq=iq,
+        model=model,
+        snr_db=snr_db,
+        channel=over,
+        seed=seed,
+        certificate_in_png=in_png,
+        device=device,
     )
     _report(heard, following=[f"semveil attack {pasted(message)} tries harder"], as_json=as_json)
 
@@ -309,7 +338,9 @@ def _check_recording(path: Path, datatype: str) -> None:
     require_sigmf()
 
 
-def _report(made: "Sent | Received", *, more: Sequence[Line] = (), following: Sequence[str] = (), as_json: bool) -> None:
+def _report(
+    made: "Sent | Received", *, more: Sequence[Line] = (), following: Sequence[str] = (), as_json: bool
+) -> None:
     """Print what the message is, what is guaranteed of what was written, where it lies, and what to do next.
 
     Args:
@@ -335,7 +366,11 @@ def _report(made: "Sent | Received", *, more: Sequence[Line] = (), following: Se
     several = "s" if message.images > 1 else ""
     size = f"{made.size} x {made.size} px"
     lines: list[Line] = [
-        ("Message", f"{message.images} image{several} of {size}, model {message.model}, protection {message.protection}"),
+        (
+            "Message",
+            f"{message.images} image{several} of {size}, model {message.model}, protection "
+            f"{message.protection}",
+        ),
         *certified_lines(made.certificate, made.written),
         *more,
         ("Written", ", ".join(result["written"])),

@@ -55,7 +55,14 @@ START, SEND, QUESTION, KEEP, RESEARCH = (
 PANELS: dict[str, tuple[Callable[..., Any] | typer.Typer, ...]] = {
     START: (experiments.demo, protect.protect, methods.methods, faces.faces, web.web),
     SEND: (transmit.transmit, keygen.keygen, link.send, link.receive, link.eavesdrop),
-    QUESTION: (certify.certify, attack.attack, audit.audit, evaluate.evaluate, calibrate.calibrate, classify.classify),
+    QUESTION: (
+        certify.certify,
+        attack.attack,
+        audit.audit,
+        evaluate.evaluate,
+        calibrate.calibrate,
+        classify.classify,
+    ),
     KEEP: (ledger.app, restore.restore, models.app, data.app),
     RESEARCH: (experiments.reproduce, invert.invert, train.app),
 }
@@ -150,9 +157,14 @@ def _explained(error: Exception) -> tuple[str, int]:
     """The message for the user, and the exit code."""
     if isinstance(error, SemveilError):
         return str(error), error.exit_code
-    if hasattr(error, "format_message"):  # a mistake in the command line; typer's class for it moved between versions
+    # a mistake in the command line; typer's class for it moved between versions
+    if hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
-        return f"{error.format_message().rstrip('.')} (see {context.command_path if context else 'semveil'} --help)", USAGE
+        return (
+            f"{error.format_message().rstrip('.')} (see {context.command_path if context else 'semveil'} "
+            "--help)",
+            USAGE,
+        )
     if is_out_of_memory(error):
         return "there is not enough memory; use smaller or fewer photos, or a smaller model", 1
     if isinstance(error, ValueError):
@@ -161,7 +173,11 @@ def _explained(error: Exception) -> tuple[str, int]:
         return f"{error.filename or 'a file'}: {error.strerror}", 1
     if isinstance(error, OSError | ImportError):
         return str(error), 1
-    return f"unexpected {type(error).__name__}: {error}; run it again with --debug for the traceback and report it", BUG
+    return (
+        f"unexpected {type(error).__name__}: {error}; run it again with --debug for the traceback and report "
+        "it",
+        BUG,
+    )
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -176,6 +192,7 @@ def run() -> None:
         warnings.simplefilter("default", PluginWarning)
         warnings.showwarning = _show_warning
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:  # nohup ignores one
+        # nohup ignores one
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:
             signal.signal(getattr(signal, name), _terminate)
     sys.exit(main(sys.argv[1:]))

@@ -18,7 +18,11 @@ _TEXTS = "semveil.method-options"
 _METAVARS = {int: "N", float: "X", str: "NAME"}
 _FORMS = {"--pseudonym": "FILE", "--budget": "GROUP=E,..."}  # of texts that are no names
 _GENERAL = ("Each method has options", "Example:")  # parts of the help that a named method replaces
-_USUAL = {"identity-dp": "--epsilon 1", "latent-dp": "--subspace 16 --epsilon 4", "dp-image": "--subspace 16 --epsilon 4"}
+_USUAL = {
+    "identity-dp": "--epsilon 1",
+    "latent-dp": "--subspace 16 --epsilon 4",
+    "dp-image": "--subspace 16 --epsilon 4",
+}
 
 
 class MethodCommand(Command):
@@ -36,7 +40,9 @@ class MethodCommand(Command):
             ValueError: there is no such method, or it does not protect photos.
         """
         name = value_of(METHOD, args) or file.get("method")
-        if name is None and ({"-h", "--help", "--methods"} & set(args) or all(word.startswith("-") for word in args)):
+        if name is None and (
+            {"-h", "--help", "--methods"} & set(args) or all(word.startswith("-") for word in args)
+        ):
             return  # help and mistakes do not wait for torch
 
         from semveil.methods.registry import DEFAULT_IMAGE_METHOD, check_image_method
@@ -68,10 +74,16 @@ class MethodCommand(Command):
         from semveil.methods.listing import listed
 
         method = listed(name)
-        kept = [part for part in inspect.cleandoc(self.help or "").split("\n\n") if not part.lstrip().startswith(_GENERAL)]
+        kept = [
+            part
+            for part in inspect.cleandoc(self.help or "").split("\n\n")
+            if not part.lstrip().startswith(_GENERAL)
+        ]
         example = f"Example: semveil protect face.jpg --method {name} {_USUAL.get(name, '')}".rstrip()
         seen = [f"Method {name} hides {method.hides}. It leaves {method.leaves}."]
-        return "\n\n".join([*kept, *seen, example, f"Example: semveil protect holiday/ --method {name} --out protected/"])
+        return "\n\n".join(
+            [*kept, *seen, example, f"Example: semveil protect holiday/ --method {name} --out protected/"]
+        )
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line; the method's options are kept as text in `ctx.meta`, see `chosen_method`.
@@ -81,8 +93,8 @@ class MethodCommand(Command):
             args: words of the command line after the command.
 
         Raises:
-            OptionError: the method has no such option, or an option is given twice; as for `Command.parse_args`
-                too.
+            OptionError: the method has no such option, or an option is given twice; as for
+                `Command.parse_args` too.
         """
         try:
             rest = super().parse_args(ctx, args)
@@ -154,7 +166,9 @@ def _holder(name: str) -> Callable[..., None]:
                 "autocompletion": options.one_of(*declared.option.choices),
             }
             hint = Annotated[list[str] | None, typer.Option(declared.flag, **looks)]
-        parameters.append(inspect.Parameter(declared.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint))
+        parameters.append(
+            inspect.Parameter(declared.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+        )
     holder.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     holder.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return holder

@@ -27,7 +27,9 @@ def method_names(incomplete: str) -> list[str]:
 def methods(
     name: Annotated[
         str | None,
-        typer.Argument(help="Only this method, with its options.", metavar="NAME", autocompletion=method_names),
+        typer.Argument(
+            help="Only this method, with its options.", metavar="NAME", autocompletion=method_names
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -75,7 +77,13 @@ def option_text(declared: "Declared") -> str:
 
 
 def _plain(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def _rows(method: "Listed") -> list[list[str]]:
@@ -89,7 +97,9 @@ def _flags(method: "Listed") -> str:
 
 
 def _card(method: "Listed") -> list[Line]:
-    command = f"semveil {method.commands[-1]} PHOTO" + ("" if method.layout is None else f" --method {method.name}")
+    command = f"semveil {method.commands[-1]} PHOTO" + (
+        "" if method.layout is None else f" --method {method.name}"
+    )
     lines: list[Line] = [("Method", f"{method.name}: {method.about}")]
     lines += [("Hides", method.hides)] if method.hides else []
     lines += [("Leaves", method.leaves)] if method.leaves else []

@@ -39,10 +39,16 @@ def list_models(as_json: options.Json = False) -> None:
         }
         for name in CATALOGUE
     ]
-    rows = [(entry["name"], entry.get("purpose", entry["kind"]), _place(entry["path"], home())) for entry in models + weights]
+    rows = [
+        (entry["name"], entry.get("purpose", entry["kind"]), _place(entry["path"], home()))
+        for entry in models + weights
+    ]
     table = None if as_json else make_table(["name", "what it is", "where"], rows)
     lines: list[Line] = [
-        ("Home", f"{home()}; weights are looked for there and in its folder weights. A dash: not on this machine."),
+        (
+            "Home",
+            f"{home()}; weights are looked for there and in its folder weights. A dash: not on this machine.",
+        ),
         ("Next", "semveil models info NAME, semveil models get NAME"),
     ]
     show({"models": models, "weights": weights, "home": str(home())}, lines, as_json=as_json, table=table)
@@ -60,13 +66,19 @@ def info(
     from semveil.core.weights import CATALOGUE
 
     result = _weights_card(name) if name in CATALOGUE else _model_card(name)
-    lines = [line for key, value in result.items() if value not in (None, "", []) for line in _card_lines(key, value)]
+    lines = [
+        line
+        for key, value in result.items()
+        if value not in (None, "", [])
+        for line in _card_lines(key, value)
+    ]
     show(result, lines, as_json=as_json)
 
 
 @app.command(cls=Command)
 def get(
-    name: Annotated[str, typer.Argument(help="Name of third-party weights.", metavar="NAME")], as_json: options.Json = False
+    name: Annotated[str, typer.Argument(help="Name of third-party weights.", metavar="NAME")],
+    as_json: options.Json = False,
 ) -> None:
     """Download third-party weights into SEMVEIL_HOME/weights.
 
@@ -86,7 +98,9 @@ def get(
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Models, weights or files; all on this machine by default.", metavar="NAME|FILE..."),
+        typer.Argument(
+            help="Models, weights or files; all on this machine by default.", metavar="NAME|FILE..."
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -102,7 +116,9 @@ def verify(
         names = [*_models(), *(name for name in CATALOGUE if find(name))]
     checks = [_verified(name) for name in names]
     table = (
-        None if as_json else make_table(["name", "state", "SHA-256"], [(c["name"], c["state"], c["sha256"]) for c in checks])
+        None
+        if as_json
+        else make_table(["name", "state", "SHA-256"], [(c["name"], c["state"], c["sha256"]) for c in checks])
     )
     show({"checks": checks}, as_json=as_json, table=table)
     wrong = [check["name"] for check in checks if not check["good"]]
@@ -114,7 +130,11 @@ def _card_lines(key: str, value: Any) -> list[Line]:
     """One fact of a card; a group of facts has a line for each, named by both."""
     if isinstance(value, dict):
         told = {part: inner for part, inner in value.items() if inner is not None}
-        return [line for part, inner in told.items() for line in _card_lines(f"{key} {part}".replace("_", " "), inner)]
+        return [
+            line
+            for part, inner in told.items()
+            for line in _card_lines(f"{key} {part}".replace("_", " "), inner)
+        ]
     if isinstance(value, list) and any(isinstance(item, str) for item in value):
         return [(key if i == 0 else "", str(item)) for i, item in enumerate(value)]
     return [(key.replace("_", " "), " x ".join(map(str, value)) if isinstance(value, list) else str(value))]
@@ -157,7 +177,9 @@ def _verified(name: str) -> dict[str, Any]:
         require(name)
     elif path.is_file():
         found = verify(path)
-        state = {True: "as in the catalogue", False: "differs from the catalogue", None: "no hash known"}[found.matches]
+        state = {True: "as in the catalogue", False: "differs from the catalogue", None: "no hash known"}[
+            found.matches
+        ]
         return {"name": name, "good": found.matches is not False, "state": state, "sha256": found.sha256}
     try:
         if other := _other_model(name):
@@ -191,7 +213,9 @@ def _model_card(name: str) -> dict[str, Any]:
         return {**said, "card": dict(other.card)}
     names = [*_models(), OFFICIAL_MODEL, *CATALOGUE]
     if name not in names and not (Path(name) / "model.json").is_file():
-        raise ValueError(f"no model or weights named {name!r}{suggest(name, names)}; see: semveil models list")
+        raise ValueError(
+            f"no model or weights named {name!r}{suggest(name, names)}; see: semveil models list"
+        )
     model = load_model(name)
     pairs = sorted((read_pair(path).settings for path in list_pairs(model)), key=lambda pair: pair.epsilon)
     return {
@@ -200,10 +224,13 @@ def _model_card(name: str) -> dict[str, Any]:
         "latent_shape": list(model.latent_shape),
         "digest": model.digest,
         "folder": str(model.folder) if model.folder else None,
-        "card": {key: value for key, value in model.card.items() if key not in ("clip_box", "generator", "encoder")},
+        "card": {
+            key: value for key, value in model.card.items() if key not in ("clip_box", "generator", "encoder")
+        },
         "clip_box": box_as_dict(model.box),
         "pairs": [
-            f"nominal epsilon {p.epsilon:g} ({p.calibration}), codes {','.join(map(str, p.codes))}, {p.noise} noise"
+            f"nominal epsilon {p.epsilon:g} ({p.calibration}), codes {','.join(map(str, p.codes))}, "
+            f"{p.noise} noise"
             for p in pairs
         ],
     }

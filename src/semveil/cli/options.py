@@ -50,8 +50,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to std
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Name or folder of a face model; `semveil models list` lists them. By default the bundled one, or the one that a "
-        "message names.",
+        help=(
+            "Name or folder of a face model; `semveil models list` lists them. By default the bundled one, "
+            "or the one that a "
+            "message names."
+        ),
         metavar="NAME",
         autocompletion=_models,
         rich_help_panel=COMPUTING,
@@ -60,7 +63,10 @@ Model = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        help="Where the networks run: auto, cpu, cuda or cuda:N. auto takes the first GPU, or the CPU where there is none.",
+        help=(
+            "Where the networks run: auto, cpu, cuda or cuda:N. auto takes the first GPU, or the CPU where "
+            "there is none."
+        ),
         metavar="DEVICE",
         autocompletion=one_of("auto", "cpu", "cuda"),
         rich_help_panel=COMPUTING,
@@ -78,8 +84,11 @@ Face = Annotated[
 Epsilon = Annotated[
     float | None,
     typer.Option(
-        help="Nominal epsilon, 10 by default, for protections that have one. The guarantee actually achieved is printed and "
-        "recorded.",
+        help=(
+            "Nominal epsilon, 10 by default, for protections that have one. The guarantee actually achieved "
+            "is printed and "
+            "recorded."
+        ),
         metavar="E",
         rich_help_panel=PROTECTION,
     ),
@@ -87,9 +96,13 @@ Epsilon = Annotated[
 Private = Annotated[
     str | None,
     typer.Option(
-        help="Face parts to protect, such as skin,eyes; the shared codes come with them. `all` protects every code and sends "
-        "nothing in the clear (the default under a key). Without a key the paper's codes are the default: skin, eyes and the "
-        "shape of the brows.",
+        help=(
+            "Face parts to protect, such as skin,eyes; the shared codes come with them. `all` protects "
+            "every code and sends "
+            "nothing in the clear (the default under a key). Without a key the paper's codes are the default: "
+            "skin, eyes and the "
+            "shape of the brows."
+        ),
         metavar="PART,...|all",
         autocompletion=one_of("all", *PARTS),
         rich_help_panel=PROTECTION,
@@ -97,12 +110,18 @@ Private = Annotated[
 ]
 PrivateCodes = Annotated[
     str | None,
-    typer.Option(help="The same by 0-based code index, such as 0,1,4-8.", metavar="N,N-N,...", rich_help_panel=PROTECTION),
+    typer.Option(
+        help="The same by 0-based code index, such as 0,1,4-8.",
+        metavar="N,N-N,...",
+        rich_help_panel=PROTECTION,
+    ),
 ]
 _NAMES = ("rotation", "modulo", "nn", "nn-encrypted", "learned", "laplace", "l2-laplace", "gaussian", "none")
 _KINDS = (
-    "`rotation`, `modulo`: encrypt the codes; only a key undoes it. `laplace`, `l2-laplace`, `gaussian`: add genuine noise, "
-    "which nobody can remove. `nn`: the paper's trained pair, and `nn-encrypted`, `learned` after its successors: no "
+    "`rotation`, `modulo`: encrypt the codes; only a key undoes it. `laplace`, `l2-laplace`, `gaussian`: add "
+    "genuine noise, "
+    "which nobody can remove. `nn`: the paper's trained pair, and `nn-encrypted`, `learned` after its "
+    "successors: no "
     "guarantee. `none`: nothing."
 )
 Protection = Annotated[
@@ -126,7 +145,9 @@ ProtectionOfSimulation = Annotated[
 Mechanism = Annotated[
     str | None,
     typer.Option(
-        help="Instead of --protection: genuine noise of a registered law, also one that another package adds.",
+        help=(
+            "Instead of --protection: genuine noise of a registered law, also one that another package adds."
+        ),
         metavar="NAME",
         rich_help_panel=PROTECTION,
     ),
@@ -134,8 +155,11 @@ Mechanism = Annotated[
 Calibration = Annotated[
     str | None,
     typer.Option(
-        help="How the noise follows from epsilon: `as_published` (default of nn) or `corrected`, with which epsilon holds "
-        "(default of genuine noise).",
+        help=(
+            "How the noise follows from epsilon: `as_published` (default of nn) or `corrected`, with which "
+            "epsilon holds "
+            "(default of genuine noise)."
+        ),
         metavar="NAME",
         autocompletion=one_of("as_published", "corrected"),
         rich_help_panel=PROTECTION,
@@ -144,46 +168,68 @@ Calibration = Annotated[
 Budget = Annotated[
     str | None,
     typer.Option(
-        help="Laplace noise with an epsilon for each face part, instead of --epsilon and --private: skin=5,eyes=3,shared=2.",
+        help=(
+            "Laplace noise with an epsilon for each face part, instead of --epsilon and --private: "
+            "skin=5,eyes=3,shared=2."
+        ),
         metavar="PART=E,...",
         rich_help_panel=PROTECTION,
     ),
 ]
 Delta = Annotated[
     float | None,
-    typer.Option(help="Delta of --protection gaussian, 1e-5 by default.", metavar="D", rich_help_panel=PROTECTION),
+    typer.Option(
+        help="Delta of --protection gaussian, 1e-5 by default.", metavar="D", rich_help_panel=PROTECTION
+    ),
 ]
 Guard = Annotated[
     float | None,
     typer.Option(
-        help="Guard band of --protection modulo, as a share of the clip box from 0 to 1; 0.2, for 20 dB, by default.",
+        help=(
+            "Guard band of --protection modulo, as a share of the clip box from 0 to 1; 0.2, for 20 dB, by "
+            "default."
+        ),
         metavar="G",
         rich_help_panel=PROTECTION,
     ),
 ]
-Key = Annotated[Path | None, typer.Option(help="Key file that `semveil keygen` wrote.", metavar="FILE", rich_help_panel=KEY)]
+Key = Annotated[
+    Path | None,
+    typer.Option(help="Key file that `semveil keygen` wrote.", metavar="FILE", rich_help_panel=KEY),
+]
 PassphraseFile = Annotated[
     Path | None,
-    typer.Option(help="File that holds a passphrase, instead of a key; - asks for it.", metavar="FILE", rich_help_panel=KEY),
+    typer.Option(
+        help="File that holds a passphrase, instead of a key; - asks for it.",
+        metavar="FILE",
+        rich_help_panel=KEY,
+    ),
 ]
 Identity = Annotated[
     Path | None,
     typer.Option(
-        help="Your own secret of `semveil keygen --agreement`; needs --peer.", metavar="FILE.secret", rich_help_panel=KEY
+        help="Your own secret of `semveil keygen --agreement`; needs --peer.",
+        metavar="FILE.secret",
+        rich_help_panel=KEY,
     ),
 ]
 Peer = Annotated[
     Path | None,
     typer.Option(
-        help="The other side's public file, after you compared its fingerprint.", metavar="FILE.public", rich_help_panel=KEY
+        help="The other side's public file, after you compared its fingerprint.",
+        metavar="FILE.public",
+        rich_help_panel=KEY,
     ),
 ]
 Deniable = Annotated[
     bool,
     typer.Option(
         "--deniable",
-        help="Leave out authentication, so that nothing proves who wrote the message. Wrong keys and tampering then go "
-        "unnoticed.",
+        help=(
+            "Leave out authentication, so that nothing proves who wrote the message. Wrong keys and "
+            "tampering then go "
+            "unnoticed."
+        ),
         rich_help_panel=KEY,
     ),
 ]
@@ -213,13 +259,18 @@ Subject = Annotated[
 ]
 CertificateInPng = Annotated[
     bool,
-    typer.Option("--certificate-in-png", help="Also write the certificate into the PNG's text.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--certificate-in-png", help="Also write the certificate into the PNG's text.", rich_help_panel=OUTPUT
+    ),
 ]
 Perceptual = Annotated[
     str | None,
     typer.Option(
-        help="Perceptual term of the inversion: `none`, `features` (of the model's encoder) or `lpips` (needs `semveil models "
-        "get lpips-alex`); the model's own by default.",
+        help=(
+            "Perceptual term of the inversion: `none`, `features` (of the model's encoder) or `lpips` "
+            "(needs `semveil models "
+            "get lpips-alex`); the model's own by default."
+        ),
         metavar="NAME",
         autocompletion=one_of("none", "features", "lpips"),
         rich_help_panel=COMPUTING,
@@ -227,18 +278,24 @@ Perceptual = Annotated[
 ]
 Pair = Annotated[
     Path | None,
-    typer.Option(help="File of a trained pair, for --protection nn.", metavar="FILE", rich_help_panel=PROTECTION),
+    typer.Option(
+        help="File of a trained pair, for --protection nn.", metavar="FILE", rich_help_panel=PROTECTION
+    ),
 ]
 SnrDb = Annotated[
     float | None,
     typer.Option(
-        help="SNR of the simulated channel per complex symbol in dB, 20 by default.", metavar="DB", rich_help_panel=CHANNEL
+        help="SNR of the simulated channel per complex symbol in dB, 20 by default.",
+        metavar="DB",
+        rich_help_panel=CHANNEL,
     ),
 ]
 Seed = Annotated[
     int | None,
     typer.Option(
-        help="Random seed of the simulated channel; a new one every time by default.", metavar="N", rich_help_panel=CHANNEL
+        help="Random seed of the simulated channel; a new one every time by default.",
+        metavar="N",
+        rich_help_panel=CHANNEL,
     ),
 ]
 _CHANNELS = one_of("awgn", "clipped", "rayleigh", "rician", "ofdm", "phase", "timing")
@@ -248,8 +305,11 @@ BobChannel = Annotated[
     typer.Option(
         "--channel",
         "--bob-channel",
-        help="awgn (default), clipped, rayleigh, rician, ofdm, phase or timing, with settings of the channel and of the "
-        "receiver (csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N): rayleigh:coherence=64,csi=mmse.",
+        help=(
+            "awgn (default), clipped, rayleigh, rician, ofdm, phase or timing, with settings of the channel "
+            "and of the "
+            "receiver (csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N): rayleigh:coherence=64,csi=mmse."
+        ),
         metavar=CHANNEL_METAVAR,
         autocompletion=_CHANNELS,
         rich_help_panel=CHANNEL,
@@ -269,7 +329,9 @@ EveChannel = Annotated[
 Iq = Annotated[
     bool,
     typer.Option(
-        "--iq", help="Read MESSAGE as a SigMF recording of the radio signal, whatever its name.", rich_help_panel=CHANNEL
+        "--iq",
+        help="Read MESSAGE as a SigMF recording of the radio signal, whatever its name.",
+        rich_help_panel=CHANNEL,
     ),
 ]
 
@@ -372,7 +434,9 @@ def check_output_file(path: Path, suffix: str | None = None) -> None:
     if path.is_dir():
         raise OutputError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
     if not path.parent.is_dir():
-        raise OutputError(f"cannot write {str(path)!r}: the folder {str(path.parent)!r} does not exist; create it first")
+        raise OutputError(
+            f"cannot write {str(path)!r}: the folder {str(path.parent)!r} does not exist; create it first"
+        )
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"cannot write {str(path)!r}: no permission to write in its folder")
 

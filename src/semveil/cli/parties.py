@@ -41,7 +41,10 @@ class ProtectionOptions:
             OptionError: two options exclude each other, or one does not apply to the protection.
         """
         if self.budget is not None and (self.codes is not None or self.epsilon is not None):
-            raise OptionError("--budget already names parts and epsilons; leave --epsilon, --private and --private-codes out")
+            raise OptionError(
+                "--budget already names parts and epsilons; leave --epsilon, --private and --private-codes "
+                "out"
+            )
         kind = self.kind()
         if keyed and kind is not None and not kind.keyed:
             raise OptionError(f"--protection {kind.name} uses no key; leave it out, or take {_users('key')}")
@@ -51,7 +54,9 @@ class ProtectionOptions:
             if value is not None and (kind is None or option not in kind.options):
                 raise OptionError(f"--{option} is for --protection {_users(option)}")
         if self.codes is not None and kind is not None and not kind.protects:
-            raise OptionError(f"--protection {kind.name} protects no codes; leave --private and --private-codes out")
+            raise OptionError(
+                f"--protection {kind.name} protects no codes; leave --private and --private-codes out"
+            )
 
     def kind(self) -> "Protection | None":
         """The protection that is asked for; None where that is left to the method."""

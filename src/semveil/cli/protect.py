@@ -20,7 +20,9 @@ CLIPS, UNDOING, WORKERS = "Clips", "Way back", "Many photos"
 
 def protect(
     context: typer.Context,
-    paths: Annotated[list[str] | None, typer.Argument(help="Photos, clips, or folders of them.", metavar="PATH...")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Photos, clips, or folders of them.", metavar="PATH...")
+    ] = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -33,7 +35,10 @@ def protect(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the results, with the structure of the photos' folder; out/protect/METHOD by default.",
+            help=(
+                "Folder for the results, with the structure of the photos' folder; out/protect/METHOD by "
+                "default."
+            ),
             metavar="DIR",
             rich_help_panel=options.OUTPUT,
         ),
@@ -52,8 +57,11 @@ def protect(
         bool | None,
         typer.Option(
             "--whole-photo/--crops",
-            help="Paste protected faces back into the photo, or write a picture of each; by default what the method is made "
-            "for.",
+            help=(
+                "Paste protected faces back into the photo, or write a picture of each; by default what the "
+                "method is made "
+                "for."
+            ),
             show_default=False,
             rich_help_panel=options.OUTPUT,
         ),
@@ -61,8 +69,11 @@ def protect(
     on_no_face: Annotated[
         str,
         typer.Option(
-            help="A photo without a found face: `error` refuses it, `skip` leaves it out, `copy` copies it UNPROTECTED (the "
-            "detector misses profiles and small faces).",
+            help=(
+                "A photo without a found face: `error` refuses it, `skip` leaves it out, `copy` copies it "
+                "UNPROTECTED (the "
+                "detector misses profiles and small faces)."
+            ),
             metavar="WHAT",
             autocompletion=options.one_of("error", "skip", "copy"),
             rich_help_panel=options.PHOTOS,
@@ -72,8 +83,11 @@ def protect(
     doubtful: Annotated[
         str,
         typer.Option(
-            help="In whole photos, a face that is too small or cannot be aligned: `cover` puts a mosaic over it, `refuse` "
-            "refuses the photo, `keep` leaves it UNPROTECTED.",
+            help=(
+                "In whole photos, a face that is too small or cannot be aligned: `cover` puts a mosaic over "
+                "it, `refuse` "
+                "refuses the photo, `keep` leaves it UNPROTECTED."
+            ),
             metavar="WHAT",
             autocompletion=options.one_of("cover", "refuse", "keep"),
             rich_help_panel=options.PHOTOS,
@@ -82,8 +96,11 @@ def protect(
     oversize: Annotated[
         str,
         typer.Option(
-            help="In whole photos, a new face that must be enlarged to more than twice the model's size: `keep` keeps it with "
-            "a note, `blur` blurs it, `refuse` refuses the photo.",
+            help=(
+                "In whole photos, a new face that must be enlarged to more than twice the model's size: "
+                "`keep` keeps it with "
+                "a note, `blur` blurs it, `refuse` refuses the photo."
+            ),
             metavar="WHAT",
             autocompletion=options.one_of("keep", "blur", "refuse"),
             rich_help_panel=options.PHOTOS,
@@ -92,7 +109,9 @@ def protect(
     review: Annotated[
         Path | None,
         typer.Option(
-            help="Write a page that shows all results of the run.", metavar="FILE.html", rich_help_panel=options.OUTPUT
+            help="Write a page that shows all results of the run.",
+            metavar="FILE.html",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None,
     review_originals: Annotated[
@@ -115,7 +134,10 @@ def protect(
     subject: Annotated[
         str | None,
         typer.Option(
-            help="The person in all photos: for the ledger, and for methods that give each person one new face.",
+            help=(
+                "The person in all photos: for the ledger, and for methods that give each person one new "
+                "face."
+            ),
             metavar="NAME",
             rich_help_panel=options.PEOPLE,
         ),
@@ -132,7 +154,11 @@ def protect(
     limit: SpendingLimit = None,
     workers: Annotated[
         int | None,
-        typer.Option(help="Worker processes on this machine (needs the extra bulk).", metavar="N", rich_help_panel=WORKERS),
+        typer.Option(
+            help="Worker processes on this machine (needs the extra bulk).",
+            metavar="N",
+            rich_help_panel=WORKERS,
+        ),
     ] = None,
     cluster: Annotated[
         str | None,
@@ -154,8 +180,11 @@ def protect(
     draw_per: Annotated[
         str,
         typer.Option(
-            help="`track`: one draw for each person, shown in all frames. `frame`: a new draw in each frame; their epsilons "
-            "add up.",
+            help=(
+                "`track`: one draw for each person, shown in all frames. `frame`: a new draw in each frame; "
+                "their epsilons "
+                "add up."
+            ),
             metavar="WHAT",
             autocompletion=options.one_of("track", "frame"),
             rich_help_panel=CLIPS,
@@ -167,23 +196,35 @@ def protect(
         bool,
         typer.Option(
             "--reversible",
-            help="Seal the original pixels of altered faces in whole photos; `semveil restore` brings them back.",
+            help=(
+                "Seal the original pixels of altered faces in whole photos; `semveil restore` brings them "
+                "back."
+            ),
             rich_help_panel=UNDOING,
         ),
     ] = False,
     key: Annotated[
         Path | None,
-        typer.Option(help="Key file that `semveil keygen` wrote, to seal with.", metavar="FILE", rich_help_panel=UNDOING),
+        typer.Option(
+            help="Key file that `semveil keygen` wrote, to seal with.",
+            metavar="FILE",
+            rich_help_panel=UNDOING,
+        ),
     ] = None,
     passphrase_file: Annotated[
         Path | None,
-        typer.Option(help="File that holds a passphrase to seal with.", metavar="FILE", rich_help_panel=UNDOING),
+        typer.Option(
+            help="File that holds a passphrase to seal with.", metavar="FILE", rich_help_panel=UNDOING
+        ),
     ] = None,
     sealed_in: Annotated[
         bool,
         typer.Option(
             "--sealed-in/--sealed-out",
-            help="Put the sealed originals into the PNG, or beside it as FILE.png.sealed (many uploads strip what is inside).",
+            help=(
+                "Put the sealed originals into the PNG, or beside it as FILE.png.sealed (many uploads strip "
+                "what is inside)."
+            ),
             rich_help_panel=UNDOING,
         ),
     ] = False,
@@ -192,9 +233,9 @@ def protect(
 ) -> None:
     """Protect the faces in photos, clips and folders.
 
-    Each output has a certificate beside it. Run it again to go on after a break: what is done is kept, what is new or changed
-    is done. Photos that cannot be protected are refused and listed, and make the command fail at its end. Metadata is never
-    copied. In clips faces are followed from frame to frame.
+    Each output has a certificate beside it. Run it again to go on after a break: what is done is kept, what
+    is new or changed is done. Photos that cannot be protected are refused and listed, and make the command
+    fail at its end. Metadata is never copied. In clips faces are followed from frame to frame.
 
     Each method has options of its own: `semveil protect --method NAME --help`.
 
@@ -290,7 +331,11 @@ def protect(
     if detector == "auto" and settings.detector == "dlib" and not as_json and summary.accounts:
         note(f"only dlib looked for faces; {MISSED_WITHOUT}")
     if review is not None:
-        places = {source.place: source.path for source in find_sources(paths, folder).photos} if review_originals else None
+        places = (
+            {source.place: source.path for source in find_sources(paths, folder).photos}
+            if review_originals
+            else None
+        )
         refusals = [f"{refused.photo}: {refused.reason}" for refused in summary.refused]
         write_review(review, summary.accounts, folder, originals=places, refused=refusals)
     report(summary, settings, folder, defaults=(method is None, out is None), as_json=as_json)

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from semveil.bulk.summary import Summary
 
 SHOWN = 20  # refusals that are listed one by one
-SHOWN_FILES = (".png", ".mp4")  # what a photo or a clip becomes; certificates and sealed parts lie beside them
+# what a photo or a clip becomes; certificates and sealed parts lie beside them
+SHOWN_FILES = (".png", ".mp4")
 LISTED = 50  # photos up to which each gets a line
 _BECAME = {"done_before": "done before", "skipped": "skipped", "copied": "copied", "refused": "refused"}
 
 
-def report(summary: "Summary", settings: "Settings", out: Path, *, defaults: tuple[bool, bool], as_json: bool) -> None:
+def report(
+    summary: "Summary", settings: "Settings", out: Path, *, defaults: tuple[bool, bool], as_json: bool
+) -> None:
     """Print the result of a run.
 
     Args:
@@ -28,7 +31,12 @@ def report(summary: "Summary", settings: "Settings", out: Path, *, defaults: tup
         as_json: print one JSON object.
     """
     assert settings.layout is not None
-    result = {"method": settings.method, "layout": settings.layout.value, "out": str(out), **summary.as_dict()}
+    result = {
+        "method": settings.method,
+        "layout": settings.layout.value,
+        "out": str(out),
+        **summary.as_dict(),
+    }
     if as_json:
         show(result, as_json=True)
         return
@@ -55,8 +63,14 @@ def _lines_of_photos(summary: "Summary") -> list[Line]:
     accounts = summary.accounts
     if len(accounts) <= LISTED:
         return [account.line() for account in accounts]
-    lines: list[Line] = [account.line() for account in accounts if not account.all_protected or account.oversize]
-    return [*lines, f"In {len(accounts) - len(lines)} more photos every face that was found is protected; --json lists all."]
+    lines: list[Line] = [
+        account.line() for account in accounts if not account.all_protected or account.oversize
+    ]
+    return [
+        *lines,
+        f"In {len(accounts) - len(lines)} more photos every face that was found is protected; --json lists "
+        "all.",
+    ]
 
 
 def _done(summary: "Summary", settings: "Settings") -> str:
@@ -69,7 +83,10 @@ def _done(summary: "Summary", settings: "Settings") -> str:
     kinds = ((photos["found"] - summary.clips, "photo"), (summary.clips, "clip"))
     text = f"{' and '.join(_count(number, kind) for number, kind in kinds if number)}: {', '.join(became)}."
     if settings.layout != Layout.PICTURE:
-        text += f" {_count(faces['found'], 'face')} found, {faces['protected']} protected, {faces['refused']} refused."
+        text += (
+            f" {_count(faces['found'], 'face')} found, {faces['protected']} protected, "
+            f"{faces['refused']} refused."
+        )
     if summary.faces_covered:
         text += f" {summary.faces_covered} covered by a mosaic (too small, or they cannot be aligned)."
     if summary.strangers:
@@ -84,17 +101,33 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
     from semveil.methods.release import Layout
 
     method = listed(settings.method)
-    lines: list[Line] = [("Method", settings.method + (" (the default; semveil methods lists others)" if by_default else ""))]
+    lines: list[Line] = [
+        ("Method", settings.method + (" (the default; semveil methods lists others)" if by_default else ""))
+    ]
     if method.hides and (summary.protected or summary.done_before):
         lines += [("Hidden", f"{method.hides}."), ("Not hidden", f"{method.leaves}.")]
-    if (settings.layout == Layout.WHOLE_PHOTO or summary.clips) and (summary.protected or summary.done_before):
+    if (settings.layout == Layout.WHOLE_PHOTO or summary.clips) and (
+        summary.protected or summary.done_before
+    ):
         around = "photos and clips are as they were" if summary.clips else "photos are as they were"
-        left = f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as chosen; " if summary.faces_left else ""
+        left = (
+            f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as chosen; "
+            if summary.faces_left
+            else ""
+        )
         lines.append(("", f"Around the faces {around}: {left}faces that were not found are UNPROTECTED too."))
     if summary.clips and settings.audio == "keep":
-        lines.append(("", "The sound of clips is kept UNPROTECTED: a voice names people (--audio drop drops it)."))
+        lines.append(
+            ("", "The sound of clips is kept UNPROTECTED: a voice names people (--audio drop drops it).")
+        )
     if summary.copied:
-        lines.append(("", f"{_count(summary.copied, 'photo')} without a found face in the output UNPROTECTED, as asked."))
+        lines.append(
+            (
+                "",
+                f"{_count(summary.copied, 'photo')} without a found face in the output UNPROTECTED, as "
+                "asked.",
+            )
+        )
     if summary.guarantee:
         thing = "face" if settings.layout == Layout.WHOLE_PHOTO else "picture"
         lines.append(("Promise", f"Each {thing}: {summary.guarantee.briefly()}."))
@@ -117,7 +150,9 @@ def _written(summary: "Summary", settings: "Settings", out: Path, *, by_default:
         originals = "faces, and the files of clips," if summary.clips else "faces"
         lines.append(("", f"The original {originals} lie sealed {where}; the {secret} opens them."))
     if summary.recorded:
-        lines.append(("", f"Recorded in the ledger: {summary.recorded}; several releases about a person add up."))
+        lines.append(
+            ("", f"Recorded in the ledger: {summary.recorded}; several releases about a person add up.")
+        )
     return lines
 
 
@@ -145,8 +180,10 @@ def _note_recognised(summary: "Summary") -> None:
         found = ", ".join(f"face {number} by {' and '.join(judges)}" for number, judges in faces)
         note(f"still recognised in {photo}: {found}")
     note(
-        f"{_count(len(summary.recognised), 'photo')} with faces that are still recognised; all are listed in {log_path()}. "
-        "This was computed from the originals: keep it private; covering or redrawing a face because of it tells of them"
+        f"{_count(len(summary.recognised), 'photo')} with faces that are still recognised; all are listed in "
+        f"{log_path()}. "
+        "This was computed from the originals: keep it private; covering or redrawing a face because of it "
+        "tells of them"
     )
 
 

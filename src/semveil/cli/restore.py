@@ -13,33 +13,50 @@ CLIP = ".mp4"  # what protected clips are named
 
 
 def restore(
-    picture: Annotated[Path, typer.Argument(help="Picture or clip that `semveil protect --reversible` wrote.", metavar="FILE")],
+    picture: Annotated[
+        Path,
+        typer.Argument(help="Picture or clip that `semveil protect --reversible` wrote.", metavar="FILE"),
+    ],
     key: Annotated[
-        list[Path] | None, typer.Option(help="Key that it was sealed with, or keys of single faces.", metavar="FILE")
+        list[Path] | None,
+        typer.Option(help="Key that it was sealed with, or keys of single faces.", metavar="FILE"),
     ] = None,
-    passphrase_file: Annotated[Path | None, typer.Option(help="File that holds the passphrase.", metavar="FILE")] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="File that holds the passphrase.", metavar="FILE")
+    ] = None,
     sealed: Annotated[
         Path | None,
-        typer.Option(help="File of the sealed originals; beside or in the picture by default.", metavar="FILE.sealed"),
+        typer.Option(
+            help="File of the sealed originals; beside or in the picture by default.", metavar="FILE.sealed"
+        ),
     ] = None,
     face: Annotated[
-        str, typer.Option(help="Which faces: `all`, or the numbers that protect gave them.", metavar="all|N,...")
+        str,
+        typer.Option(help="Which faces: `all`, or the numbers that protect gave them.", metavar="all|N,..."),
     ] = "all",
-    out: Annotated[Path | None, typer.Option(help="File to write; FILE.restored.png by default.", metavar="FILE.png")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; FILE.restored.png by default.", metavar="FILE.png")
+    ] = None,
     hand_over: Annotated[
         Path | None,
-        typer.Option(help="Write a key for the one face that --face names, to hand over, and restore nothing.", metavar="KEY"),
+        typer.Option(
+            help="Write a key for the one face that --face names, to hand over, and restore nothing.",
+            metavar="KEY",
+        ),
     ] = None,
     anyway: Annotated[
         bool,
-        typer.Option("--anyway", help="Put faces back into a picture that was edited since; the result is not the original."),
+        typer.Option(
+            "--anyway",
+            help="Put faces back into a picture that was edited since; the result is not the original.",
+        ),
     ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Bring original faces back into a protected photo or clip.
 
-    With all faces back the picture equals the protected photo in every pixel: decoded, upright and without metadata. A picture
-    that was re-encoded or edited since is refused. A clip comes back byte for byte.
+    With all faces back the picture equals the protected photo in every pixel: decoded, upright and without
+    metadata. A picture that was re-encoded or edited since is refused. A clip comes back byte for byte.
 
     Example: semveil restore group.png --key my.key
 
@@ -49,7 +66,9 @@ def restore(
         raise options.OptionError("give the key with --key FILE, or --passphrase-file FILE")
     is_clip = picture.suffix.lower() == CLIP
     if is_clip and (face != "all" or hand_over is not None or anyway):
-        raise options.OptionError("the original of a clip is sealed whole; leave out --face, --hand-over and --anyway")
+        raise options.OptionError(
+            "the original of a clip is sealed whole; leave out --face, --hand-over and --anyway"
+        )
     target = out if out is not None or is_clip else picture.with_name(f"{picture.stem}.restored.png")
     for path in (hand_over,) if hand_over is not None else (target,):
         if path is not None:
@@ -85,5 +104,10 @@ def restore(
     elif not made.left:
         lines.append("The picture equals the photo that was protected in every pixel.")
     lines.append(("Written", f"{target}; it shows these faces UNPROTECTED."))
-    result = {"written": str(target), "restored": list(made.restored), "left": list(made.left), "exact": made.exact}
+    result = {
+        "written": str(target),
+        "restored": list(made.restored),
+        "left": list(made.left),
+        "exact": made.exact,
+    }
     show(result, lines, as_json=as_json)

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from semveil.link.keys import Key
 
 
-def check_key_options(key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None) -> bool:
+def check_key_options(
+    key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None
+) -> bool:
     """Whether a key is given, in exactly one way.
 
     Args:
@@ -26,15 +28,26 @@ def check_key_options(key: Path | None, passphrase_file: Path | None, identity: 
         OptionError: a key is given in several ways, or only one of `--identity` and `--peer` is given.
     """
     if (identity is None) != (peer is None):
-        raise OptionError("--identity and --peer go together: your own secret and the other side's public file")
-    given = [name for name, path in (("--key", key), ("--passphrase-file", passphrase_file), ("--identity", identity)) if path]
+        raise OptionError(
+            "--identity and --peer go together: your own secret and the other side's public file"
+        )
+    given = [
+        name
+        for name, path in (("--key", key), ("--passphrase-file", passphrase_file), ("--identity", identity))
+        if path
+    ]
     if len(given) > 1:
         raise OptionError(f"give one key, not {' and '.join(given)}")
     return bool(given)
 
 
 def key_of(
-    key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None, *, confirm: bool = False
+    key: Path | None,
+    passphrase_file: Path | None,
+    identity: Path | None,
+    peer: Path | None,
+    *,
+    confirm: bool = False,
 ) -> "Key | None":
     """The key that options name, or None where they name none.
 

@@ -15,10 +15,14 @@ ENDED = "what was finished is kept, nothing is left half-written; the same comma
 def prepare_streams() -> None:
     """Make stdin, stdout and stderr usable; call it before any file is opened.
 
-    A closed descriptor is opened on the null device: the next file that is opened would get its number, and what is printed
-    would end in it. What a stream's encoding lacks is printed as an escape.
+    A closed descriptor is opened on the null device: the next file that is opened would get its number, and
+    what is printed would end in it. What a stream's encoding lacks is printed as an escape.
     """
-    closed = [(number, name) for number, name in enumerate(("stdin", "stdout", "stderr")) if getattr(sys, name) is None]
+    closed = [
+        (number, name)
+        for number, name in enumerate(("stdin", "stdout", "stderr"))
+        if getattr(sys, name) is None
+    ]
     for number, _ in closed:
         _reopen(number)
     for number, name in closed:

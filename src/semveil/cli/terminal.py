@@ -7,7 +7,8 @@ import shutil
 import textwrap
 from typing import TextIO
 
-CODE, NAME, ALARM = "magenta", "bold magenta", "bold red"  # cyan, green and yellow vanish on white, blue on black
+# cyan, green and yellow vanish on white, blue on black
+CODE, NAME, ALARM = "magenta", "bold magenta", "bold red"
 NARROWEST = 40  # columns; what is laid out for fewer cannot be read
 
 

@@ -32,17 +32,24 @@ def transmit(
     deniable: options.Deniable = False,
     snr_db: Annotated[
         float,
-        typer.Option(help="Bob's SNR per complex symbol in dB.", metavar="DB", rich_help_panel=options.CHANNEL),
+        typer.Option(
+            help="Bob's SNR per complex symbol in dB.", metavar="DB", rich_help_panel=options.CHANNEL
+        ),
     ] = 20.0,
     eve_snr_db: Annotated[
         float | None,
-        typer.Option(help="Eve's SNR in dB; Bob's by default.", metavar="DB", rich_help_panel=options.CHANNEL),
+        typer.Option(
+            help="Eve's SNR in dB; Bob's by default.", metavar="DB", rich_help_panel=options.CHANNEL
+        ),
     ] = None,
     channel: Annotated[
         str | None,
         typer.Option(
-            help="Both channels and receivers: awgn (default), rayleigh:coherence=64,csi=mmse and others, named as in `semveil "
-            "receive`.",
+            help=(
+                "Both channels and receivers: awgn (default), rayleigh:coherence=64,csi=mmse and others, "
+                "named as in `semveil "
+                "receive`."
+            ),
             metavar=options.CHANNEL_METAVAR,
             rich_help_panel=options.CHANNEL,
         ),
@@ -69,13 +76,18 @@ def transmit(
     threshold: Threshold = None,
     out: Annotated[
         Path,
-        typer.Option(help="Folder for the pictures and result.json.", metavar="DIR", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            help="Folder for the pictures and result.json.", metavar="DIR", rich_help_panel=options.OUTPUT
+        ),
     ] = Path("out/transmit"),
     names: Annotated[
         str,
         typer.Option(
-            help="Names of the photos in the table, in folders and in result.json: `photos` takes the files' names, `numbers` "
-            "takes photo-1 and so on, where file names tell who is shown.",
+            help=(
+                "Names of the photos in the table, in folders and in result.json: `photos` takes the files' "
+                "names, `numbers` "
+                "takes photo-1 and so on, where file names tell who is shown."
+            ),
             metavar="WHICH",
             autocompletion=options.one_of("photos", "numbers"),
             rich_help_panel=options.OUTPUT,
@@ -89,8 +101,9 @@ def transmit(
 ) -> None:
     """Try a protection: send photos to Bob while Eve listens.
 
-    All three are simulated here. Writes source.png, inverted.png (through the model, without channel), direct.png (without
-    protection), bob.png and eve.png, in a folder for each of several photos, and one result.json.
+    All three are simulated here. Writes source.png, inverted.png (through the model, without channel),
+    direct.png (without protection), bob.png and eve.png, in a folder for each of several photos, and one
+    result.json.
 
     Without options, keyed `rotation` protects all codes under a new key, which Bob has and Eve does not. The
     paper's trained pair is `--protection nn`: it guarantees nothing.
@@ -114,7 +127,11 @@ def transmit(
     asked.check(keyed=False)
     options.check_snr("--snr-db", snr_db)
     options.check_snr("--eve-snr-db", eve_snr_db)
-    for flag, text in (("--channel", channel), ("--bob-channel", bob_channel), ("--eve-channel", eve_channel)):
+    for flag, text in (
+        ("--channel", channel),
+        ("--bob-channel", bob_channel),
+        ("--eve-channel", eve_channel),
+    ):
         options.channel(flag, text)  # its check
     options.check_output_folder(out)
     called = photo_names(photos, names)
@@ -154,12 +171,19 @@ def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
     shown = [metric for metric in METRICS if any(record["bob"].get(metric) is not None for record in records)]
     names = legend(shown, judge)
     rows = [
-        [record["source"] if party == "inverted" else "", party, *(record[party].get(metric) for metric in shown)]
+        [
+            record["source"] if party == "inverted" else "",
+            party,
+            *(record[party].get(metric) for metric in shown),
+        ]
         for record in records
         for party in PICTURES[1:]
     ]
     lines: list[Line] = [*names]
-    lines += [(party, persons([record[party.lower()] for record in records], judge) + ".") for party in ("Bob", "Eve")]
+    lines += [
+        (party, persons([record[party.lower()] for record in records], judge) + ".")
+        for party in ("Bob", "Eve")
+    ]
     lines.append(("Protection", f"{sent.method.protection}. {sent.result.transmission.guarantee.summary()}"))
     if sent.method.pair is not None:
         lines.append(("", f"The {meaning(sent.method)}."))
@@ -169,7 +193,9 @@ def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
     several = " in a folder for each photo" if len(records) > 1 else ""
     pictures = ", ".join(f"{name}.png" for name in PICTURES)
     lines.append(("Written", f"{out}: {pictures}{several} ({size} x {size} px), result.json."))
-    lines.append(("Next", "semveil send makes a message, and semveil attack tries harder on it than this Eve"))
+    lines.append(
+        ("Next", "semveil send makes a message, and semveil attack tries harder on it than this Eve")
+    )
     headings = ["photo", "image", *(name for name, _ in names)]
     table = None if as_json else make_table(headings, rows)
     show({**sent.summary, "out": str(out)}, lines, as_json=as_json, table=table)

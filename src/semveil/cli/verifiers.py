@@ -13,7 +13,10 @@ Name = Annotated[
     str,
     typer.Option(
         "--verifier",
-        help="Recogniser that decides whether two faces show the same person: `dlib`, `arcface`, `bundled` or an ONNX file.",
+        help=(
+            "Recogniser that decides whether two faces show the same person: `dlib`, `arcface`, `bundled` "
+            "or an ONNX file."
+        ),
         metavar="NAME",
         autocompletion=options.one_of("dlib", "arcface", "bundled"),
         rich_help_panel=JUDGE,
@@ -21,5 +24,7 @@ Name = Annotated[
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="Cosine-similarity threshold of an ONNX recogniser.", metavar="T", rich_help_panel=JUDGE),
+    typer.Option(
+        help="Cosine-similarity threshold of an ONNX recogniser.", metavar="T", rich_help_panel=JUDGE
+    ),
 ]

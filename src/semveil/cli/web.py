@@ -13,9 +13,15 @@ LOCAL = "127.0.0.1"
 
 def web(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; with the default only this machine reaches the page.", metavar="ADDRESS")
+        str,
+        typer.Option(
+            help="Address to listen on; with the default only this machine reaches the page.",
+            metavar="ADDRESS",
+        ),
     ] = LOCAL,
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", metavar="N", min=0, max=65535)] = 7860,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", metavar="N", min=0, max=65535)
+    ] = 7860,
     model: options.Model = None,
     device: options.Device = "auto",
 ) -> None:
@@ -34,7 +40,10 @@ def web(
 
     def ready(address: str) -> None:
         if host not in NAMES:
-            note("anybody who reaches this address can use the page; there is no password, and nothing is encrypted")
+            note(
+                "anybody who reaches this address can use the page; there is no password, and nothing is "
+                "encrypted"
+            )
         show({}, [f"The page is at {address} (Ctrl-C ends it)"], as_json=False)
 
     with models_there, when_interrupted("the page is closed, and what was uploaded is deleted"):

@@ -18,7 +18,8 @@ from semveil.core.errors import SemveilError
 from semveil.core.files import atomic_write
 
 Network = TypeVar("Network", bound=nn.Module)
-LARGEST_SIDE = 4096  # px of the pictures that a model's settings may ask for; its weights may not depend on it
+# px of the pictures that a model's settings may ask for; its weights may not depend on it
+LARGEST_SIDE = 4096
 
 
 class BadCheckpoint(SemveilError):
@@ -30,7 +31,8 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
 
     Args:
         path: the file; its content decides how it is read, by the suffix `.safetensors`.
-        allow: plain classes that an official file is known to hold besides tensors, such as `argparse.Namespace`.
+        allow: plain classes that an official file is known to hold besides tensors, such as
+            `argparse.Namespace`.
 
     Returns:
         The file's dictionary, as it was saved.
@@ -47,7 +49,9 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
         with torch.serialization.safe_globals(list(allow)):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise BadCheckpoint(f"{path.name} holds more than weights, or is no torch file; refused to run it") from error
+        raise BadCheckpoint(
+            f"{path.name} holds more than weights, or is no torch file; refused to run it"
+        ) from error
     except Exception as error:  # damaged files are answered with almost any kind of exception
         raise BadCheckpoint(f"{path.name} is damaged or no weight file ({type(error).__name__})") from error
     if not isinstance(content, dict):
@@ -91,7 +95,8 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name: str) -> Network:
     """Build a network by settings from a file and fill it, after making sure that they ask for these very weights.
 
-    An outline without memory is built first, and no further than the weights reach: settings can ask for any size.
+    An outline without memory is built first, and no further than the weights reach: settings can ask for any
+    size.
 
     Args:
         make: builds the network; called twice.
@@ -108,7 +113,8 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
         >>> build_to_fit(lambda: nn.Linear(2**40, 1), {"weight": torch.zeros(1, 2)}, name="a.pt")
         Traceback (most recent call last):
         ...
-        semveil.core.checkpoints.BadCheckpoint: a.pt does not fit: the settings ask for more than its 2 numbers
+        semveil.core.checkpoints.BadCheckpoint: a.pt does not fit: the settings ask for more than its 2
+        numbers
     """
     try:
         with _no_larger(state, name), torch.device("meta"):
@@ -116,7 +122,9 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
     except BadCheckpoint:
         raise
     except Exception as error:  # what settings of the wrong kind do to a constructor
-        raise BadCheckpoint(f"{name}: the settings describe no network ({type(error).__name__}: {error})") from error
+        raise BadCheckpoint(
+            f"{name}: the settings describe no network ({type(error).__name__}: {error})"
+        ) from error
     _check_fit(outline, state, name)
     network = make()
     load_strictly(network, state, name=name)
@@ -126,7 +134,10 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
 @contextmanager
 def _no_larger(state: Mapping[str, Any], name: str) -> Iterator[None]:
     """Stop a network's construction in this thread when it has more parameters than there are weights."""
-    here, most = threading.get_ident(), sum(value.numel() for value in state.values() if isinstance(value, Tensor))
+    here, most = (
+        threading.get_ident(),
+        sum(value.numel() for value in state.values() if isinstance(value, Tensor)),
+    )
     numbers = tensors = 0
 
     def count(module: nn.Module, key: str, parameter: nn.Parameter | None) -> None:
@@ -161,7 +172,8 @@ def load_strictly(module: nn.Module, state: Mapping[str, Any], *, name: str) -> 
         >>> load_strictly(nn.Linear(2, 1), {"weight": torch.zeros(1, 3)}, name="demo.pt")
         Traceback (most recent call last):
         ...
-        semveil.core.checkpoints.BadCheckpoint: demo.pt does not fit Linear: missing bias; weight is (1, 3), expected (1, 2)
+        semveil.core.checkpoints.BadCheckpoint: demo.pt does not fit Linear: missing bias; weight is (1, 3),
+        expected (1, 2)
     """
     _check_fit(module, state, name)
     broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
@@ -174,16 +186,25 @@ def _check_fit(module: nn.Module, state: Mapping[str, Any], name: str) -> None:
     """Hold the keys, shapes and kinds of numbers of weights against a network's."""
     wanted = module.state_dict()
     own = {key: tuple(value.shape) for key, value in wanted.items()}
-    given = {key: tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__ for key, value in state.items()}
+    given = {
+        key: tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        for key, value in state.items()
+    }
     missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
     unknown = [key for key in given if key not in own]
     problems = [f"missing {_some(missing)}"] if missing else []
     problems += [f"unknown {_some(unknown)}"] if unknown else []
-    problems += [f"{key} is {given[key]}, expected {own[key]}" for key in own if key in given and given[key] != own[key]][:3]
+    problems += [
+        f"{key} is {given[key]}, expected {own[key]}"
+        for key in own
+        if key in given and given[key] != own[key]
+    ][:3]
     problems += [
         f"{key} holds {value.dtype}, expected {wanted[key].dtype}"
         for key, value in state.items()
-        if isinstance(value, Tensor) and key in wanted and value.is_floating_point() != wanted[key].is_floating_point()
+        if isinstance(value, Tensor)
+        and key in wanted
+        and value.is_floating_point() != wanted[key].is_floating_point()
     ][:3]
     if problems:
         raise BadCheckpoint(f"{name} does not fit {type(module).__name__}: {'; '.join(problems)}")

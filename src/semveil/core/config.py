@@ -14,7 +14,8 @@ from semveil.core.registry import suggest
 from semveil.core.text import read_text
 
 T = TypeVar("T")
-LARGEST_INT = 1 << 15  # widths, sides and depths of networks lie far below; 2 to a larger power is a number without end
+# widths, sides and depths of networks lie far below; 2 to a larger power is a number without end
+LARGEST_INT = 1 << 15
 
 
 class ConfigError(SemveilError):
@@ -36,7 +37,8 @@ def read_config(
     Args:
         schema: a frozen dataclass whose fields all have defaults; nested dataclasses are TOML tables.
         path: the TOML file.
-        overrides: such as `steps=100` or `generator.size=64`; values as TOML writes them, text also without quotes.
+        overrides: such as `steps=100` or `generator.size=64`; values as TOML writes them, text also without
+            quotes.
         defaults: in place of the schema's own.
         besides: tables of the file that are not settings, which are ignored.
 
@@ -53,7 +55,8 @@ def read_config(
         >>> read_config(Run, overrides=["step=1"])
         Traceback (most recent call last):
         ...
-        semveil.core.config.ConfigError: no setting named 'step' (did you mean 'steps'?); settings: steps, rate
+        semveil.core.config.ConfigError: no setting named 'step' (did you mean 'steps'?); settings: steps,
+        rate
     """
     values = read_toml(path) if path else {}
     for name in besides:
@@ -73,8 +76,8 @@ def check_kinds(schema: type, values: object) -> None:
         values: object from the file; names outside the schema are ignored.
 
     Raises:
-        ValueError: the values are not a mapping, or one of them has another type, is not finite, or is an int beyond
-            `LARGEST_INT`; the message names the setting.
+        ValueError: the values are not a mapping, or one of them has another type, is not finite, or is an int
+            beyond `LARGEST_INT`; the message names the setting.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -144,7 +147,9 @@ def read_toml(path: Path, what: str = "settings file") -> dict[str, Any]:
 def _override(text: str) -> dict[str, Any]:
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise ConfigError(f"cannot read the override {text!r}; write for example steps=100 or generator.size=64")
+        raise ConfigError(
+            f"cannot read the override {text!r}; write for example steps=100 or generator.size=64"
+        )
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -169,11 +174,16 @@ def _replace(settings: Any, values: Mapping[str, Any], prefix: str) -> Any:
     changes = {}
     for name, value in values.items():
         if name not in names:
-            raise ConfigError(f"no setting named {prefix + name!r}{suggest(name, names)}; settings: {', '.join(names)}")
+            raise ConfigError(
+                f"no setting named {prefix + name!r}{suggest(name, names)}; settings: {', '.join(names)}"
+            )
         current = getattr(settings, name)
         if dataclasses.is_dataclass(current):
             if not isinstance(value, dict):
-                raise ConfigError(f"{prefix}{name} is a table of settings, got {value!r}; write for example {prefix}{name}.x=1")
+                raise ConfigError(
+                    f"{prefix}{name} is a table of settings, got {value!r}; write for example "
+                    f"{prefix}{name}.x=1"
+                )
             changes[name] = _replace(current, value, f"{prefix}{name}.")
         else:
             changes[name] = _typed(prefix + name, value, hints[name])

@@ -16,8 +16,8 @@ def renamed(module: str, names: Mapping[str, str], *, stacklevel: int = 2) -> Ca
         stacklevel: of the warning: 2 names the caller of the function, 3 that one's caller.
 
     Returns:
-        A function that gives the object of the new name with a `DeprecationWarning`, and raises AttributeError for a name that
-        was never there.
+        A function that gives the object of the new name with a `DeprecationWarning`, and raises
+        AttributeError for a name that was never there.
 
     Example:
         >>> __getattr__ = renamed("semveil.mechanisms", {"Release": "ExactRelease"})
@@ -26,7 +26,9 @@ def renamed(module: str, names: Mapping[str, str], *, stacklevel: int = 2) -> Ca
     def __getattr__(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        warnings.warn(f"{module}.{name} is now {module}.{names[name]}", DeprecationWarning, stacklevel=stacklevel)
+        warnings.warn(
+            f"{module}.{name} is now {module}.{names[name]}", DeprecationWarning, stacklevel=stacklevel
+        )
         return getattr(sys.modules[module], names[name])
 
     return __getattr__

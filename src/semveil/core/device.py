@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Device and precision of network computations, decided in one place.
 
-Weights are read onto the CPU and moved from there. Random numbers are drawn on the CPU and moved to where they are needed, so
-that a seed means the same on every device; exact noise, keystreams and whatever Alice and Bob must compute alike stay there.
+Weights are read onto the CPU and moved from there. Random numbers are drawn on the CPU and moved to where
+they are needed, so that a seed means the same on every device; exact noise, keystreams and whatever Alice and
+Bob must compute alike stay there.
 """
 
 import copy
@@ -49,8 +50,8 @@ def choose_device(name: str | torch.device = AUTO) -> torch.device:
     """Resolve a device name.
 
     Args:
-        name: `cpu`, `cuda` (the first GPU), `cuda:N`, or `auto` (the first GPU if there is one, else the CPU); a device is
-            returned unchanged.
+        name: `cpu`, `cuda` (the first GPU), `cuda:N`, or `auto` (the first GPU if there is one, else the
+            CPU); a device is returned unchanged.
 
     Raises:
         DeviceError: the device is not available.
@@ -70,8 +71,14 @@ def choose_device(name: str | torch.device = AUTO) -> torch.device:
         return torch.device(here[min(1, len(here) - 1)])
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in here:
-        why = " (this torch is built without CUDA)" if wanted.startswith("cuda") and not torch.backends.cuda.is_built() else ""
-        raise DeviceError(f"no device {name!r} here; there is {', '.join(here)}{why}, and {AUTO} takes the best of them")
+        why = (
+            " (this torch is built without CUDA)"
+            if wanted.startswith("cuda") and not torch.backends.cuda.is_built()
+            else ""
+        )
+        raise DeviceError(
+            f"no device {name!r} here; there is {', '.join(here)}{why}, and {AUTO} takes the best of them"
+        )
     return torch.device(wanted)
 
 
@@ -158,13 +165,16 @@ def precision_of(network: Movable) -> torch.dtype:
     return next(network.parameters(), torch.empty(0, device=CPU)).dtype
 
 
-def moved(network: Network, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Network:
+def moved(
+    network: Network, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+) -> Network:
     """A copy of a network elsewhere, or in another precision; the network itself where nothing changes.
 
     Args:
         network: a torch module.
         device: see `choose_device`; where it is, if None.
-        dtype: float32 or float64; unchanged if None. Half precision is left to autocast, since latents need more.
+        dtype: float32 or float64; unchanged if None. Half precision is left to autocast, since latents need
+            more.
 
     Raises:
         DeviceError: the device is not there.
@@ -178,7 +188,9 @@ def moved(network: Network, device: str | torch.device | None = None, dtype: tor
     target = device_of(network) if device is None else choose_device(device)
     kind = precision_of(network) if dtype is None else dtype
     if kind not in PRECISIONS:
-        raise ValueError(f"networks compute in float32 or float64, got {kind}; half precision is what autocast is for")
+        raise ValueError(
+            f"networks compute in float32 or float64, got {kind}; half precision is what autocast is for"
+        )
     if (target, kind) == (device_of(network), precision_of(network)):
         return network
     return copy.deepcopy(network).to(target, kind)

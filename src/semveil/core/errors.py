@@ -28,7 +28,9 @@ def printable(text: str) -> str:
         >>> print(printable("grüße\\n\\x1b[31m.png"))
         grüße\\n\\x1b[31m.png
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -97,9 +97,10 @@ def append_line(descriptor: int, line: bytes) -> None:
 def atomic_write(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when complete.
 
-    The bytes go to a temporary file in the same folder, are flushed to the disk, and take the target's name in one step.
-    On any error, also an interrupt, the temporary file goes and the target stays as it was. A symbolic link is followed; a
-    file that is replaced keeps its permissions, a new one gets those of the process's umask.
+    The bytes go to a temporary file in the same folder, are flushed to the disk, and take the target's name
+    in one step. On any error, also an interrupt, the temporary file goes and the target stays as it was. A
+    symbolic link is followed; a file that is replaced keeps its permissions, a new one gets those of the
+    process's umask.
 
     Args:
         path: the target, in an existing folder; must not exist or be a regular file.
@@ -109,8 +110,8 @@ def atomic_write(path: str | os.PathLike[str], *, private: bool = False) -> Iter
         A binary handle; leave it open.
 
     Raises:
-        OutputError: the folder is missing or not writable, the target is a folder or a device, or the disk is full; an
-            `OSError` of the block is taken for one of writing.
+        OutputError: the folder is missing or not writable, the target is a folder or a device, or the disk is
+            full; an `OSError` of the block is taken for one of writing.
 
     Example:
         >>> import tempfile
@@ -168,7 +169,9 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str, *, private: 
 def _mode_of_replaced(target: Path) -> int | None:
     """Permission bits of the file that is to be replaced, None where there is none yet."""
     if not target.parent.is_dir():
-        raise OutputError(f"cannot write {str(target)!r}: the folder {str(target.parent)!r} does not exist; create it first")
+        raise OutputError(
+            f"cannot write {str(target)!r}: the folder {str(target.parent)!r} does not exist; create it first"
+        )
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:

@@ -28,7 +28,11 @@ def missing_models() -> str:
         >>> missing_models()
         ''
     """
-    return "" if bundled_folder().is_dir() else "; this semveil came without its models: pip install semveil-models"
+    return (
+        ""
+        if bundled_folder().is_dir()
+        else "; this semveil came without its models: pip install semveil-models"
+    )
 
 
 def bundled_file(model: str, name: str) -> Path:

@@ -72,7 +72,9 @@ class MovedModules(MetaPathFinder):
     def __init__(self, moved: Mapping[str, str]) -> None:
         self.moved = {f"semveil.{old}": f"semveil.{new}" for old, new in moved.items()}
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """The spec of a moved module, with a `DeprecationWarning` that says the new name; None for all others."""
         new = self.moved.get(name)
         if new is None:

@@ -22,7 +22,9 @@ def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | 
     Raises:
         OutputError: the path cannot be written.
     """
-    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
+    state = {
+        k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()
+    }
     write_whole(path, save(state, metadata=dict(metadata or {})))
 
 

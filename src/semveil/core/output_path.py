@@ -45,8 +45,8 @@ def keep_inputs(out: Path | None, *inputs: object) -> None:
 
     Args:
         out: file to write; None where there is to be none.
-        *inputs: paths, or lists of them, among which it must not be, by whatever name; anything else, such as an array, counts
-            for nothing.
+        *inputs: paths, or lists of them, among which it must not be, by whatever name; anything else, such as
+            an array, counts for nothing.
 
     Raises:
         OutputError: `out` is one of them.
@@ -57,4 +57,6 @@ def keep_inputs(out: Path | None, *inputs: object) -> None:
         if isinstance(path, list | tuple):
             keep_inputs(out, *path)
         elif isinstance(path, str | os.PathLike) and os.path.exists(path) and os.path.samefile(path, out):
-            raise OutputError(f"cannot write {str(out)!r}: it is read here too, and would be lost; name another file")
+            raise OutputError(
+                f"cannot write {str(out)!r}: it is read here too, and would be lost; name another file"
+            )

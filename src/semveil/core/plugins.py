@@ -54,7 +54,9 @@ class Plugin:
             reason: of the failure; its first line is kept.
         """
         line = printable(reason.strip().partition("\n")[0])
-        return PluginError(f"{kind} {self.name!r} of package {self.package} cannot be used: {line}; update or uninstall it")
+        return PluginError(
+            f"{kind} {self.name!r} of package {self.package} cannot be used: {line}; update or uninstall it"
+        )
 
 
 def plugins(group: str) -> tuple[Plugin, ...]:
@@ -77,7 +79,9 @@ def _all_plugins(path: tuple[str, ...]) -> dict[str, tuple[Plugin, ...]]:
     points = entry_points()
     for group in points.groups:
         if group.startswith("semveil."):
-            found[group] = tuple(Plugin(point.name, _package(point), point) for point in points.select(group=group))
+            found[group] = tuple(
+                Plugin(point.name, _package(point), point) for point in points.select(group=group)
+            )
     return found
 
 

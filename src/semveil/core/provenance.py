@@ -47,4 +47,6 @@ def commit() -> str | None:
 
 
 def _git(folder: Path, *command: str) -> str:
-    return subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *command], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()

@@ -15,8 +15,8 @@ File = tuple[Path, bytes]  # where it goes, and what it holds
 def publish(files: Sequence[File], *, private: bool = False, once: Callable[[], None] = lambda: None) -> None:
     """Write several files so that they appear together, in the given order, after an action has succeeded.
 
-    Disk space is reserved first, under temporary names. A full disk, a folder at the path or an error of `once` therefore
-    leaves no file, and `once` is not called if the files could not be written.
+    Disk space is reserved first, under temporary names. A full disk, a folder at the path or an error of
+    `once` therefore leaves no file, and `once` is not called if the files could not be written.
 
     Args:
         files: paths with their bytes, all different.

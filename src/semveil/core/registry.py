@@ -39,15 +39,16 @@ class _Later:
 class Registry(Generic[T]):
     """A table from name to object for one kind of thing.
 
-    Entries come from `add`, `add_later`, for a registry with files, modules of a package that call `add`, and, for one with a
-    group, entry points of other packages. Files and entry points are imported on first access. Look-up does not distinguish
-    them.
+    Entries come from `add`, `add_later`, for a registry with files, modules of a package that call `add`,
+    and, for one with a group, entry points of other packages. Files and entry points are imported on first
+    access. Look-up does not distinguish them.
 
     Args:
         kind: of the entries, for messages, such as `channel`.
         group: of the entry points, such as `semveil.channels`; none are looked for where None.
         accept: converts the object of an entry point to an entry; raises TypeError for an unsuitable one.
-        files: a package such as `semveil.attacks`, each module of which may register entries; none are looked for where None.
+        files: a package such as `semveil.attacks`, each module of which may register entries; none are looked
+            for where None.
 
     Example:
         >>> colours = Registry[int]("colour")
@@ -154,7 +155,8 @@ class Registry(Generic[T]):
         return sum(1 for _ in self)  # list() would ask for the length
 
     def _import_files(self) -> None:
-        files, self._files = self._files, None  # a file that asks the registry while it is imported finds what is there
+        # a file that asks the registry while it is imported finds what is there
+        files, self._files = self._files, None
         if files is not None:
             import_files(files)
 
@@ -166,7 +168,10 @@ class Registry(Generic[T]):
         self._found, self._plugged = found, {}
         for plugin in found:
             if plugin.name in self._entries or plugin.name in self._plugged:
-                text = f"package {plugin.package} adds a {self.kind} named {plugin.name!r}, which is taken; it is left out"
+                text = (
+                    f"package {plugin.package} adds a {self.kind} named {plugin.name!r}, which is taken; "
+                    "it is left out"
+                )
                 warnings.warn(text, PluginWarning, stacklevel=3)
                 continue
             self._plugged[plugin.name] = _Later(lambda plugin=plugin: self._load(plugin))  # type: ignore[assignment, misc]

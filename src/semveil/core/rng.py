@@ -14,9 +14,9 @@ _VERSION = "semveil rng 1"  # part of every derived seed: stored results name it
 class Streams:
     """Independent generators by name, derived from one seed.
 
-    The seed of a stream is the first 8 bytes of SHA-256 over version, run seed and name, so a stream never depends on
-    which others are used, and stays the same across versions of this package. torch's CPU engine keeps 32 bits of it:
-    plenty for simulation and training, no source of noise for a release.
+    The seed of a stream is the first 8 bytes of SHA-256 over version, run seed and name, so a stream never
+    depends on which others are used, and stays the same across versions of this package. torch's CPU engine
+    keeps 32 bits of it: plenty for simulation and training, no source of noise for a release.
 
     Example:
         >>> run = streams(7)
@@ -36,7 +36,9 @@ class Streams:
             raise ValueError("a random stream needs a name that says its purpose, such as 'dp' or 'bob'")
         if name not in self._opened:
             digest = hashlib.sha256(f"{_VERSION}\0{self._root}\0{name}".encode()).digest()
-            self._opened[name] = torch.Generator(self.device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+            self._opened[name] = torch.Generator(self.device).manual_seed(
+                int.from_bytes(digest[:8], "big") >> 1
+            )
         return self._opened[name]
 
     def __repr__(self) -> str:

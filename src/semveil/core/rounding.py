@@ -70,7 +70,9 @@ def loss_above(distances: Iterable[float], scales: Iterable[float]) -> float:
         True
     """
     with ctx.workprec(PRECISION):
-        return float_above(sum((arb(d) / arb(s) for d, s in zip(distances, scales, strict=True) if d), start=arb(0)))
+        return float_above(
+            sum((arb(d) / arb(s) for d, s in zip(distances, scales, strict=True) if d), start=arb(0))
+        )
 
 
 def text_above(value: float, digits: int = 6) -> str:
@@ -86,5 +88,6 @@ def text_above(value: float, digits: int = 6) -> str:
     """
     if not math.isfinite(value):
         return str(value)
-    rounded = Context(prec=digits, rounding=ROUND_CEILING).plus(Decimal(repr(value)))  # repr: reads back as the same float
+    # repr: reads back as the same float
+    rounded = Context(prec=digits, rounding=ROUND_CEILING).plus(Decimal(repr(value)))
     return f"{float(rounded):.{digits}g}"

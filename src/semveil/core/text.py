@@ -54,7 +54,8 @@ def parse_json(text: str | bytes) -> Any:
         text: JSON, as bytes in UTF-8, UTF-16 or UTF-32.
 
     Raises:
-        ValueError: the text is not JSON, nested too deeply, or holds a lone surrogate (`"\\ud800"`), which cannot be encoded.
+        ValueError: the text is not JSON, nested too deeply, or holds a lone surrogate (`"\\ud800"`), which
+            cannot be encoded.
 
     Example:
         >>> parse_json("[" * 100_000)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Third-party weight files: catalogue, location and download; nothing is downloaded unless requested.
 
-Files lie in `$SEMVEIL_HOME` (the user's cache folder where that is not set), there or in its subfolder `weights`, under
-their official names.
+Files lie in `$SEMVEIL_HOME` (the user's cache folder where that is not set), there or in its subfolder
+`weights`, under their official names.
 """
 
 import http.client
@@ -66,9 +66,13 @@ class WeightsEntry:
 
 
 CATALOGUE = Registry[WeightsEntry]("third-party weights")
-for _name, _values in tomllib.loads((files("semveil.core") / "weights.toml").read_text(encoding="utf-8")).items():
+for _name, _values in tomllib.loads(
+    (files("semveil.core") / "weights.toml").read_text(encoding="utf-8")
+).items():
     _files = tuple(WeightsFile(**file) for file in _values.pop("files"))
-    CATALOGUE.add(_name, WeightsEntry(**{"name": _name, "url": "", "megabytes": None} | _values, files=_files))
+    CATALOGUE.add(
+        _name, WeightsEntry(**{"name": _name, "url": "", "megabytes": None} | _values, files=_files)
+    )
 
 
 def home() -> Path:
@@ -106,7 +110,9 @@ def require(name: str) -> Path:
     if path is None or lacking:
         files = " and ".join(part.files[0].name for part in lacking)
         get_it = f"semveil models get {name}" if entry.url else f"take the file from {entry.source}"
-        raise WeightsMissing(f"{files} missing in {home() / 'weights'} ({entry.purpose}); to get it: {get_it}")
+        raise WeightsMissing(
+            f"{files} missing in {home() / 'weights'} ({entry.purpose}); to get it: {get_it}"
+        )
     return path
 
 
@@ -137,14 +143,19 @@ def verify(path: str | Path) -> Verification:
     for entry in map(CATALOGUE.__getitem__, CATALOGUE):
         for file in entry.files:
             if file.name == path.name:
-                return Verification(path, digest, entry, digest.startswith(file.sha256) if file.sha256 else None)
+                return Verification(
+                    path, digest, entry, digest.startswith(file.sha256) if file.sha256 else None
+                )
     return Verification(path, digest, None, None)
 
 
-def get(name: str, *, progress: Callable[[str, int, int | None], None] = lambda file, done, total: None) -> Path:
+def get(
+    name: str, *, progress: Callable[[str, int, int | None], None] = lambda file, done, total: None
+) -> Path:
     """Download a catalogue entry and its dependencies into `home()/weights`, unless they are installed.
 
-    A download that broke off is resumed; the file appears under its name only when it is complete and its hash is right.
+    A download that broke off is resumed; the file appears under its name only when it is complete and its
+    hash is right.
 
     Args:
         name: catalogue entry.
@@ -168,11 +179,15 @@ def get(name: str, *, progress: Callable[[str, int, int | None], None] = lambda 
     try:
         _download(entry.url, part_file, lambda done, total: progress(target.name, done, total))
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise DownloadFailed(f"cannot download {entry.url}: {error}; run the command again to resume") from error
+        raise DownloadFailed(
+            f"cannot download {entry.url}: {error}; run the command again to resume"
+        ) from error
     digest = _sha256(part_file)
     if not digest.startswith(entry.files[0].sha256):
         part_file.unlink()
-        raise DownloadFailed(f"{entry.url} gave SHA-256 {digest}, expected {entry.files[0].sha256}; nothing was kept")
+        raise DownloadFailed(
+            f"{entry.url} gave SHA-256 {digest}, expected {entry.files[0].sha256}; nothing was kept"
+        )
     os.replace(part_file, target)
     return target
 

@@ -17,8 +17,9 @@ SUMMARY = "result.json"
 def whole_folder(out: Path) -> Iterator[Path]:
     """Context manager that builds a folder elsewhere and moves its content to `out` if the block succeeds.
 
-    Existing files in `out` of the same names are replaced one by one; an old `result.json` is removed first and the new one
-    moved last, so that it never describes files that are not there. After an error nothing remains.
+    Existing files in `out` of the same names are replaced one by one; an old `result.json` is removed first
+    and the new one moved last, so that it never describes files that are not there. After an error nothing
+    remains.
 
     Args:
         out: created if it does not exist.
@@ -47,7 +48,9 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 def _replace_files(staging: Path, out: Path) -> None:
     (out / SUMMARY).unlink(missing_ok=True)
-    files = sorted((path for path in staging.rglob("*") if path.is_file()), key=lambda path: path.name == SUMMARY)
+    files = sorted(
+        (path for path in staging.rglob("*") if path.is_file()), key=lambda path: path.name == SUMMARY
+    )
     for path in files:
         target = out / path.relative_to(staging)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,8 @@ def align_face(
 ) -> AlignedFace:
     """Warp a face so that its eye corners and nose base meet `TEMPLATE`.
 
-    Pixels beyond the photo's edge are mirrored. The warp is sampled finely enough that shrinking does not alias.
+    Pixels beyond the photo's edge are mirrored. The warp is sampled finely enough that shrinking does not
+    alias.
 
     Args:
         photo: (H, W, 3) RGB.
@@ -54,7 +55,10 @@ def align_face(
     present = np.ones(photo.shape[:2], bool) if valid is None else valid
     bands = math.ceil((float(transform.scale) * size) ** 2 / _WINDOW)  # one but for faces of many megapixels
     edges = np.linspace(0, size, min(bands, size) + 1).astype(int)
-    parts = [_rows(photo, present, transform, size, top, bottom) for top, bottom in itertools.pairwise(edges.tolist())]
+    parts = [
+        _rows(photo, present, transform, size, top, bottom)
+        for top, bottom in itertools.pairwise(edges.tolist())
+    ]
     pixels, inside = (np.concatenate(part) for part in zip(*parts, strict=True))
     return AlignedFace(pixels, to_photo, inside)
 
@@ -76,12 +80,20 @@ def enlargement(landmarks: NDArray[np.float64], size: int) -> float:
 
 
 def _rows(
-    photo: NDArray[np.uint8], present: NDArray[np.bool_], transform: SimilarityTransform, size: int, first: int, last: int
+    photo: NDArray[np.uint8],
+    present: NDArray[np.bool_],
+    transform: SimilarityTransform,
+    size: int,
+    first: int,
+    last: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Rows first to last - 1 of the crop, and how much of each pixel lies on the photo."""
     oversampling = max(1, math.ceil(float(transform.scale) - 1e-6))
     corners = transform(np.array([[0, first], [size, first], [0, last], [size, last]], dtype=float))
-    (left, top), (right, bottom) = np.floor(corners.min(0)).astype(int) - 2, np.ceil(corners.max(0)).astype(int) + 2
+    (left, top), (right, bottom) = (
+        np.floor(corners.min(0)).astype(int) - 2,
+        np.ceil(corners.max(0)).astype(int) + 2,
+    )
 
     height, width = photo.shape[:2]
     rows, columns = _mirrored(top, bottom, height), _mirrored(left, right, width)
@@ -91,14 +103,21 @@ def _rows(
     )
     mask = present[rows[:, None], columns[None, :]] & on_photo
 
-    shift, start = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]), np.array([[1, 0, 0], [0, 1, first], [0, 0, 1]])
-    to_window = shift @ np.asarray(transform.params) @ start @ np.diag([1 / oversampling, 1 / oversampling, 1])
+    shift, start = (
+        np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]),
+        np.array([[1, 0, 0], [0, 1, first], [0, 0, 1]]),
+    )
+    to_window = (
+        shift @ np.asarray(transform.params) @ start @ np.diag([1 / oversampling, 1 / oversampling, 1])
+    )
     affine = tuple(to_window.ravel()[:6])
     fine = (size * oversampling, (last - first) * oversampling)
 
     def sample(plane: NDArray[Any], resampling: Image.Resampling) -> NDArray[np.float32]:
         # In floats: for 8 bits Pillow cuts fractions off, which darkens by half a level.
-        samples = Image.fromarray(plane.astype(np.float32)).transform(fine, Image.Transform.AFFINE, affine, resampling)
+        samples = Image.fromarray(plane.astype(np.float32)).transform(
+            fine, Image.Transform.AFFINE, affine, resampling
+        )
         return np.asarray(samples.reduce(oversampling))
 
     crop = np.stack([sample(window[..., c], Image.Resampling.BICUBIC) for c in range(3)], -1)

@@ -34,4 +34,6 @@ def read_arrays(path: str | Path, names: Iterable[str]) -> dict[str, NDArray[Any
         except KeyError as error:
             raise ValueError(f"{Path(path).name} has no array of the name {error}") from error
         except Exception as error:  # damaged archives are answered with many kinds of exceptions
-            raise ValueError(f"{Path(path).name} is no .npz file, or a damaged one ({type(error).__name__})") from error
+            raise ValueError(
+                f"{Path(path).name} is no .npz file, or a damaged one ({type(error).__name__})"
+            ) from error

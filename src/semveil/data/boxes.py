@@ -20,7 +20,10 @@ def overlap(one: Box, other: Box) -> float:
         >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
         0.3333333333333333
     """
-    width, height = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    width, height = (
+        min(one[2], other[2]) - max(one[0], other[0]),
+        min(one[3], other[3]) - max(one[1], other[1]),
+    )
     if width <= 0 or height <= 0:
         return 0.0
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]

@@ -96,7 +96,8 @@ def save_certified_png(
 ) -> None:
     """Write a PNG with its certificate inside, as text that everybody can read, bound to the pixels by their hash.
 
-    It outlives copying and renaming; programs that rewrite a picture drop it or change the pixels, which shows.
+    It outlives copying and renaming; programs that rewrite a picture drop it or change the pixels, which
+    shows.
 
     Args:
         path: of the picture.
@@ -132,13 +133,16 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
         found.append(_named(text, path))
     if not found:
         raise CertificateError(
-            f"{str(path)!r} has no certificate: none is in it, and there is no {certificate_path(path).name!r} beside it; "
+            f"{str(path)!r} has no certificate: none is in it, and there is no "
+            f"{certificate_path(path).name!r} beside it; "
             "nothing is claimed about it"
         )
     for certificate in found:
         _check_output(certificate, path)
     if len({replace(certificate, output=None).to_json() for certificate in found}) > 1:
-        raise CertificateError(f"{str(path)!r} has two certificates that differ, one in it and one beside it; believe neither")
+        raise CertificateError(
+            f"{str(path)!r} has two certificates that differ, one in it and one beside it; believe neither"
+        )
     return found[0]
 
 
@@ -156,7 +160,9 @@ def pixels_hash(pixels: NDArray[np.uint8]) -> str:
         '759d02d0dedf5691'
     """
     height, width, _ = pixels.shape
-    return hashlib.sha256(f"semveil pixels {height} {width}\n".encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    return hashlib.sha256(
+        f"semveil pixels {height} {width}\n".encode() + np.ascontiguousarray(pixels).tobytes()
+    ).hexdigest()
 
 
 def _text(pixels: NDArray[np.uint8], certificate: Certificate) -> dict[str, str]:
@@ -167,7 +173,9 @@ def _text(pixels: NDArray[np.uint8], certificate: Certificate) -> dict[str, str]
 def _parse(path: Path) -> Certificate:
     try:
         if path.stat().st_size > LARGEST_CERTIFICATE:
-            raise CertificateError(f"{str(path)!r} is too large for a certificate ({path.stat().st_size:,} bytes)")
+            raise CertificateError(
+                f"{str(path)!r} is too large for a certificate ({path.stat().st_size:,} bytes)"
+            )
         text = read_text(path)
     except OSError as error:
         raise CertificateError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
@@ -191,7 +199,8 @@ def _check_output(certificate: Certificate, path: Path) -> None:
     here = pixels_hash(load_photo(path).pixels) if certificate.output.of == "pixels" else _file_hash(path)
     if here != certificate.output.sha256:
         raise CertificateError(
-            f"the certificate does not belong to {str(path)!r} as it is now: the {certificate.output.of} has SHA-256 "
+            f"the certificate does not belong to {str(path)!r} as it is now: the {certificate.output.of} has "
+            "SHA-256 "
             f"{here[:12]}, certified is {certificate.output.sha256[:12]}; it was changed or "
             "replaced, so nothing is claimed about it"
         )

@@ -21,12 +21,13 @@ _BAND = 1 << 20  # pixels of deep greys that are scaled at once
 def to_srgb(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     """Convert a decoded picture of any mode to RGB as a screen would show it.
 
-    Deep greys are scaled to 8 bits (Pillow would clip them; 32-bit integers of 0 to 255 are taken as 8-bit greys already),
-    an embedded colour profile is applied where it is valid, or else the gamma that a PNG states, and what is transparent is
-    laid on white.
+    Deep greys are scaled to 8 bits (Pillow would clip them; 32-bit integers of 0 to 255 are taken as 8-bit
+    greys already), an embedded colour profile is applied where it is valid, or else the gamma that a PNG
+    states, and what is transparent is laid on white.
 
     Args:
-        image: decoded; its `info` may hold `icc_profile`, `gamma`, `srgb` and `transparency`. It may be changed.
+        image: decoded; its `info` may hold `icc_profile`, `gamma`, `srgb` and `transparency`. It may be
+            changed.
         name: the file's, for errors.
 
     Returns:
@@ -46,7 +47,11 @@ def to_srgb(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     if image.mode in _DEEP_MODES:
         full = _full_scale(image)
         image = _eight_bits(image, name, full, exponent if not profile else 1.0)
-        notes.append("deep greys were scaled to 8 bits" if full != 255 else "32-bit greys of 0 to 255 were taken as 8 bits")
+        notes.append(
+            "deep greys were scaled to 8 bits"
+            if full != 255
+            else "32-bit greys of 0 to 255 were taken as 8 bits"
+        )
         applied = True
     elif image.mode in _GREY_MODES + _COLOUR_MODES:
         applied = False
@@ -109,8 +114,9 @@ def _opacity(image: Image.Image) -> Image.Image | None:
 def _full_scale(image: Image.Image) -> float:
     """The value that is white: 1 of floats; of integers what their bits hold, at most 16, since that is how deep photos are.
 
-    A TIFF of 32-bit integers does not say how many bits of them are used. Where no value is beyond 0..255 they are 8-bit
-    greys that a program kept as integers: on a scale of 16 bits every one of them would be black.
+    A TIFF of 32-bit integers does not say how many bits of them are used. Where no value is beyond 0..255
+    they are 8-bit greys that a program kept as integers: on a scale of 16 bits every one of them would be
+    black.
     """
     if image.mode == "F":
         return 1.0
@@ -139,7 +145,9 @@ def _eight_bits(image: Image.Image, name: str, full: float, exponent: float) -> 
         grey[band] = np.rint(share.clip(0, 1) ** exponent * 255)
     if not (low >= 0 and high <= full):
         kind = "floating-point" if image.mode == "F" else "32-bit or signed"
-        raise PhotoError(f"{name!r} holds {kind} values from {low:g} to {high:g}, not 0 to {full:g}; save it with 8 bits")
+        raise PhotoError(
+            f"{name!r} holds {kind} values from {low:g} to {high:g}, not 0 to {full:g}; save it with 8 bits"
+        )
     picture = Image.fromarray(grey)
     if profile := image.info.get("icc_profile"):
         picture.info["icc_profile"] = profile
@@ -160,7 +168,9 @@ def _apply_profile(colours: Image.Image, profile: bytes) -> tuple[Image.Image, s
         )
         if colours.mode != "CMYK":
             probe = _lattice().convert(colours.mode)
-            change = np.asarray(ImageCms.applyTransform(probe, transform)).astype(int) - np.asarray(probe.convert("RGB"))
+            change = np.asarray(ImageCms.applyTransform(probe, transform)).astype(int) - np.asarray(
+                probe.convert("RGB")
+            )
             if np.abs(change).max() <= 2:
                 return colours, ""
         converted = ImageCms.applyTransform(colours, transform)

@@ -50,7 +50,9 @@ def cover_faces(
             for left, right in pairwise(columns):
                 own = free[top:bottom, left:right]
                 if own.any():
-                    covered[top:bottom, left:right][own] = np.rint(pixels[top:bottom, left:right][own].mean(0))
+                    covered[top:bottom, left:right][own] = np.rint(
+                        pixels[top:bottom, left:right][own].mean(0)
+                    )
         free[box] = False
         regions.append(Region(columns[0], rows[0], mask) if mask.any() else None)
     return covered, regions

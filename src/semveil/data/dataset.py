@@ -19,8 +19,9 @@ class FaceDataset(Dataset[tuple[Tensor, str]]):
     """Aligned faces with a name each, for a `DataLoader`.
 
     Args:
-        source: a folder of photos, searched below too (hidden files are passed over), each of which is read when it is asked
-            for; an `.npz` that `semveil data faces` prepared, or a `FaceSet`; or `Faces` that are loaded already.
+        source: a folder of photos, searched below too (hidden files are passed over), each of which is read
+            when it is asked for; an `.npz` that `semveil data faces` prepared, or a `FaceSet`; or `Faces`
+            that are loaded already.
         size: side S of the images in pixels. A face set has its own.
         face: which face of a photo with several, `largest` or a number from 0.
         split: of a face set: `training`, `development` or `test`; all of it where None.

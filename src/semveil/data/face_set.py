@@ -113,7 +113,8 @@ class FaceSet:
             kind = {"source": "U", "person": "U", "split": "U"}.get(name, "u")
             if len(shape) != 4 or shape[3] != 3 or array.shape != wanted or array.dtype.kind != kind:
                 raise ValueError(
-                    f"{path.name} holds {name} of shape {array.shape} and kind {array.dtype}, which fits no face set"
+                    f"{path.name} holds {name} of shape {array.shape} and kind {array.dtype}, which fits no "
+                    "face set"
                 )
         return faces
 
@@ -173,14 +174,20 @@ def prepare(
             elif crop is not None and i < len(celeb):
                 rows.append((*crop, f"celebamask_hq/{path.name}", path.stem, of_celeb[i]))
             elif crop is not None and (crop[1] < 255).mean() <= largest_fill:
-                rows.append((*crop, f"lfw/{path.parent.name}/{path.name}", path.parent.name, people[path.parent.name]))
+                rows.append(
+                    (*crop, f"lfw/{path.parent.name}/{path.name}", path.parent.name, people[path.parent.name])
+                )
     if len(unreadable) == len(photos):
         path, reason = unreadable[0]
-        raise PhotoError(f"none of {len(photos)} photos below {str(data)!r} can be read, such as {str(path)!r}: {reason}")
+        raise PhotoError(
+            f"none of {len(photos)} photos below {str(data)!r} can be read, such as {str(path)!r}: {reason}"
+        )
     if not rows:
         raise FaceError(f"no face was found in any of {len(photos)} photos below {str(data)!r}")
     pixels, inside, labels, *words = zip(*rows, strict=True)
-    faces = FaceSet(np.stack(pixels), np.stack(inside), np.stack(labels), *(np.array(column) for column in words))
+    faces = FaceSet(
+        np.stack(pixels), np.stack(inside), np.stack(labels), *(np.array(column) for column in words)
+    )
     return Prepared(faces, tuple(unreadable))
 
 
@@ -191,7 +198,13 @@ def _readable(align: Callable[..., Crop | None], path: Path, *, size: int) -> Cr
     """What `align` makes of a photo, or why the photo cannot be read."""
     try:
         return align(path, size=size)
-    except (OSError, SyntaxError, ValueError, IndexError, Image.DecompressionBombError) as error:  # as damaged files do
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        IndexError,
+        Image.DecompressionBombError,
+    ) as error:  # as damaged files do
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return reason or type(error).__name__
 
@@ -242,7 +255,9 @@ def _central_face(photo: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     """Landmarks of the face in the middle: the named person is centred."""
     faces = detect_faces(photo)
     centre = np.array(photo.shape[1::-1]) / 2
-    nearest = min(faces, key=lambda face: float(np.linalg.norm(face.landmarks.mean(0) - centre)), default=None)
+    nearest = min(
+        faces, key=lambda face: float(np.linalg.norm(face.landmarks.mean(0) - centre)), default=None
+    )
     return None if nearest is None else nearest.landmarks
 
 
@@ -260,7 +275,11 @@ def black_border(photo: NDArray[np.uint8], *, level: int = 12) -> NDArray[np.boo
     edge = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
     sizes = np.bincount(regions.ravel())
     touching = [r for r in np.unique(edge) if r and sizes[r] > 20]
-    return ndimage.binary_dilation(np.isin(regions, touching), iterations=2) if touching else np.zeros(regions.shape, bool)
+    return (
+        ndimage.binary_dilation(np.isin(regions, touching), iterations=2)
+        if touching
+        else np.zeros(regions.shape, bool)
+    )
 
 
 def fill_outside(pixels: NDArray[np.uint8], inside: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -55,12 +55,14 @@ def smallest_face(size: int) -> int:
 def find_faces(photo: Photo, *, thorough: bool = False, detector: str = "dlib") -> list[Face]:
     """All faces of a photo, largest first, equal ones from left to right and top to bottom.
 
-    dlib alone finds frontal, about upright ones (`find_frontal_faces`), the others faces at any angle (`find_all_faces`). A
-    face that dlib finds has the same landmarks by `dlib` and by `union`, and so the same crop and codes.
+    dlib alone finds frontal, about upright ones (`find_frontal_faces`), the others faces at any angle
+    (`find_all_faces`). A face that dlib finds has the same landmarks by `dlib` and by `union`, and so the
+    same crop and codes.
 
     Args:
         photo: as `load_photo` gives it.
-        thorough: for photos in which no face may be missed, as `find_frontal_faces` says; the other detectors always are.
+        thorough: for photos in which no face may be missed, as `find_frontal_faces` says; the other detectors
+            always are.
         detector: `dlib`, `yunet` or `union`, see `detection.resolve_detector`.
 
     Returns:
@@ -84,8 +86,8 @@ def choose_faces(
 
     Args:
         photo: as `load_photo` gives it.
-        selection: `largest`, `all`, an index, or None for the only face that is large enough. Digits as text count as an
-            index. `all` never leaves a face out: it fails where one is too small.
+        selection: `largest`, `all`, an index, or None for the only face that is large enough. Digits as text
+            count as an index. `all` never leaves a face out: it fails where one is too small.
         smallest: shorter side in pixels that a chosen face must have.
         thorough: as for `find_faces`.
         detector: as for `find_faces`.
@@ -98,7 +100,9 @@ def choose_faces(
     """
     if isinstance(selection, str) and selection.isdecimal():
         selection = int(selection)
-    if not (selection is None or selection in ("largest", "all") or (type(selection) is int and selection >= 0)):
+    if not (
+        selection is None or selection in ("largest", "all") or (type(selection) is int and selection >= 0)
+    ):
         near = suggest(str(selection), ("largest", "all"))
         raise FaceChoiceError(f"no face {selection!r}{near}; allowed: a number from 0, largest or all")
 
@@ -113,14 +117,16 @@ def choose_faces(
             )
         least = smallest_frontal(width, height, thorough=thorough)
         raise NoFaceError(
-            f"no face found in {photo.name!r} ({width} x {height}); it must look into the camera, stand upright (rotate the "
+            f"no face found in {photo.name!r} ({width} x {height}); it must look into the camera, stand "
+            "upright (rotate the "
             f"photo) and be larger than about {least:.0f} px (enlarge the photo, or crop it to the face)"
         )
     if selection is None:
         large = [(i, face) for i, face in numbered if face.shorter_side >= smallest]
         if len(large) > 1:
             raise FaceChoiceError(
-                f"{photo.name!r} shows {len(large)} faces; choose with --face N, --face largest or --face all: "
+                f"{photo.name!r} shows {len(large)} faces; choose with --face N, --face largest or --face "
+                "all: "
                 f"{list_faces(large)}"
             )
         chosen = large or numbered[:1]
@@ -132,12 +138,16 @@ def choose_faces(
         chosen = [numbered[int(selection)]]
     else:
         allowed = f"0 to {len(numbered) - 1}" if len(numbered) > 1 else "only 0"
-        raise FaceChoiceError(f"{photo.name!r} has no face {selection}; allowed: {allowed}: {list_faces(numbered)}")
+        raise FaceChoiceError(
+            f"{photo.name!r} has no face {selection}; allowed: {allowed}: {list_faces(numbered)}"
+        )
     for i, face in chosen:
         if face.shorter_side < smallest:
             raise FaceTooSmallError(
-                f"face {i} in {photo.name!r} has {face.shorter_side} px, fewer than the {smallest} px needed here; "
-                f"use a photo that shows it larger" + (", or choose others with --face N" if selection == "all" else "")
+                f"face {i} in {photo.name!r} has {face.shorter_side} px, fewer than the {smallest} px needed "
+                "here; "
+                f"use a photo that shows it larger"
+                + (", or choose others with --face N" if selection == "all" else "")
             )
     return chosen
 
@@ -166,10 +176,14 @@ def load_aligned_faces(
         PhotoError: the photo cannot be read.
         FaceError: it does not show the face or faces asked for.
     """
-    return align_chosen(load_photo(path, largest_pixels=largest_pixels), size=size, selection=selection, smallest=smallest)
+    return align_chosen(
+        load_photo(path, largest_pixels=largest_pixels), size=size, selection=selection, smallest=smallest
+    )
 
 
-def align_chosen(photo: Photo, *, size: int, selection: Selection | str = None, smallest: int | None = None) -> list[PhotoFace]:
+def align_chosen(
+    photo: Photo, *, size: int, selection: Selection | str = None, smallest: int | None = None
+) -> list[PhotoFace]:
     """Detect, choose and align faces in a decoded photo.
 
     Args:

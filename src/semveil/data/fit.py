@@ -12,7 +12,8 @@ from semveil.data.paste import Fit, align_apart, clear_of_others, surrounding_gr
 from semveil.data.tone import shifted, tone_shift
 from semveil.recognition.face_parser import SIZE
 
-_NEW = 0.25  # share of a frame's own measurement in what it is fitted by; the rest is that of the frames before it
+# share of a frame's own measurement in what it is fitted by; the rest is that of the frames before it
+_NEW = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +40,17 @@ def fit_faces(
 ) -> list[Fitted]:
     """Crops in the colours of their surroundings, and how each is fitted in, for `paste_faces`.
 
-    The cover is where the parser sees the face in the photo or in the crop, so the result shows the outline of the old face.
-    Colours and grain are compared where the photo stays as it is.
+    The cover is where the parser sees the face in the photo or in the crop, so the result shows the outline
+    of the old face. Colours and grain are compared where the photo stays as it is.
 
     Args:
         photo: (H, W, 3) RGB.
         landmarks: of all its faces, as for `align_face`.
         chosen: numbers of the faces that are replaced.
         crops: for each of these the (S, S, 3) RGB picture that takes its place.
-        before: in a clip how each was fitted into the frame before, None where it was not: covers, colours and grain follow
-            slowly, so that the parser's errors do not flicker. No cover is ever less than the frame's own.
+        before: in a clip how each was fitted into the frame before, None where it was not: covers, colours
+            and grain follow slowly, so that the parser's errors do not flicker. No cover is ever less than
+            the frame's own.
     """
     faces = align_apart(photo, landmarks, SIZE)
     labels = parsed(np.stack([faces[i].pixels for i in chosen])), parsed(np.stack(crops))

@@ -18,14 +18,18 @@ _COARSE_PIXELS = 700_000
 _COARSE_UPSAMPLING = 1.5
 _DETECTION_PIXELS = 8_000_000  # larger photos are shrunk to this first; takes about a second
 _THOROUGH_PIXELS = 32_000_000
-_THOROUGH_MARGIN = 40  # px; the detector scores faces that the photo's edge cuts higher when it is continued a little
+# px; the detector scores faces that the photo's edge cuts higher when it is continued a little
+_THOROUGH_MARGIN = 40
 _LARGEST_UPSAMPLING = 4
-# Of 150 LFW photos enlarged fourfold 2 % score their main face lower, and what scores lower elsewhere is seldom a face.
+# Of 150 LFW photos enlarged fourfold 2 % score their main face lower, and what scores lower elsewhere is
+# seldom a face.
 _CONFIDENT_SCORE = 0.3
-# Two of 150 LFW photos have another detection of 0.2 to 0.3, both faces that the edge cuts, and none has one of less.
+# Two of 150 LFW photos have another detection of 0.2 to 0.3, both faces that the edge cuts, and none has one
+# of less.
 _THOROUGH_SCORE = 0.2
 _LANDMARK_FACE = 256  # px: dlib rounds landmarks to whole pixels, so they are looked for in an enlarged face
-_ONE_TOO_SMALL = 1.1  # times the smallest face of the coarse look: up to there a fine one may add what that missed
+# times the smallest face of the coarse look: up to there a fine one may add what that missed
+_ONE_TOO_SMALL = 1.1
 _NEAR_EDGE = 0.25  # of a face's side
 SIZES_DIFFER = 1.2  # factor by which detectors may differ in a face's size
 
@@ -35,18 +39,21 @@ def find_frontal_faces(
 ) -> list[Face]:
     """Frontal, about upright faces, largest first, equal ones from left to right and top to bottom.
 
-    The photo is looked over coarsely, at up to .7 megapixels, which finds large faces; where that finds nothing, again with its
-    edges continued outwards, for faces that these cut; then finely, enlarged up to four times or shrunk to 8 megapixels, for
-    faces that are too small for the coarse look: from 20 px on in photos of up to half a megapixel, from about 100 px on in
-    photos of 12. A face has the box that the first look that finds it gives, and each look takes only faces of its kind. So
-    looks can be left out where another detector sees no such face, and what is found has the same box and landmarks all the
-    same. A doubtful detection counts only where there is no confident one.
+    The photo is looked over coarsely, at up to .7 megapixels, which finds large faces; where that finds
+    nothing, again with its edges continued outwards, for faces that these cut; then finely, enlarged up to
+    four times or shrunk to 8 megapixels, for faces that are too small for the coarse look: from 20 px on in
+    photos of up to half a megapixel, from about 100 px on in photos of 12. A face has the box that the first
+    look that finds it gives, and each look takes only faces of its kind. So looks can be left out where
+    another detector sees no such face, and what is found has the same box and landmarks all the same. A
+    doubtful detection counts only where there is no confident one.
 
     Args:
         photo: as `load_photo` gives it.
-        thorough: for photos in which no face may be missed: the last look shrinks to 32 megapixels only (faces from about
-            50 px on are found in photos of 12), continues the edges, and takes every face; less confidence is asked for.
-        beside: what another detector sees besides the faces that it is given. Only for those there is more than the first look.
+        thorough: for photos in which no face may be missed: the last look shrinks to 32 megapixels only
+            (faces from about 50 px on are found in photos of 12), continues the edges, and takes every face;
+            less confidence is asked for.
+        beside: what another detector sees besides the faces that it is given. Only for those there is more
+            than the first look.
 
     Returns:
         Boxes and landmarks in pixels of the photo; empty where there is no face.
@@ -57,8 +64,12 @@ def find_frontal_faces(
     for look in _looks(picture.size, thorough):
         if look.edges and found:
             continue
-        others = None if beside is None or look.first else beside([face for face in found if face.score >= enough])
-        if others is not None and not any(look.takes(box, picture.size, slack=SIZES_DIFFER) for box in others):
+        others = (
+            None if beside is None or look.first else beside([face for face in found if face.score >= enough])
+        )
+        if others is not None and not any(
+            look.takes(box, picture.size, slack=SIZES_DIFFER) for box in others
+        ):
             continue
         before = list(found)
         for face in look.detect(picture):
@@ -69,7 +80,9 @@ def find_frontal_faces(
                 found[i] = replace(found[i], score=max(found[i].score, face.score))
             if not known:
                 found.append(face)
-    chosen = [face for face in found if face.score >= enough] or sorted(found, key=lambda face: -face.score)[:1]
+    chosen = [face for face in found if face.score >= enough] or sorted(found, key=lambda face: -face.score)[
+        :1
+    ]
     faces = [_with_landmarks(picture, face.box, face.score) for face in chosen]
     return sorted(faces, key=lambda face: (-face.area, *face.box))
 

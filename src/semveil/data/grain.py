@@ -10,7 +10,8 @@ from scipy import ndimage
 LARGEST = 8.0  # levels that are ever added
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)  # Immerkaer 1996: blind to edges and slopes
+# Immerkaer 1996: blind to edges and slopes
+_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _BLOCK = 8
 _FLAT = 0.25  # share of the blocks that are taken for flat
 

@@ -33,7 +33,9 @@ class HeldOutPairs:
     fold: NDArray[Any]
 
 
-def held_out_pairs(faces: FaceSet, *, split: str = "development", most: int = 10, seed: int = 0) -> HeldOutPairs:
+def held_out_pairs(
+    faces: FaceSet, *, split: str = "development", most: int = 10, seed: int = 0
+) -> HeldOutPairs:
     """Balanced pairs of the people of a split in ten folds of people; photos of whom nobody knows the name are left out.
 
     Args:
@@ -46,7 +48,9 @@ def held_out_pairs(faces: FaceSet, *, split: str = "development", most: int = 10
         ValueError: fewer than 20 such people.
     """
     rng = np.random.default_rng(seed)
-    known = np.array([Path(source).stem != person for source, person in zip(faces.source, faces.person, strict=True)])
+    known = np.array(
+        [Path(source).stem != person for source, person in zip(faces.source, faces.person, strict=True)]
+    )
     rows = np.flatnonzero((faces.split == split) & known)
     people = rng.permutation(np.unique(faces.person[rows]))
     if len(people) < 2 * FOLDS:
@@ -67,7 +71,9 @@ def held_out_pairs(faces: FaceSet, *, split: str = "development", most: int = 10
     return HeldOutPairs(*(np.array(column) for column in zip(*pairs, strict=True)))
 
 
-def held_out_accuracy(verifier: Verifier, faces: FaceSet, *, split: str = "development") -> tuple[float, float]:
+def held_out_accuracy(
+    verifier: Verifier, faces: FaceSet, *, split: str = "development"
+) -> tuple[float, float]:
     """Verification accuracy on held-out people, by LFW's protocol on `held_out_pairs`.
 
     Args:
@@ -86,4 +92,6 @@ def held_out_accuracy(verifier: Verifier, faces: FaceSet, *, split: str = "devel
     with torch.no_grad():
         embeddings = verifier.embed(to_tensor(faces.pixels[rows]))
     first, second = index[: len(pairs.first)], index[len(pairs.first) :]
-    return pair_accuracy(verifier.similarity(embeddings[first], embeddings[second]).numpy(), pairs.same, pairs.fold)
+    return pair_accuracy(
+        verifier.similarity(embeddings[first], embeddings[second]).numpy(), pairs.same, pairs.fold
+    )

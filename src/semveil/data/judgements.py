@@ -49,8 +49,8 @@ def read_judgements(path: Path) -> dict[Path, tuple[JudgedFace, ...]]:
     """Faces by picture.
 
     Args:
-        path: JSON lines; names of pictures are taken from where the command runs or, where nothing lies there, from the file's
-            folder.
+        path: JSON lines; names of pictures are taken from where the command runs or, where nothing lies
+            there, from the file's folder.
 
     Returns:
         By the resolved path of the picture; a picture without a face has none.
@@ -88,7 +88,9 @@ def _place(name: Any, folder: Path) -> Path:
 def _face(content: Any) -> JudgedFace:
     mesh = np.asarray(content["mesh"], np.float64)
     if mesh.shape != (POINTS, 3) or not np.isfinite(mesh).all() or np.ptp(mesh[:, :2], axis=0).min() <= 0:
-        raise ValueError(f"mesh holds {POINTS} finite points x, y, z that are not all in one line, got shape {mesh.shape}")
+        raise ValueError(
+            f"mesh holds {POINTS} finite points x, y, z that are not all in one line, got shape {mesh.shape}"
+        )
     age, sex = _number("age", content["age"]), content["sex"]
     if sex not in SEXES:
         raise ValueError(f"sex is one of {', '.join(SEXES)}, got {ascii(sex)[:100]}")

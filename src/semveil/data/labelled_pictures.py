@@ -46,8 +46,15 @@ class LabelledPictures:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.pixels.ndim != 4 or self.pixels.shape[3] != 3 or self.pixels.dtype != np.uint8 or not len(self.pixels):
-            raise DataSetError(f"pictures must be (N, H, W, 3) uint8, got {self.pixels.shape} {self.pixels.dtype}")
+        if (
+            self.pixels.ndim != 4
+            or self.pixels.shape[3] != 3
+            or self.pixels.dtype != np.uint8
+            or not len(self.pixels)
+        ):
+            raise DataSetError(
+                f"pictures must be (N, H, W, 3) uint8, got {self.pixels.shape} {self.pixels.dtype}"
+            )
         if self.labels.shape != (len(self.pixels),):
             raise DataSetError(f"{len(self.pixels)} pictures need as many labels, got {self.labels.shape}")
         if self.labels.min() < 0 or self.labels.max() >= len(self.classes):
@@ -61,10 +68,11 @@ def load_labelled(path: str | Path, *, part: str = "train") -> LabelledPictures:
     """Read a data set.
 
     Args:
-        path: a folder as the CIFAR page's Python version unpacks to (`cifar-100-python`, `cifar-10-batches-py`); a folder with
-            `train/CLASS/*.png` and `test/CLASS/*.png`, classes numbered in the order of their names; or a `.npz` with arrays
-            `train_images`, `train_labels`, `test_images`, `test_labels`, `class_names`. A folder that holds one of the
-            official folders will do as well.
+        path: a folder as the CIFAR page's Python version unpacks to (`cifar-100-python`,
+            `cifar-10-batches-py`); a folder with `train/CLASS/*.png` and `test/CLASS/*.png`, classes numbered
+            in the order of their names; or a `.npz` with arrays `train_images`, `train_labels`,
+            `test_images`, `test_labels`, `class_names`. A folder that holds one of the official folders will
+            do as well.
         part: `train` or `test`.
 
     Raises:
@@ -75,7 +83,8 @@ def load_labelled(path: str | Path, *, part: str = "train") -> LabelledPictures:
         >>> load_labelled("nowhere")
         Traceback (most recent call last):
         ...
-        semveil.data.labelled_pictures.DataSetError: no data set 'nowhere'; name a folder of CIFAR-10 or CIFAR-100, or an .npz
+        semveil.data.labelled_pictures.DataSetError: no data set 'nowhere'; name a folder of CIFAR-10 or
+        CIFAR-100, or an .npz
     """
     if part not in PARTS:
         raise ValueError(f"part has no choice {part!r}{suggest(part, PARTS)}; allowed: {', '.join(PARTS)}")
@@ -107,7 +116,9 @@ def _from_official(folder: Path, files: list[str], meta: Path, keys: tuple[str, 
     try:
         names = tuple(str(name) for name in _read_pickle(meta)[names_key])
         batches = [_read_pickle(folder / file) for file in files]
-        pixels = np.concatenate([np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32) for batch in batches])
+        pixels = np.concatenate(
+            [np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32) for batch in batches]
+        )
         labels = np.concatenate([np.asarray(batch[labels_key], np.int64) for batch in batches])
     except DataSetError:
         raise
@@ -152,5 +163,7 @@ def _from_pictures(folder: Path, part: str) -> LabelledPictures:
     sizes = sorted({picture.shape for picture in pixels})
     if len(sizes) != 1:
         found = ", ".join(f"{width} x {height}" for height, width, _ in sizes) or "none"
-        raise DataSetError(f"{str(folder / part)!r} must hold pictures of one size in folders by class, found {found}")
+        raise DataSetError(
+            f"{str(folder / part)!r} must hold pictures of one size in folders by class, found {found}"
+        )
     return LabelledPictures(np.stack(pixels), np.array(labels, np.int64), classes)

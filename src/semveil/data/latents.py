@@ -42,9 +42,13 @@ class LatentSet:
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 3 or self.codes.dtype != torch.float32:
-            raise ValueError(f"codes must be (N, K, D) float32, got {tuple(self.codes.shape)} {self.codes.dtype}")
+            raise ValueError(
+                f"codes must be (N, K, D) float32, got {tuple(self.codes.shape)} {self.codes.dtype}"
+            )
         if len(self.codes) != len(self.ids) or len(set(self.ids)) != len(self.ids):
-            raise ValueError(f"{len(self.codes)} latents need as many different ids, got {len(set(self.ids))}")
+            raise ValueError(
+                f"{len(self.codes)} latents need as many different ids, got {len(set(self.ids))}"
+            )
         if not self.codes.isfinite().all():
             raise ValueError("the latents hold NaN or infinite values")
 
@@ -72,7 +76,11 @@ class LatentSet:
         Raises:
             OutputError: the file cannot be written.
         """
-        metadata = {"format": "semveil latents 1", "ids": json.dumps(self.ids), "model_digest": self.model_digest}
+        metadata = {
+            "format": "semveil latents 1",
+            "ids": json.dumps(self.ids),
+            "model_digest": self.model_digest,
+        }
         if self.perceptual is not None:
             metadata["perceptual"] = self.perceptual
         write_whole(path, save({"codes": self.codes.contiguous()}, metadata=metadata), private=True)
@@ -99,7 +107,8 @@ class LatentSet:
             raise BadCheckpoint(f"{name} is no file of latents, or a damaged one ({error})") from error
         if model_digest is not None and latents.model_digest != model_digest:
             raise BadCheckpoint(
-                f"{name} holds latents of another model ({latents.model_digest[:12]}, expected {model_digest[:12]}); "
+                f"{name} holds latents of another model ({latents.model_digest[:12]}, expected "
+                f"{model_digest[:12]}); "
                 "invert the photos again into another file"
             )
         return latents

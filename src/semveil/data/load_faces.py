@@ -53,7 +53,8 @@ def load_faces(
     Args:
         photos: paths, or arrays (H, W, 3) uint8 RGB; aligned images (B, 3, S, S) in [-1, 1] stay as they are.
         size: side S of the images in pixels, the model's (128, the bundled one's).
-        face: which face of a photo with several: a number from 0, `largest` or `all`; needed where there are several.
+        face: which face of a photo with several: a number from 0, `largest` or `all`; needed where there are
+            several.
         names: of the photos; `photo-1` and so on where None.
         progress: of the photos.
         note: told what else than a plain copy reading a photo took.
@@ -75,8 +76,15 @@ def load_faces(
     if isinstance(photos, Faces):
         return load_faces(photos.images, size=size) if photos.images.shape[-1] != size else photos
     if isinstance(photos, Tensor):
-        if photos.ndim != 4 or photos.shape[1:] != (3, size, size) or not len(photos) or not photos.is_floating_point():
-            raise ValueError(f"aligned images must be (B, 3, {size}, {size}) in [-1, 1], got {tuple(photos.shape)}")
+        if (
+            photos.ndim != 4
+            or photos.shape[1:] != (3, size, size)
+            or not len(photos)
+            or not photos.is_floating_point()
+        ):
+            raise ValueError(
+                f"aligned images must be (B, 3, {size}, {size}) in [-1, 1], got {tuple(photos.shape)}"
+            )
         check_range(photos)
         return Faces(photos, tuple(f"photo-{number}" for number in range(1, len(photos) + 1)))
     crops, ids = [], []

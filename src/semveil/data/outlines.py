@@ -9,7 +9,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 
 def outline_faces(
-    pixels: NDArray[np.uint8], boxes: Sequence[tuple[int, int, int, int]], labels: Sequence[str], colours: Sequence[str]
+    pixels: NDArray[np.uint8],
+    boxes: Sequence[tuple[int, int, int, int]],
+    labels: Sequence[str],
+    colours: Sequence[str],
 ) -> NDArray[np.uint8]:
     """A copy of the photo with a box and a label for each face.
 

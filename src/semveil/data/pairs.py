@@ -41,8 +41,9 @@ class PairList:
 def read_pairs(path: str | Path, photos: str | Path) -> PairList:
     """Read a list such as LFW's `pairs.txt`; pairs with an absent photo are skipped.
 
-    The first line states the number of folds and the pairs of each kind in a fold. A fold lists `NAME i j` (one person,
-    photos i and j) and then `NAME i OTHER j` (two people); fields are separated by tabs. Blank lines count for nothing.
+    The first line states the number of folds and the pairs of each kind in a fold. A fold lists `NAME i j`
+    (one person, photos i and j) and then `NAME i OTHER j` (two people); fields are separated by tabs. Blank
+    lines count for nothing.
 
     Args:
         path: the list.
@@ -57,13 +58,17 @@ def read_pairs(path: str | Path, photos: str | Path) -> PairList:
     try:
         folds, each = map(int, head.split())
     except ValueError:
-        raise ValueError(f"{path.name} starts with {head[:40]!r}, expected the number of folds and of pairs in each") from None
+        raise ValueError(
+            f"{path.name} starts with {head[:40]!r}, expected the number of folds and of pairs in each"
+        ) from None
     if min(folds, each) < 1 or len(lines) != 2 * folds * each:
         raise ValueError(f"{path.name} holds {len(lines)} pairs, its first line promises {2 * folds * each}")
     pairs = [_pair(line, number // (2 * each), photos, path.name) for number, line in enumerate(lines)]
     present = tuple(pair for pair in pairs if pair.first.is_file() and pair.second.is_file())
     if not present:
-        raise FileNotFoundError(f"none of the photos of {path.name} is below {photos}, looked for {pairs[0].first}")
+        raise FileNotFoundError(
+            f"none of the photos of {path.name} is below {photos}, looked for {pairs[0].first}"
+        )
     return PairList(present, len(pairs) - len(present))
 
 
@@ -73,7 +78,9 @@ def _pair(line: str, fold: int, photos: Path, name: str) -> Pair:
             return Pair(_photo(photos, person, i), _photo(photos, person, j), True, fold)
         case [person, i, other, j] if i.isdecimal() and j.isdecimal():
             return Pair(_photo(photos, person, i), _photo(photos, other, j), False, fold)
-    raise ValueError(f"{name} holds the line {line[:60]!r}, expected NAME i j or NAME i OTHER j, separated by tabs")
+    raise ValueError(
+        f"{name} holds the line {line[:60]!r}, expected NAME i j or NAME i OTHER j, separated by tabs"
+    )
 
 
 def _photo(photos: Path, person: str, number: str) -> Path:
@@ -92,7 +99,8 @@ def calibrate_threshold(
 ) -> MeasuredThreshold:
     """Threshold of a verifier at a false acceptance rate, on aligned photos of one resolution.
 
-    A list's own impostor pairs are too few for small rates; all pairs of different people among its photos are used.
+    A list's own impostor pairs are too few for small rates; all pairs of different people among its photos
+    are used.
 
     Args:
         verifier: to be calibrated.
@@ -101,7 +109,8 @@ def calibrate_threshold(
         far: false acceptance rate.
         rng: draws the people for the intervals.
         progress: called with the photos that are done, and all.
-        refused: called for each photo that cannot be read and is left out; without it the first one ends the calibration.
+        refused: called for each photo that cannot be read and is left out; without it the first one ends the
+            calibration.
 
     Raises:
         PhotoError: a photo cannot be read.

@@ -14,15 +14,18 @@ from semveil.data.align import AlignedFace, align_face
 from semveil.data.grain import LARGEST, grain_of, grains
 from semveil.data.regions import Region
 
-# A face lies in a circle of its aligned crop, in units of the crop's side. In the 1,000 CelebAMask-HQ photos 98.3 % of the
-# pixels labelled skin, brows, eyes, nose, mouth or glasses are within CORE, 99.7 % within EDGE; of the hair 39 and 59 %.
+# A face lies in a circle of its aligned crop, in units of the crop's side. In the 1,000 CelebAMask-HQ photos
+# 98.3 % of the pixels labelled skin, brows, eyes, nose, mouth or glasses are within CORE, 99.7 % within EDGE;
+# of the hair 39 and 59 %.
 CENTRE = (0.5, 0.55)
 CORE = 0.40  # up to here a pasted face covers the photo wholly
 EDGE = 0.45  # from here on not at all
 
-_REACH = 0.8  # from a circle's centre: its crop's corners lie hypot(0.5, 0.55) away, and resampling looks a little further
+# from a circle's centre: its crop's corners lie hypot(0.5, 0.55) away, and resampling looks a little further
+_REACH = 0.8
 _LEAST = 1 / 512  # of a cover that counts: less changes no level, and resampling leaves as much around it
-_CLEAR_OF = 1.4  # times a circle's radius: what a mosaic over another face reaches, and resampling looks a little further
+# times a circle's radius: what a mosaic over another face reaches, and resampling looks a little further
+_CLEAR_OF = 1.4
 _ENOUGH = 16  # blocks needed to estimate grain
 _GREY, _GREY_MOST = 2.5, 12  # levels between a pixel's colours in a grey photo: the mean, and 99 % of them
 _BAND = 1 << 19  # pixels worked on at once
@@ -85,15 +88,17 @@ def paste_faces(
 ) -> NDArray[np.uint8]:
     """The photo with other faces in the places of its own.
 
-    Inside `CORE` a pixel is the crop's alone; from there to `EDGE` crop and photo are blended by a smooth step of the distance
-    from the centre; beyond, the photo's pixels stay as they are. A face that has a `Fit` covers what its cover says, within
-    that disc. Where faces overlap, a pixel belongs to the one that it is nearest to in units of their crops, so no crop covers
-    another face, or shows it. Into a photo without colours faces are pasted without.
+    Inside `CORE` a pixel is the crop's alone; from there to `EDGE` crop and photo are blended by a smooth
+    step of the distance from the centre; beyond, the photo's pixels stay as they are. A face that has a `Fit`
+    covers what its cover says, within that disc. Where faces overlap, a pixel belongs to the one that it is
+    nearest to in units of their crops, so no crop covers another face, or shows it. Into a photo without
+    colours faces are pasted without.
 
     Args:
         photo: (H, W, 3) RGB.
         faces: all faces of the photo, those that stay too, aligned at any size.
-        crops: for each the (S, S, 3) RGB picture that takes its place, of any size; None leaves the face as it is.
+        crops: for each the (S, S, 3) RGB picture that takes its place, of any size; None leaves the face as
+            it is.
         fits: of some faces, by their number.
         rng: of the grain; a new draw each time where None.
 
@@ -110,7 +115,9 @@ def paste_faces(
     if len(crops) != len(faces):
         raise ValueError(f"{len(faces)} faces need as many crops (None where a face stays), got {len(crops)}")
     for crop in crops:
-        if crop is not None and (crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape != (len(crop), len(crop), 3)):
+        if crop is not None and (
+            crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape != (len(crop), len(crop), 3)
+        ):
             raise ValueError(f"a pasted crop must be (S, S, 3) uint8, got {crop.shape} {crop.dtype}")
     fits, rng = fits or {}, rng or np.random.default_rng()
     circles = [Circle.of(face) for face in faces]
@@ -152,12 +159,14 @@ def _colourless(photo: NDArray[np.uint8], replaced: Sequence[Circle]) -> bool:
     return bool(spread <= _GREY and np.searchsorted(np.cumsum(counts), 0.99 * total) <= _GREY_MOST)
 
 
-def align_apart(photo: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float64]], size: int) -> list[AlignedFace]:
+def align_apart(
+    photo: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float64]], size: int
+) -> list[AlignedFace]:
     """Align the faces of a photo so that no crop shows what `paste_faces` takes for another's face.
 
-    Before a face is cut out, the circles of its neighbours, as far as they are nearer to those, are filled with its own mean
-    colour. What is outside the circles (hair, neck) and what of a neighbour's circle is nearer to this face stays: `passing`
-    says whose pixels those may be.
+    Before a face is cut out, the circles of its neighbours, as far as they are nearer to those, are filled
+    with its own mean colour. What is outside the circles (hair, neck) and what of a neighbour's circle is
+    nearer to this face stays: `passing` says whose pixels those may be.
 
     Args:
         photo: (H, W, 3) RGB.
@@ -217,11 +226,15 @@ def clear_of_others(faces: Sequence[AlignedFace], i: int, size: int) -> NDArray[
     scale = face.pixels.shape[0] / size
     y, x = (np.mgrid[:size, :size] + 0.5) * scale
     points = np.stack([x, y, np.ones_like(x)], -1) @ face.to_photo.T
-    inside = Image.fromarray(face.inside).resize((size, size), Image.Resampling.BOX if scale > 1 else Image.Resampling.NEAREST)
+    inside = Image.fromarray(face.inside).resize(
+        (size, size), Image.Resampling.BOX if scale > 1 else Image.Resampling.NEAREST
+    )
     clear = np.asarray(inside) > 0.99
     for j, other in enumerate(map(Circle.of, faces)):
         if j != i:
-            clear &= np.hypot(points[..., 0] - other.x, points[..., 1] - other.y) > _CLEAR_OF * EDGE * other.side
+            clear &= (
+                np.hypot(points[..., 0] - other.x, points[..., 1] - other.y) > _CLEAR_OF * EDGE * other.side
+            )
     return clear
 
 
@@ -239,7 +252,8 @@ def surrounding_grain(
         faces: all faces of the photo, as for `paste_faces`.
         i: 0-based index of the face.
         cover: (P, P) of the new face, over the crop's whole side.
-        skin: (P, P), 1 on skin beside the face: it has the face's light and focus, so that alone counts where enough is seen.
+        skin: (P, P), 1 on skin beside the face: it has the face's light and focus, so that alone counts where
+            enough is seen.
 
     Returns:
         0 where too little is seen.
@@ -253,7 +267,12 @@ def surrounding_grain(
             if j != i:
                 stays &= _distance(other, rows, columns) > _CLEAR_OF * EDGE
         around.append(grains(photo[rows, columns], stays))
-        beside.append(grains(photo[rows, columns], stays & (_sampled(skin[..., None], faces[i], rows, columns)[..., 0] > 0.9)))
+        beside.append(
+            grains(
+                photo[rows, columns],
+                stays & (_sampled(skin[..., None], faces[i], rows, columns)[..., 0] > 0.9),
+            )
+        )
     found = next((found for found in map(_joined, (beside, around)) if len(found) >= _ENOUGH), _joined([]))
     return min(LARGEST, grain_of(found))
 
@@ -264,7 +283,8 @@ def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 def _corners(face: AlignedFace) -> NDArray[np.float64]:
     """(4, 2) corners in the photo of all that a crop is sampled from."""
-    size, more = face.pixels.shape[0], 2 / math.hypot(face.to_photo[0, 0], face.to_photo[1, 0])  # as far as resampling looks
+    # as far as resampling looks
+    size, more = face.pixels.shape[0], 2 / math.hypot(face.to_photo[0, 0], face.to_photo[1, 0])
     low, high = -more, size + more
     square = np.array([[low, low, 1], [high, low, 1], [high, high, 1], [low, high, 1]])
     return (square @ face.to_photo.T)[:, :2]
@@ -320,7 +340,12 @@ def _distance(circle: Circle, rows: slice, columns: slice) -> NDArray[np.float32
 
 
 def _covered(
-    circles: Sequence[Circle], faces: Sequence[AlignedFace], i: int, fit: Fit | None, rows: slice, columns: slice
+    circles: Sequence[Circle],
+    faces: Sequence[AlignedFace],
+    i: int,
+    fit: Fit | None,
+    rows: slice,
+    columns: slice,
 ) -> NDArray[np.float32]:
     """How much of each pixel face i covers, in [0, 1], by the disc and by what it fits."""
     share = _share(circles, i, rows, columns)
@@ -350,7 +375,9 @@ def _sampled(crop: NDArray[Any], face: AlignedFace, rows: slice, columns: slice)
     return np.stack([sample(crop[..., c]) for c in range(crop.shape[-1])], -1)
 
 
-def pasted_region(faces: Sequence[AlignedFace], i: int, shape: tuple[int, ...], fit: Fit | None = None) -> Region | None:
+def pasted_region(
+    faces: Sequence[AlignedFace], i: int, shape: tuple[int, ...], fit: Fit | None = None
+) -> Region | None:
     """The pixels of a photo that `paste_faces` may alter for face i; those of different faces are disjoint.
 
     Args:

@@ -23,12 +23,14 @@ from semveil.data.colours import to_srgb
 
 LARGEST_PIXELS = 120_000_000  # a 108-megapixel phone photo; 360 MB as RGB
 LARGEST_SIDE = 65_535  # as in JPEG; Pillow keeps a pointer for each row, however short
-# Bytes that reading one photo may take at most, and what a pixel takes at the peak, as tests/data/test_memory.py measures.
+# Bytes that reading one photo may take at most, and what a pixel takes at the peak, as
+# tests/data/test_memory.py measures.
 LARGEST_MEMORY = 2_000_000_000
 _BYTES_PER_PIXEL = {"WEBP": 20.0, "AVIF": 20.0, "JPEG2000": 20.0}
 _USUAL_BYTES = 16.0
 
-# Only what photos come in: Pillow reads forty more formats, one of them (EPS) by running a program over the file.
+# Only what photos come in: Pillow reads forty more formats, one of them (EPS) by running a program over the
+# file.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "PPM")
 _READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000 or PPM"
 
@@ -61,7 +63,9 @@ _UPRIGHT = {
 _EXIF_ORIENTATION = 0x0112
 _SEVERAL_FRAMES = "it has several frames or pages; the first was taken"
 # Pillow's words for what it lacks: floating-point or planar colours, a compression, a depth.
-_UNSUPPORTED = r"(?i)unknown (pixel mode|raw mode)|unsupported|not supported|cannot handle|decoder .* not available"
+_UNSUPPORTED = (
+    r"(?i)unknown (pixel mode|raw mode)|unsupported|not supported|cannot handle|decoder .* not available"
+)
 _HEAD = 1024  # bytes by which a format is known
 _BAND = 1 << 20  # pixels copied at once
 _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
@@ -77,7 +81,8 @@ class Photo:
         pixels: (H, W, 3) RGB in sRGB, uint8, upright.
         name: the file's name without its folders.
         format: Pillow's name of the format, such as JPEG.
-        notes: in words, what else than a plain copy reading it took, such as a first frame taken or colours converted.
+        notes: in words, what else than a plain copy reading it took, such as a first frame taken or colours
+            converted.
     """
 
     pixels: NDArray[np.uint8]
@@ -94,23 +99,27 @@ class Photo:
 def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PIXELS) -> Photo:
     """Read a photo whole and upright.
 
-    The EXIF orientation is applied; greys, palettes, inks (CMYK) and deep greys become 8-bit RGB; an embedded colour profile,
-    or the gamma of a PNG, is converted to sRGB; transparency is laid on white; of several frames the first is taken. One photo
-    is decoded at a time in a process, because keeping Python's warnings quiet meanwhile is not safe between threads.
+    The EXIF orientation is applied; greys, palettes, inks (CMYK) and deep greys become 8-bit RGB; an embedded
+    colour profile, or the gamma of a PNG, is converted to sRGB; transparency is laid on white; of several
+    frames the first is taken. One photo is decoded at a time in a process, because keeping Python's warnings
+    quiet meanwhile is not safe between threads.
 
     Args:
         path: a JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000 or PPM file.
-        largest_pixels: width x height up to which a picture is decoded; checked in the header first, as the length of its
-            sides is. Up to the default, reading takes at most `LARGEST_MEMORY` bytes; above it, what the caller allows.
+        largest_pixels: width x height up to which a picture is decoded; checked in the header first, as the
+            length of its sides is. Up to the default, reading takes at most `LARGEST_MEMORY` bytes; above it,
+            what the caller allows.
 
     Raises:
-        PhotoError: the file cannot be read, is no such picture, is damaged or cut short, or is larger than a limit.
+        PhotoError: the file cannot be read, is no such picture, is damaged or cut short, or is larger than a
+            limit.
 
     Example:
         >>> load_photo("https://example.org/me")
         Traceback (most recent call last):
         ...
-        semveil.core.errors.PhotoError: 'https://example.org/me' is an address, not a file; download the photo and name the file
+        semveil.core.errors.PhotoError: 'https://example.org/me' is an address, not a file; download the photo
+        and name the file
     """
     shown = os.fsdecode(path)
     name = Path(shown).name
@@ -122,7 +131,8 @@ def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PI
             image.load()
             turn = _orientation(image)
             picture, notes = to_srgb(image, shown)
-            if getattr(image, "is_animated", False) and kind != "MPO":  # MPO: a JPEG with a preview or depth map behind it
+            # MPO: a JPEG with a preview or depth map behind it
+            if getattr(image, "is_animated", False) and kind != "MPO":
                 notes.insert(0, _SEVERAL_FRAMES)
             del image
             picture = picture.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else picture
@@ -130,7 +140,9 @@ def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PI
         except PhotoError:
             raise
         except MemoryError:
-            raise PhotoError(f"{shown!r} ({size[0]} x {size[1]}) needs more memory than there is; shrink it") from None
+            raise PhotoError(
+                f"{shown!r} ({size[0]} x {size[1]}) needs more memory than there is; shrink it"
+            ) from None
         except Exception as error:  # Pillow's decoders answer damaged data with almost any kind of exception
             raise _damaged(shown, kind, error) from error
     return Photo(pixels, name, kind, tuple(notes))
@@ -234,18 +246,25 @@ def _check_size(image: Image.Image, path: str, largest_pixels: int) -> None:
         raise PhotoError(f"{path!r} holds no pixels ({width} x {height})")
     # A tile of a TIFF is decoded whole, however little of it the picture shows.
     tags = getattr(image, "tag_v2", {})
-    tile_width, tile_length = (tags.get(tag, side) for tag, side in ((_TIFF_TILE_WIDTH, width), (_TIFF_TILE_LENGTH, height)))
+    tile_width, tile_length = (
+        tags.get(tag, side) for tag, side in ((_TIFF_TILE_WIDTH, width), (_TIFF_TILE_LENGTH, height))
+    )
     if max(width * height, tile_width * tile_length) > largest_pixels:
         raise PhotoError(
-            f"{path!r} has {width} x {height} = {width * height:,} pixels, more than the limit of {largest_pixels:,}; "
+            f"{path!r} has {width} x {height} = {width * height:,} pixels, more than the limit of "
+            f"{largest_pixels:,}; "
             f"shrink it, or raise largest_pixels of load_photo if you trust the file"
         )
     if max(width, height, tile_width, tile_length) > LARGEST_SIDE:
-        raise PhotoError(f"{path!r} has {width} x {height} pixels, and no side may have more than {LARGEST_SIDE:,}; cut it up")
+        raise PhotoError(
+            f"{path!r} has {width} x {height} pixels, and no side may have more than {LARGEST_SIDE:,}; cut "
+            "it up"
+        )
     memory = width * height * _BYTES_PER_PIXEL.get(image.format or "", _USUAL_BYTES)
     if memory > LARGEST_MEMORY and largest_pixels <= LARGEST_PIXELS:
         raise PhotoError(
-            f"{path!r} ({width} x {height}, {image.format}) would take about {memory / 1e9:.1f} GB to read, more than the "
+            f"{path!r} ({width} x {height}, {image.format}) would take about {memory / 1e9:.1f} GB to read, "
+            "more than the "
             f"{LARGEST_MEMORY / 1e9:g} GB that one photo may take; shrink it, or save it as JPEG"
         )
 
@@ -265,8 +284,13 @@ def _a(kind: str | None) -> str:
 def _damaged(path: str, kind: str | None, error: Exception) -> PhotoError:
     reason = str(error) or type(error).__name__
     if re.search(_UNSUPPORTED, reason):  # damage can look like that, too
-        return PhotoError(f"{path!r} is {_a(kind)} file of a kind that cannot be read ({reason}); save it as JPEG or 8-bit PNG")
-    return PhotoError(f"{path!r} is {_a(kind)} file that is damaged or cut short; copy or download it again ({reason})")
+        return PhotoError(
+            f"{path!r} is {_a(kind)} file of a kind that cannot be read ({reason}); save it as JPEG or 8-bit "
+            "PNG"
+        )
+    return PhotoError(
+        f"{path!r} is {_a(kind)} file that is damaged or cut short; copy or download it again ({reason})"
+    )
 
 
 @contextmanager

@@ -25,7 +25,9 @@ class Region:
 
     def __post_init__(self) -> None:
         if self.left < 0 or self.top < 0 or self.mask.ndim != 2 or 0 in self.mask.shape:
-            raise ValueError(f"a region is a rectangle inside its photo, got {self.left}, {self.top}, {self.mask.shape}")
+            raise ValueError(
+                f"a region is a rectangle inside its photo, got {self.left}, {self.top}, {self.mask.shape}"
+            )
 
     @property
     def slices(self) -> tuple[slice, slice]:

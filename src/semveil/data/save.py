@@ -25,8 +25,9 @@ def save_png(
 ) -> None:
     """Write pixels as a PNG, whole or not at all.
 
-    The file holds the size, the pixels and the text that is given, and no other chunk: no EXIF, GPS, profile, thumbnail or
-    time. The same pixels and text give the same bytes (with one version of the compression library).
+    The file holds the size, the pixels and the text that is given, and no other chunk: no EXIF, GPS, profile,
+    thumbnail or time. The same pixels and text give the same bytes (with one version of the compression
+    library).
 
     Args:
         path: ends in `.png`; its folder exists.

@@ -47,7 +47,9 @@ class SealedClip:
             with os.fdopen(open_regular(path), "rb") as file:
                 return cls(SealedParts.parse(file.read(), _lengths))
         except OSError as error:
-            raise KeyProblem(f"cannot read the sealed part {str(path)!r}: {error.strerror}; name it by --sealed") from None
+            raise KeyProblem(
+                f"cannot read the sealed part {str(path)!r}: {error.strerror}; name it by --sealed"
+            ) from None
 
     @property
     def source(self) -> Mapping[str, Any]:
@@ -86,11 +88,16 @@ def read_original(path: str | os.PathLike[str]) -> bytes:
     except OSError as error:
         raise PhotoError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
     if len(content) > LARGEST_CLIP:
-        raise PhotoError(f"{os.fspath(path)!r} is larger than {LARGEST_CLIP:,} bytes and cannot be sealed; cut it into parts")
+        raise PhotoError(
+            f"{os.fspath(path)!r} is larger than {LARGEST_CLIP:,} bytes and cannot be sealed; cut it into "
+            "parts"
+        )
     return content
 
 
-def seal_clip(original: bytes, secret: Secret, *, source: Mapping[str, Any], suffix: str, release_id: str) -> bytes:
+def seal_clip(
+    original: bytes, secret: Secret, *, source: Mapping[str, Any], suffix: str, release_id: str
+) -> bytes:
     """Seal the file that was protected; the result is as much longer as its header.
 
     Args:
@@ -123,8 +130,16 @@ def _lengths(header: Any) -> list[int]:
     wanted = {"format", "version", "release_id", "key", "suffix", "length", "nonce"}
     if not isinstance(header, dict) or set(header) != wanted or header["format"] != _FORMAT:
         raise ValueError("other fields than those of a sealed clip")
-    if header["version"] != 1 or not isinstance(header["key"]["kind"], str) or not _SUFFIX.fullmatch(header["suffix"]):
+    if (
+        header["version"] != 1
+        or not isinstance(header["key"]["kind"], str)
+        or not _SUFFIX.fullmatch(header["suffix"])
+    ):
         raise ValueError(f"version {json.dumps(header['version'])}, or no kind of key")
-    if type(header["length"]) is not int or not 0 <= header["length"] <= LARGEST_CLIP or len(header["nonce"]) != 64:
+    if (
+        type(header["length"]) is not int
+        or not 0 <= header["length"] <= LARGEST_CLIP
+        or len(header["nonce"]) != 64
+    ):
         raise ValueError("a length that is none")
     return [header["length"]]

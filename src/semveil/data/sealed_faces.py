@@ -51,9 +51,9 @@ def seal_faces(
 ) -> bytes:
     """The original pixels of each altered face under a key of its own.
 
-    A face's part holds the SHA-256 of the protected picture, which pixels of its box are the face's, and those pixels; a pixel
-    that belongs to another face is not in it. Parts are not compressed, so the length of the whole follows from the boxes,
-    their number and the bit depth.
+    A face's part holds the SHA-256 of the protected picture, which pixels of its box are the face's, and
+    those pixels; a pixel that belongs to another face is not in it. Parts are not compressed, so the length
+    of the whole follows from the boxes, their number and the bit depth.
 
     Args:
         original: (H, W, 3) RGB.
@@ -88,7 +88,9 @@ def seal_faces(
         ],
     }
     parts = [
-        digest + np.packbits(region.mask).tobytes() + (original[region.slices] * region.mask[..., None]).tobytes()
+        digest
+        + np.packbits(region.mask).tobytes()
+        + (original[region.slices] * region.mask[..., None]).tobytes()
         for _, region in regions
     ]
     return seal_parts(secret, header, parts)
@@ -149,7 +151,9 @@ class SealedFaces:
         self.sealed.open(i, value)
         return PartKey(self.sealed.header["release_id"], number, value)
 
-    def restore(self, pixels: NDArray[np.uint8], keys: Sequence[PartKey], *, anyway: bool = False) -> NDArray[np.uint8]:
+    def restore(
+        self, pixels: NDArray[np.uint8], keys: Sequence[PartKey], *, anyway: bool = False
+    ) -> NDArray[np.uint8]:
         """The picture with the faces put back that keys are given for.
 
         With all faces it equals the photo that was protected in every pixel.
@@ -160,12 +164,14 @@ class SealedFaces:
             anyway: put them back into a picture that was re-encoded or edited, without that promise.
 
         Raises:
-            KeyProblem: a key does not fit, the sealed part was altered, or the picture is another or was altered.
+            KeyProblem: a key does not fit, the sealed part was altered, or the picture is another or was
+                altered.
         """
         height, width = self.sealed.header["picture"]
         if pixels.shape != (height, width, 3):
             raise KeyProblem(
-                f"the picture has {pixels.shape[1]} x {pixels.shape[0]} pixels, the sealed part belongs to one of {width} x "
+                f"the picture has {pixels.shape[1]} x {pixels.shape[0]} pixels, the sealed part belongs to "
+                f"one of {width} x "
                 f"{height}; it was cut, turned or resized since, and faces cannot be put back"
             )
         here = bytes.fromhex(pixels_hash(pixels))
@@ -177,8 +183,10 @@ class SealedFaces:
             plain = self.sealed.open(i, key.value)
             if plain[:_DIGEST_BYTES] != here and not anyway:
                 raise KeyProblem(
-                    "the picture was re-encoded or edited since it was protected, so what would be restored is not the "
-                    "original; take the file as it was written, or --anyway to put the faces back without that promise"
+                    "the picture was re-encoded or edited since it was protected, so what would be restored "
+                    "is not the "
+                    "original; take the file as it was written, or --anyway to put the faces back without "
+                    "that promise"
                 )
             left, top, right, bottom = self.sealed.header["faces"][i]["box"]
             across, down = right - left, bottom - top
@@ -213,7 +221,8 @@ def read_sealed(picture: str | os.PathLike[str], sealed: str | os.PathLike[str] 
         raise KeyProblem(f"cannot read the sealed part {str(path)!r}: {error.strerror}") from None
     if data is None:
         raise KeyProblem(
-            f"{os.fspath(picture)!r} has no sealed part: none is in it (uploads and editors drop it), and there is no "
+            f"{os.fspath(picture)!r} has no sealed part: none is in it (uploads and editors drop it), and "
+            "there is no "
             f"{path.name!r} beside it; name it with --sealed FILE"
         )
     return SealedFaces.parse(data)
@@ -256,7 +265,11 @@ def _lengths(header: Any) -> list[int]:
     if (header["version"], header["bits"]) != (1, 8):
         raise ValueError(f"version {json.dumps(header['version'])}, {json.dumps(header['bits'])} bits")
     height, width = header["picture"]
-    if len(header["faces"]) > _MOST_FACES or not isinstance(header["key"]["kind"], str) or len(header["nonce"]) != 64:
+    if (
+        len(header["faces"]) > _MOST_FACES
+        or not isinstance(header["key"]["kind"], str)
+        or len(header["nonce"]) != 64
+    ):
         raise ValueError("too many faces, or no kind of key, or no nonce")
     numbers, lengths = [], []
     for face in header["faces"]:

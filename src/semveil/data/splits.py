@@ -18,8 +18,8 @@ TEST_CELEBAMASK = 50
 def split_people(people: Sequence[str]) -> dict[str, str]:
     """The split of every person of LFW, by fixed seeds; all photos of a person go together.
 
-    Development are the 5 % that earlier versions held out and looked at. Test people have two photos or more, so that
-    one photo can be compared with another, and at most 20, so that training loses little.
+    Development are the 5 % that earlier versions held out and looked at. Test people have two photos or more,
+    so that one photo can be compared with another, and at most 20, so that training loses little.
 
     Args:
         people: the person of each photo.
@@ -67,6 +67,10 @@ def lookalikes(
     test = split == TEST
     near = np.zeros(len(vectors), bool)
     for rows in np.array_split(np.flatnonzero(~test), max(1, len(vectors) // 2048)):
-        squares = (vectors[rows] ** 2).sum(1)[:, None] + (vectors[test] ** 2).sum(1) - 2 * vectors[rows] @ vectors[test].T
+        squares = (
+            (vectors[rows] ** 2).sum(1)[:, None]
+            + (vectors[test] ** 2).sum(1)
+            - 2 * vectors[rows] @ vectors[test].T
+        )
         near[rows] = ((squares < distance**2) & (person[rows][:, None] != person[test])).any(1)
     return near

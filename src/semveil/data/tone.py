@@ -35,8 +35,8 @@ def tone_shift(
 ) -> NDArray[np.float32]:
     """By how many levels a new crop differs from the old one around the part that it covers, drawn on smoothly into it.
 
-    With w = 1 on pixels that are compared and G a Gaussian of `REACH`: (G * w (old - new)) / (G * w + trust). Nothing is
-    read of the old crop where the cover is not 0.
+    With w = 1 on pixels that are compared and G a Gaussian of `REACH`: (G * w (old - new)) / (G * w + trust).
+    Nothing is read of the old crop where the cover is not 0.
 
     Args:
         new: (T, T, 3) RGB.
@@ -68,7 +68,9 @@ def shifted(new: NDArray[np.uint8], shift: NDArray[np.float32]) -> NDArray[np.ui
     Returns:
         (T, T, 3) uint8.
     """
-    planes = (Image.fromarray(shift[..., c]).resize(new.shape[1::-1], Image.Resampling.BILINEAR) for c in range(3))
+    planes = (
+        Image.fromarray(shift[..., c]).resize(new.shape[1::-1], Image.Resampling.BILINEAR) for c in range(3)
+    )
     return np.rint(new + np.stack([np.asarray(plane) for plane in planes], -1)).clip(0, 255).astype(np.uint8)
 
 

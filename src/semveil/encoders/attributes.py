@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attribute encoder of identity-dp: a photo -> feature maps at several sizes that show everything but who it is.
 
-Written from [IDP] section IV-A and Fig. 3 and FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the published file
-format, whose key names the submodules have.
+Written from [IDP] section IV-A and Fig. 3 and FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the
+published file format, whose key names the submodules have.
 """
 
 from collections.abc import Mapping
@@ -29,9 +29,9 @@ class AttributeEncoderConfig:
     Attributes:
         size: side of the photos, a power of two.
         widths: channels after each halving on the way down; there is one level more than there are halvings.
-        finest: how the last level, of the photo's size, comes from the one before: `bilinear`, as the paper has it, or
-            `shuffle`, which spreads four channels over four pixels (Shi et al., CVPR 2016) and so keeps detail that no
-            bilinear map can hold (not in the paper); it needs an even first width.
+        finest: how the last level, of the photo's size, comes from the one before: `bilinear`, as the paper
+            has it, or `shuffle`, which spreads four channels over four pixels (Shi et al., CVPR 2016) and so
+            keeps detail that no bilinear map can hold (not in the paper); it needs an even first width.
     """
 
     size: int = 256
@@ -84,8 +84,9 @@ class AttributeEncoderConfig:
 class AttributeEncoder(nn.Module):
     """Photos -> r_att^1 .. r_att^n, the feature maps of a U-Net's way up ([IDP] Eq. 8).
 
-    Down: 4x4 convolutions that halve the side. Up: 4x4 transposed convolutions that double it, each joined with the map of that
-    side on the way down. Level 1 is the bottleneck, level n is level n - 1 enlarged to the size of the photo.
+    Down: 4x4 convolutions that halve the side. Up: 4x4 transposed convolutions that double it, each joined
+    with the map of that side on the way down. Level 1 is the bottleneck, level n is level n - 1 enlarged to
+    the size of the photo.
 
     Example:
         >>> encoder = AttributeEncoder(AttributeEncoderConfig(size=16, widths=(2, 4, 8)))
@@ -129,7 +130,9 @@ class AttributeEncoder(nn.Module):
         """
         side = self.config.size
         if images.shape[1:] != (3, side, side):
-            raise ValueError(f"the attribute encoder wants photos (B, 3, {side}, {side}), got {tuple(images.shape)}")
+            raise ValueError(
+                f"the attribute encoder wants photos (B, 3, {side}, {side}), got {tuple(images.shape)}"
+            )
         x = (images + 1) / 2
         down = []
         for layer in self.Encoder.children():
@@ -170,5 +173,7 @@ def _numbered(convolutions: Any) -> nn.Module:
     """`layer_0`, `layer_1`, ...: each convolution with its batch norm and leaky ReLU."""
     layers = nn.Module()
     for i, conv in enumerate(convolutions):
-        layers.add_module(f"layer_{i}", nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.LeakyReLU(SLOPE)))
+        layers.add_module(
+            f"layer_{i}", nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.LeakyReLU(SLOPE))
+        )
     return layers

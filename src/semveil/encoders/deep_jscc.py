@@ -14,8 +14,8 @@ class DeepJSCCConfig:
 
     Attributes:
         size: side of the pictures, a power of two.
-        codes, style_dim: K maps of D numbers, D a power of four: as many as a face model's codes have, so that a picture takes
-            the same bandwidth, K D / 2 symbols.
+        codes, style_dim: K maps of D numbers, D a power of four: as many as a face model's codes have, so
+            that a picture takes the same bandwidth, K D / 2 symbols.
         width, cap: channels at the first halving, doubled at each further one up to the cap.
         blocks: residual blocks at the smallest side, in encoder and decoder each.
     """
@@ -28,8 +28,14 @@ class DeepJSCCConfig:
     blocks: int = 1
 
     def __post_init__(self) -> None:
-        if self.side**2 != self.style_dim or self.size < 2 * self.side or 2 ** int(math.log2(self.size)) != self.size:
-            raise ValueError(f"maps of {self.style_dim} numbers do not fit pictures of {self.size} px: 4^k, and 2^n > 2^k")
+        if (
+            self.side**2 != self.style_dim
+            or self.size < 2 * self.side
+            or 2 ** int(math.log2(self.size)) != self.size
+        ):
+            raise ValueError(
+                f"maps of {self.style_dim} numbers do not fit pictures of {self.size} px: 4^k, and 2^n > 2^k"
+            )
 
     @property
     def side(self) -> int:
@@ -58,7 +64,9 @@ class DeepJSCC(nn.Module):
         widths = [min(config.cap, config.width << level) for level in range(halvings)]
         down = [_step(a, b, 2) for a, b in zip([3, *widths], widths, strict=False)]
         self.encoder = nn.Sequential(
-            *down, *(_Residual(widths[-1]) for _ in range(config.blocks)), nn.Conv2d(widths[-1], config.codes, 3, padding=1)
+            *down,
+            *(_Residual(widths[-1]) for _ in range(config.blocks)),
+            nn.Conv2d(widths[-1], config.codes, 3, padding=1),
         )
         up: list[nn.Module] = []
         for a, b in zip(widths[::-1], [*widths[-2::-1], config.width], strict=True):
@@ -90,4 +98,6 @@ class _Residual(nn.Module):
 
 
 def _step(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.GroupNorm(4, outputs), nn.LeakyReLU(0.1))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.GroupNorm(4, outputs), nn.LeakyReLU(0.1)
+    )

@@ -13,7 +13,8 @@ from semveil.encoders.parts import PartEncoder
 class EncoderFeatures:
     """d(y, x) = sum over layers of the mean over places of |f(y) - f(x)|^2, with f of unit length at each place.
 
-    As LPIPS (Zhang et al., CVPR 2018, Eq. 1) with equal weights, on the encoder's features at 1/4, 1/8 and 1/16 of the side.
+    As LPIPS (Zhang et al., CVPR 2018, Eq. 1) with equal weights, on the encoder's features at 1/4, 1/8 and
+    1/16 of the side.
 
     Args:
         encoder: in evaluation mode; its weights are not changed.
@@ -40,7 +41,10 @@ class EncoderFeatures:
         with torch.no_grad():
             target = self._directions(photos)
         return lambda images: sum(
-            ((a - b).square().sum(1).mean((1, 2)) for a, b in zip(self._directions(images), target, strict=True)),
+            (
+                (a - b).square().sum(1).mean((1, 2))
+                for a, b in zip(self._directions(images), target, strict=True)
+            ),
             start=images.new_zeros(len(images)),
         )
 

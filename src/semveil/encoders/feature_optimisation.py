@@ -29,22 +29,32 @@ def optimise_features(
     Args:
         images: (B, 3, H, W) in [-1, 1], aligned, of the generator's size.
         generator: fixed; only the codes change.
-        start: (B, K, D) or (1, K, D) first codes: mapped random z as in the paper, `mean_codes`, or an encoder's.
-        features: (B, 3, h, w) in [-1, 1] -> feature maps, e.g. `recognition.vgg16.ImageFeatures`; where None, the squared
-            error of the pixels takes their place.
-        settings: steps, rate and schedule; its `mse` and `prior` terms can be added to the features' distance.
+        start: (B, K, D) or (1, K, D) first codes: mapped random z as in the paper, `mean_codes`, or an
+            encoder's.
+        features: (B, 3, h, w) in [-1, 1] -> feature maps, e.g. `recognition.vgg16.ImageFeatures`; where None,
+            the squared error of the pixels takes their place.
+        settings: steps, rate and schedule; its `mse` and `prior` terms can be added to the features'
+            distance.
         progress: called with photo-steps done and in all.
 
     Raises:
         ValueError: the images hold NaN or infinities, or start does not fit them.
 
-    Departs from the paper: it names neither layers nor their weights, optimiser or schedule, and used the first StyleGAN.
-    Here every map counts alike, relative to the photo's (`feature_distance`), and Adam follows `learning_rate_factor`.
+    Departs from the paper: it names neither layers nor their weights, optimiser or schedule, and used the
+    first StyleGAN. Here every map counts alike, relative to the photo's (`feature_distance`), and Adam
+    follows `learning_rate_factor`.
     """
     if features is None:
         pixels = replace(settings, mse=settings.mse or 1.0, perceptual=0.0)
         return invert(images, generator, start=start, settings=pixels, progress=progress)
-    return invert(images, generator, start=start, settings=settings, perceptual=_FeatureTerm(features), progress=progress)
+    return invert(
+        images,
+        generator,
+        start=start,
+        settings=settings,
+        perceptual=_FeatureTerm(features),
+        progress=progress,
+    )
 
 
 @dataclass(frozen=True)
@@ -74,5 +84,8 @@ def feature_distance(maps: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor
         >>> feature_distance([torch.ones(1, 2, 3, 3)], [torch.full((1, 2, 3, 3), 2.0)])
         tensor([0.2500])
     """
-    errors = [(f - g).square().mean((1, 2, 3)) / (g.square().mean((1, 2, 3)) + 1e-8) for f, g in zip(maps, target, strict=True)]
+    errors = [
+        (f - g).square().mean((1, 2, 3)) / (g.square().mean((1, 2, 3)) + 1e-8)
+        for f, g in zip(maps, target, strict=True)
+    ]
     return torch.stack(errors).mean(0)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """pSp's encoder: an aligned photo -> the latent codes of a StyleGAN2 in one pass.
 
-Written from the paper (Richardson et al., CVPR 2021, arXiv:2008.00951, section 3) and the published file format.
+Written from the paper (Richardson et al., CVPR 2021, arXiv:2008.00951, section 3) and the published file
+format.
 """
 
 import math
@@ -21,7 +22,8 @@ from semveil.nn.irse import irse50_body, irse50_input
 
 SIDE = 256
 WIDTH = 512
-# Blocks of the IR-SE50 body after which a feature map is read: 128 channels at 64 px, 256 at 32 px; at the end 512 at 16 px.
+# Blocks of the IR-SE50 body after which a feature map is read: 128 channels at 64 px, 256 at 32 px; at the
+# end 512 at 16 px.
 _FINE, _MEDIUM = 6, 20
 # Codes 0-2 are read at 16 px, 3-6 at 32 px, the rest at 64 px.
 _MEDIUM_FROM, _FINE_FROM = 3, 7
@@ -77,8 +79,8 @@ class GradualStyleEncoder(nn.Module):
         """Load the encoder of `psp_ffhq_encode.pt`; `StyleGAN2.from_official` loads the generator of the same file.
 
         Args:
-            source: the file, its content, or a state dict with its keys (with or without the prefix `encoder.`). The number of
-                codes is that of `opts.output_size`, or what the weights hold.
+            source: the file, its content, or a state dict with its keys (with or without the prefix
+                `encoder.`). The number of codes is that of `opts.output_size`, or what the weights hold.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds another encoder.
@@ -90,7 +92,9 @@ class GradualStyleEncoder(nn.Module):
             raise BadCheckpoint(f"{name} is no pSp checkpoint: its state_dict is a {type(state).__name__}")
         mean = content.get("latent_avg", state.get("latent_avg"))
         if any(key.startswith(_PREFIX) for key in state):
-            state = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
+            state = {
+                key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)
+            }
         else:
             state = {key: value for key, value in state.items() if key != "latent_avg"}
         codes = _codes(content.get("opts"), state, name)
@@ -123,16 +127,22 @@ class GradualStyleEncoder(nn.Module):
         """
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < SIDE:
             raise ValueError(
-                f"the pSp encoder wants photos (B, 3, H, W) of at least {SIDE} px, got {tuple(images.shape)}; "
+                f"the pSp encoder wants photos (B, 3, H, W) of at least {SIDE} px, got "
+                f"{tuple(images.shape)}; "
                 "align the face to a larger crop"
             )
-        x = self.input_layer(F.adaptive_avg_pool2d(images, SIDE).contiguous(memory_format=torch.channels_last))
+        x = self.input_layer(
+            F.adaptive_avg_pool2d(images, SIDE).contiguous(memory_format=torch.channels_last)
+        )
         fine = self.body[: _FINE + 1](x)
         medium = self.body[_FINE + 1 : _MEDIUM + 1](fine)
         coarse = self.body[_MEDIUM + 1 :](medium)
         medium = _doubled(coarse) + self.latlayer1(medium)
         fine = _doubled(medium) + self.latlayer2(fine)
-        levels = (coarse if j < _MEDIUM_FROM else medium if j < _FINE_FROM else fine for j in range(len(self.styles)))
+        levels = (
+            coarse if j < _MEDIUM_FROM else medium if j < _FINE_FROM else fine
+            for j in range(len(self.styles))
+        )
         return torch.stack([style(level) for style, level in zip(self.styles, levels, strict=True)], 1)
 
 
@@ -163,5 +173,7 @@ def _mean_codes(mean: Any, options: Any, codes: int, name: str) -> Tensor:
         return torch.zeros(codes, WIDTH)
     shape = tuple(mean.shape) if isinstance(mean, Tensor) else type(mean).__name__
     if shape not in ((WIDTH,), (codes, WIDTH)) or not mean.isfinite().all():
-        raise BadCheckpoint(f"latent_avg of {name} must be finite and ({codes}, {WIDTH}) or ({WIDTH},), got {shape}")
+        raise BadCheckpoint(
+            f"latent_avg of {name} must be finite and ({codes}, {WIDTH}) or ({WIDTH},), got {shape}"
+        )
     return mean.expand(codes, WIDTH)

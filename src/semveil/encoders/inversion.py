@@ -40,8 +40,9 @@ class InversionSettings:
         perceptual: weight of the perceptual term, where there is one.
         prior: weight of the mean squared distance to `centre`.
         perceptual_size: images larger than this are pooled to it before the perceptual term.
-        batch: photos that `invert` optimises together. They do not influence each other, but sums of other shapes round
-            otherwise, which a hundred steps amplify; `FaceModel.invert` takes each photo alone, whatever this says.
+        batch: photos that `invert` optimises together. They do not influence each other, but sums of other
+            shapes round otherwise, which a hundred steps amplify; `FaceModel.invert` takes each photo alone,
+            whatever this says.
     """
 
     steps: int = 400
@@ -82,7 +83,9 @@ def learning_rate_factor(step: int, steps: int, *, ramp_down: float = 0.25, ramp
     return fall * min(1.0, t / ramp_up)
 
 
-def mean_codes(map_latents: Callable[[Tensor], Tensor], style_dim: int, codes: int, *, rng: torch.Generator | None) -> Tensor:
+def mean_codes(
+    map_latents: Callable[[Tensor], Tensor], style_dim: int, codes: int, *, rng: torch.Generator | None
+) -> Tensor:
     """Mean of 10,000 mapped latents, the start of the official inversion.
 
     Args:
@@ -111,8 +114,8 @@ def invert(
 ) -> Inversion:
     """Minimise mse * |G(c) - x|^2 + perceptual * d(G(c), x) + prior * |c - centre|^2 over the codes c of each photo.
 
-    [DPSC] 3.2.1 describes the squared error only; the official script is dominated by d = LPIPS(VGG). Photos of a face model
-    are inverted by `FaceModel.invert`, which sets start, settings and term.
+    [DPSC] 3.2.1 describes the squared error only; the official script is dominated by d = LPIPS(VGG). Photos
+    of a face model are inverted by `FaceModel.invert`, which sets start, settings and term.
 
     Args:
         images: (B, 3, H, W) in [-1, 1], of the generator's size.
@@ -129,7 +132,9 @@ def invert(
     if not torch.isfinite(images).all():
         raise ValueError("the photos to invert hold NaN or infinite pixels")
     if len(start) not in (1, len(images)):
-        raise ValueError(f"start holds {len(start)} latents for {len(images)} photos; give one for each, or one for all")
+        raise ValueError(
+            f"start holds {len(start)} latents for {len(images)} photos; give one for each, or one for all"
+        )
     start = start.to(images).expand(len(images), -1, -1)
     centre = start if centre is None else centre.to(images).expand_as(start)
     parts = []
@@ -139,7 +144,9 @@ def invert(
         tick = lambda step, done=first, count=count: progress(  # noqa: E731
             done * settings.steps + step * count, len(images) * settings.steps
         )
-        parts.append(_invert_batch(images[rows], generator, start[rows], centre[rows], settings, perceptual, tick))
+        parts.append(
+            _invert_batch(images[rows], generator, start[rows], centre[rows], settings, perceptual, tick)
+        )
     return Inversion(torch.cat([p.codes for p in parts]), torch.cat([p.mse for p in parts]))
 
 
@@ -154,7 +161,9 @@ def _invert_batch(
 ) -> Inversion:
     codes = start.detach().clone().requires_grad_(True)
     optimiser = torch.optim.Adam([codes], lr=settings.learning_rate)
-    distance = None if perceptual is None else perceptual.distance_to(pooled(images, settings.perceptual_size))
+    distance = (
+        None if perceptual is None else perceptual.distance_to(pooled(images, settings.perceptual_size))
+    )
     for step in range(settings.steps):
         optimiser.param_groups[0]["lr"] = settings.learning_rate * learning_rate_factor(step, settings.steps)
         out = generator.synthesize(codes)

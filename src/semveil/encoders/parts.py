@@ -70,8 +70,9 @@ class _Residual(nn.Module):
 class PartEncoder(nn.Module):
     """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D).
 
-    Features at 1/16 and 1/8 of the side are added to those at 1/4; each part's two codes are a linear map of what lies in
-    its box, the shared codes one of the coarsest features. Every coordinate is standardised over the training photos.
+    Features at 1/16 and 1/8 of the side are added to those at 1/4; each part's two codes are a linear map of
+    what lies in its box, the shared codes one of the coarsest features. Every coordinate is standardised over
+    the training photos.
     """
 
     rows: Tensor
@@ -90,11 +91,15 @@ class PartEncoder(nn.Module):
             nn.BatchNorm2d(b), nn.LeakyReLU(0.1), nn.Conv2d(b, b, 3, padding=1), nn.LeakyReLU(0.1),
             nn.Conv2d(b, config.part_channels, 1),
         )  # fmt: skip
-        self.to_shared = nn.Sequential(nn.BatchNorm2d(d), nn.LeakyReLU(0.1), nn.Conv2d(d, config.shared_channels, 1))
+        self.to_shared = nn.Sequential(
+            nn.BatchNorm2d(d), nn.LeakyReLU(0.1), nn.Conv2d(d, config.shared_channels, 1)
+        )
         height, width = config.part_cells
         inputs = config.part_channels * height * width
         self.part_codes = nn.Parameter(torch.randn(len(PARTS), inputs, 2 * config.style_dim) * inputs**-0.5)
-        self.shared_codes = nn.Linear(config.shared_channels * (config.size // 16) ** 2, BASE_CODES * config.style_dim)
+        self.shared_codes = nn.Linear(
+            config.shared_channels * (config.size // 16) ** 2, BASE_CODES * config.style_dim
+        )
         self.standardise = nn.BatchNorm1d(config.codes * config.style_dim, affine=False, momentum=0.02)
         grid = config.size // 4
         rows = [sampling(height, grid, top, bottom) for _, top, _, bottom in config.boxes]
@@ -121,11 +126,15 @@ class PartEncoder(nn.Module):
         context = self.from_eighth(eighth) + F.interpolate(
             self.from_sixteenth(sixteenth), scale_factor=2, mode="bilinear", align_corners=False
         )
-        x = self.to_parts(quarter + F.interpolate(context, scale_factor=2, mode="bilinear", align_corners=False))
+        x = self.to_parts(
+            quarter + F.interpolate(context, scale_factor=2, mode="bilinear", align_corners=False)
+        )
         rows, columns = self.rows.to(x.dtype).unsqueeze(1), self.columns.to(x.dtype).unsqueeze(1)
         read = rows @ x.contiguous().unsqueeze(1) @ columns.mT  # (B, P, C, h, w)
-        parts = torch.bmm(read.flatten(2).transpose(0, 1), self.part_codes.to(x.dtype)).transpose(0, 1)  # (B, P, 2D)
+        # (B, P, 2D)
+        parts = torch.bmm(read.flatten(2).transpose(0, 1), self.part_codes.to(x.dtype)).transpose(0, 1)
         shared = self.shared_codes(self.to_shared(sixteenth).flatten(1))
-        codes = torch.cat([shared, parts.flatten(1)], 1).to(self.part_codes.dtype)  # also out of half precision
+        # also out of half precision
+        codes = torch.cat([shared, parts.flatten(1)], 1).to(self.part_codes.dtype)
         standard: Tensor = self.standardise(codes)
         return standard.unflatten(1, (c.codes, c.style_dim))

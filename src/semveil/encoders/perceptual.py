@@ -51,13 +51,16 @@ def _kept_lpips(network: LPIPSNetwork, folder: Path) -> LPIPS:
 def _features(network: LPIPSNetwork, encoder: nn.Module | None) -> PerceptualTerm:
     if not isinstance(encoder, PartEncoder):
         raise ValueError(
-            f"the perceptual term {FEATURES} needs a model with a part encoder; use {NONE} or lpips with this model"
+            f"the perceptual term {FEATURES} needs a model with a part encoder; use {NONE} or lpips with "
+            "this model"
         )
     return EncoderFeatures(encoder)
 
 
 # A name -> the term for a model's LPIPS network and encoder. What a name means never depends on the machine.
-PERCEPTUAL: Registry[Callable[[LPIPSNetwork, nn.Module | None], PerceptualTerm | None]] = Registry("perceptual term")
+PERCEPTUAL: Registry[Callable[[LPIPSNetwork, nn.Module | None], PerceptualTerm | None]] = Registry(
+    "perceptual term"
+)
 PERCEPTUAL.add(NONE, lambda network, encoder: None)
 PERCEPTUAL.add(FEATURES, _features)
 PERCEPTUAL.add("lpips", _lpips)

@@ -56,8 +56,9 @@ class _Residual(nn.Module):
 class SemanticEncoder(nn.Module):
     """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D); larger photos are pooled to the encoder's size first.
 
-    Every coordinate is standardised over the training photos, then given the mean and spread that the mapping network's
-    w has in that coordinate (`style_mean`, `style_std`), so encoded and sampled codes live in one region.
+    Every coordinate is standardised over the training photos, then given the mean and spread that the mapping
+    network's w has in that coordinate (`style_mean`, `style_std`), so encoded and sampled codes live in one
+    region.
     """
 
     style_mean: Tensor
@@ -73,12 +74,19 @@ class SemanticEncoder(nn.Module):
                 _Residual(a),
                 nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), _Residual(b)),
                 nn.Sequential(nn.Conv2d(b, c, 3, stride=2, padding=1), _Residual(c)),
-                nn.Sequential(nn.Conv2d(c, d, 3, stride=2, padding=1), _Residual(d), nn.BatchNorm2d(d), nn.LeakyReLU(0.1)),
+                nn.Sequential(
+                    nn.Conv2d(c, d, 3, stride=2, padding=1),
+                    _Residual(d),
+                    nn.BatchNorm2d(d),
+                    nn.LeakyReLU(0.1),
+                ),
             ]
         )
         self.fine = nn.Conv2d(c, config.fine_channels, 1)
         self.coarse = nn.Conv2d(d, config.coarse_channels, 1)
-        features = config.fine_channels * (config.size // 8) ** 2 + config.coarse_channels * (config.size // 16) ** 2
+        features = (
+            config.fine_channels * (config.size // 8) ** 2 + config.coarse_channels * (config.size // 16) ** 2
+        )
         self.to_codes = nn.Linear(features, config.codes * config.style_dim)
         self.standardise = nn.BatchNorm1d(config.codes * config.style_dim, affine=False, momentum=0.02)
         self.register_buffer("style_mean", torch.zeros(config.style_dim))
@@ -92,7 +100,10 @@ class SemanticEncoder(nn.Module):
         x = self.stages[1](self.stages[0](x))
         fine = self.stages[2](x)
         coarse = self.stages[3](fine)
-        features = torch.cat([self.fine(F.leaky_relu(fine, 0.1)).flatten(1), self.coarse(coarse).flatten(1)], 1)
-        codes = self.standardise(self.to_codes(features).to(self.to_codes.weight.dtype))  # also out of half precision
+        features = torch.cat(
+            [self.fine(F.leaky_relu(fine, 0.1)).flatten(1), self.coarse(coarse).flatten(1)], 1
+        )
+        # also out of half precision
+        codes = self.standardise(self.to_codes(features).to(self.to_codes.weight.dtype))
         codes = codes.unflatten(1, (self.config.codes, self.config.style_dim))
         return codes * self.style_std + self.style_mean

@@ -66,7 +66,9 @@ def parse_codes(text: str) -> tuple[int, ...]:
         try:
             codes |= set(range(int(first), int(last or first) + 1))
         except ValueError:
-            raise ValueError(f"cannot read {item!r} as a code index or range; write for example 0,1,4-8") from None
+            raise ValueError(
+                f"cannot read {item!r} as a code index or range; write for example 0,1,4-8"
+            ) from None
     outside = [c for c in codes if not 0 <= c < CODES]
     if outside or not codes:
         raise ValueError(f"code indices must lie in 0..{CODES - 1}, got {text!r}")
@@ -84,4 +86,7 @@ def describe_codes(codes: Sequence[int]) -> list[str]:
         ['shared 0', 'skin shape']
     """
     names = [f"shared {c}" if c < BASE_CODES else None for c in codes]
-    return [n or f"{PARTS[(c - BASE_CODES) // 2]} {('shape', 'texture')[c % 2]}" for n, c in zip(names, codes, strict=True)]
+    return [
+        n or f"{PARTS[(c - BASE_CODES) // 2]} {('shape', 'texture')[c % 2]}"
+        for n, c in zip(names, codes, strict=True)
+    ]

@@ -58,7 +58,9 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     images = images.detach().float()
     broken = int((~images.isfinite()).sum())
     if broken:
-        raise ValueError(f"{broken} of {images.numel()} values are NaN or infinite: the network or its weights are broken")
+        raise ValueError(
+            f"{broken} of {images.numel()} values are NaN or infinite: the network or its weights are broken"
+        )
     pixels = ((images + 1) * 127.5).clamp(0, 255).round().to(torch.uint8)
     return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
 
@@ -76,15 +78,19 @@ def check_range(images: Tensor) -> None:
         >>> check_range(torch.full((1, 3, 2, 2), 255.0))
         Traceback (most recent call last):
         ...
-        ValueError: images must lie in [-1, 1], got values from 255 to 255; pixels become images by pixel / 127.5 - 1
+        ValueError: images must lie in [-1, 1], got values from 255 to 255; pixels become images by pixel /
+        127.5 - 1
     """
     if not images.is_floating_point():
         raise ValueError(
-            f"images must be floats in [-1, 1], got {images.dtype}; semveil.faces.pixels.to_tensor makes them of pixels"
+            f"images must be floats in [-1, 1], got {images.dtype}; semveil.faces.pixels.to_tensor makes "
+            "them of pixels"
         )
     if not images.numel():
         return
     low, high = (float(value) for value in images.detach().aminmax())
     if not (low >= -LARGEST and high <= LARGEST):  # also where one is NaN
         found = "NaN" if low != low or high != high else f"values from {low:g} to {high:g}"
-        raise ValueError(f"images must lie in [-1, 1], got {found}; pixels become images by pixel / 127.5 - 1")
+        raise ValueError(
+            f"images must lie in [-1, 1], got {found}; pixels become images by pixel / 127.5 - 1"
+        )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fusion generator of identity-dp: identity vector and attribute maps -> face, by adaptive attentional denormalisation.
 
-Written from [IDP] section IV-A and Fig. 3 and FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the published file
-format, whose key names the submodules have.
+Written from [IDP] section IV-A and Fig. 3 and FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the
+published file format, whose key names the submodules have.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,8 @@ class FusionConfig:
             )
         if min(self.widths + self.attribute_channels) < 1:
             raise ValueError(
-                f"widths and attribute_channels must be at least 1, got {self.widths} and {self.attribute_channels}"
+                f"widths and attribute_channels must be at least 1, got {self.widths} and "
+                f"{self.attribute_channels}"
             )
 
     @property
@@ -74,8 +75,9 @@ class FusionConfig:
 class AAD(nn.Module):
     """Adaptive attentional denormalisation: the identity or the attributes restyle each pixel of the features.
 
-    With n = BN(h), mask M = sigmoid(conv(n)): out = (1 - M) (gamma_att n + beta_att) + M (gamma_id n + beta_id); the gammas and
-    betas are linear in the identity vector and convolutions of the attribute map (FaceShifter, Eqs. 2-5).
+    With n = BN(h), mask M = sigmoid(conv(n)): out = (1 - M) (gamma_att n + beta_att) + M (gamma_id n +
+    beta_id); the gammas and betas are linear in the identity vector and convolutions of the attribute map
+    (FaceShifter, Eqs. 2-5).
 
     Args:
         channels: of the features.
@@ -87,8 +89,10 @@ class AAD(nn.Module):
         super().__init__()
         self.BNorm = nn.BatchNorm2d(channels)
         self.conv_f = nn.Conv2d(channels, channels, 3, padding=1)  # the mask
-        self.fc_1, self.fc_2 = nn.Linear(identity, channels), nn.Linear(identity, channels)  # gamma_id, beta_id
-        self.conv1, self.conv2 = (nn.Conv2d(attributes, channels, 3, padding=1) for _ in range(2))  # gamma_att, beta_att
+        # gamma_id, beta_id
+        self.fc_1, self.fc_2 = nn.Linear(identity, channels), nn.Linear(identity, channels)
+        # gamma_att, beta_att
+        self.conv1, self.conv2 = (nn.Conv2d(attributes, channels, 3, padding=1) for _ in range(2))
 
     def forward(self, features: Tensor, gamma: Tensor, beta: Tensor, identity: Tensor) -> Tensor:
         """Adaptive attentional denormalisation: a blend of attribute and identity modulation by a learned mask.
@@ -134,9 +138,12 @@ class AADResBlk(nn.Module):
             identity: (B, E) identity vectors.
         """
         steps = [self.add1, self.add2, *([self.add3] if self.projects else [])]
-        # One convolution for all maps of the attributes: the same numbers, in a quarter less of the training's time.
+        # One convolution for all maps of the attributes: the same numbers, in a quarter less of the
+        # training's time.
         convolutions = [conv for step in steps for conv in (step.conv1, step.conv2)]
-        weight, bias = (torch.cat([getattr(conv, name) for conv in convolutions]) for name in ("weight", "bias"))
+        weight, bias = (
+            torch.cat([getattr(conv, name) for conv in convolutions]) for name in ("weight", "bias")
+        )
         maps = F.conv2d(attributes, weight, bias, padding=1).chunk(len(convolutions), 1)
         styles = list(zip(maps[::2], maps[1::2], strict=True))
         x = self.conv1(self.add1(features, *styles[0], identity).relu())
@@ -162,7 +169,9 @@ class FusionGenerator(nn.Module):
         self.convt = nn.ConvTranspose2d(config.identity_dim, config.widths[0], config.base)
         self.model = nn.Module()
         outputs = (*config.widths[1:], 3)
-        for i, (width, channels, attributes) in enumerate(zip(config.widths, outputs, config.attribute_channels, strict=True)):
+        for i, (width, channels, attributes) in enumerate(
+            zip(config.widths, outputs, config.attribute_channels, strict=True)
+        ):
             block = AADResBlk(width, channels, attributes=attributes, identity=config.identity_dim)
             self.model.add_module(f"layer_{i}", block)
 
@@ -201,9 +210,14 @@ class FusionGenerator(nn.Module):
     def _check(self, identity: Tensor, attributes: Sequence[Tensor]) -> None:
         config = self.config
         if identity.ndim != 2 or identity.shape[1] != config.identity_dim:
-            raise ValueError(f"identity vectors must be (B, {config.identity_dim}), got {tuple(identity.shape)}")
+            raise ValueError(
+                f"identity vectors must be (B, {config.identity_dim}), got {tuple(identity.shape)}"
+            )
         found = [tuple(level.shape[1:]) for level in attributes]
-        wanted = [(channels, side, side) for channels, side in zip(config.attribute_channels, self._sides(), strict=True)]
+        wanted = [
+            (channels, side, side)
+            for channels, side in zip(config.attribute_channels, self._sides(), strict=True)
+        ]
         if found != wanted:
             raise ValueError(f"attribute maps must be {wanted}, coarse to fine, got {found}")
 

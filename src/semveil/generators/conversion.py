@@ -25,7 +25,8 @@ class ConversionConfig:
     Attributes:
         width: channels after the first convolution.
         blocks: residual blocks.
-        halvings: times that the side is halved, and the width doubled, before the residual blocks, and undone after them.
+        halvings: times that the side is halved, and the width doubled, before the residual blocks, and undone
+            after them.
         skip: whether the picture itself is added before the tanh.
         padding: `zeros` or `reflect`: what lies around the maps.
 
@@ -50,9 +51,10 @@ class ConversionConfig:
     def published(cls) -> "ConversionConfig":
         """[NI] Table 1: no change of resolution, six residual blocks, one 3x3 deconvolution of stride 1.
 
-        Departs from the paper: the parameters printed are those of other layers. 7x7 from 3 to 64 channels has 9,472 and not
-        1,792 (which a 3x3 would have), 3x3 from 64 to 64 has 36,928 and not 4,352, 7x7 from 64 to 3 has 9,411 and not 1,792.
-        What is in a residual block is not printed; here it is as in Johnson et al. (2016), as in the released code.
+        Departs from the paper: the parameters printed are those of other layers. 7x7 from 3 to 64 channels
+        has 9,472 and not 1,792 (which a 3x3 would have), 3x3 from 64 to 64 has 36,928 and not 4,352, 7x7 from
+        64 to 3 has 9,411 and not 1,792. What is in a residual block is not printed; here it is as in Johnson
+        et al. (2016), as in the released code.
         """
         return cls()
 
@@ -80,8 +82,8 @@ class ConversionConfig:
 class ConversionGenerator(nn.Module):
     """g(x): 7x7 convolution, residual blocks, 7x7 convolution, tanh; instance norm without parameters and ReLU between.
 
-    It is deterministic in x: what it gives out has no differential privacy ([NI] claims it by post-processing, but the noise N
-    acts after g, in the training loss only).
+    It is deterministic in x: what it gives out has no differential privacy ([NI] claims it by
+    post-processing, but the noise N acts after g, in the training loss only).
 
     Args:
         config: sizes; those of [NI] Table 1 where None.
@@ -102,13 +104,16 @@ class ConversionGenerator(nn.Module):
         steps = list(zip(widths[::-1], widths[-2::-1], strict=False)) or [(config.width, config.width)]
         halved = int(config.halvings > 0)
         self.up = nn.ModuleList(
-            nn.utils.skip_init(nn.ConvTranspose2d, a, b, 3, 1 + halved, padding=1, output_padding=halved) for a, b in steps
+            nn.utils.skip_init(nn.ConvTranspose2d, a, b, 3, 1 + halved, padding=1, output_padding=halved)
+            for a, b in steps
         )
         self.last = _convolution(config.width, 3, 7)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 # torch stores transposed weights as (in, out): there fan-in is what it calls fan-out
-                mode: Literal["fan_in", "fan_out"] = "fan_out" if isinstance(layer, nn.ConvTranspose2d) else "fan_in"
+                mode: Literal["fan_in", "fan_out"] = (
+                    "fan_out" if isinstance(layer, nn.ConvTranspose2d) else "fan_in"
+                )
                 nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu", generator=rng)
                 assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
@@ -125,7 +130,13 @@ class ConversionGenerator(nn.Module):
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
         # Places in a sequence that also counts paddings, norms and ReLUs.
-        own = {"model.1": "first", "model.4": "down.0", "model.7": "down.1", "model.19": "up.0", "model.22": "up.1"}
+        own = {
+            "model.1": "first",
+            "model.4": "down.0",
+            "model.7": "down.1",
+            "model.19": "up.0",
+            "model.22": "up.1",
+        }
         own |= {
             f"model.{10 + k}.block.{place}": f"residual.{k}.{part}"
             for k in range(9)
@@ -156,16 +167,22 @@ class ConversionGenerator(nn.Module):
         """F(x), the network's output before the skip connection and tanh, same shape as the images.
 
         Args:
-            images: (B, 3, H, W) in [-1, 1]; H and W multiples of 2^halvings, at least 4 and at least twice that power.
+            images: (B, 3, H, W) in [-1, 1]; H and W multiples of 2^halvings, at least 4 and at least twice
+                that power.
 
         Raises:
             ValueError: images without three channels, or with sides of another length.
         """
         step = 1 << self.config.halvings
         least = max(4, 2 * step)  # reflection needs more pixels than it adds, instance norm more than one
-        if images.ndim != 4 or images.shape[1] != 3 or any(side % step or side < least for side in images.shape[2:]):
+        if (
+            images.ndim != 4
+            or images.shape[1] != 3
+            or any(side % step or side < least for side in images.shape[2:])
+        ):
             raise ValueError(
-                f"images must be (B, 3, H, W), sides multiples of {step} and at least {least} px, got {tuple(images.shape)}"
+                f"images must be (B, 3, H, W), sides multiples of {step} and at least {least} px, got "
+                f"{tuple(images.shape)}"
             )
         x = _rectified(self.first(_padded(images, 3, self.config.padding)))
         for convolution in self.down:

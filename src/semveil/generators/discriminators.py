@@ -154,7 +154,9 @@ class PatchDiscriminator(nn.Module):
         widths = [width * min(2**i, 8) for i in range(layers)]
         parts: list[nn.Module] = [nn.Conv2d(3, width, 4, stride=2, padding=2), nn.LeakyReLU(0.2)]
         for i in range(1, layers):
-            conv = nn.Conv2d(widths[i - 1], widths[i], 4, stride=2 if i < layers - 1 else 1, padding=2, bias=False)
+            conv = nn.Conv2d(
+                widths[i - 1], widths[i], 4, stride=2 if i < layers - 1 else 1, padding=2, bias=False
+            )
             parts += [spectral_norm(conv), nn.InstanceNorm2d(widths[i]), nn.LeakyReLU(0.2)]
         self.parts = nn.Sequential(*parts, nn.Conv2d(widths[-1], 1, 4, padding=2))
 
@@ -215,8 +217,9 @@ class _FixedMixing(nn.Module):
 class FeatureDiscriminator(nn.Module):
     """Judges patches of the feature maps of a frozen trunk, as Projected GANs do (Sauer et al., NeurIPS 2021).
 
-    What a trunk trained on many other photos sees need not be learnt from a few thousand faces. Each map is mixed by a fixed
-    random 1x1 convolution, so that no single channel can be satisfied alone, and judged by two convolutions.
+    What a trunk trained on many other photos sees need not be learnt from a few thousand faces. Each map is
+    mixed by a fixed random 1x1 convolution, so that no single channel can be satisfied alone, and judged by
+    two convolutions.
 
     Args:
         trunk: frozen; images (B, 3, H, W) -> feature maps (B, C, h, w).
@@ -229,7 +232,9 @@ class FeatureDiscriminator(nn.Module):
         [(1, 1, 16, 16)]
     """
 
-    def __init__(self, trunk: Callable[[Tensor], Sequence[Tensor]], channels: Sequence[int], *, width: int = 64) -> None:
+    def __init__(
+        self, trunk: Callable[[Tensor], Sequence[Tensor]], channels: Sequence[int], *, width: int = 64
+    ) -> None:
         super().__init__()
         self._trunk = trunk
         self.mixing = nn.ModuleList(_FixedMixing(count, width) for count in channels)

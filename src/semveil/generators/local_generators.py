@@ -84,7 +84,9 @@ class LocalGenerators(nn.Module):
         for layer, (weight, bias) in enumerate(zip(modulated.weight, modulated.bias, strict=True), 1):
             x = F.leaky_relu_(torch.baddbmm(bias, x, weight), LEAKY_SLOPE)
             if layer == self.depth_layers:
-                depths = torch.einsum("bpnc,pc->bpn", x.unflatten(0, (-1, parts))[:, 1:], modulated.depth.to(x.dtype))
+                depths = torch.einsum(
+                    "bpnc,pc->bpn", x.unflatten(0, (-1, parts))[:, 1:], modulated.depth.to(x.dtype)
+                )
         assert depths is not None
         depths = at_least_float32(depths) + self.depth_bias[:, None]
         return x.unflatten(0, (-1, parts)), F.pad(depths, (0, 0, 1, 0))  # the background's depth is 0
@@ -92,13 +94,14 @@ class LocalGenerators(nn.Module):
     def composite(self, hidden: Tensor, weights: Tensor, modulated: Modulated) -> Tensor:
         """Composited features sum_p w_p (W_p h_p + b_p), (B, N, F).
 
-        The sum over parts is taken inside one matrix product over (part, channel), so the thirteen feature maps
-        never exist; W_p applied to w_p h_p is the same by linearity.
+        The sum over parts is taken inside one matrix product over (part, channel), so the thirteen feature
+        maps never exist; W_p applied to w_p h_p is the same by linearity.
 
         Args:
             hidden: (B, P, N, C) from `forward`.
             weights: (B, P, N) composition weights.
             modulated: weights from `modulate`.
         """
-        weighted = (hidden * weights.to(hidden.dtype).unsqueeze(-1)).transpose(1, 2).flatten(2)  # (B, N, P * C)
+        # (B, N, P * C)
+        weighted = (hidden * weights.to(hidden.dtype).unsqueeze(-1)).transpose(1, 2).flatten(2)
         return weighted @ modulated.feature.to(hidden.dtype) + weights.transpose(1, 2) @ self.feature_bias

@@ -15,9 +15,9 @@ SLOPE = 0.2  # of the leaky ReLU
 class NoiseDiscriminator(nn.Module):
     """Scores overlapping patches as noised pictures n(x) or not, after PatchGAN (Isola et al., CVPR 2017).
 
-    3x3 convolutions, leaky ReLU of slope 0.2. Departs from PatchGAN: the first one keeps the side, because noise differs from
-    what is drawn by what each pixel is beside its neighbours; no instance norm, behind which the strength sigma of the noise,
-    which D is there to hear, is gone. [NI] does not print its D.
+    3x3 convolutions, leaky ReLU of slope 0.2. Departs from PatchGAN: the first one keeps the side, because
+    noise differs from what is drawn by what each pixel is beside its neighbours; no instance norm, behind
+    which the strength sigma of the noise, which D is there to hear, is gone. [NI] does not print its D.
 
     Args:
         width: channels after the first convolution; doubled by each further one, up to 8 times as many.
@@ -35,7 +35,8 @@ class NoiseDiscriminator(nn.Module):
             raise ValueError(f"width must be at least 1 and halvings at least 0, got {width} and {halvings}")
         widths = [3, *(width * min(8, 1 << i) for i in range(halvings + 1))]
         self.convolutions = nn.ModuleList(
-            nn.utils.skip_init(nn.Conv2d, a, b, 3, 2 if i else 1, padding=1) for i, (a, b) in enumerate(pairwise(widths))
+            nn.utils.skip_init(nn.Conv2d, a, b, 3, 2 if i else 1, padding=1)
+            for i, (a, b) in enumerate(pairwise(widths))
         )
         self.score = nn.utils.skip_init(nn.Conv2d, widths[-1], 1, 3, padding=1)
         for layer in (*self.convolutions, self.score):

@@ -38,13 +38,15 @@ def load_semantic_stylegan(source: Source, config: Mapping[str, Any] | None = No
     """The generator of an official checkpoint.
 
     Args:
-        source: path of a checkpoint that holds `g_ema` and `args`, or what was read from one, or its bare state dict.
-        config: settings under the official names (`size`, `latent`, `n_mlp`, ...); they override the file's `args`. What
-            neither names has the value of the published 512 px model; settings that only concern training are ignored.
+        source: path of a checkpoint that holds `g_ema` and `args`, or what was read from one, or its bare
+            state dict.
+        config: settings under the official names (`size`, `latent`, `n_mlp`, ...); they override the file's
+            `args`. What neither names has the value of the published 512 px model; settings that only concern
+            training are ignored.
 
     Raises:
-        BadCheckpoint: there is no such file, it is damaged or asks for code to be run; a key is missing, unknown,
-            mis-shaped or not finite; or the settings are of another kind of network.
+        BadCheckpoint: there is no such file, it is damaged or asks for code to be run; a key is missing,
+            unknown, mis-shaped or not finite; or the settings are of another kind of network.
     """
     state, settings, name = _open(source, "g_ema", config)
     model = without_drawing(SemanticStyleGAN, _generator_config(settings, name))
@@ -66,12 +68,16 @@ def load_discriminator(source: Source, config: Mapping[str, Any] | None = None) 
     _require_parts(settings, name)
     size = settings.get("img_size", settings["size"])
     channels = OfficialChannels(settings["channel_multiplier"])
-    model = without_drawing(DualBranchDiscriminator, size, mask_size=settings.get("seg_size", size), channels=channels)
+    model = without_drawing(
+        DualBranchDiscriminator, size, mask_size=settings.get("seg_size", size), channels=channels
+    )
     fill(_discriminator_slots(model), state, name)
     return model.eval()
 
 
-def _open(source: Source, key: str, config: Mapping[str, Any] | None) -> tuple[Mapping[str, Any], dict[str, Any], str]:
+def _open(
+    source: Source, key: str, config: Mapping[str, Any] | None
+) -> tuple[Mapping[str, Any], dict[str, Any], str]:
     """State dict, settings, and what to call the source in an error."""
     if isinstance(source, Mapping):
         content, name = source, "state dict"
@@ -86,13 +92,23 @@ def _open(source: Source, key: str, config: Mapping[str, Any] | None) -> tuple[M
 
 def _require_parts(settings: Mapping[str, Any], name: str) -> None:
     if settings["seg_dim"] != len(PARTS):
-        raise BadCheckpoint(f"{name} has seg_dim {settings['seg_dim']!r}; only models of {len(PARTS)} face parts can be used")
+        raise BadCheckpoint(
+            f"{name} has seg_dim {settings['seg_dim']!r}; only models of {len(PARTS)} face parts can be used"
+        )
 
 
 def _generator_config(settings: Mapping[str, Any], name: str) -> SemanticStyleGANConfig:
     _require_parts(settings, name)
     channels = OfficialChannels(settings["channel_multiplier"])
-    same = ("size", "base_layers", "depth_layers", "local_layers", "local_channel", "coarse_channel", "coarse_size")
+    same = (
+        "size",
+        "base_layers",
+        "depth_layers",
+        "local_layers",
+        "local_channel",
+        "coarse_channel",
+        "coarse_size",
+    )
     try:
         integers: dict[str, Any] = {key: int(settings[key]) for key in same}
         config = SemanticStyleGANConfig(
@@ -105,7 +121,11 @@ def _generator_config(settings: Mapping[str, Any], name: str) -> SemanticStyleGA
             transparent_parts=tuple(int(i) for i in settings["transparent_dims"] or ()),
         )
         widths = tuple(channels(side) for side in config.sides)
-        return config if widths == tuple(map(config.channels, config.sides)) else replace(config, render_channels=widths)
+        return (
+            config
+            if widths == tuple(map(config.channels, config.sides))
+            else replace(config, render_channels=widths)
+        )
     except (TypeError, ValueError, ArithmeticError) as error:
         raise BadCheckpoint(f"the settings of {name} describe no generator: {error}") from error
 
@@ -123,7 +143,11 @@ def _generator_slots(model: SemanticStyleGAN) -> Iterator[Slot]:
             yield Slot(f"{prefix}.modulation", conv.modulation, (1, len(conv.modulation), 1, 1))
             yield Slot(f"{prefix}.noise.weight", conv.noise_strength, (1,))
             yield Slot(f"{prefix}.activate.bias", conv.bias, conv.bias.shape)
-            yield Slot(f"render_net.noises.noise_{index}", render.get_buffer(f"noise_{letter}_{side}"), (1, 1, side, side))
+            yield Slot(
+                f"render_net.noises.noise_{index}",
+                render.get_buffer(f"noise_{letter}_{side}"),
+                (1, 1, side, side),
+            )
         yield filter_slot(f"render_net.convs.{2 * stage}.blur.kernel", 4.0)
         for kind, projections in (("to_rgbs", render.to_rgbs), ("to_segs", render.to_masks)):
             own = projections[stage]
@@ -143,12 +167,18 @@ def _local_slots(model: SemanticStyleGAN) -> Iterator[Slot]:
             yield Slot(f"{linear}.conv.modulation.bias", local.modulation_bias[layer, part], (width,))
             yield Slot(f"{linear}.activate.bias", local.bias[layer, part], (width,))
         yield from _projection_slots(
-            f"{prefix}.to_feat", local.feature_weight[part], local.feature_modulation[part], local.feature_bias[part]
+            f"{prefix}.to_feat",
+            local.feature_weight[part],
+            local.feature_modulation[part],
+            local.feature_bias[part],
         )
         if part:  # the background has no depth
             only = slice(part - 1, part)
             yield from _projection_slots(
-                f"{prefix}.to_depth", local.depth_weight[only], local.depth_modulation[part - 1], local.depth_bias[only]
+                f"{prefix}.to_depth",
+                local.depth_weight[only],
+                local.depth_modulation[part - 1],
+                local.depth_bias[only],
             )
 
 

@@ -98,7 +98,11 @@ def branch_slots(prefix: str, branch: Branch) -> Iterator[Slot]:
     yield Slot(f"{prefix}.0.1.bias", branch.first.bias, branch.first.weight.shape[:1])
     blocks: Iterable[Any] = branch.blocks
     for i, block in enumerate(blocks, 1):
-        for key, conv, place in (("conv1", block.conv1, 0), ("conv2", block.conv2, 1), ("skip", block.skip, 1)):
+        for key, conv, place in (
+            ("conv1", block.conv1, 0),
+            ("conv2", block.conv2, 1),
+            ("skip", block.skip, 1),
+        ):
             yield Slot(f"{prefix}.{i}.{key}.{place}.weight", conv.weight, conv.weight.shape)
             if conv.bias is not None:
                 yield Slot(f"{prefix}.{i}.{key}.{place + 1}.bias", conv.bias, conv.bias.shape)
@@ -129,10 +133,13 @@ def fill(slots: Iterator[Slot], state: Mapping[str, Any], name: str) -> None:
         name: of the file, for error messages.
 
     Raises:
-        BadCheckpoint: a key is missing, unknown, of another shape or kind, or not finite; or a filter is another one.
+        BadCheckpoint: a key is missing, unknown, of another shape or kind, or not finite; or a filter is
+            another one.
     """
     expected = {slot.key: slot for slot in slots}
-    problems = [f"missing {key}" for key, slot in expected.items() if key not in state and slot.target is not None]
+    problems = [
+        f"missing {key}" for key, slot in expected.items() if key not in state and slot.target is not None
+    ]
     problems += [f"unknown {key}" for key in state if key not in expected]
     for key, slot in expected.items():
         value = state.get(key)
@@ -148,7 +155,9 @@ def fill(slots: Iterator[Slot], state: Mapping[str, Any], name: str) -> None:
         for key, slot in expected.items():
             if slot.target is not None:
                 slot.target.copy_(state[key].reshape(slot.target.shape))
-            elif key in state and not torch.allclose(state[key], (torch.outer(taps, taps) * slot.gain).to(state[key])):
+            elif key in state and not torch.allclose(
+                state[key], (torch.outer(taps, taps) * slot.gain).to(state[key])
+            ):
                 problems.append(f"{key} is another filter than [1, 3, 3, 1]")
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""

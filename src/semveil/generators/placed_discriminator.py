@@ -12,8 +12,9 @@ GAIN = 10.0  # of detail over the coarse picture: about what makes both equally 
 class PlacedDiscriminator(nn.Module):
     """Scores of overlapping patches of 70 px: is this a photo's detail, and does it belong here?
 
-    A picture comes as three bands (quarter-sized, what half the side adds, what the full side adds), the finer ones amplified,
-    since fakes differ from photos in detail that is weak beside the rest; two more channels say where a pixel is.
+    A picture comes as three bands (quarter-sized, what half the side adds, what the full side adds), the
+    finer ones amplified, since fakes differ from photos in detail that is weak beside the rest; two more
+    channels say where a pixel is.
 
     Args:
         width: channels after the first convolution, a multiple of 8, doubled by each of the next two.
@@ -44,7 +45,9 @@ class PlacedDiscriminator(nn.Module):
         places = [rows.expand(batch, 1, -1, width), columns.expand(batch, 1, height, -1)]
         half, quarter = (_without_detail(images, factor) for factor in (2, 4))
         bands = [quarter, GAIN * (half - quarter), 2 * GAIN * (images - half)]
-        scores: Tensor = self.layers(torch.cat([*bands, *places], 1).contiguous(memory_format=torch.channels_last))
+        scores: Tensor = self.layers(
+            torch.cat([*bands, *places], 1).contiguous(memory_format=torch.channels_last)
+        )
         return scores
 
 

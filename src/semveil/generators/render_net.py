@@ -78,7 +78,9 @@ class FixedStyleProjection(nn.Module):
 
     def scaled(self) -> tuple[Tensor, Tensor]:
         """Weight (out, in, 1, 1) and bias."""
-        return (self.weight * (self.modulation / math.sqrt(self.weight.shape[1])))[:, :, None, None], self.bias
+        return (self.weight * (self.modulation / math.sqrt(self.weight.shape[1])))[
+            :, :, None, None
+        ], self.bias
 
 
 class RenderNet(nn.Module):

@@ -30,9 +30,9 @@ class _Residual(nn.Module):
 class PlainRenderNet(nn.Module):
     """Features (B, F, g, g) and coarse masks (B, 13, g, g) -> images (B, 3, S, S) and mask logits (B, 13, S/2, S/2).
 
-    A residual block at each side, a projection to RGB at each side that is added to the doubled one of the side before,
-    and one to masks at half the side: full-size masks would cost as much as the image. Features are doubled bilinearly;
-    shuffled sub-pixels leave a grid on faces that no photo has.
+    A residual block at each side, a projection to RGB at each side that is added to the doubled one of the
+    side before, and one to masks at half the side: full-size masks would cost as much as the image. Features
+    are doubled bilinearly; shuffled sub-pixels leave a grid on faces that no photo has.
 
     Args:
         features: F.
@@ -58,12 +58,16 @@ class PlainRenderNet(nn.Module):
         Returns:
             Images (B, 3, S, S) about [-1, 1], and mask logits (B, 13, S/2, S/2).
         """
-        x = torch.cat([features, coarse_masks.to(features.dtype)], 1).contiguous(memory_format=torch.channels_last)
+        x = torch.cat([features, coarse_masks.to(features.dtype)], 1).contiguous(
+            memory_format=torch.channels_last
+        )
         x, masks = self.first(x), coarse_masks.new_zeros(())
         images: Tensor | None = None
         for i, (block, to_rgb) in enumerate(zip(self.blocks, self.to_rgb, strict=True)):
             if i:
-                x = F.interpolate(self.grow[i - 1](F.leaky_relu(x, LEAKY_SLOPE)), scale_factor=2, mode="bilinear")
+                x = F.interpolate(
+                    self.grow[i - 1](F.leaky_relu(x, LEAKY_SLOPE)), scale_factor=2, mode="bilinear"
+                )
             x = block(x)
             y = F.leaky_relu(x, LEAKY_SLOPE)
             rgb = at_least_float32(to_rgb(y))

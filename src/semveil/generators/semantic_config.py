@@ -16,11 +16,12 @@ class SemanticStyleGANConfig:
         size: output side in pixels, a power of two.
         style_dim: length D of a latent code.
         mapping_layers: depth of the mapping network z -> w.
-        channel_multiplier: render width; `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at each side.
+        channel_multiplier: render width; `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at
+            each side.
         channel_cap: largest render width.
         render_channels: the render widths themselves, one for each doubling; empty: those of the rule above.
-        base_layers, depth_layers, local_layers: a local generator's layers driven by the shared codes, up to the depth
-            output, and in all; shape codes drive layers base..depth-1, texture codes the rest.
+        base_layers, depth_layers, local_layers: a local generator's layers driven by the shared codes, up to
+            the depth output, and in all; shape codes drive layers base..depth-1, texture codes the rest.
         local_channel: width of a local generator.
         coarse_channel, coarse_size: width and side of the composited feature map.
         min_feat_size: side to which the feature map is pooled before rendering.
@@ -51,18 +52,25 @@ class SemanticStyleGANConfig:
                 raise ValueError(f"{name} must be a power of two, got {side}")
         if not self.min_feat_size <= self.coarse_size <= self.size:
             raise ValueError(
-                f"need min_feat_size <= coarse_size <= size, got {self.min_feat_size}, {self.coarse_size}, {self.size}"
+                f"need min_feat_size <= coarse_size <= size, got {self.min_feat_size}, {self.coarse_size}, "
+                f"{self.size}"
             )
         layers = (self.base_layers, self.depth_layers, self.local_layers)
         if not 0 <= layers[0] < layers[1] <= layers[2]:
-            raise ValueError("need 0 <= base_layers < depth_layers <= local_layers, got {}, {}, {}".format(*layers))
+            raise ValueError(
+                "need 0 <= base_layers < depth_layers <= local_layers, got {}, {}, {}".format(*layers)
+            )
         for name in ("style_dim", "mapping_layers", "local_channel", "coarse_channel"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not set(self.transparent_parts) <= set(range(len(PARTS))):
-            raise ValueError(f"transparent_parts must lie in 0..{len(PARTS) - 1}, got {self.transparent_parts}")
+            raise ValueError(
+                f"transparent_parts must lie in 0..{len(PARTS) - 1}, got {self.transparent_parts}"
+            )
         if self.render_channels and len(self.render_channels) != len(self.sides):
-            raise ValueError(f"render_channels must name {len(self.sides)} widths, got {len(self.render_channels)}")
+            raise ValueError(
+                f"render_channels must name {len(self.sides)} widths, got {len(self.render_channels)}"
+            )
 
     @property
     def codes(self) -> int:

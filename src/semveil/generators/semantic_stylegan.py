@@ -44,7 +44,8 @@ class Synthesis:
 class SemanticStyleGAN(nn.Module):
     """Generator of face images from K = 28 semantic latent codes.
 
-    Codes 0 and 1 are shared by all parts but the background; part i has shape code 2 + 2i and texture code 3 + 2i.
+    Codes 0 and 1 are shared by all parts but the background; part i has shape code 2 + 2i and texture code 3
+    + 2i.
 
     Example:
         >>> config = SemanticStyleGANConfig(size=32, style_dim=16, local_channel=8, coarse_channel=8, coarse_size=16,
@@ -64,7 +65,9 @@ class SemanticStyleGAN(nn.Module):
         self.config = config
         self.mapping = nn.Sequential(
             *(
-                EqualizedLinear(config.style_dim, config.style_dim, learning_rate_multiplier=0.01, activate=True)
+                EqualizedLinear(
+                    config.style_dim, config.style_dim, learning_rate_multiplier=0.01, activate=True
+                )
                 for _ in range(config.mapping_layers)
             )
         )
@@ -127,7 +130,9 @@ class SemanticStyleGAN(nn.Module):
         """Images (B, 3, H, W) about [-1, 1] from latents (B, K, D), with fixed noise, not clamped."""
         return self.synthesize_with_masks(codes).images
 
-    def synthesize_with_masks(self, codes: Tensor, *, keep_parts: Tensor | None = None, noise: bool = True) -> Synthesis:
+    def synthesize_with_masks(
+        self, codes: Tensor, *, keep_parts: Tensor | None = None, noise: bool = True
+    ) -> Synthesis:
         """Latents (B, K, D) -> images, masks and depths.
 
         Args:
@@ -138,7 +143,9 @@ class SemanticStyleGAN(nn.Module):
         features, masks, depths = self.composite(codes, keep_parts=keep_parts)
         square = (self.config.coarse_size, self.config.coarse_size)
         coarse_masks = (2 * masks - 1).unflatten(-1, square)
-        images, refined = self.render_net(features.unflatten(1, square).permute(0, 3, 1, 2), coarse_masks, noise=noise)
+        images, refined = self.render_net(
+            features.unflatten(1, square).permute(0, 3, 1, 2), coarse_masks, noise=noise
+        )
         return Synthesis(images, refined, coarse_masks, depths.unflatten(-1, square))
 
     def composite(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -154,20 +161,31 @@ class SemanticStyleGAN(nn.Module):
         styles = self.expand(codes).unflatten(1, (len(PARTS), self.config.local_layers))
         position = self._waves @ (self.position_weight / math.sqrt(self.position_weight.shape[1])).T  # (N, C)
         modulated = self.local_generators.modulate(styles)
-        # Positions are independent of each other; without a gradient, few at a time stay in the processor's cache.
-        count = len(position) if torch.is_grad_enabled() else max(64, CHUNK // (len(codes) * len(PARTS) * position.shape[1]))
+        # Positions are independent of each other; without a gradient, few at a time stay in the processor's
+        # cache.
+        count = (
+            len(position)
+            if torch.is_grad_enabled()
+            else max(64, CHUNK // (len(codes) * len(PARTS) * position.shape[1]))
+        )
         chunks = [self._composite_at(chunk, modulated, keep_parts) for chunk in position.split(count)]
         features, masks, depths = zip(*chunks, strict=True)
         return torch.cat(features, 1), torch.cat(masks, 2), torch.cat(depths, 2)
 
-    def _composite_at(self, position: Tensor, modulated: Modulated, keep_parts: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _composite_at(
+        self, position: Tensor, modulated: Modulated, keep_parts: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Position features (N, C) -> features (B, N, F), masks (B, P, N), depths (B, P, N)."""
         hidden, depths = self.local_generators(position, modulated)
         masks = depths.softmax(1)
         if keep_parts is not None:
             masks = masks * keep_parts.to(masks).unsqueeze(-1)
             masks = masks / (masks.sum(1, keepdim=True) + 1e-8)
-        return self.local_generators.composite(hidden, self._composition_weights(masks), modulated), masks, depths
+        return (
+            self.local_generators.composite(hidden, self._composition_weights(masks), modulated),
+            masks,
+            depths,
+        )
 
     def _composition_weights(self, masks: Tensor) -> Tensor:
         transparent = masks.new_zeros(len(PARTS), 1)

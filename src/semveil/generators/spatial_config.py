@@ -39,7 +39,8 @@ class SpatialSemanticConfig:
     def __post_init__(self) -> None:
         if self.size != self.grid << (len(self.render_channels) - 1):
             raise ValueError(
-                f"size must be {self.grid << (len(self.render_channels) - 1)}: the grid of {self.grid} doubled between "
+                f"size must be {self.grid << (len(self.render_channels) - 1)}: the grid of {self.grid} "
+                "doubled between "
                 f"{len(self.render_channels)} widths of the render network; got {self.size}"
             )
         if len(self.boxes) != len(PARTS):

@@ -16,8 +16,9 @@ OUTSIDE = -12.0  # depth where a part cannot be
 class PartDecoders(nn.Module):
     """Codes (B, K, D) -> features (B, P, F, g, g) and depths (B, P, g, g) on the composition grid.
 
-    Each part's shape and texture code and the two shared ones go through one hidden layer to a small map that covers the
-    part's box; its rows are doubled, convolved once, and placed on the grid. The background does not see the shared codes.
+    Each part's shape and texture code and the two shared ones go through one hidden layer to a small map that
+    covers the part's box; its rows are doubled, convolved once, and placed on the grid. The background does
+    not see the shared codes.
     """
 
     rows: Tensor
@@ -31,9 +32,13 @@ class PartDecoders(nn.Module):
         inputs, outputs = 4 * config.style_dim, config.part_channels * height * width
         self.hidden = nn.Parameter(torch.randn(parts, inputs, config.part_hidden) * inputs**-0.5)
         self.hidden_bias = nn.Parameter(torch.zeros(parts, 1, config.part_hidden))
-        self.maps = nn.Parameter(torch.randn(parts, config.part_hidden, outputs) * (config.part_hidden / 2) ** -0.5)
+        self.maps = nn.Parameter(
+            torch.randn(parts, config.part_hidden, outputs) * (config.part_hidden / 2) ** -0.5
+        )
         self.maps_bias = nn.Parameter(torch.zeros(parts, 1, outputs))
-        self.refine = nn.Conv2d(parts * config.part_channels, parts * (config.features + 1), 3, padding=1, groups=parts)
+        self.refine = nn.Conv2d(
+            parts * config.part_channels, parts * (config.features + 1), 3, padding=1, groups=parts
+        )
         ends = [(box[1], box[3], box[0], box[2]) for box in config.boxes]
         rows = [placing(2 * height, config.grid, top, bottom) for top, bottom, _, _ in ends]
         columns = [placing(width, config.grid, left, right) for _, _, left, right in ends]
@@ -59,8 +64,11 @@ class PartDecoders(nn.Module):
         styles = torch.cat([shared, own], 2).transpose(0, 1)  # (P, B, 4D)
         hidden = F.leaky_relu(torch.baddbmm(self.hidden_bias, styles, self.hidden), LEAKY_SLOPE)
         maps = torch.baddbmm(self.maps_bias, hidden, self.maps)  # (P, B, C h w)
-        maps = maps.unflatten(2, (c.part_channels, height, width)).transpose(0, 1).flatten(1, 2)  # (B, P C, h, w)
-        maps = F.interpolate(F.leaky_relu(maps, LEAKY_SLOPE), size=(2 * height, width), mode="bilinear", align_corners=False)
+        # (B, P C, h, w)
+        maps = maps.unflatten(2, (c.part_channels, height, width)).transpose(0, 1).flatten(1, 2)
+        maps = F.interpolate(
+            F.leaky_relu(maps, LEAKY_SLOPE), size=(2 * height, width), mode="bilinear", align_corners=False
+        )
         local = self.refine(maps).unflatten(1, (parts, c.features + 1))  # (B, P, F + 1, 2h, w)
         rows, columns = self.rows.to(local.dtype).unsqueeze(1), self.columns.to(local.dtype).unsqueeze(1)
         placed = rows @ local @ columns.mT  # (B, P, F + 1, g, g)

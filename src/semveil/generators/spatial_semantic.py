@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A semantic generator whose parts are small spatial decoders: SemanticStyleGAN's codes, masks and composition.
 
-Departs from SemanticStyleGAN (Shi, Yang, Wan, Shen, CVPR 2022, arXiv:2112.02236): there, each part is a perceptron of pixel
-coordinates, which learns slowly; here it is a decoder of a small map inside the part's public box. There is no mapping
-network: each coordinate of a code has mean 0 and spread 1 over photos, and a model's `LatentPrior` draws new faces.
+Departs from SemanticStyleGAN (Shi, Yang, Wan, Shen, CVPR 2022, arXiv:2112.02236): there, each part is a
+perceptron of pixel coordinates, which learns slowly; here it is a decoder of a small map inside the part's
+public box. There is no mapping network: each coordinate of a code has mean 0 and spread 1 over photos, and a
+model's `LatentPrior` draws new faces.
 """
 
 from dataclasses import replace
@@ -22,7 +23,8 @@ from semveil.generators.spatial_parts import PartDecoders
 class SpatialSemanticGAN(nn.Module):
     """Generator of face images from K = 28 semantic latent codes.
 
-    Codes 0 and 1 are shared by all parts but the background; part i has shape code 2 + 2i and texture code 3 + 2i.
+    Codes 0 and 1 are shared by all parts but the background; part i has shape code 2 + 2i and texture code 3
+    + 2i.
 
     Example:
         >>> config = SpatialSemanticConfig(size=32, style_dim=8, part_hidden=8, features=8, grid=16, render_channels=(16, 8))

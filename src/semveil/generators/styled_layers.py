@@ -17,9 +17,10 @@ class StyledConv(nn.Module):
     """3x3 convolution modulated by a style and demodulated; optional doubling of the side; noise, bias, activation.
 
     With style s = A(w), weight W and input x (Karras et al., CVPR 2020, Eqs. 1 and 3):
-    y_o = d_o sum_i W_oi * (s_i x_i) with d_o = 1 / sqrt(sum_ik (s_i W_oik)^2 + 1e-8). The factors are applied to the
-    features, so one weight serves the whole batch and gradients of styles need none of the weight; `folded` multiplies
-    them into the weight of one image instead, which is faster where features outnumber weights.
+    y_o = d_o sum_i W_oi * (s_i x_i) with d_o = 1 / sqrt(sum_ik (s_i W_oik)^2 + 1e-8). The factors are applied
+    to the features, so one weight serves the whole batch and gradients of styles need none of the weight;
+    `folded` multiplies them into the weight of one image instead, which is faster where features outnumber
+    weights.
     """
 
     def __init__(self, inputs: int, outputs: int, style_dim: int, *, up: bool) -> None:

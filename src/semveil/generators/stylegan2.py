@@ -24,11 +24,12 @@ __all__ = ["StyleGAN2", "StyleGAN2Config"]
 class StyleGAN2(nn.Module):
     """Generator of images from K = 2 log2(size) - 2 latent codes ("styles", W+).
 
-    Codes 0 and 1 drive the 4 px layers; codes 2i-1, 2i and 2i+1 the two convolutions and the projection to RGB at
-    4 * 2^i px, so each odd code from 3 on serves a projection and the next side's first convolution.
+    Codes 0 and 1 drive the 4 px layers; codes 2i-1, 2i and 2i+1 the two convolutions and the projection to
+    RGB at 4 * 2^i px, so each odd code from 3 on serves a projection and the next side's first convolution.
 
     Attributes:
-        mean_style: (D,) mean of w over z, where the checkpoint or the training has put it; zero in a new network.
+        mean_style: (D,) mean of w over z, where the checkpoint or the training has put it; zero in a new
+            network.
 
     Example:
         >>> generator = StyleGAN2(StyleGAN2Config(size=16, style_dim=8, mapping_layers=2, channel_cap=8))
@@ -47,7 +48,10 @@ class StyleGAN2(nn.Module):
         self.config = config
         dim = config.style_dim
         self.mapping = nn.Sequential(
-            *(EqualizedLinear(dim, dim, learning_rate_multiplier=0.01, activate=True) for _ in range(config.mapping_layers))
+            *(
+                EqualizedLinear(dim, dim, learning_rate_multiplier=0.01, activate=True)
+                for _ in range(config.mapping_layers)
+            )
         )
         self.register_buffer("mean_style", torch.zeros(dim))
         width = config.channels(4)
@@ -66,7 +70,9 @@ class StyleGAN2(nn.Module):
             width = outputs
 
     @classmethod
-    def from_official(cls, source: str | Path | Mapping[str, Any], config: Mapping[str, Any] | None = None) -> "StyleGAN2":
+    def from_official(
+        cls, source: str | Path | Mapping[str, Any], config: Mapping[str, Any] | None = None
+    ) -> "StyleGAN2":
         """Load an official checkpoint, see `generators.stylegan2_official.load_stylegan2`.
 
         Args:
@@ -109,7 +115,8 @@ class StyleGAN2(nn.Module):
 
         Args:
             codes: (B, K, D).
-            noise: maps from `draw_noise`; the model's fixed ones where None, so that equal codes give equal images.
+            noise: maps from `draw_noise`; the model's fixed ones where None, so that equal codes give equal
+                images.
 
         Raises:
             ValueError: the latents or noise maps are not of this model's shapes.

@@ -13,7 +13,8 @@ class StyleGAN2Config:
         size: output side in pixels, a power of two of at least 8.
         style_dim: length D of a latent code.
         mapping_layers: depth of the mapping network z -> w.
-        channel_multiplier: width; `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at each side.
+        channel_multiplier: width; `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at each
+            side.
         channel_cap: largest width.
         widths: the widths themselves at sides 4, 8, ..., `size`; empty: those of the rule above.
     """
@@ -34,7 +35,9 @@ class StyleGAN2Config:
         if self.widths and len(self.widths) != len(self.sides):
             raise ValueError(f"widths must name {len(self.sides)} widths, got {len(self.widths)}")
         if min(map(self.channels, self.sides)) < 1:
-            raise ValueError(f"channel_multiplier {self.channel_multiplier} leaves no channel at {self.size} px")
+            raise ValueError(
+                f"channel_multiplier {self.channel_multiplier} leaves no channel at {self.size} px"
+            )
 
     @property
     def sides(self) -> list[int]:

@@ -35,12 +35,12 @@ def load_stylegan2(source: Source, config: Mapping[str, Any] | None = None) -> S
 
     Args:
         source: path of a checkpoint, or what was read from one, or a bare state dict.
-        config: `size`, `style_dim` (or `latent`), `n_mlp`, `channel_multiplier` that the file must have. What is left out
-            is read off the weights' shapes; settings that only concern training are ignored.
+        config: `size`, `style_dim` (or `latent`), `n_mlp`, `channel_multiplier` that the file must have. What
+            is left out is read off the weights' shapes; settings that only concern training are ignored.
 
     Raises:
-        BadCheckpoint: there is no such file, it is damaged or asks for code to be run; a key is missing, unknown,
-            mis-shaped or not finite; or the settings are of another network.
+        BadCheckpoint: there is no such file, it is damaged or asks for code to be run; a key is missing,
+            unknown, mis-shaped or not finite; or the settings are of another network.
     """
     state, mean, name = _open_generator(source)
     model = without_drawing(StyleGAN2, _config(state, config or {}, name))
@@ -112,7 +112,10 @@ def _config(state: Mapping[str, Any], settings: Mapping[str, Any], name: str) ->
         keys = ["input.input", *(f"convs.{2 * i}.conv.weight" for i in range(len(config.sides) - 1))]
         found = [_length(state, key, 1) for key in keys]
         stated = "channel_multiplier" in settings
-        widths = tuple(rule(side) if stated else width or rule(side) for side, width in zip(config.sides, found, strict=True))
+        widths = tuple(
+            rule(side) if stated else width or rule(side)
+            for side, width in zip(config.sides, found, strict=True)
+        )
         return StyleGAN2Config(size=size, style_dim=dim, mapping_layers=layers, widths=widths)
     except ValueError as error:
         raise BadCheckpoint(f"the settings of {name} describe no generator: {error}") from error
@@ -121,7 +124,9 @@ def _config(state: Mapping[str, Any], settings: Mapping[str, Any], name: str) ->
 def _integer(settings: Mapping[str, Any], key: str, default: int, name: str) -> int:
     value = settings.get(key, default)
     if not isinstance(value, int) or not 0 < value <= 1 << 16:
-        raise BadCheckpoint(f"the settings of {name} describe no network: {key} must be a positive integer, got {value!r}")
+        raise BadCheckpoint(
+            f"the settings of {name} describe no network: {key} must be a positive integer, got {value!r}"
+        )
     return value
 
 
@@ -138,9 +143,16 @@ def _length(state: Mapping[str, Any], key: str, axis: int) -> int | None:
 def _checked_mean(mean: Any, model: StyleGAN2, name: str) -> Tensor:
     """(D,), or pSp's (K, D) with a row for each code."""
     dim = model.config.style_dim
-    if not isinstance(mean, Tensor) or mean.ndim not in (1, 2) or mean.shape[-1] != dim or not mean.isfinite().all():
+    if (
+        not isinstance(mean, Tensor)
+        or mean.ndim not in (1, 2)
+        or mean.shape[-1] != dim
+        or not mean.isfinite().all()
+    ):
         shape = tuple(mean.shape) if isinstance(mean, Tensor) else type(mean).__name__
-        raise BadCheckpoint(f"latent_avg of {name} must be finite and ({dim},) or (codes, {dim}), got {shape}")
+        raise BadCheckpoint(
+            f"latent_avg of {name} must be finite and ({dim},) or (codes, {dim}), got {shape}"
+        )
     return mean.reshape(-1, dim).mean(0)
 
 

@@ -5,10 +5,10 @@ Alice makes an ephemeral X25519 key e and encapsulates to Bob's ML-KEM-768 key. 
 
     X25519(e, Bob) | X25519(Alice, Bob) | ML-KEM shared secret,
 
-and HKDF-SHA256 makes the secret of it, with the suite, both parties' digests and the whole offer in its info. The offer, e's
-public half and the ML-KEM ciphertext, travels with the message. The first and third terms need Bob's private keys, so only he
-gets the secret; the second needs Alice's or Bob's, so he knows that she made it. It holds while either X25519 or ML-KEM does;
-that the sender is Alice rests on X25519 alone.
+and HKDF-SHA256 makes the secret of it, with the suite, both parties' digests and the whole offer in its info.
+The offer, e's public half and the ML-KEM ciphertext, travels with the message. The first and third terms need
+Bob's private keys, so only he gets the secret; the second needs Alice's or Bob's, so he knows that she made
+it. It holds while either X25519 or ML-KEM does; that the sender is Alice rests on X25519 alone.
 """
 
 import hashlib
@@ -117,7 +117,9 @@ class Identity:
         return f"Identity(..., public={self.public!r})"
 
     def __reduce__(self) -> str:
-        raise TypeError("an identity is not pickled, lest it end in a cache or checkpoint; use write_identity")
+        raise TypeError(
+            "an identity is not pickled, lest it end in a cache or checkpoint; use write_identity"
+        )
 
     @classmethod
     def generate(cls) -> "Identity":
@@ -140,7 +142,8 @@ def initiate(own: Identity, peer: PublicIdentity) -> tuple[Secret, bytes]:
         (secret, offer).
 
     Raises:
-        KeyProblem: the peer is oneself, has another suite, or a public key that gives an all-zero shared secret.
+        KeyProblem: the peer is oneself, has another suite, or a public key that gives an all-zero shared
+            secret.
     """
     _check_peer(own, peer)
     ephemeral = X25519PrivateKey.generate()
@@ -156,7 +159,8 @@ def initiate(own: Identity, peer: PublicIdentity) -> tuple[Secret, bytes]:
 def respond(own: Identity, peer: PublicIdentity, offer: bytes) -> Secret:
     """Bob's side: derive the secret of one message.
 
-    An offer that was altered, or made for or by another party, gives a different secret, with which nothing opens.
+    An offer that was altered, or made for or by another party, gives a different secret, with which nothing
+    opens.
 
     Args:
         own: Bob's identity.
@@ -164,14 +168,15 @@ def respond(own: Identity, peer: PublicIdentity, offer: bytes) -> Secret:
         offer: as received with the message.
 
     Raises:
-        KeyProblem: the peer is oneself or has another suite, the offer has the wrong length, or a public key gives an all-zero
-            shared secret.
+        KeyProblem: the peer is oneself or has another suite, the offer has the wrong length, or a public key
+            gives an all-zero shared secret.
     """
     _check_peer(own, peer)
     expected = X25519_BYTES + (CIPHERTEXT_BYTES if own.ml_kem_seed else 0)
     if len(offer) != expected:
         raise KeyProblem(
-            f"an offer of suite {own.public.suite} is {expected} bytes long, got {len(offer)}; the message is damaged"
+            f"an offer of suite {own.public.suite} is {expected} bytes long, got {len(offer)}; the message "
+            "is damaged"
         )
     ephemeral, ciphertext = offer[:X25519_BYTES], offer[X25519_BYTES:]
     terms = [_exchange(_private(own), ephemeral), _exchange(_private(own), peer.x25519)]
@@ -200,7 +205,9 @@ def read_identity(path: str | os.PathLike[str]) -> Identity:
     Raises:
         KeyProblem: the file is missing, a link, accessible to others, or not an identity.
     """
-    content = _parse(read_private(path, "identity"), IDENTITY_HEADER, path, "the secret half of an identity (NAME.secret)")
+    content = _parse(
+        read_private(path, "identity"), IDENTITY_HEADER, path, "the secret half of an identity (NAME.secret)"
+    )
     return Identity(content[:X25519_BYTES], content[X25519_BYTES:])
 
 
@@ -245,15 +252,25 @@ def has_ml_kem() -> bool:
 
 def _need_ml_kem() -> None:
     if not has_ml_kem():
-        raise KeyProblem(f"an identity of suite {HYBRID} needs a newer library; run: pip install --upgrade cryptography")
+        raise KeyProblem(
+            f"an identity of suite {HYBRID} needs a newer library; run: pip install --upgrade cryptography"
+        )
 
 
 def _parse(text: str, header: str, path: str | os.PathLike[str], what: str) -> bytes:
     text = text.strip()
     found = re.fullmatch(r"(\S+) (\S+) ((?:[0-9a-f]{2})+)", text)
     if not found or found[1] != header:
-        state = "is empty" if not text else "is cut off or damaged" if text.startswith(header) else f"is not {what}"
-        raise KeyProblem(f"{os.fspath(path)!r} {state}; give the file that `semveil keygen --agreement` wrote")
+        state = (
+            "is empty"
+            if not text
+            else "is cut off or damaged"
+            if text.startswith(header)
+            else f"is not {what}"
+        )
+        raise KeyProblem(
+            f"{os.fspath(path)!r} {state}; give the file that `semveil keygen --agreement` wrote"
+        )
     content = bytes.fromhex(found[3])
     second = SEED_BYTES if header == IDENTITY_HEADER else KEM_PUBLIC_BYTES
     if {HYBRID: X25519_BYTES + second, CLASSICAL: X25519_BYTES}.get(found[2]) != len(content):
@@ -266,7 +283,8 @@ def _check_peer(own: Identity, peer: PublicIdentity) -> None:
         raise KeyProblem("the peer's public file is your own; give the one that the peer handed over")
     if own.public.suite != peer.suite:
         raise KeyProblem(
-            f"your identity is of suite {own.public.suite}, the peer's of {peer.suite}; whoever has {CLASSICAL} alone "
+            f"your identity is of suite {own.public.suite}, the peer's of {peer.suite}; whoever has "
+            f"{CLASSICAL} alone "
             "makes a new identity with a newer cryptography library"
         )
 

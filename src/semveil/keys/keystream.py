@@ -16,7 +16,8 @@ WORDS = (1 << 32) * 8  # 2^32 blocks of 64 bytes: where the block counter of RFC
 PAIRS_AT_ONCE = 1 << 14  # so that a round's arrays stay in the processor's cache
 ZEROS = memoryview(bytes(1 << 16))
 
-LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # ln 2 in two parts; the high one has 21 zero bits, so k * it is exact
+# ln 2 in two parts; the high one has 21 zero bits, so k * it is exact
+LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 SQRT_HALF = math.sqrt(0.5)
 LOG_TERMS = 10  # of 2 artanh(s), |s| < 0.1716: the first one left out is below 2^-60 of the sum
@@ -25,12 +26,12 @@ LOG_TERMS = 10  # of 2 artanh(s), |s| < 0.1716: the first one left out is below 
 class KeyStream:
     """ChaCha20's keystream (RFC 8439, nonce and counter from 0) read as integers and as standard normals.
 
-    Each call continues at the position of the previous one, so that n and then m normals are the first n + m. Only correctly
-    rounded operations of IEEE double precision are used (+ - * / sqrt, comparisons), element by element, so that the result
-    does not depend on machine, threads, SIMD level or maths library.
+    Each call continues at the position of the previous one, so that n and then m normals are the first n + m.
+    Only correctly rounded operations of IEEE double precision are used (+ - * / sqrt, comparisons), element
+    by element, so that the result does not depend on machine, threads, SIMD level or maths library.
 
-    A key serves one stream: using it twice reveals the difference of the two protected values. A stream is bound to the process
-    that created it, since a fork would repeat it, and to one thread.
+    A key serves one stream: using it twice reveals the difference of the two protected values. A stream is
+    bound to the process that created it, since a fork would repeat it, and to one thread.
 
     Args:
         key: 32 bytes, for this stream alone; see `MessageKeys.keystream`.
@@ -51,7 +52,8 @@ class KeyStream:
             raise KeyProblem(f"a keystream needs a key of {KEY_BYTES} bytes, got {len(key)}")
         self._key = key
         self._unread: NDArray[np.uint64]
-        self._held: NDArray[np.float64] = np.empty(0)  # the second normal of a pair of which one was asked for
+        # the second normal of a pair of which one was asked for
+        self._held: NDArray[np.float64] = np.empty(0)
         self._go_to(0)
         self._process = os.getpid()
 
@@ -86,10 +88,11 @@ class KeyStream:
     def normals(self, count: int) -> NDArray[np.float64]:
         """The next standard normals, by Marsaglia's polar method.
 
-        Two words give v1, v2 = (2 floor(w / 2^11) + 1 - 2^53) / 2^53, odd multiples of 2^-53 in (-1, 1). Pairs with
-        s = v1^2 + v2^2 >= 1 are rejected; others give v1 f and then v2 f, f = sqrt(-2 ln(s) / s) (G. Marsaglia and
-        T. A. Bray, SIAM Review 6, 1964). For an odd count the second normal is kept for the next call, whatever `integers`
-        reads in between. Rounding moves a normal by less than 2^-53 on average, more where s is close to 1.
+        Two words give v1, v2 = (2 floor(w / 2^11) + 1 - 2^53) / 2^53, odd multiples of 2^-53 in (-1, 1).
+        Pairs with s = v1^2 + v2^2 >= 1 are rejected; others give v1 f and then v2 f, f = sqrt(-2 ln(s) / s)
+        (G. Marsaglia and T. A. Bray, SIAM Review 6, 1964). For an odd count the second normal is kept for the
+        next call, whatever `integers` reads in between. Rounding moves a normal by less than 2^-53 on
+        average, more where s is close to 1.
 
         Args:
             count: >= 0.
@@ -115,8 +118,8 @@ class KeyStream:
     def normals_backwards(self, sizes: Sequence[int]) -> Iterator[NDArray[np.float64]]:
         """The next sum(sizes) normals in pieces, the last piece first, with memory for one piece.
 
-        The stream is traversed twice: to locate the start of each piece, then to compute the pieces. Afterwards it is
-        positioned behind all of them.
+        The stream is traversed twice: to locate the start of each piece, then to compute the pieces.
+        Afterwards it is positioned behind all of them.
 
         Args:
             sizes: of the pieces, in stream order.
@@ -172,7 +175,10 @@ class KeyStream:
 
     def _check(self, count: int) -> None:
         if os.getpid() != self._process:
-            raise KeyProblem("a key stream belongs to the process that made it; make a new one, of a new nonce, after a fork")
+            raise KeyProblem(
+                "a key stream belongs to the process that made it; make a new one, of a new nonce, after a "
+                "fork"
+            )
         if count < 0:
             raise ValueError(f"count must be at least 0, got {count}")
 
@@ -185,8 +191,8 @@ def _polar(v: NDArray[np.float64], s: NDArray[np.float64]) -> NDArray[np.float64
 def log(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Natural logarithm within 1 unit in the last place, from correctly rounded operations alone.
 
-    x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); ln(1 + f) = f - (h - s (h + r)), s = f / (2 + f), h = f^2 / 2 and
-    r = 2 (s^2 / 3 + s^4 / 5 + ...), which is 2 artanh(s) with its largest term kept exact.
+    x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); ln(1 + f) = f - (h - s (h + r)), s = f / (2 + f), h =
+    f^2 / 2 and r = 2 (s^2 / 3 + s^4 / 5 + ...), which is 2 artanh(s) with its largest term kept exact.
 
     Args:
         x: positive normal doubles, of any shape.

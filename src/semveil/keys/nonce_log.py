@@ -19,9 +19,9 @@ ENTRY = re.compile(rb"[0-9a-f]{64}")
 class NonceLog:
     """A file with the SHA-256 of one nonce per line, mode 0600, created by the first `add`.
 
-    Processes may share it: `add` and `claim` check and write under one lock, so that one of several with the same nonce
-    succeeds. An incomplete line, left by a crash before `add` returned, is removed by the next call. Deleting the log or
-    restoring an old one makes Bob accept old messages again.
+    Processes may share it: `add` and `claim` check and write under one lock, so that one of several with the
+    same nonce succeeds. An incomplete line, left by a crash before `add` returned, is removed by the next
+    call. Deleting the log or restoring an old one makes Bob accept old messages again.
 
     Args:
         path: the file; links are refused.
@@ -33,7 +33,8 @@ class NonceLog:
         >>> log.check(bytes(32))
         Traceback (most recent call last):
         ...
-        semveil.core.errors.KeyProblem: this message was read before; it may be a replay (--replay reads it all the same)
+        semveil.core.errors.KeyProblem: this message was read before; it may be a replay (--replay reads it
+        all the same)
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -85,9 +86,9 @@ class NonceLog:
     def claim(self, nonce: bytes) -> Iterator[None]:
         """Context manager that logs a nonce if its block succeeds, and leaves the log unchanged if it fails.
 
-        Space in the log is reserved before the block, under a lock that is held throughout: of several concurrent claims of one
-        nonce exactly one succeeds. If the process is killed between block and entry, the nonce stays unused although the block
-        has run.
+        Space in the log is reserved before the block, under a lock that is held throughout: of several
+        concurrent claims of one nonce exactly one succeeds. If the process is killed between block and entry,
+        the nonce stays unused although the block has run.
 
         Args:
             nonce: of the message.
@@ -122,7 +123,8 @@ class NonceLog:
         *lines, torn = handle.read().split(b"\n")
         if not all(ENTRY.fullmatch(line) for line in lines):
             raise KeyProblem(
-                f"{str(self.path)!r} is no nonce log or is damaged; restore it, or move it away and accept that replays of "
+                f"{str(self.path)!r} is no nonce log or is damaged; restore it, or move it away and accept "
+                "that replays of "
                 "messages read until now are not noticed"
             )
         return lines, torn
@@ -131,7 +133,9 @@ class NonceLog:
         """Fail if the nonce is among the whole lines; else where they end."""
         lines, torn = self._lines(handle)
         if _entry(nonce) in lines:
-            raise KeyProblem("this message was read before; it may be a replay (--replay reads it all the same)")
+            raise KeyProblem(
+                "this message was read before; it may be a replay (--replay reads it all the same)"
+            )
         return handle.tell() - len(torn)
 
     @contextmanager

@@ -22,8 +22,8 @@ def new_salt() -> bytes:
 def from_passphrase(text: str, salt: bytes) -> Secret:
     """scrypt(text, salt) with N = 2^17, r = 8, p = 1 (RFC 7914): tenths of a second and 128 MiB per guess.
 
-    Anybody with a message can guess passphrases at that cost, so the passphrase must be strong; only its length is checked.
-    Equal characters in different Unicode forms count as equal (NFC).
+    Anybody with a message can guess passphrases at that cost, so the passphrase must be strong; only its
+    length is checked. Equal characters in different Unicode forms count as equal (NFC).
 
     Args:
         text: at least 12 characters.
@@ -42,7 +42,8 @@ def from_passphrase(text: str, salt: bytes) -> Secret:
     text = unicodedata.normalize("NFC", text)
     if len(text) < FEWEST_CHARACTERS:
         raise KeyProblem(
-            f"the passphrase has {len(text)} characters; use at least {FEWEST_CHARACTERS}, such as six words drawn by dice"
+            f"the passphrase has {len(text)} characters; use at least {FEWEST_CHARACTERS}, such as six words "
+            "drawn by dice"
         )
     return Secret(Scrypt(salt=salt, length=SECRET_BYTES, n=2**17, r=8, p=1).derive(text.encode()))
 
@@ -58,5 +59,7 @@ def read_passphrase(path: str | os.PathLike[str]) -> str:
     """
     line = read_private(path, "passphrase file").partition("\n")[0]
     if not line:
-        raise KeyProblem(f"the passphrase file {os.fspath(path)!r} is empty; write the passphrase into its first line")
+        raise KeyProblem(
+            f"the passphrase file {os.fspath(path)!r} is empty; write the passphrase into its first line"
+        )
     return line

@@ -18,7 +18,8 @@ BINARY = getattr(os, "O_BINARY", 0)
 def write_private(path: str | os.PathLike[str], text: str) -> None:
     """Write a new file with mode 0600 from the start; never overwrites, never follows a link.
 
-    The content is written to a temporary file that is renamed when complete, so that a crash leaves no truncated key.
+    The content is written to a temporary file that is renamed when complete, so that a crash leaves no
+    truncated key.
 
     Args:
         path: must not exist.
@@ -93,17 +94,23 @@ def open_private(path: str | os.PathLike[str], what: str, flags: int) -> int:
     """
     name = os.fspath(path)
     if os.path.islink(path):
-        raise KeyProblem(f"the {what} {name!r} is a link; if its target is meant, name that: {os.path.realpath(path)!r}")
+        raise KeyProblem(
+            f"the {what} {name!r} is a link; if its target is meant, name that: {os.path.realpath(path)!r}"
+        )
     try:
-        descriptor = open_regular(path, flags | getattr(os, "O_NOFOLLOW", 0))  # the link may appear after the check
+        # the link may appear after the check
+        descriptor = open_regular(path, flags | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError as error:
-        raise KeyProblem(f"no {what} at {name!r}; check its name, or make one: semveil keygen --help") from error
+        raise KeyProblem(
+            f"no {what} at {name!r}; check its name, or make one: semveil keygen --help"
+        ) from error
     except OSError as error:
         raise KeyProblem(f"cannot read the {what} {name!r}: {error.strerror}") from error
     mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
     if os.name == "posix" and mode & 0o077:
         os.close(descriptor)
         raise KeyProblem(
-            f"others may read or change the {what} {name!r} (mode {mode:04o}); if nobody has, run: chmod 600 {name!r}"
+            f"others may read or change the {what} {name!r} (mode {mode:04o}); if nobody has, run: chmod 600 "
+            f"{name!r}"
         )
     return descriptor

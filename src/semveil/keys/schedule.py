@@ -41,9 +41,10 @@ def hkdf_sha256(secret: bytes, *, salt: bytes | None, info: bytes, length: int =
 class MessageKeys:
     """The keys of one message: a noise stream for each image, one key to seal with, one to mask with.
 
-    Each is HKDF-SHA256 of the secret with the nonce as salt and, as info, the canonical JSON (ASCII, keys sorted, no spaces)
-    of [label, version, context, purpose, image, direction]. So a receiver whose context differs in anything gets other keys.
-    Each object gives each key once, in the process that made it: two photos never meet the same stream.
+    Each is HKDF-SHA256 of the secret with the nonce as salt and, as info, the canonical JSON (ASCII, keys
+    sorted, no spaces) of [label, version, context, purpose, image, direction]. So a receiver whose context
+    differs in anything gets other keys. Each object gives each key once, in the process that made it: two
+    photos never meet the same stream.
 
     Args:
         secret: shared by Alice and Bob.
@@ -64,11 +65,16 @@ class MessageKeys:
         b'norms'
     """
 
-    def __init__(self, secret: Secret, nonce: bytes, context: Mapping[str, Any], *, direction: str = "alice->bob") -> None:
+    def __init__(
+        self, secret: Secret, nonce: bytes, context: Mapping[str, Any], *, direction: str = "alice->bob"
+    ) -> None:
         if len(nonce) != NONCE_BYTES:
-            raise KeyProblem(f"a nonce is {NONCE_BYTES} bytes long, got {len(nonce)}; draw one with new_nonce()")
+            raise KeyProblem(
+                f"a nonce is {NONCE_BYTES} bytes long, got {len(nonce)}; draw one with new_nonce()"
+            )
         try:
-            self._context = json.loads(_canonical(dict(context)))  # a copy: what the caller changes later changes no key
+            # a copy: what the caller changes later changes no key
+            self._context = json.loads(_canonical(dict(context)))
         except (TypeError, ValueError) as error:
             raise ValueError(f"the context of a message's keys must be plain JSON values: {error}") from error
         self._secret, self._nonce, self._direction = secret, nonce, direction
@@ -109,18 +115,21 @@ class MessageKeys:
             associated: as given to `seal`.
 
         Raises:
-            KeyProblem: another key, context, direction or associated data; an altered byte; or called in another process.
+            KeyProblem: another key, context, direction or associated data; an altered byte; or called in
+                another process.
         """
         try:
             return ChaCha20Poly1305(self._key("seal")).decrypt(bytes(12), sealed, associated)
         except InvalidTag as error:
-            raise KeyProblem("the key does not fit the message, or the message was altered; nothing of it was used") from error
+            raise KeyProblem(
+                "the key does not fit the message, or the message was altered; nothing of it was used"
+            ) from error
 
     def mask(self, plain: bytes) -> bytes:
         """Encrypt by ChaCha20 without authentication; the length is unchanged, and every key decrypts to some plaintext.
 
-        Deniable: nothing identifies the right key. In return, flipping a bit of the result flips that bit of the plaintext, and
-        a wrong key goes unnoticed.
+        Deniable: nothing identifies the right key. In return, flipping a bit of the result flips that bit of
+        the plaintext, and a wrong key goes unnoticed.
 
         Args:
             plain: of any length.
@@ -143,14 +152,18 @@ class MessageKeys:
 
     def _once(self, purpose: str, image: int = 0) -> bytes:
         if (purpose, image) in self._given:
-            raise KeyProblem(f"the {purpose} key of image {image} was used already; a new message needs a new nonce")
+            raise KeyProblem(
+                f"the {purpose} key of image {image} was used already; a new message needs a new nonce"
+            )
         key = self._key(purpose, image)
         self._given.add((purpose, image))
         return key
 
     def _key(self, purpose: str, image: int = 0) -> bytes:
         if os.getpid() != self._process:
-            raise KeyProblem("the keys of a message belong to the process that made them; after a fork draw a new nonce")
+            raise KeyProblem(
+                "the keys of a message belong to the process that made them; after a fork draw a new nonce"
+            )
         info = _canonical([LABEL, VERSION, self._context, purpose, image, self._direction])
         return hkdf_sha256(self._secret.value, salt=self._nonce, info=info)
 

@@ -4,8 +4,9 @@
     file = magic | length of header (4 bytes) | header (JSON) | for each part: key check (32) | sealed part
     key of part i = HKDF-SHA256(secret; salt: nonce of the header; info: label, SHA-256 of the header, i)
 
-Parts are sealed with ChaCha20-Poly1305 (RFC 8439) under nonce 0, since each key serves once; the whole header is bound to each.
-The key check tells a wrong key from damage, and binds the sealed part to one key. The header is for everybody to read.
+Parts are sealed with ChaCha20-Poly1305 (RFC 8439) under nonce 0, since each key serves once; the whole header
+is bound to each. The key check tells a wrong key from damage, and binds the sealed part to one key. The
+header is for everybody to read.
 """
 
 import hashlib
@@ -80,8 +81,8 @@ class SealedParts:
 
         Args:
             data: the file.
-            lengths: checks a header and gives the length of each part before it was sealed; raises ValueError, KeyError or
-                TypeError where the header is not valid.
+            lengths: checks a header and gives the length of each part before it was sealed; raises
+                ValueError, KeyError or TypeError where the header is not valid.
 
         Raises:
             KeyProblem: another kind of file, or it is damaged, truncated or too long.
@@ -101,7 +102,8 @@ class SealedParts:
             raise KeyProblem(f"the header of the sealed part is not valid ({error}); copy it again") from None
         if len(data) != end + sum(sizes):
             raise KeyProblem(
-                f"the sealed part has {len(data):,} bytes, its header asks for {end + sum(sizes):,}; it is damaged or cut short"
+                f"the sealed part has {len(data):,} bytes, its header asks for {end + sum(sizes):,}; it is "
+                "damaged or cut short"
             )
         checks, parts = [], []
         for size in sizes:
@@ -131,12 +133,17 @@ class SealedParts:
         """
         if not hmac.compare_digest(_check(key), self.checks[i]):
             raise KeyProblem(
-                "the key is another than the one this was sealed with, or its header was altered; nothing was opened"
+                "the key is another than the one this was sealed with, or its header was altered; nothing "
+                "was opened"
             )
         try:
-            return ChaCha20Poly1305(_sealing(key)).decrypt(bytes(12), self.parts[i], self.header_bytes + bytes([0]) + _index(i))
+            return ChaCha20Poly1305(_sealing(key)).decrypt(
+                bytes(12), self.parts[i], self.header_bytes + bytes([0]) + _index(i)
+            )
         except InvalidTag:
-            raise KeyProblem("the sealed part was damaged or altered; copy it again from where it was made") from None
+            raise KeyProblem(
+                "the sealed part was damaged or altered; copy it again from where it was made"
+            ) from None
 
 
 def seal_parts(secret: Secret, header: Mapping[str, Any], parts: Sequence[bytes]) -> bytes:
@@ -150,11 +157,16 @@ def seal_parts(secret: Secret, header: Mapping[str, Any], parts: Sequence[bytes]
         parts: plaintexts, each sealed under its own key.
     """
     nonce = new_nonce()
-    plain = json.dumps({**header, "nonce": nonce.hex()}, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    plain = json.dumps(
+        {**header, "nonce": nonce.hex()}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode("ascii")
     out = [MAGIC, len(plain).to_bytes(4, "big"), plain]
     for i, part in enumerate(parts):
         key = _part_key(secret, plain, nonce, i)
-        out += [_check(key), ChaCha20Poly1305(_sealing(key)).encrypt(bytes(12), part, plain + bytes([0]) + _index(i))]
+        out += [
+            _check(key),
+            ChaCha20Poly1305(_sealing(key)).encrypt(bytes(12), part, plain + bytes([0]) + _index(i)),
+        ]
     return b"".join(out)
 
 
@@ -180,7 +192,9 @@ def read_any_key(path: str | os.PathLike[str]) -> Secret | PartKey:
     text = read_private(path, "key")
     if not text.startswith(FACE_KEY_HEADER):
         return secret_in(text, path)
-    found = re.fullmatch(rf"{FACE_KEY_HEADER} ([0-9a-f]{{32}}) ([0-9]{{1,6}}) ([0-9a-f]{{{2 * KEY_BYTES}}})\n", text)
+    found = re.fullmatch(
+        rf"{FACE_KEY_HEADER} ([0-9a-f]{{32}}) ([0-9]{{1,6}}) ([0-9a-f]{{{2 * KEY_BYTES}}})\n", text
+    )
     if not found:
         raise KeyProblem(f"{os.fspath(path)!r} is cut off or damaged; ask for it again")
     return PartKey(found[1], int(found[2]), bytes.fromhex(found[3]))

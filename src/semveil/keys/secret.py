@@ -88,7 +88,11 @@ def secret_in(text: str, path: str | os.PathLike[str]) -> Secret:
     if not found:
         name, damaged = os.fspath(path), text.strip().startswith(HEADER)
         if not text.strip():
-            raise KeyProblem(f"{name!r} is empty; delete it, and copy it again or make a new one: semveil keygen")
+            raise KeyProblem(
+                f"{name!r} is empty; delete it, and copy it again or make a new one: semveil keygen"
+            )
         state = "is cut off or damaged" if damaged else "is no key file of semveil"
-        raise KeyProblem(f"{name!r} {state}; copy it again from where it was made, or make one: semveil keygen")
+        raise KeyProblem(
+            f"{name!r} {state}; copy it again from where it was made, or make one: semveil keygen"
+        )
     return Secret(bytes.fromhex(found[1]))

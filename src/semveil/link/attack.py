@@ -43,8 +43,8 @@ def attack(
 ) -> AttackedMessage:
     """Attack a message in every way that applies.
 
-    Eve has the public model, latents of public faces and transmissions whose photos she knows; for a keyed message these were
-    sent under a key that she does not have, as hers would be.
+    Eve has the public model, latents of public faces and transmissions whose photos she knows; for a keyed
+    message these were sent under a key that she does not have, as hers would be.
 
     Args:
         message: a file that `send` wrote, or a message.
@@ -78,7 +78,15 @@ def attack(
     rng = streams(seed)["eve"]
     public = public_codes(latents, loaded, rng=rng)
     found = attack_message(
-        read, loaded, latents=public, known=count, names=attacks, snr_db=snr_db, pair=pair, rng=rng, progress=progress
+        read,
+        loaded,
+        latents=public,
+        known=count,
+        names=attacks,
+        snr_db=snr_db,
+        pair=pair,
+        rng=rng,
+        progress=progress,
     )
     if out is not None:
         write_attacked(out, found, summary_of(read, found))
@@ -89,7 +97,8 @@ def public_codes(latents: Tensor | AnyPath | None, model: FaceModel, *, rng: tor
     """Latents of public faces that Eve knows, (N, K, D).
 
     Args:
-        latents: (N, K, D), returned unchanged; a file of `semveil invert`; or 2000 samples of the model's prior where None.
+        latents: (N, K, D), returned unchanged; a file of `semveil invert`; or 2000 samples of the model's
+            prior where None.
         model: face model that the latents belong to.
         rng: source of the prior samples.
 
@@ -98,7 +107,11 @@ def public_codes(latents: Tensor | AnyPath | None, model: FaceModel, *, rng: tor
     """
     if latents is None:
         return model.public_latents(PUBLIC, rng=rng)
-    return latents if isinstance(latents, Tensor) else LatentSet.load(Path(latents), model_digest=model.digest).codes
+    return (
+        latents
+        if isinstance(latents, Tensor)
+        else LatentSet.load(Path(latents), model_digest=model.digest).codes
+    )
 
 
 def summary_of(message: Message, found: AttackedMessage) -> dict[str, Any]:
@@ -124,12 +137,15 @@ def write_attacked(out: Path, found: AttackedMessage, summary: dict[str, Any]) -
 
     Args:
         out: folder to create; it appears complete or not at all.
-        found: results, one image per attack and face: `<attack>.png`, or `<attack>-<number>.png` for several faces.
+        found: results, one image per attack and face: `<attack>.png`, or `<attack>-<number>.png` for several
+            faces.
         summary: the content of `result.json`, see `summary_of`.
     """
     with whole_folder(out) as folder:
         for one in found.results:
             pictures = to_pixels(one.images)
             for number, pixels in enumerate(pictures, 1):
-                save_png(folder / (f"{one.name}.png" if len(pictures) == 1 else f"{one.name}-{number}.png"), pixels)
+                save_png(
+                    folder / (f"{one.name}.png" if len(pictures) == 1 else f"{one.name}-{number}.png"), pixels
+                )
         write_result(folder / SUMMARY, summary)

@@ -76,8 +76,8 @@ def attack_message(
         message: clean symbols, which pass Eve's simulated channel, or received ones.
         model: the message's.
         latents: (N, K, D) of public faces.
-        known: number of transmissions whose photos she knows. They are simulated: through the pair that protected the message,
-            looked up on this machine where None is given, or under a fresh key.
+        known: number of transmissions whose photos she knows. They are simulated: through the pair that
+            protected the message, looked up on this machine where None is given, or under a fresh key.
         names: of attacks; all that apply where None.
         snr_db: SNR of her channel; 20 dB where None.
         pair: that protected the message; looked up where None.
@@ -95,7 +95,9 @@ def attack_message(
     synthetic = model.public_latents(max(known - len(latents), 0), rng=rng)
     traffic = Traffic.of(method, latents[:0], shots=1, known=torch.cat([latents, synthetic])[:known])
     eve = listen(method, received, traffic, snr_db=power_db, latents=latents, rng=rng)
-    applicable = [one for one in attacks_on(method, received, eve) if tried_on_message(type(one), method.kind)]
+    applicable = [
+        one for one in attacks_on(method, received, eve) if tried_on_message(type(one), method.kind)
+    ]
     missing = sorted(set(names or ()) - {one.name for one in applicable})
     if missing:
         raise ValueError(

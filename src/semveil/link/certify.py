@@ -37,8 +37,9 @@ def certify(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certific
     """The guarantee of a file or message: what it covers, against whom, how strongly, and what it leaves open.
 
     Args:
-        thing: an output of semveil, whose certificate is looked for beside it (FILE.certificate.json) and in the text of a PNG
-            and must belong to the file as it is now; the certificate's own file; a message, as a file or read; a certificate.
+        thing: an output of semveil, whose certificate is looked for beside it (FILE.certificate.json) and in
+            the text of a PNG and must belong to the file as it is now; the certificate's own file; a message,
+            as a file or read; a certificate.
 
     Raises:
         CertificateError: there is no certificate, or it belongs to another file.
@@ -54,7 +55,9 @@ def certify(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certific
     return Certified(certificate, tuple(explain(certificate)), found)
 
 
-def _find(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate") -> tuple[Certificate, str]:
+def _find(
+    thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate",
+) -> tuple[Certificate, str]:
     if isinstance(thing, Certificate):
         return thing, "as it was given"
     if not isinstance(thing, str | os.PathLike):
@@ -64,7 +67,11 @@ def _find(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificat
         raise CertificateError(f"{str(file)!r} is a folder; name an output in it")
     if file.name.endswith(SUFFIX):
         output = file.with_name(file.name.removesuffix(SUFFIX))
-        held = f"checked against {output.name}" if output.is_file() else f"not checked: {output.name} does not lie beside it"
+        held = (
+            f"checked against {output.name}"
+            if output.is_file()
+            else f"not checked: {output.name} does not lie beside it"
+        )
         return read_certificate(file), f"in the certificate's file, {held}"
     if certificate_path(file).is_file() or not _is_message(file):
         return read_certificate(file), "with the file, whose hash matches"

@@ -52,7 +52,9 @@ class Traffic:
             known: (M, K, D) latents of photos that Eve knows, clipped to the public box and sent once.
         """
         again = tuple(method.send_codes(codes) for _ in range(shots - 1))
-        return cls(again, method.model.box.clip(known), tuple(method.send_codes(part) for part in known.split(CHUNK)))
+        return cls(
+            again, method.model.box.clip(known), tuple(method.send_codes(part) for part in known.split(CHUNK))
+        )
 
 
 def listen(
@@ -92,14 +94,19 @@ def listen(
         interpret=method.protector.interpret,
     )
     if variance is None:
-        variance = noise_power(snr_db) / 2 / heard.gains.square()  # de-normalisation raises the noise by 1 / gain
+        # de-normalisation raises the noise by 1 / gain
+        variance = noise_power(snr_db) / 2 / heard.gains.square()
     repeats = torch.stack(again) if again else None
     observation = Observation(method.heard_codes(heard), variance, scale, repeats, recordings=received)
     return Eve(observation, public, KnownPairs(received, traffic.known, noise))
 
 
 def _record(
-    method: LatentLink, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: AnyChannel | None
+    method: LatentLink,
+    sent: Transmission,
+    snr_db: float,
+    rng: torch.Generator | None,
+    channel: AnyChannel | None,
 ) -> tuple[Tensor, Tensor]:
     """Codes as heard (N, K, D), and their noise variance per code (N, K): the receiver's over a link, else that of AWGN."""
     if isinstance(channel, Link):
@@ -137,7 +144,8 @@ def hear(
         channel: a link with receiver, which estimates the error power of each symbol.
 
     Returns:
-        The received transmission, and the noise variance (B, K) per real latent coordinate, averaged over each code.
+        The received transmission, and the noise variance (B, K) per real latent coordinate, averaged over
+        each code.
     """
     received, state = channel(sent.symbols, snr_db, rng)
     power = state.error_power.expand(received.shape).unflatten(1, (method.model.latent_shape[0], -1)).mean(2)
@@ -162,11 +170,13 @@ def applies(attack: type[Attack], kind: Protection, *, repeated: bool) -> bool:
     return kind.undone if "deprotect" in attack.needs else repeated or "repeats" not in attack.needs
 
 
-def attacks_on(method: LatentLink, sent: Transmission, eve: Eve, names: Sequence[str] | None = None) -> Iterator[Attack]:
+def attacks_on(
+    method: LatentLink, sent: Transmission, eve: Eve, names: Sequence[str] | None = None
+) -> Iterator[Attack]:
     """The attacks that apply to a transmission, in the order of `ATTACKS`.
 
-    `stolen` applies where Bob holds a secret: a trained network or a key. With the key it always succeeds: a control that the
-    attack itself works, not an attack that keyed protection claims to withstand.
+    `stolen` applies where Bob holds a secret: a trained network or a key. With the key it always succeeds: a
+    control that the attack itself works, not an attack that keyed protection claims to withstand.
 
     Args:
         method: Alice's method.
@@ -174,7 +184,11 @@ def attacks_on(method: LatentLink, sent: Transmission, eve: Eve, names: Sequence
         eve: what Eve has; attacks on repeated transmissions apply only where she recorded repeats.
         names: restricts the attacks to these names; other names are ignored.
     """
-    for attack in dict(ATTACKS.items()).values() if names is None else [ATTACKS[name] for name in ATTACKS if name in names]:
+    for attack in (
+        dict(ATTACKS.items()).values()
+        if names is None
+        else [ATTACKS[name] for name in ATTACKS if name in names]
+    ):
         if not applies(attack, method.kind, repeated=eve.observation.repeats is not None):
             continue
         if "protect" in attack.needs:

@@ -35,7 +35,9 @@ class Key:
 
     def __post_init__(self) -> None:
         if (self.identity is None) != (self.peer is None):
-            raise ValueError("identity and peer go together: your own secret and the other side's public file")
+            raise ValueError(
+                "identity and peer go together: your own secret and the other side's public file"
+            )
         if sum(way is not None for way in (self.file, self.passphrase, self.identity)) != 1:
             raise ValueError("give one key: a file, a passphrase, or identity and peer")
 
@@ -120,7 +122,8 @@ def nonce_log(kind: str = READ) -> NonceLog:
     """The log of keyed messages on this machine, which detects replays.
 
     Args:
-        kind: name of the log, such as `READ` for received messages; the file is `<kind>.log` below SEMVEIL_HOME.
+        kind: name of the log, such as `READ` for received messages; the file is `<kind>.log` below
+            SEMVEIL_HOME.
     """
     return NonceLog(home() / f"{kind}.log")
 

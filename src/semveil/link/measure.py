@@ -41,7 +41,9 @@ def measure(
     """
     guarantee = result.transmission.guarantee.as_dict()
     nominal = method.nominal_epsilon
-    records: list[dict[str, Any]] = [{"source": name, "nominal_epsilon": nominal, "guarantee": guarantee} for name in ids]
+    records: list[dict[str, Any]] = [
+        {"source": name, "nominal_epsilon": nominal, "guarantee": guarantee} for name in ids
+    ]
     # On the CPU, where sums are the same on every machine.
     source, inverted = result.source.cpu().clamp(-1, 1), result.inverted.cpu().clamp(-1, 1)
     for party in parties:
@@ -49,11 +51,16 @@ def measure(
         columns = compare(source, images, verifier)
         if to_inversion and party != "inverted":
             for name, values in compare(inverted, images, verifier, detect=False).items():
-                key = name.replace("_reason", "_to_inversion_reason") if name.endswith("_reason") else f"{name}_to_inversion"
+                key = (
+                    name.replace("_reason", "_to_inversion_reason")
+                    if name.endswith("_reason")
+                    else f"{name}_to_inversion"
+                )
                 columns[key] = values
         for i, record in enumerate(records):
             record[party] = {
-                name: values if isinstance(values, str) or values is None else values[i] for name, values in columns.items()
+                name: values if isinstance(values, str) or values is None else values[i]
+                for name, values in columns.items()
             }
     return records
 
@@ -68,8 +75,8 @@ def compare(reference: Tensor, images: Tensor, verifier: Verifier, *, detect: bo
         detect: also run the face detector.
 
     Returns:
-        Metric name -> list of B values, None for a value that is not finite. A metric whose weights are missing is None, with
-        the reason under `<metric>_reason`.
+        Metric name -> list of B values, None for a value that is not finite. A metric whose weights are
+        missing is None, with the reason under `<metric>_reason`.
     """
     columns: dict[str, Any] = {}
     metrics: dict[str, Callable[[], Tensor]] = {

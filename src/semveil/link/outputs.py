@@ -76,7 +76,9 @@ def account(ledger: Ledger | None, subject: str | None) -> Record | None:
     return Record(len(ledger.releases(subject)), together)
 
 
-def picture_outputs(out: Path | None, images: Tensor, certificate: Certificate, *, in_png: bool) -> list[list[File]]:
+def picture_outputs(
+    out: Path | None, images: Tensor, certificate: Certificate, *, in_png: bool
+) -> list[list[File]]:
     """Pictures (B, 3, S, S) as PNG, each with its certificate before it, ready to be published.
 
     Args:
@@ -88,8 +90,12 @@ def picture_outputs(out: Path | None, images: Tensor, certificate: Certificate, 
     if out is None:
         return []
     made, pixels = replace(certificate, commit=commit()), to_pixels(images)
-    paths = [out] if len(pixels) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(pixels) + 1)]
-    return [certified_picture(path, one, made, inside=in_png) for path, one in zip(paths, pixels, strict=True)]
+    paths = (
+        [out] if len(pixels) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(pixels) + 1)]
+    )
+    return [
+        certified_picture(path, one, made, inside=in_png) for path, one in zip(paths, pixels, strict=True)
+    ]
 
 
 def publish_outputs(

@@ -9,7 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semveil.channels import DigitalMessage, Message, MessageError, channel_of, is_digital, read_digital, read_message
+from semveil.channels import (
+    DigitalMessage,
+    Message,
+    MessageError,
+    channel_of,
+    is_digital,
+    read_digital,
+    read_message,
+)
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
 from semveil.core.errors import KeyProblem
@@ -68,7 +76,8 @@ def receive(
 ) -> Received:
     """Bob: receive a message over a simulated channel, undo the protection and synthesise the images.
 
-    A keyed message is read once. Bob's picture shows whom the protection hides: nobody but the owner may read its file.
+    A keyed message is read once. Bob's picture shows whom the protection hides: nobody but the owner may read
+    its file.
 
     A digital message passes no channel: it is opened whole, or refused if anything of it was altered.
 
@@ -76,7 +85,8 @@ def receive(
         message: its file, or what was read of one.
         iq: the file is a recording (SigMF), whatever its name.
         out: PNG to write; of several images NAME-1.png and so on.
-        key: Bob's copy: a key file, a `Key` or a `SharedKey`; with one, a message that was made without a key is refused.
+        key: Bob's copy: a key file, a `Key` or a `SharedKey`; with one, a message that was made without a key
+            is refused.
         model: face model, loaded or by name; the one that the message names where None.
         pair: Alice's, for protection `nn`; looked up by its hash where None.
         snr_db: of the simulated channel in dB (20): one number, or one for each image.
@@ -90,8 +100,8 @@ def receive(
 
     Raises:
         MessageError: the message is damaged, or needs another model or pair.
-        KeyProblem: the key is missing or not Alice's, the message was made without one or was read before, or its side
-            information was altered.
+        KeyProblem: the key is missing or not Alice's, the message was made without one or was read before, or
+            its side information was altered.
     """
     out = output_path(out)
     inputs: list[object] = [message, *key_files(key)]
@@ -101,7 +111,8 @@ def receive(
     nonce = None if read.keyed is None else read.keyed.nonce
     if key is not None and read.keyed is None:
         raise KeyProblem(
-            f"a key is given, and the message was made without one (protection {read.protection}), so anybody may have written "
+            f"a key is given, and the message was made without one (protection {read.protection}), so "
+            "anybody may have written "
             "it; leave the key out to read it all the same"
         )
     shared = None if read.keyed is None else bob_key(key, read.keyed.source)
@@ -113,10 +124,15 @@ def receive(
     if nonce is not None and not replay:
         nonce_log().check(nonce)
     if nonce is not None and nonce_log(SENT).holds(nonce):
-        note("this message was sent from this machine; if you did not send it to yourself, somebody sent it back to you")
+        note(
+            "this message was sent from this machine; if you did not send it to yourself, somebody sent it "
+            "back to you"
+        )
     if isinstance(read, Message):
         assert method is not None
-        images = method.receive(heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=channel_of(channel)))
+        images = method.receive(
+            heard(read, snr_db=snr_db, rng=streams(seed)["bob"], channel=channel_of(channel))
+        )
         certificate, as_heard = certificate_of(read, method), not method.kind.undone
     else:
         assert shared is not None
@@ -124,7 +140,8 @@ def receive(
         certificate, as_heard = digital_certificate(read, loaded), False
     certificate = certificate.for_picture() if as_heard else certificate.for_opened_picture()
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
-    # Only after the key fitted, or a forged message would block the true one; and spent only if the picture is there.
+    # Only after the key fitted, or a forged message would block the true one; and spent only if the picture
+    # is there.
     with nullcontext() if nonce is None or replay else nonce_log().claim(nonce):
         written = publish_outputs(outputs, inputs=inputs, private=True)
     return Received(images, read, certificate, written)
@@ -170,7 +187,9 @@ def eavesdrop(
     return Received(images, read, certificate, publish_outputs(outputs, inputs=[message]))
 
 
-def open_message(message: Message | AnyPath, model: FaceModel | str | None, *, iq: bool = False) -> tuple[Message, FaceModel]:
+def open_message(
+    message: Message | AnyPath, model: FaceModel | str | None, *, iq: bool = False
+) -> tuple[Message, FaceModel]:
     """Read a message and load the face model that it needs.
 
     Args:
@@ -211,7 +230,9 @@ def _refuse_analogue(
     if snr_db is not None or channel is not None:
         raise MessageError("a digital message passes no simulated channel; leave --snr-db and --channel out")
     if pair is not None or not authenticate:
-        raise MessageError("a digital message is authenticated and needs no pair; leave --deniable and --pair out")
+        raise MessageError(
+            "a digital message is authenticated and needs no pair; leave --deniable and --pair out"
+        )
 
 
 def _read(path: AnyPath, iq: bool) -> Message:

@@ -32,7 +32,8 @@ from semveil.privacy.ledger import Ledger
 from semveil.protection.pair import TrainedPair
 
 NO_PROMISE = (
-    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees nothing; for a promise "
+    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees nothing; "
+    "for a promise "
     "make a key (semveil keygen --out my.key) and give it with --key my.key"
 )
 
@@ -44,7 +45,8 @@ class Sent(Brief):
     Attributes:
         message: clean symbols with the side information to read them, or sealed bytes.
         certificate: its guarantee.
-        written: files of the message and the recording, then their certificates; none where no file was named.
+        written: files of the message and the recording, then their certificates; none where no file was
+            named.
         record: total of all recorded releases about the subject; None without a subject.
         size: side of the images that the message makes, in pixels.
     """
@@ -86,11 +88,12 @@ def send(
         iq: SigMF recording to write, the same as a radio signal; needs the extra `iq`.
         iq_format: of its samples, `cf32` or `ci16`.
         digital: for a digital link: the latents as bytes, sealed whole under the key, see `methods.digital`.
-        for_snr_db: round the symbols to the precision that this SNR leaves: a smaller file, and .14 dB less at that SNR; floats
-            where None.
+        for_snr_db: round the symbols to the precision that this SNR leaves: a smaller file, and .14 dB less
+            at that SNR; floats where None.
         image_bytes: of each image on a digital link; see `default_bytes` where None.
         model: face model, loaded or by name.
-        key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without one.
+        key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without
+            one.
         pair: trained pair of protection `nn`; looked up, or trained, where None.
         face: which face of a photo with several.
         subject: whom the photo shows: the release goes into the ledger under a pseudonym.
@@ -100,8 +103,8 @@ def send(
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
         note: receives notes for the user.
-        options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget, delta, guard,
-            authenticate, perceptual.
+        options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget,
+            delta, guard, authenticate, perceptual.
 
     Raises:
         ValueError: options that do not go together.
@@ -130,14 +133,19 @@ def send(
         asked |= set() if for_snr_db is None else {"for_snr_db"}
         if iq is not None or pair is not None or asked - {"perceptual"}:
             wrong = next(iter(sorted(asked - {"perceptual"})), "iq" if iq is not None else "pair")
-            raise ValueError(f"a digital message is sealed whole and needs no other protection or signal; leave {wrong} out")
+            raise ValueError(
+                f"a digital message is sealed whole and needs no other protection or signal; leave {wrong} "
+                "out"
+            )
     elif image_bytes is not None:
         raise ValueError("image_bytes is for a digital message; ask for one, or leave it out")
     loaded = (load_model(model) if isinstance(model, str) else model).to(device)
     faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
 
     def inverted(method: DPSemCom) -> Tensor:
-        return method.invert(faces.images, progress=lambda done, total: progress("Inverting", done, total)).codes
+        return method.invert(
+            faces.images, progress=lambda done, total: progress("Inverting", done, total)
+        ).codes
 
     message: Message | DigitalMessage
     if digital and shared is not None:
@@ -151,9 +159,15 @@ def send(
         message = to_message(method, method.send_codes(inverted(method)), for_snr_db=for_snr_db)
         term = loaded.describe_inversion(method.perceptual)["perceptual_term"]
         certificate = certificate_of(message, method, perceptual=term)
-        content, signals = message_bytes(message), [] if iq is None else _recorded_signal(Path(iq), message, iq_format)
+        content, signals = (
+            message_bytes(message),
+            [] if iq is None else _recorded_signal(Path(iq), message, iq_format),
+        )
     certificate = replace(certificate, commit=commit())
-    made = [certified(path, data, certificate) for path, data in [*([] if out is None else [(out, content)]), *signals]]
+    made = [
+        certified(path, data, certificate)
+        for path, data in [*([] if out is None else [(out, content)]), *signals]
+    ]
 
     def written_down() -> None:
         if book is not None and subject is not None:
@@ -161,7 +175,8 @@ def send(
         if message.keyed is not None:
             nonce_log(SENT).add(message.keyed.nonce)
 
-    written = publish_outputs(made, inputs=inputs, once=written_down)  # also before the caller has the message
+    # also before the caller has the message
+    written = publish_outputs(made, inputs=inputs, once=written_down)
     if shared is None and pair is None and not asked & {"protection", "mechanism", "budget"}:
         note(NO_PROMISE)
     return Sent(message, certificate, written, account(book, subject), loaded.size)

@@ -62,8 +62,12 @@ def sender(
     check_options(protection, {**asked, "key": key, "deniable": not asked.get("authenticate", True)})
     if PROTECTIONS[protection].never_fewer and "private_codes" in asked:
         raise ValueError(f"protection {protection!r} changes all codes; leave private_codes out")
-    settings = pair_settings(model, protection=protection, **{name: asked[name] for name in _TRAINED if name in asked})
-    return DPSemCom(model, pair=_find_or_train(model, settings, train, progress, note), protection=protection, **asked)
+    settings = pair_settings(
+        model, protection=protection, **{name: asked[name] for name in _TRAINED if name in asked}
+    )
+    return DPSemCom(
+        model, pair=_find_or_train(model, settings, train, progress, note), protection=protection, **asked
+    )
 
 
 def _with_pair(model: FaceModel, protection: str, pair: TrainedPair, asked: dict[str, Any]) -> DPSemCom:
@@ -77,18 +81,24 @@ def _with_pair(model: FaceModel, protection: str, pair: TrainedPair, asked: dict
     method = DPSemCom(model, protection=protection, pair=pair, **(asked | {"private_codes": own.codes}))
     if abs(own.scale / method.calibration.scale - 1) > 1e-4:
         raise ValueError(
-            f"the pair imitates noise of scale {own.scale:g}; model {model.name} needs {method.calibration.scale:g}"
+            f"the pair imitates noise of scale {own.scale:g}; model {model.name} needs "
+            f"{method.calibration.scale:g}"
         )
     return method
 
 
-def _find_or_train(model: FaceModel, settings: PairSettings, train: bool, progress: Progress, note: Note) -> TrainedPair:
+def _find_or_train(
+    model: FaceModel, settings: PairSettings, train: bool, progress: Progress, note: Note
+) -> TrainedPair:
     try:
         return find_pair(model, settings)
     except NoPair as missing:
         if not train:
             raise PairMissing(f"{missing}; train it with: {training_command(model, settings)}") from missing
-    note(f"no pair is trained for epsilon {settings.epsilon:g} ({settings.calibration}); training one now, once")
+    note(
+        f"no pair is trained for epsilon {settings.epsilon:g} ({settings.calibration}); training one now, "
+        "once"
+    )
 
     def tick(epoch: int, epochs: int, loss: float) -> None:
         progress("Training a pair", epoch, epochs)
@@ -105,7 +115,8 @@ def training_command(model: FaceModel, settings: PairSettings) -> str:
     """
     known = model.folder is None or model_folders().get(model.name) == model.folder
     return (
-        f"semveil train protector --model {model.name if known else model.folder} --epsilon {settings.epsilon:g} "
+        f"semveil train protector --model {model.name if known else model.folder} --epsilon "
+        f"{settings.epsilon:g} "
         f"--private-codes {','.join(map(str, settings.noised_codes))} --calibration {settings.calibration}"
         + ("" if settings.protection == "nn" else f" --protection {settings.protection}")
     )

@@ -47,7 +47,8 @@ class Transmitted(Brief):
 
     Attributes:
         result: images of all parties, codes and transmission.
-        summary: what `result.json` holds: config, seeds, versions, and a record of each photo with its measurements.
+        summary: what `result.json` holds: config, seeds, versions, and a record of each photo with its
+            measurements.
         certificate: of Eve's images.
         method: Alice's.
     """
@@ -98,17 +99,19 @@ def transmit(
         names: of the photos, see `load_faces`.
         snr_db: Bob's SNR per complex symbol in dB: one number, or one for each face.
         eve_snr_db: Eve's, likewise; Bob's where None.
-        channel: Bob's, by name (see `parse_link`) or anything called as `channel(symbols, snr_db, rng)`; AWGN where None.
+        channel: Bob's, by name (see `parse_link`) or anything called as `channel(symbols, snr_db, rng)`; AWGN
+            where None.
         eve_channel: Eve's; AWGN where None.
         verifier: recogniser that decides whether two faces are one person, by name or ONNX file.
         threshold: cosine-similarity threshold of an ONNX verifier.
-        seed: random seed of the channels; a new one where None. With genuine noise it makes a simulation, no release.
+        seed: random seed of the channels; a new one where None. With genuine noise it makes a simulation, no
+            release.
         train: train a missing pair now (minutes; it is kept).
         device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
         progress: stages of the work.
         note: receives notes for the user.
-        options: of the protection, see `DPSemCom`; by default keyed rotation. Keyed protection draws a new key, which Bob has
-            and Eve does not.
+        options: of the protection, see `DPSemCom`; by default keyed rotation. Keyed protection draws a new
+            key, which Bob has and Eve does not.
 
     Raises:
         ValueError: options that do not go together, or no such verifier.
@@ -126,7 +129,9 @@ def transmit(
     # The seed of genuine noise is the noise: drawn from the operating system unless given, and never written.
     genuine = method.kind.genuine_noise
     run_seed = secrets.randbits(32) if seed is None and not genuine else seed
-    latents = method.invert(faces.images, progress=lambda done, total: progress("Inverting", done, total)).codes
+    latents = method.invert(
+        faces.images, progress=lambda done, total: progress("Inverting", done, total)
+    ).codes
     progress("Sending and measuring", 0, 1)
     result = method.transmit(
         faces.images,
@@ -152,7 +157,9 @@ def transmit(
         "images": measure(result, method, Remembering(judge), ids=faces.ids),
     }
     term = summary["config"]["inversion"]["perceptual_term"]
-    certificate = certificate_of(to_message(method, result.transmission), method, perceptual=term).for_picture()
+    certificate = certificate_of(
+        to_message(method, result.transmission), method, perceptual=term
+    ).for_picture()
     transmitted = Transmitted(result, summary, certificate, method)
     if out is not None:
         _write(out, transmitted, faces.ids)
@@ -161,7 +168,11 @@ def transmit(
 
 def _numbers(snr_db: AnySnr) -> float | list[float]:
     """An SNR, or one for each face, as JSON holds them."""
-    return float(snr_db) if isinstance(snr_db, int | float) else torch.as_tensor(snr_db, dtype=torch.float64).tolist()
+    return (
+        float(snr_db)
+        if isinstance(snr_db, int | float)
+        else torch.as_tensor(snr_db, dtype=torch.float64).tolist()
+    )
 
 
 def _words(channel: AnyChannel | str | None) -> str:
@@ -204,8 +215,10 @@ def meaning(method: DPSemCom) -> str:
     """
     noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
     return (
-        f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale {noise.scale:.4g} would "
-        f"give the private codes epsilon {epsilon}; the trained pair imitates such noise and guarantees nothing"
+        f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale "
+        f"{noise.scale:.4g} would "
+        f"give the private codes epsilon {epsilon}; the trained pair imitates such noise and guarantees "
+        "nothing"
     )
 
 

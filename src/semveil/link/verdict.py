@@ -43,13 +43,13 @@ class Verdict:
     """The verdict on all attacks together.
 
     Attributes:
-        outcome: `undone` (a picture shows the person), `partly undone` (a picture is nearer to the photo than a blind guess) or
-            `held`.
+        outcome: `undone` (a picture shows the person), `partly undone` (a picture is nearer to the photo than
+            a blind guess) or `held`.
         scores: of the attacks.
         images: number of images in the message.
         verifier: name of the recogniser.
-        average_recognised: pictures in which the recogniser takes even the average face for the person; where there are any,
-            its decision says nothing and does not count.
+        average_recognised: pictures in which the recogniser takes even the average face for the person; where
+            there are any, its decision says nothing and does not count.
     """
 
     outcome: str
@@ -66,24 +66,33 @@ class Verdict:
         """The verdict in words, the shortest first."""
         best = max(self.scores, key=lambda score: (score.recognised, score.nearer_db))
         blind = (
-            (f"{self.verifier} takes even the average face for this person, so only the likeness of pictures counts.",)
+            (
+                f"{self.verifier} takes even the average face for this person, so only the likeness of "
+                "pictures counts.",
+            )
             if self.average_recognised
             else ()
         )
         if self.outcome == "undone":
             seen = "its picture" if self.images == 1 else f"{best.recognised} of its {self.images} pictures"
-            return (f"UNDONE by {best.attack}: {self.verifier} takes {seen} for the person in the photo.", *blind)
+            return (
+                f"UNDONE by {best.attack}: {self.verifier} takes {seen} for the person in the photo.",
+                *blind,
+            )
         best = max(self.scores, key=lambda score: score.nearer_db)
         if self.outcome == "partly undone":
             return (
-                f"Partly UNDONE by {best.attack}: its picture is {best.nearer_db:.1f} dB nearer to the photo than the average "
+                f"Partly UNDONE by {best.attack}: its picture is {best.nearer_db:.1f} dB nearer to the photo "
+                "than the average "
                 "face is, though it is not taken for the person.",
                 *blind,
             )
         return (
-            "Held: no picture is taken for the person, and none is nearer to the photo than the average face is.",
+            "Held: no picture is taken for the person, and none is nearer to the photo than the average face "
+            "is.",
             *blind,
-            f"That {len(self.scores)} attacks failed on one message proves nothing; the certificate says what is promised.",
+            f"That {len(self.scores)} attacks failed on one message proves nothing; the certificate says "
+            "what is promised.",
         )
 
 
@@ -144,4 +153,5 @@ def judge(found: Sequence[Found], truth: Tensor, average: Tensor, verifier: Veri
 
 
 def _recognised(images: Tensor, truth: Tensor, verifier: Verifier) -> int:
-    return int(torch.eq(fppsr(truth, images, verifier), 0).sum())  # NaN, where no face is found, is no recognition
+    # NaN, where no face is found, is no recognition
+    return int(torch.eq(fppsr(truth, images, verifier), 0).sum())

@@ -4,13 +4,17 @@
 from typing import Any
 
 LEGEND = {
-    "lpips": ("LPIPS", "distance to the photo as AlexNet sees it; 0 is the same. The generator was trained on it"),
+    "lpips": (
+        "LPIPS",
+        "distance to the photo as AlexNet sees it; 0 is the same. The generator was trained on it",
+    ),
     "lpips_squeeze": ("LPIPS-S", "the same as SqueezeNet sees it, on which nothing was trained"),
     "psnr": ("PSNR", "likeness to the photo in dB, from the squared error of pixels; more is nearer"),
     "ssim": ("SSIM", "likeness to the photo in structure; 1 is the same"),
     "fppsr": (
         "FPPSR",
-        "face privacy protection success rate: 1 where {verifier} takes the picture for another person than the photo's, 0 "
+        "face privacy protection success rate: 1 where {verifier} takes the picture for another person than "
+        "the photo's, 0 "
         "where for the same",
     ),
     "face_detected": ("face", "1 where a detector finds a face in the picture"),
@@ -29,7 +33,9 @@ def legend(metrics: list[str], verifier: str) -> list[tuple[str, str]]:
         >>> legend(["ssim"], "dlib")
         [('SSIM', 'likeness to the photo in structure; 1 is the same.')]
     """
-    return [(name, f"{text.format(verifier=verifier)}.") for name, text in (LEGEND[metric] for metric in metrics)]
+    return [
+        (name, f"{text.format(verifier=verifier)}.") for name, text in (LEGEND[metric] for metric in metrics)
+    ]
 
 
 def person(metrics: dict[str, Any]) -> str:
@@ -49,7 +55,8 @@ def persons(records: list[dict[str, Any]], verifier: str) -> str:
     """The verifier's decisions on the pictures of one party, as a sentence.
 
     Args:
-        records: metrics of each picture, at least one: `fppsr` (0, 1 or None), and `face_detected` where it was measured.
+        records: metrics of each picture, at least one: `fppsr` (0, 1 or None), and `face_detected` where it
+            was measured.
         verifier: its name.
 
     Example:
@@ -64,6 +71,9 @@ def persons(records: list[dict[str, Any]], verifier: str) -> str:
     if not judged:
         return "not judged: no face is found, or the recogniser is missing"
     if len(records) > 1:
-        return f"the same person in {sum(not r['fppsr'] for r in judged)} of {len(records)} pictures, says {verifier}"
+        return (
+            f"the same person in {sum(not r['fppsr'] for r in judged)} of {len(records)} pictures, says "
+            f"{verifier}"
+        )
     unseen = "; no face is found" if records[0].get("face_detected") == 0 else ""
     return f"{person(records[0])}, says {verifier}{unseen}"

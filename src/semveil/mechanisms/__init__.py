@@ -21,7 +21,11 @@ from semveil.mechanisms.sphere.base import SphereMechanism
 from semveil.mechanisms.sphere.priv_unit import PrivUnit
 from semveil.mechanisms.sphere.priv_unit_g import PrivUnitG
 from semveil.mechanisms.sphere.registry import SPHERE_MECHANISMS, cosines_kept
-from semveil.mechanisms.sphere.renormalised import RenormalisedL2Laplace, RenormalisedLaplace, sphere_sensitivity
+from semveil.mechanisms.sphere.renormalised import (
+    RenormalisedL2Laplace,
+    RenormalisedLaplace,
+    sphere_sensitivity,
+)
 from semveil.mechanisms.sphere.von_mises_fisher import VonMisesFisher
 from semveil.privacy.gaussian_curve import gaussian_delta, gaussian_epsilon, gaussian_ratio
 

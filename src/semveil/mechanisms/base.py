@@ -17,7 +17,8 @@ class Mechanism(Protocol):
 
     Attributes:
         name: as users say it.
-        norm: in which it takes a sensitivity; None where it takes one for each coordinate (`CoordinateSensitivity`).
+        norm: in which it takes a sensitivity; None where it takes one for each coordinate
+            (`CoordinateSensitivity`).
     """
 
     name: ClassVar[str]
@@ -33,7 +34,12 @@ class Mechanism(Protocol):
         ...
 
     def guarantee(
-        self, sensitivity: Any, *, covers: str = ..., not_covered: Sequence[str] = ..., assumptions: Sequence[str] = ...
+        self,
+        sensitivity: Any,
+        *,
+        covers: str = ...,
+        not_covered: Sequence[str] = ...,
+        assumptions: Sequence[str] = ...,
     ) -> Guarantee:
         """The privacy map for noise sampled in floating point, on basis `simulation` at best.
 
@@ -200,7 +206,8 @@ def require_epsilon(epsilon: float) -> None:
     require_positive("epsilon", epsilon)
     if not SMALLEST_EPSILON <= epsilon <= LARGEST_EPSILON:
         raise ValueError(
-            f"epsilon must lie between {SMALLEST_EPSILON:g} and {LARGEST_EPSILON:g}, beyond which it hides all or nothing; "
+            f"epsilon must lie between {SMALLEST_EPSILON:g} and {LARGEST_EPSILON:g}, beyond which it hides "
+            "all or nothing; "
             f"got {epsilon:g}"
         )
 
@@ -218,7 +225,8 @@ def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
     require_epsilon(epsilon)
     if sensitivity.value == 0:
         raise ValueError(
-            f"a sensitivity of 0 ({sensitivity.source}) leaves nothing to protect; no noise can be calibrated to it"
+            f"a sensitivity of 0 ({sensitivity.source}) leaves nothing to protect; no noise can be "
+            "calibrated to it"
         )
     ratio = sensitivity.value / epsilon
     while loss_above([sensitivity.value], [ratio]) > epsilon:  # rounded, it may lie below
@@ -234,7 +242,8 @@ def check_records(x: Tensor) -> None:
     """
     if not x.is_floating_point() or x.ndim < 2:
         raise ValueError(
-            f"records must be a floating-point batch (B, ...), got {x.dtype} of shape {tuple(x.shape)}; add a batch axis"
+            f"records must be a floating-point batch (B, ...), got {x.dtype} of shape {tuple(x.shape)}; add "
+            "a batch axis"
         )
     if not torch.isfinite(x).all():
         raise ValueError("records hold NaN or infinite values; clip and check them before adding noise")

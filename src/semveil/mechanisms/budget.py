@@ -22,7 +22,8 @@ class PartBudget:
     """Noise and guarantee of a budget by face part.
 
     Attributes:
-        codes: sorted 0-based indices of the codes that get noise; all others go in clear, the shared ones too unless named.
+        codes: sorted 0-based indices of the codes that get noise; all others go in clear, the shared ones too
+            unless named.
         mechanism: Laplace noise with scales of shape (len(codes), D), equal within a part.
         sensitivity: of these codes, in the same shape.
         epsilons: of each part, in the order of its codes; they add up, since all parts show one person.
@@ -41,7 +42,8 @@ def parse_budget(text: str) -> dict[str, float]:
         text: `part=epsilon` items separated by commas, such as `skin=5,eyes=3,shared=2`.
 
     Raises:
-        ValueError: an item is not `part=epsilon`, a part is unknown or repeated, or an epsilon is not positive and finite.
+        ValueError: an item is not `part=epsilon`, a part is unknown or repeated, or an epsilon is not
+            positive and finite.
 
     Example:
         >>> parse_budget("skin=5, eyes=3,shared=2")
@@ -67,7 +69,8 @@ def part_budget(budget: Mapping[str, float], box: ClipBox, style_dim: int) -> Pa
     """Noise that spends a budget: part p's codes get Laplace noise of scale Delta_1(p) / epsilon_p.
 
     Args:
-        budget: epsilon of each part to protect; names out of `faces.parts.PARTS`, and `shared` for the codes 0 and 1.
+        budget: epsilon of each part to protect; names out of `faces.parts.PARTS`, and `shared` for the codes
+            0 and 1.
         box: clip bounds, floats or tensors in the shape of one record (28, D).
         style_dim: D, numbers in a code.
 
@@ -102,6 +105,8 @@ def _check(budget: Mapping[str, float]) -> None:
         raise ValueError("the budget names no part; write for example skin=5,eyes=3,shared=2")
     for part, epsilon in budget.items():
         if part not in BUDGET_PARTS:
-            raise ValueError(f"no face part named {part!r}{suggest(part, BUDGET_PARTS)}; parts: {', '.join(BUDGET_PARTS)}")
+            raise ValueError(
+                f"no face part named {part!r}{suggest(part, BUDGET_PARTS)}; parts: {', '.join(BUDGET_PARTS)}"
+            )
         if not (math.isfinite(epsilon) and epsilon > 0):
             raise ValueError(f"the epsilon of {part} must be a positive, finite number, got {epsilon}")

@@ -47,8 +47,8 @@ class CalibratedNoise:
 def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> CalibratedNoise:
     """[DPSC] Eqs. 17 and 19: scale = (b - a) sqrt(n) / epsilon with n all coordinates of the photo.
 
-    Independent Laplace noise needs the L1 sensitivity of what it perturbs; this is the L2 one of all, so the true epsilon
-    is perturbed / sqrt(total) times the nominal one.
+    Independent Laplace noise needs the L1 sensitivity of what it perturbs; this is the L2 one of all, so the
+    true epsilon is perturbed / sqrt(total) times the nominal one.
 
     Args:
         epsilon: nominal.
@@ -63,7 +63,9 @@ def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) ->
     """
     sensitivity, all_of_it = _sensitivities(epsilon, box, perturbed, total)
     width = all_of_it.value / total
-    return CalibratedNoise("as_published", epsilon, width * math.sqrt(total) / epsilon, sensitivity, all_of_it)
+    return CalibratedNoise(
+        "as_published", epsilon, width * math.sqrt(total) / epsilon, sensitivity, all_of_it
+    )
 
 
 def corrected(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> CalibratedNoise:
@@ -88,10 +90,15 @@ CALIBRATIONS.add("as_published", as_published)
 CALIBRATIONS.add("corrected", corrected)
 
 
-def _sensitivities(epsilon: float, box: ClipBox, perturbed: int, total: int) -> tuple[Sensitivity, Sensitivity]:
+def _sensitivities(
+    epsilon: float, box: ClipBox, perturbed: int, total: int
+) -> tuple[Sensitivity, Sensitivity]:
     require_epsilon(epsilon)
     if not isinstance(box.lower, float):
-        raise ValueError("the paper's calibration takes one pair of bounds for all coordinates; use per-coordinate noise here")
+        raise ValueError(
+            "the paper's calibration takes one pair of bounds for all coordinates; use per-coordinate noise "
+            "here"
+        )
     if not 1 <= perturbed <= total:
         raise ValueError(f"the perturbed coordinates must number 1 to all {total}, got {perturbed}")
     return box.l1_sensitivity(perturbed), box.l1_sensitivity(total)

@@ -10,8 +10,9 @@ from semveil.mechanisms.bounds.clip import ClipBox
 def costs(box: ClipBox, n: int, epsilon: float, delta: float = 1e-5) -> dict[str, float]:
     """Standard deviation of the noise in each of n coordinates at a true epsilon, by mechanism.
 
-    Laplace sqrt(2) w n / epsilon, K-norm w sqrt(n (n + 1)) / epsilon, Gaussian w sqrt(n) r(epsilon, delta), w the width of
-    the box and r the analytic ratio of Balle and Wang 2018; the Gaussian's delta is the price of its smaller noise.
+    Laplace sqrt(2) w n / epsilon, K-norm w sqrt(n (n + 1)) / epsilon, Gaussian w sqrt(n) r(epsilon, delta), w
+    the width of the box and r the analytic ratio of Balle and Wang 2018; the Gaussian's delta is the price of
+    its smaller noise.
 
     Args:
         box: clip bounds, the same for all coordinates.

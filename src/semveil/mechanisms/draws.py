@@ -6,14 +6,17 @@ from dataclasses import replace
 from semveil.privacy.composition import compose
 from semveil.privacy.guarantee import Guarantee
 
-OUTPUT_ONLY = "which draw is shown is decided by a fixed public rule from the draws alone, never by comparing with the photo"
+OUTPUT_ONLY = (
+    "which draw is shown is decided by a fixed public rule from the draws alone, never by "
+    "comparing with the photo"
+)
 
 
 def best_of(guarantee: Guarantee, draws: int) -> Guarantee:
     """Guarantee of publishing one of up to `draws` releases, selected by any public rule: epsilon multiplies by their number.
 
-    The rule is post-processing of all draws together. The bound also holds if it stops early, if the last draw is published
-    without being accepted, and if all draws are published.
+    The rule is post-processing of all draws together. The bound also holds if it stops early, if the last
+    draw is published without being accepted, and if all draws are published.
 
     Args:
         guarantee: of one draw.
@@ -38,8 +41,9 @@ def best_of(guarantee: Guarantee, draws: int) -> Guarantee:
 def until_accepted(guarantee: Guarantee) -> Guarantee:
     """Guarantee of redrawing without limit until a public test accepts, with the number of draws hidden: 2 epsilon.
 
-    P[S | accepted] = P[S and accepted] / P[accepted]; between two records the numerator changes by at most exp(epsilon) and the
-    denominator by at most exp(-epsilon). A limit would be visible when reached; k draws then cost k epsilon (`best_of`).
+    P[S | accepted] = P[S and accepted] / P[accepted]; between two records the numerator changes by at most
+    exp(epsilon) and the denominator by at most exp(-epsilon). A limit would be visible when reached; k draws
+    then cost k epsilon (`best_of`).
 
     Args:
         guarantee: of one draw, with delta 0.
@@ -53,9 +57,15 @@ def until_accepted(guarantee: Guarantee) -> Guarantee:
         2.0
     """
     if guarantee.delta:
-        raise ValueError("redrawing until a test accepts keeps no (epsilon, delta) guarantee; limit the number of draws")
+        raise ValueError(
+            "redrawing until a test accepts keeps no (epsilon, delta) guarantee; limit the number of draws"
+        )
     twice = best_of(guarantee, 2)
     return replace(
         twice,
-        assumptions=(*guarantee.assumptions, OUTPUT_ONLY, "how many draws it took stays hidden, also in the running time"),
+        assumptions=(
+            *guarantee.assumptions,
+            OUTPUT_ONLY,
+            "how many draws it took stays hidden, also in the running time",
+        ),
     )

@@ -27,8 +27,8 @@ from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity, weakest
 class Exponential:
     """Chooses candidate i with probability proportional to exp(rate u_i), u_i its utility for the record.
 
-    epsilon = 2 rate Delta, Delta the most by which any one candidate's utility differs between two records: exp(rate u_i)
-    changes by at most exp(rate Delta), and so does the sum that it is divided by.
+    epsilon = 2 rate Delta, Delta the most by which any one candidate's utility differs between two records:
+    exp(rate u_i) changes by at most exp(rate Delta), and so does the sum that it is divided by.
 
     Args:
         rate: > 0, epsilon / (2 Delta).
@@ -77,7 +77,9 @@ class Exponential:
             ValueError: as for `check_records`.
         """
         check_records(utilities)
-        return torch.tensor([exact_choice(row, self.rate) for row in utilities.double().tolist()], device=utilities.device)
+        return torch.tensor(
+            [exact_choice(row, self.rate) for row in utilities.double().tolist()], device=utilities.device
+        )
 
     def guarantee(
         self,
@@ -91,7 +93,8 @@ class Exponential:
         """epsilon = 2 rate Delta.
 
         Args:
-            sensitivity: Delta, the most by which a candidate's utility differs between two records, in any norm.
+            sensitivity: Delta, the most by which a candidate's utility differs between two records, in any
+                norm.
             exact: the choice came from `release`; basis `proved`, epsilon rounded up.
             covers: the protected part of the record, in words.
             not_covered: parts of the record that the release shows unprotected, in words.
@@ -100,14 +103,21 @@ class Exponential:
         with ctx.workprec(128):
             epsilon = float_above(2 * arb(self.rate) * arb(sensitivity.value))
         claim = simulated(
-            epsilon, covers=covers, sensitivity_basis=sensitivity.basis, not_covered=not_covered, assumptions=assumptions
+            epsilon,
+            covers=covers,
+            sensitivity_basis=sensitivity.basis,
+            not_covered=not_covered,
+            assumptions=assumptions,
         )
         if not exact:
             return claim
         rests_on = release_assumptions(
-            f"the candidates do not depend on the record, and utilities keep their sensitivity: {sensitivity.source}"
+            "the candidates do not depend on the record, and utilities keep their sensitivity: "
+            f"{sensitivity.source}"
         )
-        return replace(claim, basis=weakest(Basis.PROVED, sensitivity.basis), assumptions=(*rests_on, *assumptions))
+        return replace(
+            claim, basis=weakest(Basis.PROVED, sensitivity.basis), assumptions=(*rests_on, *assumptions)
+        )
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "Exponential":
@@ -126,8 +136,9 @@ class Exponential:
 def exact_choice(utilities: Sequence[float], rate: float) -> int:
     """An index i with probability exactly exp(rate u_i) / sum_k exp(rate u_k), by a race of exponential clocks.
 
-    Clock i rings at E_i / exp(rate u_i), E_i independent standard exponential; the first to ring wins. The clocks are
-    enclosed in balls, and bits are drawn until one ball lies before all others, as in `semveil.mechanisms.exact.sampler`.
+    Clock i rings at E_i / exp(rate u_i), E_i independent standard exponential; the first to ring wins. The
+    clocks are enclosed in balls, and bits are drawn until one ball lies before all others, as in
+    `semveil.mechanisms.exact.sampler`.
 
     Args:
         utilities: finite u_i, at least one.
@@ -145,7 +156,9 @@ def exact_choice(utilities: Sequence[float], rate: float) -> int:
             times = {i: clocks.exponential(i).log() - arb(rate) * arb(utilities[i]) for i in running}
             finite = [i for i in running if times[i].is_finite()]
             first = min(finite, key=lambda i: float(times[i].mid()), default=None)
-            rivals = [i for i in running if i != first and not (first is not None and times[first] < times[i])]
+            rivals = [
+                i for i in running if i != first and not (first is not None and times[first] < times[i])
+            ]
         if first is not None and not rivals:
             return first
         running = rivals if first is None else [first, *rivals]

@@ -24,8 +24,8 @@ class LaplaceFit:
         ks_distance: largest distance between the empirical and the fitted distribution function; about
             1.36 / sqrt(count) is exceeded by chance once in twenty for independent residuals.
         excess_kurtosis: 3 for Laplace, 0 for Gaussian.
-        log_likelihood_ratio: mean over residuals of ln Laplace density - ln Gaussian density (zero mean, own variance),
-            in nats; positive favours Laplace (+0.072 if true), negative Gaussian (-0.048 if true).
+        log_likelihood_ratio: mean over residuals of ln Laplace density - ln Gaussian density (zero mean, own
+            variance), in nats; positive favours Laplace (+0.072 if true), negative Gaussian (-0.048 if true).
     """
 
     scale: float
@@ -74,8 +74,8 @@ def fit_laplace(residuals: torch.Tensor) -> LaplaceFit:
 class FittedNoise:
     """The paper's epsilon' of a trained protector: the epsilon of Laplace noise with the fitted scale.
 
-    Not a privacy guarantee: the residual is a fixed function of the photo, so two photos give two different point masses
-    and no finite epsilon holds, however well the pooled residuals fit.
+    Not a privacy guarantee: the residual is a fixed function of the photo, so two photos give two different
+    point masses and no finite epsilon holds, however well the pooled residuals fit.
 
     Attributes:
         epsilon_prime: Delta_1 / s ([DPSC] Eq. 17; the paper's second form s / Delta is inverted).
@@ -98,18 +98,28 @@ class FittedNoise:
             covers,
             Basis.FITTED,
             not_covered=not_covered,
-            reason="the protector is a fixed function of the photo, and a noise law fitted to its outputs is no noise",
+            reason=(
+                "the protector is a fixed function of the photo, and a noise law fitted to its outputs is "
+                "no noise"
+            ),
         )
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"epsilon_prime": self.epsilon_prime, "basis": self.basis.value, "guarantee": False, "fit": asdict(self.fit)}
+        return {
+            "epsilon_prime": self.epsilon_prime,
+            "basis": self.basis.value,
+            "guarantee": False,
+            "fit": asdict(self.fit),
+        }
 
     def summary(self) -> str:
         """One plain sentence."""
         return (
-            f"Noise calibration epsilon' {self.epsilon_prime:.4g} (basis: fitted, not a privacy guarantee): the residuals look "
-            f"like Laplace noise of scale {self.fit.scale:.4g} up to a distance of {self.fit.ks_distance:.3f}."
+            f"Noise calibration epsilon' {self.epsilon_prime:.4g} (basis: fitted, not a privacy guarantee): "
+            "the residuals look "
+            f"like Laplace noise of scale {self.fit.scale:.4g} up to a distance of "
+            f"{self.fit.ks_distance:.3f}."
         )
 
 

@@ -21,10 +21,10 @@ from semveil.mechanisms.sphere.priv_unit_g import PrivUnitG
 class Nearest(Claimed):
     """The exponential mechanism whose utility is 1 for the k candidates nearest to the record and 0 for the others.
 
-    For every record exactly k of N candidates have utility 1. The normalising constant is therefore the same for all records,
-    and the factor 2 of the exponential mechanism vanishes: a candidate has probability (1 - rest) / k or rest / (N - k), and
-    epsilon = ln (1 - rest) (N - k) / (k rest). The k nearest may be selected in any way, ties and rounding included, that is
-    a function of the record.
+    For every record exactly k of N candidates have utility 1. The normalising constant is therefore the same
+    for all records, and the factor 2 of the exponential mechanism vanishes: a candidate has probability (1 -
+    rest) / k or rest / (N - k), and epsilon = ln (1 - rest) (N - k) / (k rest). The k nearest may be selected
+    in any way, ties and rounding included, that is a function of the record.
 
     Args:
         candidates: N, number of candidates.
@@ -45,7 +45,9 @@ class Nearest(Claimed):
 
     def __post_init__(self) -> None:
         if not 1 <= self.near < self.candidates:
-            raise ValueError(f"of {self.candidates} candidates, 1 to {self.candidates - 1} can be near, got {self.near}")
+            raise ValueError(
+                f"of {self.candidates} candidates, 1 to {self.candidates - 1} can be near, got {self.near}"
+            )
         if not 0 < self.rest < 1:
             raise ValueError(f"the rest has a probability in (0, 1), got {self.rest}")
 
@@ -106,7 +108,9 @@ class Nearest(Claimed):
     def _check(self, utilities: Tensor) -> None:
         check_records(utilities)
         if utilities.shape[1:] != (self.candidates,):
-            raise ValueError(f"there are {self.candidates} candidates, got utilities of shape {tuple(utilities.shape)}")
+            raise ValueError(
+                f"there are {self.candidates} candidates, got utilities of shape {tuple(utilities.shape)}"
+            )
 
     @property
     def epsilon(self) -> float:

@@ -27,7 +27,9 @@ def shows_a_face(image: Tensor) -> bool:
     """
     from semveil.recognition.dlib_faces import detect_faces  # dlib takes a third of a second to load
 
-    enlarged = functional.interpolate(image[None].detach().float().cpu(), size=(_SIDE, _SIDE), mode="bicubic", antialias=True)
+    enlarged = functional.interpolate(
+        image[None].detach().float().cpu(), size=(_SIDE, _SIDE), mode="bicubic", antialias=True
+    )
     (pixels,) = to_pixels(functional.pad(enlarged, (_SIDE // 4,) * 4, mode="replicate"))
     return bool(detect_faces(pixels))
 

@@ -10,21 +10,31 @@ from torch import Tensor
 from semveil.channels import Message
 from semveil.mechanisms import CoordinateSensitivity
 from semveil.privacy.caveats import Caveat
-from semveil.privacy.certificate import Bounds, Certificate, CertificateError, ReleaseKind, guarantee_from_dict
+from semveil.privacy.certificate import (
+    Bounds,
+    Certificate,
+    CertificateError,
+    ReleaseKind,
+    guarantee_from_dict,
+)
 from semveil.privacy.guarantee import Basis
 
 if TYPE_CHECKING:
     from semveil.methods.dp_semcom import DPSemCom
 
 
-def certificate_of(message: Message, method: "DPSemCom | None" = None, *, perceptual: str | None = None) -> Certificate:
+def certificate_of(
+    message: Message, method: "DPSemCom | None" = None, *, perceptual: str | None = None
+) -> Certificate:
     """The certificate of a message's symbols.
 
-    `release_id` is a hash of what is sent, so Alice, Bob and Eve number the release alike without having to talk.
+    `release_id` is a hash of what is sent, so Alice, Bob and Eve number the release alike without having to
+    talk.
 
     Args:
         message: as sent.
-        method: the one that made the message; adds mechanism, scale, grid, sensitivity and the source of the bounds.
+        method: the one that made the message; adds mechanism, scale, grid, sensitivity and the source of the
+            bounds.
         perceptual: term of the inversion that made the latents, where that is known.
 
     Raises:
@@ -84,10 +94,14 @@ def _caveats(message: Message) -> tuple[Caveat, ...]:
 
 def _bounds(lower: float | Tensor, upper: float | Tensor, source: str) -> Bounds:
     low, high = torch.as_tensor(lower, dtype=torch.float64), torch.as_tensor(upper, dtype=torch.float64)
-    return Bounds(float(low.min()), float(high.max()), source, per_coordinate=max(low.numel(), high.numel()) > 1)
+    return Bounds(
+        float(low.min()), float(high.max()), source, per_coordinate=max(low.numel(), high.numel()) > 1
+    )
 
 
 def _release_id(message: Message) -> str:
-    reals = torch.view_as_real(message.symbols.detach().cpu().resolve_conj()).contiguous().numpy().astype("<f4")
+    reals = (
+        torch.view_as_real(message.symbols.detach().cpu().resolve_conj()).contiguous().numpy().astype("<f4")
+    )
     gains = message.gains.detach().cpu().numpy().astype("<f4")
     return hashlib.sha256(b"semveil release\n" + reals.tobytes() + gains.tobytes()).hexdigest()[:32]

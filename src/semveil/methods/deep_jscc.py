@@ -77,15 +77,23 @@ class DeepJSCCLink:
 
     name = "deep-jscc"
 
-    def __init__(self, model: DeepJSCCModel, *, protection: str = "none", key: SharedKey | None = None) -> None:
+    def __init__(
+        self, model: DeepJSCCModel, *, protection: str = "none", key: SharedKey | None = None
+    ) -> None:
         self.model, self.kind, self.protection = model, PROTECTIONS[protection], protection
         if not self.kind.keyed and protection != "none":
             keyed = ", ".join(name for name, kind in PROTECTIONS.items() if kind.keyed)
-            raise ValueError(f"latents of DeepJSCC are sent under a key ({keyed}) or as they are (none), not {protection!r}")
+            raise ValueError(
+                f"latents of DeepJSCC are sent under a key ({keyed}) or as they are (none), not "
+                f"{protection!r}"
+            )
         self.private_codes = tuple(range(model.latent_shape[0]))
         numbers = model.latent_shape[0] * model.latent_shape[1]
-        unused = CALIBRATIONS["corrected"](1.0, model.box, perturbed=numbers, total=numbers)  # there is no noise
-        setting = Setting(method=self.name, model=model, codes=self.private_codes, calibration=unused, key=key)
+        # there is no noise
+        unused = CALIBRATIONS["corrected"](1.0, model.box, perturbed=numbers, total=numbers)
+        setting = Setting(
+            method=self.name, model=model, codes=self.private_codes, calibration=unused, key=key
+        )
         self.protector = self.kind.build(setting)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -174,7 +182,8 @@ def save_deep_jscc(path: Path, network: DeepJSCC, latents: Tensor, card: dict[st
         card: training data and settings, JSON-ready.
     """
     box = ClipBox.from_quantiles(latents)
-    prior = LatentPrior.fit(box.clip(latents), rank=min(PRIOR_RANK, max(1, len(latents) // 8)))  # and some spread beyond
+    # and some spread beyond
+    prior = LatentPrior.fit(box.clip(latents), rank=min(PRIOR_RANK, max(1, len(latents) // 8)))
     state = {**network.state_dict(), **{f"{PRIOR}{name}": value for name, value in prior.tensors.items()}}
     told = {
         "config": network.config.as_dict(),
@@ -199,9 +208,13 @@ def load_deep_jscc(path: Path) -> DeepJSCCModel:
         told = parse_json(read_metadata(path)["deep_jscc"])
         check_kinds(DeepJSCCConfig, told["config"])
         config, box = DeepJSCCConfig(**told["config"]), ClipBox(**told["clip_box"])
-        prior = LatentPrior(state.pop(f"{PRIOR}mean"), state.pop(f"{PRIOR}factors"), state.pop(f"{PRIOR}residual"))
+        prior = LatentPrior(
+            state.pop(f"{PRIOR}mean"), state.pop(f"{PRIOR}factors"), state.pop(f"{PRIOR}residual")
+        )
         shape = config.codes, config.style_dim
-        if any(tuple(value.shape[-2:]) != shape or not value.isfinite().all() for value in prior.tensors.values()):
+        if any(
+            tuple(value.shape[-2:]) != shape or not value.isfinite().all() for value in prior.tensors.values()
+        ):
             raise ValueError(f"its prior is none of {shape[0]} x {shape[1]} latents")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path.name} holds no DeepJSCC: {error}") from error

@@ -92,14 +92,22 @@ def open_codes(message: DigitalMessage, model: FaceModel, key: SharedKey) -> Ten
         MessageError: the message was made with another method or model, or its length contradicts its header.
         KeyProblem: the key is not Alice's, or the message was altered.
     """
-    if message.method != DPSemCom.name or message.model_hash != model.digest or message.latent_shape != model.latent_shape:
+    if (
+        message.method != DPSemCom.name
+        or message.model_hash != model.digest
+        or message.latent_shape != model.latent_shape
+    ):
         raise MessageError(
-            f"the message was made with method {message.method} and model {message.model} of hash {message.model_hash[:12]}, "
-            f"here is {model.name} of {model.digest[:12]}; both sides need the same weights (give Alice's with --model)"
+            f"the message was made with method {message.method} and model {message.model} of hash "
+            f"{message.model_hash[:12]}, "
+            f"here is {model.name} of {model.digest[:12]}; both sides need the same weights (give Alice's "
+            "with --model)"
         )
     expected = len(COMMITMENT) + message.images * message.image_bytes + TAG_BYTES
     if len(message.keyed.sealed) != expected:
-        raise MessageError(f"the message holds {len(message.keyed.sealed):,} sealed bytes, its header says {expected:,}")
+        raise MessageError(
+            f"the message holds {len(message.keyed.sealed):,} sealed bytes, its header says {expected:,}"
+        )
     plain = _keys(message, key).open(message.keyed.sealed, bound_header(message.header, message.model_hash))
     if not plain.startswith(COMMITMENT):
         raise KeyProblem("the message was made to open under several keys; it is forged")

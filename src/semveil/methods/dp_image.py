@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """dp-image: Laplace noise on the latent codes of a face, and a new picture from them [DPI].
 
-Bo Liu, Ming Ding, Hanyu Xue, Tianqing Zhu, Dayong Ye, Li Song, Wanlei Zhou, "DP-Image: Differential Privacy for Image Data in
-Feature Space", 2025. The file reads in the paper's order: features, noise, reconstruction. What the paper leaves open or gets
-wrong is in `docs/methods/dp-image.md`.
+Bo Liu, Ming Ding, Hanyu Xue, Tianqing Zhu, Dayong Ye, Li Song, Wanlei Zhou, "DP-Image: Differential Privacy
+for Image Data in Feature Space", 2025. The file reads in the paper's order: features, noise, reconstruction.
+What the paper leaves open or gets wrong is in `docs/methods/dp-image.md`.
 """
 
 import copy
@@ -55,28 +55,33 @@ PUBLIC_MODEL = "the networks and all bounds were made without photos of the pers
 class DPImage(Shown):
     """Adds independent Laplace noise to latent codes and makes a picture of them: Y = G(f(X) + N) ([DPI] Eqs. 8 to 10).
 
-    The noise's scale is what one sets, as in the paper; the epsilon that follows is stated by the guarantee, and is far too
-    large to protect against somebody who knows what to look for wherever the picture still resembles the photo.
+    The noise's scale is what one sets, as in the paper; the epsilon that follows is stated by the guarantee,
+    and is far too large to protect against somebody who knows what to look for wherever the picture still
+    resembles the photo.
 
     Args:
         model: a latent model, or its name.
         scale: of the noise, in latent units (0.5).
         epsilon: instead of the scale: the scale is the sensitivity over it.
-        styles: `all` codes get noise, or those of the model that hold `identity`, the others being in clear (Section 5.2).
-        sensitivity: what epsilon is derived from. `box`: latents are clipped to public bounds first, so it holds for any photo.
-            `observed`: no clipping; the largest distance between public photos' latents, as the paper has it (its 17,995),
-            which bounds no other photo. `metric`: no clipping and no epsilon, only the loss per unit of distance.
-        clip: of `box`: bounds of every coordinate that cut off so many percent of public latents at either end, in place of one
-            pair of bounds for all.
+        styles: `all` codes get noise, or those of the model that hold `identity`, the others being in clear
+            (Section 5.2).
+        sensitivity: what epsilon is derived from. `box`: latents are clipped to public bounds first, so it
+            holds for any photo. `observed`: no clipping; the largest distance between public photos' latents,
+            as the paper has it (its 17,995), which bounds no other photo. `metric`: no clipping and no
+            epsilon, only the loss per unit of distance.
+        clip: of `box`: bounds of every coordinate that cut off so many percent of public latents at either
+            end, in place of one pair of bounds for all.
         accept: a public test that a picture must pass, `face` (dlib finds one), or `any` for none.
         draws: with a test: how many draws it may choose from; 0 draws until it accepts.
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
-        subspace: noise on so many public principal directions of the latents (4 to 64) instead of on all latents; what a photo
-            has beside them is dropped, so that all of it is covered. Epsilon is 8 where nothing is asked for.
-        noise: in a subspace: `laplace` on coordinates clipped to a box (`clip` 10 by default), `gaussian` on coordinates
-            clipped to a ball, `privunit-g` on their direction.
+        subspace: noise on so many public principal directions of the latents (4 to 64) instead of on all
+            latents; what a photo has beside them is dropped, so that all of it is covered. Epsilon is 8 where
+            nothing is asked for.
+        noise: in a subspace: `laplace` on coordinates clipped to a box (`clip` 10 by default), `gaussian` on
+            coordinates clipped to a ball, `privunit-g` on their direction.
         delta: of gaussian noise (1e-6).
-        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never sees the photo.
+        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never
+            sees the photo.
 
     Raises:
         ValueError: an unknown choice, or options that do not go together.
@@ -104,12 +109,20 @@ class DPImage(Shown):
         epsilon: Annotated[float | None, Option("Epsilon, instead of --scale.")] = None,
         styles: Annotated[str, Option("Codes that get noise; the others pass in the clear.", STYLES)] = "all",
         sensitivity: Annotated[str, Option("Sensitivity that epsilon follows from.", SENSITIVITIES)] = "box",
-        clip: Annotated[float | None, Option("Percent of public latents that the bounds of every coordinate cut off.")] = None,
-        accept: Annotated[str, Option("Public test that a picture must pass.", (ANYTHING, *ACCEPTANCE))] = ANYTHING,
-        draws: Annotated[int, Option("How many draws the test may choose from; each costs epsilon; 0: until it accepts.")] = 1,
+        clip: Annotated[
+            float | None, Option("Percent of public latents that the bounds of every coordinate cut off.")
+        ] = None,
+        accept: Annotated[
+            str, Option("Public test that a picture must pass.", (ANYTHING, *ACCEPTANCE))
+        ] = ANYTHING,
+        draws: Annotated[
+            int, Option("How many draws the test may choose from; each costs epsilon; 0: until it accepts.")
+        ] = 1,
         perceptual: Annotated[str | None, PERCEPTUAL_OPTION] = None,
         subspace: Annotated[int | None, SUBSPACE_OPTION] = None,
-        noise: Annotated[str, Option("Law of the noise; others than laplace are for a subspace.", NOISES)] = Laplace.name,
+        noise: Annotated[
+            str, Option("Law of the noise; others than laplace are for a subspace.", NOISES)
+        ] = Laplace.name,
         delta: Annotated[float | None, DELTA_OPTION] = None,
         residual: Annotated[str | None, RESIDUAL_OPTION] = None,
     ) -> None:
@@ -126,19 +139,32 @@ class DPImage(Shown):
             raise ValueError("sensitivity 'metric' has no epsilon to ask for; give the scale")
         if (accept == ANYTHING) != (draws == 1) or draws < 0:
             raise ValueError(
-                f"several draws go with a test that chooses, one draw without, got accept={accept!r}, draws={draws}"
+                f"several draws go with a test that chooses, one draw without, got accept={accept!r}, "
+                f"draws={draws}"
             )
         if subspace is None and (noise != Laplace.name or residual is not None):
-            raise ValueError(f"noise {noise!r} and a residual belong to a subspace; give its size, or leave them out")
+            raise ValueError(
+                f"noise {noise!r} and a residual belong to a subspace; give its size, or leave them out"
+            )
         if subspace is not None and (styles != "all" or sensitivity != "box"):
-            raise ValueError("a subspace covers all styles and brings its own bounds; leave styles and sensitivity out")
+            raise ValueError(
+                "a subspace covers all styles and brings its own bounds; leave styles and sensitivity out"
+            )
         if noise != Laplace.name and (scale is not None or clip is not None):
-            raise ValueError(f"noise {noise!r} takes an epsilon, and clips to no box; leave scale and clip out")
+            raise ValueError(
+                f"noise {noise!r} takes an epsilon, and clips to no box; leave scale and clip out"
+            )
         if noise != Gaussian.name and delta is not None:
             raise ValueError(f"noise {noise!r} has no delta; leave it out")
         if subspace is not None and scale is None and epsilon is None:
             epsilon = SUBSPACE_EPSILON
-        self.styles, self.sensitivity_kind, self.clip, self.accept, self.draws = styles, sensitivity, clip, accept, draws
+        self.styles, self.sensitivity_kind, self.clip, self.accept, self.draws = (
+            styles,
+            sensitivity,
+            clip,
+            accept,
+            draws,
+        )
         codes, style_dim = self.model.latent_shape
         self.codes = tuple(range(codes)) if styles == "all" else self.model.identity_codes
         self.nominal_epsilon = epsilon
@@ -146,7 +172,9 @@ class DPImage(Shown):
         self.law: SubspaceLaw | None = None
         self.box: ClipBox | None = None
         if subspace is not None:
-            self.subspace = InSubspace(subspace_of(self.model, subspace), self.model, residual or RESIDUALS[0])
+            self.subspace = InSubspace(
+                subspace_of(self.model, subspace), self.model, residual or RESIDUALS[0]
+            )
             self.box = self.subspace.space.box(SUBSPACE_CLIP if clip is None else clip)
             if noise != Laplace.name and epsilon is not None:
                 self.law = subspace_law(noise, self.subspace.space, epsilon, delta=delta)
@@ -198,7 +226,9 @@ class DPImage(Shown):
         if isinstance(self.box.lower, float):
             return self.box.l1_sensitivity(perturbed)
         rows = list(self.codes)
-        return ClipBox(self.box.lower[rows], torch.as_tensor(self.box.upper)[rows], self.box.source).l1_sensitivity()
+        return ClipBox(
+            self.box.lower[rows], torch.as_tensor(self.box.upper)[rows], self.box.source
+        ).l1_sensitivity()
 
     # Features, noise, reconstruction
 
@@ -223,7 +253,8 @@ class DPImage(Shown):
             rng: source of simulated noise; exact noise from the operating system where None.
 
         Raises:
-            ValueError: with unlimited draws, the acceptance test passes none of 24 public faces under this noise.
+            ValueError: with unlimited draws, the acceptance test passes none of 24 public faces under this
+                noise.
         """
         features = self._clipped(latents)
         if self.accept == ANYTHING:
@@ -282,10 +313,13 @@ class DPImage(Shown):
         if self._test_checked:
             return
         rng = torch.Generator().manual_seed(0)
-        pictures = self.model.synthesize(self._noisy(self._clipped(self.model.public_latents(_TRIALS, rng)), rng))
+        pictures = self.model.synthesize(
+            self._noisy(self._clipped(self.model.public_latents(_TRIALS, rng)), rng)
+        )
         if not any(map(ACCEPTANCE[self.accept], pictures)):
             raise ValueError(
-                f"the test {self.accept!r} accepts none of {_TRIALS} public faces under noise of scale {self.scale:g}; "
+                f"the test {self.accept!r} accepts none of {_TRIALS} public faces under noise of scale "
+                f"{self.scale:g}; "
                 "use less noise, or limit the draws"
             )
         self._test_checked = True
@@ -302,12 +336,19 @@ class DPImage(Shown):
         if self.law is not None:
             claim = self.law.guarantee(simulated=simulated, assumptions=rests_on)
         else:
-            claim = (self.mechanism if simulated else self.release).guarantee(self.sensitivity, assumptions=rests_on)
+            claim = (self.mechanism if simulated else self.release).guarantee(
+                self.sensitivity, assumptions=rests_on
+            )
         claim = claim.about(Coverage.of_codes(self.model.digest, self.codes, self.model.latent_shape[0]))
         if self.box is None:
-            claim = replace(claim, assumptions=tuple(a for a in claim.assumptions if not a.startswith("records are clipped")))
+            claim = replace(
+                claim,
+                assumptions=tuple(a for a in claim.assumptions if not a.startswith("records are clipped")),
+            )
         if self.sensitivity_kind == "metric":
-            claim = replace(claim, epsilon=None, reason="latents are not clipped, so photos may lie any distance apart")
+            claim = replace(
+                claim, epsilon=None, reason="latents are not clipped, so photos may lie any distance apart"
+            )
         if claim.metric is not None:
             space = "the latents" if self.box is None else "the clipped latents"
             space = space if self.subspace is None else "the clipped coordinates"
@@ -325,7 +366,11 @@ class DPImage(Shown):
             "bounds": None if self.box is None else bounds_of(self.box),
             "sensitivity": None if self.sensitivity_kind == "metric" else self.sensitivity,
         }
-        bounds_hash = self.model.bounds().digest if self.clip is not None or self.sensitivity_kind == "observed" else None
+        bounds_hash = (
+            self.model.bounds().digest
+            if self.clip is not None or self.sensitivity_kind == "observed"
+            else None
+        )
         if self.subspace is not None:
             bounds_hash = self.subspace.space.digest
         return Certificate(
@@ -339,7 +384,9 @@ class DPImage(Shown):
             bounds_hash=bounds_hash,
             perceptual=self.model.perceptual,
             mechanism=name,
-            calibration=f"{self.sensitivity_kind}-sensitivity" if self.sensitivity_kind != "metric" else "metric",
+            calibration=f"{self.sensitivity_kind}-sensitivity"
+            if self.sensitivity_kind != "metric"
+            else "metric",
             nominal_epsilon=self.nominal_epsilon,
             **(noise if self.law is None else self.law.certificate_fields(simulated=simulated)),
             private_codes=self.codes if self.model.semantic else None,
@@ -355,4 +402,6 @@ def bounds_of(box: ClipBox) -> Bounds:
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ValueError(f"{name} has no choice {value!r}{suggest(value, choices)}; allowed: {', '.join(choices)}")
+        raise ValueError(
+            f"{name} has no choice {value!r}{suggest(value, choices)}; allowed: {', '.join(choices)}"
+        )

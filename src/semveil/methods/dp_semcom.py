@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """dp-semcom: semantic communication over a wiretap channel with imitated differential privacy [DPSC].
 
-Weixuan Chen, Shunpu Tang, Qianqian Yang, "Enhancing Image Privacy in Semantic Communication over Wiretap Channels
-leveraging Differential Privacy", 2024. The file reads in the paper's order: invert, clip, protect, send; Bob receives,
-Eve eavesdrops. What the paper leaves open or gets wrong is in `docs/methods/dp-semcom.md`.
+Weixuan Chen, Shunpu Tang, Qianqian Yang, "Enhancing Image Privacy in Semantic Communication over Wiretap
+Channels leveraging Differential Privacy", 2024. The file reads in the paper's order: invert, clip, protect,
+send; Bob receives, Eve eavesdrops. What the paper leaves open or gets wrong is in
+`docs/methods/dp-semcom.md`.
 """
 
 import copy
@@ -21,7 +22,14 @@ from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings
 from semveil.faces.parts import PRIVATE_CODES, describe_codes
 from semveil.faces.pixels import check_range
-from semveil.mechanisms import CALIBRATIONS, CalibratedNoise, FittedNoise, PartBudget, fitted_epsilon, part_budget
+from semveil.mechanisms import (
+    CALIBRATIONS,
+    CalibratedNoise,
+    FittedNoise,
+    PartBudget,
+    fitted_epsilon,
+    part_budget,
+)
 from semveil.methods.pairs import find_pair
 from semveil.methods.protection_options import check_options
 from semveil.methods.protections import PROTECTIONS, Setting, chosen_protection
@@ -42,24 +50,31 @@ class DPSemCom:
 
     Args:
         model: a loaded model, or its name.
-        private_codes: 0-based indices of the codes to protect; by default the paper's seven, and all codes under a key, which
-            leaves nothing in clear and under `rotation` costs Bob nothing. With `none`: the codes that attacks speak of.
-        epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the budget of its
-            noise against listeners without the key, or None for uniform noise, which needs none.
+        private_codes: 0-based indices of the codes to protect; by default the paper's seven, and all codes
+            under a key, which leaves nothing in clear and under `rotation` costs Bob nothing. With `none`:
+            the codes that attacks speak of.
+        epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the
+            budget of its noise against listeners without the key, or None for uniform noise, which needs
+            none.
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
-        protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after its successors' abstracts); `rotation` or
-            `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise, which Bob cannot remove); or `none`. By
-            default `rotation` where a key is given, else `nn`, as in the paper.
+        protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after its successors'
+            abstracts); `rotation` or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise,
+            which Bob cannot remove); or `none`. By default `rotation` where a key is given, else `nn`, as in
+            the paper.
         mechanism: instead of `protection`: genuine noise of this law, one of `MECHANISMS`.
         pair: the trained pair, whose epsilon and calibration hold; looked up by its settings where None.
-        budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise of its own.
+        budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise
+            of its own.
         delta: at which the guarantee of `gaussian` is stated (1e-5).
         key: shared with Bob, for keyed protection; a new one where None, for simulations.
         authenticate: whether Bob notices tampering and wrong keys, see `Keyed`.
-        guard: width of the guard band of `modulo`, relative to the clip box (0.2); see `protection.modulo.guard_for`.
-        rotations: of `rotation`: `code`, one for each code; or `block`, one for all of them, as older messages have it.
+        guard: width of the guard band of `modulo`, relative to the clip box (0.2); see
+            `protection.modulo.guard_for`.
+        rotations: of `rotation`: `code`, one for each code; or `block`, one for all of them, as older
+            messages have it.
         inversion: settings of the inversion; the model's own where None.
-        perceptual: perceptual term of the inversion, such as `lpips`, see `FaceModel.invert`; the model's own where None.
+        perceptual: perceptual term of the inversion, such as `lpips`, see `FaceModel.invert`; the model's own
+            where None.
 
     Raises:
         ValueError: an unknown name, a code out of range, or options that do not go together.
@@ -97,10 +112,14 @@ class DPSemCom:
         self.model = load_model(model) if isinstance(model, str) else model
         if not self.model.semantic:
             raise ValueError(
-                f"dp-semcom needs a model whose codes belong to face parts, such as {DEFAULT_MODEL}; those of "
+                f"dp-semcom needs a model whose codes belong to face parts, such as {DEFAULT_MODEL}; those "
+                "of "
                 f"{self.model.name} belong to scales"
             )
-        self.inversion, self.perceptual = inversion or self.model.inversion, perceptual or self.model.perceptual
+        self.inversion, self.perceptual = (
+            inversion or self.model.inversion,
+            perceptual or self.model.perceptual,
+        )
         protection = chosen_protection(protection, mechanism)
         if protection is None:
             own = "nn" if pair is None else pair.settings.protection
@@ -130,7 +149,9 @@ class DPSemCom:
         if self.kind.trained is not None:
             settings = pair.settings if pair else self.pair_settings()
             if settings.protection != protection:
-                raise ValueError(f"the pair was trained for protection {settings.protection!r}, not {protection!r}")
+                raise ValueError(
+                    f"the pair was trained for protection {settings.protection!r}, not {protection!r}"
+                )
             if (settings.codes, settings.style_dim) != (self.private_codes, style_dim):
                 raise ValueError(f"the pair protects codes {settings.codes}, not {self.private_codes}")
             self.pair = moved(pair or find_pair(self.model, settings), self.model.device, self.model.dtype)
@@ -169,7 +190,9 @@ class DPSemCom:
         if self.kind.never_fewer and codes != tuple(range(most)):
             raise ValueError(f"protection {self.protection!r} changes all codes; leave private_codes out")
         if not codes or not 0 <= codes[0] <= codes[-1] < most:
-            raise ValueError(f"private codes must be one or more indices in 0..{most - 1}, got {list(private_codes)}")
+            raise ValueError(
+                f"private codes must be one or more indices in 0..{most - 1}, got {list(private_codes)}"
+            )
         return codes
 
     def _nominal_epsilon(self, epsilon: float | None) -> float | None:
@@ -212,14 +235,18 @@ class DPSemCom:
 
     # Alice
 
-    def invert(self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Inversion:
+    def invert(
+        self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Inversion:
         """GAN inversion: latents (B, K, D), not clipped, of photos (B, 3, S, S) in [-1, 1] ([DPSC] Eq. 4).
 
         Raises:
             ValueError: the photos are not of the model's size, not finite, or no floats in [-1, 1].
         """
         check_range(images)
-        return self.model.invert(images, perceptual=self.perceptual, settings=self.inversion, progress=progress)
+        return self.model.invert(
+            images, perceptual=self.perceptual, settings=self.inversion, progress=progress
+        )
 
     def send(self, images: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
         """Alice: photos (B, 3, S, S) in [-1, 1] -> symbols of unit mean power; see `send_codes` for `rng`."""
@@ -230,14 +257,19 @@ class DPSemCom:
 
         Args:
             codes: (B, K, D).
-            rng: of simulated noise, which is no release; without it genuine noise comes from the operating system.
+            rng: of simulated noise, which is no release; without it genuine noise comes from the operating
+                system.
         """
         sent, private = self.model.box.clip(codes.to(self.model.device)), list(self.private_codes)
         protected = self.protector.protect(sent[:, private], rng=rng)
         sent[:, private] = protected.block
         symbols, gains = normalise_power(pack(sent.flatten(1)))
         transmission = Transmission(symbols, gains, self.guarantee(simulated=rng is not None))
-        return transmission if protected.seal is None else replace(transmission, keyed=protected.seal(transmission.bound()))
+        return (
+            transmission
+            if protected.seal is None
+            else replace(transmission, keyed=protected.seal(transmission.bound()))
+        )
 
     # Bob and Eve
 
@@ -252,7 +284,9 @@ class DPSemCom:
     def receive_codes(self, transmission: Transmission) -> Tensor:
         """Bob's estimate of all codes (B, K, D), from which `receive` synthesises; differentiable in the symbols."""
         codes, private = self.heard_codes(transmission), list(self.private_codes)
-        codes[:, private] = self.protector.deprotect(codes[:, private], transmission.keyed, transmission.bound())
+        codes[:, private] = self.protector.deprotect(
+            codes[:, private], transmission.keyed, transmission.bound()
+        )
         return codes
 
     def eavesdrop(self, transmission: Transmission) -> Tensor:
@@ -282,17 +316,22 @@ class DPSemCom:
             snr_db: Bob's SNR per complex symbol in dB: one number, or (B,) one for each photo.
             eve_snr_db: Eve's, likewise; Bob's where None, as in the paper.
             codes: latents of the photos where they are known; inverted otherwise.
-            run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a given seed the
-                genuine noise, which is then a simulation. Nonces are always new.
-            bob_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`; each photo is one
-                message; AWGN where None. The direct image comes over a channel like Bob's.
+            run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a
+                given seed the genuine noise, which is then a simulation. Nonces are always new.
+            bob_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`;
+                each photo is one message; AWGN where None. The direct image comes over a channel like Bob's.
             eve_channel: likewise, hers.
         """
         check_range(images)
         run = run if isinstance(run, Streams) else streams(run)
-        codes = self.model.box.clip(self.invert(images).codes if codes is None else codes.to(self.model.device))
+        codes = self.model.box.clip(
+            self.invert(images).codes if codes is None else codes.to(self.model.device)
+        )
         sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
-        snr_db, eve_snr_db = snrs(snr_db, len(codes)), None if eve_snr_db is None else snrs(eve_snr_db, len(codes))
+        snr_db, eve_snr_db = (
+            snrs(snr_db, len(codes)),
+            None if eve_snr_db is None else snrs(eve_snr_db, len(codes)),
+        )
         heard = wiretap(
             sent.symbols,
             snr_db,
@@ -303,7 +342,9 @@ class DPSemCom:
             eve_channel=eve_channel,
         )
         symbols, gains = normalise_power(pack(codes.flatten(1)))
-        plain = wiretap(symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"], bob_channel=bob_channel).bob
+        plain = wiretap(
+            symbols, snr_db, rng_bob=run["direct"], rng_eve=run["direct eve"], bob_channel=bob_channel
+        ).bob
         return WiretapResult(
             source=images.to(self.model.device),
             inverted=self.synthesize(codes),
@@ -342,7 +383,9 @@ class DPSemCom:
     def synthesize(self, codes: Tensor) -> Tensor:
         """Images (B, 3, S, S) from latents (B, K, D), 64 at a time."""
         with torch.inference_mode():
-            return torch.cat([self.model.generator.synthesize(part) for part in self.model.placed(codes).split(64)])
+            return torch.cat(
+                [self.model.generator.synthesize(part) for part in self.model.placed(codes).split(64)]
+            )
 
 
 def pair_settings(
@@ -370,7 +413,9 @@ def pair_settings(
     named = DPSemCom(model, private_codes=private_codes, protection="none")
     codes, style_dim = model.latent_shape
     perturbed = len(named.private_codes) * style_dim
-    named.calibration = CALIBRATIONS[calibration](epsilon, model.box, perturbed=perturbed, total=codes * style_dim)
+    named.calibration = CALIBRATIONS[calibration](
+        epsilon, model.box, perturbed=perturbed, total=codes * style_dim
+    )
     kind = PROTECTIONS[protection]
     if kind.trained is None:
         raise ValueError(f"protection {protection!r} uses no trained pair")

@@ -18,8 +18,9 @@ BLOCK = 1000  # faces that one seed draws
 class Gallery:
     """Faces of nobody, drawn from a model's public prior, with the direction of each in a subspace.
 
-    Face i is number i mod 1,000 of the block whose seed is i div 1,000, and is drawn anew when it is shown: 100,000 faces take
-    26 MB at 64 directions; with all that drawing and choosing take the process grows by some 220 MB.
+    Face i is number i mod 1,000 of the block whose seed is i div 1,000, and is drawn anew when it is shown:
+    100,000 faces take 26 MB at 64 directions; with all that drawing and choosing take the process grows by
+    some 220 MB.
 
     Args:
         model: draws the faces.
@@ -37,7 +38,10 @@ class Gallery:
         if not SMALLEST <= faces <= LARGEST:
             raise ValueError(f"a gallery in a subspace has {SMALLEST} to {LARGEST:,} faces, got {faces:,}")
         self.model, self.space = model, space
-        blocks = [unit_directions(space.coordinates(self._block(i)), space).float() for i in range(-(-faces // BLOCK))]
+        blocks = [
+            unit_directions(space.coordinates(self._block(i)), space).float()
+            for i in range(-(-faces // BLOCK))
+        ]
         self.directions = torch.cat(blocks)[:faces]
 
     def __len__(self) -> int:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """identity-dp: a face with another identity and the same look, the identity drawn by differential privacy [IDP].
 
-Yunqian Wen, Bo Liu, Ming Ding, Rong Xie, Li Song, "IdentityDP: Differential Private Identification Protection for Face Images",
-Neurocomputing 501, 2022. The file reads in the paper's order: identity and attributes, perturbation, reconstruction. What the
-paper leaves open or gets wrong is in `docs/methods/identity-dp.md`.
+Yunqian Wen, Bo Liu, Ming Ding, Rong Xie, Li Song, "IdentityDP: Differential Private Identification Protection
+for Face Images", Neurocomputing 501, 2022. The file reads in the paper's order: identity and attributes,
+perturbation, reconstruction. What the paper leaves open or gets wrong is in `docs/methods/identity-dp.md`.
 """
 
 import copy
@@ -20,7 +20,13 @@ from semveil import mechanisms
 from semveil.core.registry import suggest
 from semveil.encoders.attributes import coarsened
 from semveil.keys.secret import read_secret
-from semveil.mechanisms import SPHERE_MECHANISMS, LiteralLaplace, RenormalisedL2Laplace, RenormalisedLaplace, SphereMechanism
+from semveil.mechanisms import (
+    SPHERE_MECHANISMS,
+    LiteralLaplace,
+    RenormalisedL2Laplace,
+    RenormalisedLaplace,
+    SphereMechanism,
+)
 from semveil.mechanisms.base import require_epsilon, require_positive
 from semveil.mechanisms.exact.sphere import STEP
 from semveil.methods.dp_image import FACE_FOUND, PUBLIC_MODEL
@@ -36,35 +42,41 @@ from semveil.privacy.coverage import Coverage, Kind, Part
 from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Norm, Sensitivity, post_process
 
 DEFAULT_EPSILON = 6.0  # the paper's
-DEFAULT_MECHANISM = "von-mises-fisher"  # the exponential mechanism with utility cosine, and minus cosine to repel
+# the exponential mechanism with utility cosine, and minus cosine to repel
+DEFAULT_MECHANISM = "von-mises-fisher"
 CALIBRATIONS = ("corrected", "as_published")
 FUSION = "the fusion network that makes the picture"
-NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}  # laws that a sensitivity calibrates
+# laws that a sensitivity calibrates
+NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}
 
 
 class IdentityDP(Shown):
     """Perturbs who it is and keeps what it looks like: X' = h(M(r_id(X)), r_att(X)) ([IDP] Eqs. 10 to 13).
 
-    The guarantee covers the identity vector only. Everything else of the face passes in clear through the attributes, and
-    whoever knows the person may recognise them by it; how much recognisers do is measured in `docs/methods/identity-dp.md`.
+    The guarantee covers the identity vector only. Everything else of the face passes in clear through the
+    attributes, and whoever knows the person may recognise them by it; how much recognisers do is measured in
+    `docs/methods/identity-dp.md`.
 
     Args:
         model: an identity model, or its name.
         epsilon: privacy budget of the identity (6).
-        mechanism: the law of the new identity on the unit sphere, see `mechanisms.SPHERE_MECHANISMS`. By default
-            `von-mises-fisher`, and `laplace` with calibration `as_published`. `privunit` keeps most of the old identity.
-        calibration: `corrected`: epsilon holds for any two photos. `as_published`: Laplace noise of scale observed sensitivity
-            over epsilon, whose true epsilon is 2 sqrt(d) / scale.
-        observed_sensitivity: of `as_published`: the largest L1 distance seen between two identity vectors ([IDP] Eq. 12).
-        renormalise: of Laplace noise: divide the noisy vector by its length, which costs no privacy. False is [IDP] Eq. 11 to
-            the letter, and the picture is destroyed: no network was made for such lengths.
-        repel: draw around the opposite of the photo's vector, so that the new face is unlike the person. The opposite is a
-            vector like any other, so epsilon is the same.
-        pseudonym: instead of a mechanism: a key file. Every subject has one new face under it; nothing is guaranteed.
-        attribute_side: a bottleneck: attributes are taken from the crop averaged to so many pixels per side. The bundled model
-            was trained with 8, 16 and 32 too.
-        attribute_epsilon: attributes are taken from a face that latent-dp chooses from a public gallery at this budget, not
-            from the photo. Then the whole crop is covered, at the sum of both budgets.
+        mechanism: the law of the new identity on the unit sphere, see `mechanisms.SPHERE_MECHANISMS`. By
+            default `von-mises-fisher`, and `laplace` with calibration `as_published`. `privunit` keeps most
+            of the old identity.
+        calibration: `corrected`: epsilon holds for any two photos. `as_published`: Laplace noise of scale
+            observed sensitivity over epsilon, whose true epsilon is 2 sqrt(d) / scale.
+        observed_sensitivity: of `as_published`: the largest L1 distance seen between two identity vectors
+            ([IDP] Eq. 12).
+        renormalise: of Laplace noise: divide the noisy vector by its length, which costs no privacy. False is
+            [IDP] Eq. 11 to the letter, and the picture is destroyed: no network was made for such lengths.
+        repel: draw around the opposite of the photo's vector, so that the new face is unlike the person. The
+            opposite is a vector like any other, so epsilon is the same.
+        pseudonym: instead of a mechanism: a key file. Every subject has one new face under it; nothing is
+            guaranteed.
+        attribute_side: a bottleneck: attributes are taken from the crop averaged to so many pixels per side.
+            The bundled model was trained with 8, 16 and 32 too.
+        attribute_epsilon: attributes are taken from a face that latent-dp chooses from a public gallery at
+            this budget, not from the photo. Then the whole crop is covered, at the sum of both budgets.
 
     Raises:
         ValueError: an unknown choice, or options that do not go together.
@@ -86,26 +98,39 @@ class IdentityDP(Shown):
         self,
         model: IdentityModel | str = DEFAULT_IDENTITY_MODEL,
         *,
-        epsilon: Annotated[float | None, Option(f"Epsilon of the identity vector; {DEFAULT_EPSILON:g} by default.")] = None,
-        mechanism: Annotated[
-            str | None, Option(f"Law of the new identity; {DEFAULT_MECHANISM} by default.", tuple(SPHERE_MECHANISMS))
+        epsilon: Annotated[
+            float | None, Option(f"Epsilon of the identity vector; {DEFAULT_EPSILON:g} by default.")
         ] = None,
-        calibration: Annotated[str, Option("Scale of Laplace noise, corrected or the paper's.", CALIBRATIONS)] = "corrected",
+        mechanism: Annotated[
+            str | None,
+            Option(f"Law of the new identity; {DEFAULT_MECHANISM} by default.", tuple(SPHERE_MECHANISMS)),
+        ] = None,
+        calibration: Annotated[
+            str, Option("Scale of Laplace noise, corrected or the paper's.", CALIBRATIONS)
+        ] = "corrected",
         observed_sensitivity: Annotated[
             float | None, Option("Largest L1 distance seen between identities, for calibration as_published.")
         ] = None,
         renormalise: Annotated[
-            bool, Option("Divide identities under Laplace noise by their length; the paper's Eq. 11 does not.")
+            bool,
+            Option("Divide identities under Laplace noise by their length; the paper's Eq. 11 does not."),
         ] = True,
-        repel: Annotated[bool, Option("Draw the new identity away from the old one, at the same epsilon.")] = False,
+        repel: Annotated[
+            bool, Option("Draw the new identity away from the old one, at the same epsilon.")
+        ] = False,
         pseudonym: Annotated[
             str | None, Option("Key file: every subject has one new face under it; linkable, no guarantee.")
         ] = None,
         attribute_side: Annotated[
-            int | None, Option("Bottleneck: attributes see the crop averaged to so many pixels per side, such as 8, 16 or 32.")
+            int | None,
+            Option(
+                "Bottleneck: attributes see the crop averaged to so many pixels per side, such as 8, 16 or "
+                "32."
+            ),
         ] = None,
         attribute_epsilon: Annotated[
-            float | None, Option("Epsilon of the attributes, then taken from a public face that latent-dp chooses.")
+            float | None,
+            Option("Epsilon of the attributes, then taken from a public face that latent-dp chooses."),
         ] = None,
     ) -> None:
         _check_choice("calibration", calibration, CALIBRATIONS)
@@ -113,21 +138,31 @@ class IdentityDP(Shown):
         if mechanism is not None:
             _check_choice("mechanism", mechanism, tuple(SPHERE_MECHANISMS))
         if published and (mechanism not in (None, RenormalisedLaplace.name) or repel):
-            raise ValueError("the paper publishes Laplace noise around the photo's own vector; use calibration 'corrected'")
+            raise ValueError(
+                "the paper publishes Laplace noise around the photo's own vector; use calibration 'corrected'"
+            )
         if published != (observed_sensitivity is not None):
             raise ValueError(
-                "calibration 'as_published' and an observed sensitivity go together: the largest L1 distance between two "
+                "calibration 'as_published' and an observed sensitivity go together: the largest L1 distance "
+                "between two "
                 "identity vectors of a set (semveil.methods.identity_dp.observed_sensitivity measures it)"
             )
         if not renormalise and not published and mechanism != RenormalisedLaplace.name:
-            raise ValueError("only Laplace noise leaves another length than 1; without it leave renormalise as it is")
+            raise ValueError(
+                "only Laplace noise leaves another length than 1; without it leave renormalise as it is"
+            )
         if pseudonym is not None and (epsilon is not None or mechanism is not None or published or repel):
-            raise ValueError("a pseudonym does not depend on the photo and has no epsilon; leave the mechanism's options out")
+            raise ValueError(
+                "a pseudonym does not depend on the photo and has no epsilon; leave the mechanism's options "
+                "out"
+            )
         if attribute_side is not None and attribute_epsilon is not None:
             raise ValueError("give the side of the attributes' bottleneck or their epsilon, not both")
         self.model = load_identity_model(model) if isinstance(model, str) else model
         if attribute_side is not None and (attribute_side < 1 or self.model.size % attribute_side):
-            raise ValueError(f"the attributes' side divides the crop's, {self.model.size} pixels; got {attribute_side}")
+            raise ValueError(
+                f"the attributes' side divides the crop's, {self.model.size} pixels; got {attribute_side}"
+            )
         self.calibration, self.repel, self.attribute_side = calibration, repel, attribute_side
         self.nominal_epsilon = DEFAULT_EPSILON if epsilon is None else epsilon
         require_epsilon(self.nominal_epsilon)
@@ -140,7 +175,9 @@ class IdentityDP(Shown):
         elif not renormalise:
             self.law = LiteralLaplace.calibrate(self.dimension, self.nominal_epsilon)
         elif self.pseudonyms is None:
-            self.law = SPHERE_MECHANISMS[mechanism or DEFAULT_MECHANISM].calibrate(self.dimension, self.nominal_epsilon)
+            self.law = SPHERE_MECHANISMS[mechanism or DEFAULT_MECHANISM].calibrate(
+                self.dimension, self.nominal_epsilon
+            )
         self.look: LatentDP | None = None
         if attribute_epsilon is not None:
             self.look = LatentDP(epsilon=attribute_epsilon, mechanism="exponential")
@@ -176,7 +213,11 @@ class IdentityDP(Shown):
         """SHA-256 over the networks, with those that choose private attributes, and over the key's number."""
         more = [self.look.model_digest] if self.look else []
         more += [self.pseudonyms.key_id] if self.pseudonyms else []
-        return self.model.digest if not more else hashlib.sha256(" ".join([self.model.digest, *more]).encode()).hexdigest()
+        return (
+            self.model.digest
+            if not more
+            else hashlib.sha256(" ".join([self.model.digest, *more]).encode()).hexdigest()
+        )
 
     # Stage I: identity and attributes
 
@@ -197,7 +238,8 @@ class IdentityDP(Shown):
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
-            rng: of the choice of a public face, where the attributes have a budget; None makes it a release's.
+            rng: of the choice of a public face, where the attributes have a budget; None makes it a
+                release's.
         """
         return self.model.attributes(self._seen(images, rng=rng))
 
@@ -210,7 +252,9 @@ class IdentityDP(Shown):
             return images
         crops = functional.interpolate(images, size=(self.look.size,) * 2, mode="bilinear", antialias=True)
         chosen = self.look.protect(crops, rng=rng).images
-        return functional.interpolate(chosen, size=(self.size,) * 2, mode="bilinear", antialias=True).clamp(-1, 1)
+        return functional.interpolate(chosen, size=(self.size,) * 2, mode="bilinear", antialias=True).clamp(
+            -1, 1
+        )
 
     # Stage II: perturbation
 
@@ -225,13 +269,17 @@ class IdentityDP(Shown):
             ValueError: the method uses pseudonyms, which do not depend on the photo's identity.
         """
         if self.law is None:
-            raise ValueError("a pseudonym does not depend on the photo's identity, so there is nothing to perturb")
+            raise ValueError(
+                "a pseudonym does not depend on the photo's identity, so there is nothing to perturb"
+            )
         centres = -identities if self.repel else identities
         return self.law.release(centres) if rng is None else self.law(centres, rng=rng)
 
     # Stage III: reconstruction
 
-    def protect(self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None) -> Release:
+    def protect(
+        self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None
+    ) -> Release:
         """Crops (B, 3, S, S) in [-1, 1] -> pictures with new identities, which are the release's latents (B, 1, d).
 
         Args:
@@ -242,7 +290,9 @@ class IdentityDP(Shown):
         drawn = self.draw(images, rng=rng, subjects=subjects)
         return Release(self.show(drawn, images), drawn.values["identities"][:, None], drawn.guarantee)
 
-    def draw(self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None) -> Draw:
+    def draw(
+        self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None
+    ) -> Draw:
         """New identities for crops (B, 3, S, S), and the faces that attributes are taken from where those have a budget.
 
         Args:
@@ -251,7 +301,11 @@ class IdentityDP(Shown):
             subjects: likewise.
         """
         if (subjects is not None) != self.needs_subjects:
-            need = "needs the name of each crop's subject" if self.needs_subjects else "has no use for names of subjects"
+            need = (
+                "needs the name of each crop's subject"
+                if self.needs_subjects
+                else "has no use for names of subjects"
+            )
             raise ValueError(f"{self.name} {'with' if self.needs_subjects else 'without'} a pseudonym {need}")
         self.model.check(images)
         look = {} if self.look is None else {"look": self._seen(images, rng=rng)}
@@ -272,7 +326,9 @@ class IdentityDP(Shown):
         """
         seen = draw.values["look"] if self.look is not None else self._seen(images, rng=None)
         identities = draw.values["identities"]
-        return self.model.fuse(identities.expand(len(images), -1), self.model.attributes(seen.expand(len(images), -1, -1, -1)))
+        return self.model.fuse(
+            identities.expand(len(images), -1), self.model.attributes(seen.expand(len(images), -1, -1, -1))
+        )
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Crops synthesised from their own identity and attributes, hence unprotected.
@@ -297,7 +353,11 @@ class IdentityDP(Shown):
         if self.look is not None:
             claim = compose(claim, self.look.guarantee(simulated=simulated))
             return post_process(claim, FUSION)
-        seen = "" if self.attribute_side is None else f", seen in {self.attribute_side} x {self.attribute_side} pixels"
+        seen = (
+            ""
+            if self.attribute_side is None
+            else f", seen in {self.attribute_side} x {self.attribute_side} pixels"
+        )
         return post_process(claim, FUSION, also_reads=[Part(Kind.ATTRIBUTES, self.model.digest, note=seen)])
 
     def _identity_claim(self, simulated: bool) -> Guarantee:
@@ -305,7 +365,9 @@ class IdentityDP(Shown):
         if self.law is None:
             reason = "each subject has one new face, so that pictures of a person can be linked on purpose"
             return Guarantee.none(coverage.words, reason=reason).about(coverage)
-        claim = self.law.guarantee(exact=not simulated, assumptions=(FACE_FOUND, PUBLIC_MODEL)).about(coverage)
+        claim = self.law.guarantee(exact=not simulated, assumptions=(FACE_FOUND, PUBLIC_MODEL)).about(
+            coverage
+        )
         if claim.metric is None:
             return claim
         return replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, "the identity vectors"))
@@ -323,7 +385,9 @@ class IdentityDP(Shown):
                 "calibration": self.calibration,
                 "nominal_epsilon": self.nominal_epsilon,
                 "scale": getattr(self.law, "scale", None),
-                "grid_step": None if release.guarantee.basis == Basis.SIMULATION else getattr(self.law, "step", STEP),
+                "grid_step": None
+                if release.guarantee.basis == Basis.SIMULATION
+                else getattr(self.law, "step", STEP),
                 "sensitivity": None if norm is None else mechanisms.sphere_sensitivity(self.dimension, norm),
             }
             if self.look is not None:
@@ -363,4 +427,6 @@ def observed_sensitivity(identities: Tensor) -> Sensitivity:
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ValueError(f"{name} has no choice {value!r}{suggest(value, choices)}; allowed: {', '.join(choices)}")
+        raise ValueError(
+            f"{name} has no choice {value!r}{suggest(value, choices)}; allowed: {', '.join(choices)}"
+        )

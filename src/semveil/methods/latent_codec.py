@@ -26,9 +26,10 @@ _PRECISION = 96  # bits; floors of such numbers are the same on every machine
 class LatentCodec:
     """Codes (K, D) -> bytes and back, as fine as the bytes allow.
 
-    Every coordinate has the same step, so the error is spread evenly, as a channel's noise is. Coordinate i is coded by a
-    logistic law of the public prior's mean and standard deviation there, rounded to an eighth of an octave. The length is
-    what is asked for, whatever the photo: the step is as fine as fits, and zeros fill the rest.
+    Every coordinate has the same step, so the error is spread evenly, as a channel's noise is. Coordinate i
+    is coded by a logistic law of the public prior's mean and standard deviation there, rounded to an eighth
+    of an octave. The length is what is asked for, whatever the photo: the step is as fine as fits, and zeros
+    fill the rest.
 
     Tables are made of exactly rounded numbers, so that Alice's and Bob's are the same.
 
@@ -46,10 +47,14 @@ class LatentCodec:
 
     def __init__(self, model: FaceModel) -> None:
         self.box, self.shape = model.box, model.latent_shape
-        lower, upper = (torch.as_tensor(bound, dtype=torch.float64) for bound in (model.box.lower, model.box.upper))
+        lower, upper = (
+            torch.as_tensor(bound, dtype=torch.float64) for bound in (model.box.lower, model.box.upper)
+        )
         if model.prior is None:  # the box holds 99 % of all values
             self.mean = ((lower + upper) / 2).expand(self.shape)
-            self.levels = _levels(((upper - lower) / (2 * 2.5758)).square().expand(self.shape).flatten().numpy()[None])
+            self.levels = _levels(
+                ((upper - lower) / (2 * 2.5758)).square().expand(self.shape).flatten().numpy()[None]
+            )
         else:
             self.mean = model.prior.mean.double()
             parts = torch.cat([model.prior.factors, model.prior.residual[None]]).double().square()
@@ -66,7 +71,10 @@ class LatentCodec:
             ValueError: a size that is too small, or codes of another shape.
         """
         if size < LEAST_BYTES or codes.shape != self.shape:
-            raise ValueError(f"needs codes {self.shape} and {LEAST_BYTES} bytes or more, got {tuple(codes.shape)} and {size}")
+            raise ValueError(
+                f"needs codes {self.shape} and {LEAST_BYTES} bytes or more, got {tuple(codes.shape)} and "
+                f"{size}"
+            )
         centred = (self.box.clip(codes.detach().cpu()).double() - self.mean).flatten().numpy()
         low, high, best = COARSEST, FINEST, b""
         while low <= high:  # finer steps take more bytes

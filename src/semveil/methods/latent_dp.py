@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """latent-dp: every latent coordinate clipped to public quantiles, noised by its share of the budget, clipped again [LDP].
 
-Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. The file reads in the order of the
-paper's Algorithm 2: encode, clip, noise, clip, generate. What the paper leaves open or gets wrong is in
-`docs/methods/latent-dp.md`.
+Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. The file reads in
+the order of the paper's Algorithm 2: encode, clip, noise, clip, generate. What the paper leaves open or gets
+wrong is in `docs/methods/latent-dp.md`.
 """
 
 import copy
@@ -53,32 +53,41 @@ GALLERY_SEED = 0
 
 def choices() -> tuple[str, ...]:
     """What `mechanism` can be: this method's own, and every other registered law with one scale for all coordinates."""
-    return (*OWN_CHOICES, *(name for name in MECHANISMS if name not in (*OWN_CHOICES, PerCoordinateLaplace.name)))
+    return (
+        *OWN_CHOICES,
+        *(name for name in MECHANISMS if name not in (*OWN_CHOICES, PerCoordinateLaplace.name)),
+    )
 
 
 class LatentDP(Shown):
     """Privatises all latent codes of a face: clip -> Laplace noise of scale S_j / (w_j epsilon) -> clip -> generator.
 
-    S_j is the width of coordinate j between public quantiles and w_j its share of the budget ([LDP] Algorithm 2, with its scale
-    S_j w_j / epsilon turned the right way round). The guarantee covers the whole picture and holds for any photo.
+    S_j is the width of coordinate j between public quantiles and w_j its share of the budget ([LDP] Algorithm
+    2, with its scale S_j w_j / epsilon turned the right way round). The guarantee covers the whole picture
+    and holds for any photo.
 
     Args:
         model: a latent model, or its name.
         epsilon: privacy budget (10).
-        clip: percent of public latents that the bounds cut off at either end of every coordinate; the paper's 25/75 is 25.
+        clip: percent of public latents that the bounds cut off at either end of every coordinate; the paper's
+            25/75 is 25.
         weights: how the budget is split between coordinates, see `mechanisms.bounds.weights`.
-        budget: instead of epsilon: epsilon by semantic group, such as `eyes=20,mouth=20,others=60`; they add up.
+        budget: instead of epsilon: epsilon by semantic group, such as `eyes=20,mouth=20,others=60`; they add
+            up.
         calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the one asked for.
-        mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a similar one; or
-            `none`, which only clips and protects nothing; or another registered noise law.
-        gallery: how many synthetic faces `exponential` and `nearest` choose from (1000; in a subspace 10,000).
+        mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a
+            similar one; or `none`, which only clips and protects nothing; or another registered noise law.
+        gallery: how many synthetic faces `exponential` and `nearest` choose from (1000; in a subspace
+            10,000).
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
-        subspace: all of it in so many public principal directions of the latents (4 to 64); what a photo has beside them is
-            dropped. The mechanism is then also `gaussian`, `privunit-g` or `nearest`, which shows one of the nearest faces of
-            the gallery, all with one probability, or any other with a smaller one; `none` shows the ceiling.
+        subspace: all of it in so many public principal directions of the latents (4 to 64); what a photo has
+            beside them is dropped. The mechanism is then also `gaussian`, `privunit-g` or `nearest`, which
+            shows one of the nearest faces of the gallery, all with one probability, or any other with a
+            smaller one; `none` shows the ceiling.
         delta: of gaussian noise (1e-6).
-        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never sees the photo, of
-            a gallery's face its own. With `mean` such a face is clipped too, which makes it less of an outlier.
+        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never
+            sees the photo, of a gallery's face its own. With `mean` such a face is clipped too, which makes
+            it less of an outlier.
 
     Raises:
         ValueError: an unknown choice, bounds that are not kept, or options that do not go together.
@@ -98,21 +107,31 @@ class LatentDP(Shown):
         self,
         model: LatentModel | str = DEFAULT_MODEL,
         *,
-        epsilon: Annotated[float | None, Option(f"Epsilon of all codes; {DEFAULT_EPSILON:g} by default.")] = None,
-        clip: Annotated[float, Option("Percent of public latents that the bounds of every coordinate cut off.")] = 25.0,
-        weights: Annotated[str, Option("How the budget is split between coordinates.", tuple(WEIGHTINGS))] = "uniform",
+        epsilon: Annotated[
+            float | None, Option(f"Epsilon of all codes; {DEFAULT_EPSILON:g} by default.")
+        ] = None,
+        clip: Annotated[
+            float, Option("Percent of public latents that the bounds of every coordinate cut off.")
+        ] = 25.0,
+        weights: Annotated[
+            str, Option("How the budget is split between coordinates.", tuple(WEIGHTINGS))
+        ] = "uniform",
         budget: Annotated[
-            str | None, Option("Budget by semantic group instead, such as eyes=20,mouth=20,others=60; they add up.")
+            str | None,
+            Option("Budget by semantic group instead, such as eyes=20,mouth=20,others=60; they add up."),
         ] = None,
         calibration: Annotated[
             str, Option("Scale of the noise; the published formula is inverted.", CALIBRATIONS)
         ] = "corrected",
         mechanism: Annotated[
-            str, Option("Noise, a choice from a public gallery, or only clipping (protects nothing).", choices())
+            str,
+            Option("Noise, a choice from a public gallery, or only clipping (protects nothing).", choices()),
         ] = "laplace",
         gallery: Annotated[
             int | None,
-            Option(f"Size of the public gallery; {DEFAULT_GALLERY} by default, in a subspace {SUBSPACE_GALLERY}."),
+            Option(
+                f"Size of the public gallery; {DEFAULT_GALLERY} by default, in a subspace {SUBSPACE_GALLERY}."
+            ),
         ] = None,
         perceptual: Annotated[str | None, PERCEPTUAL_OPTION] = None,
         subspace: Annotated[int | None, SUBSPACE_OPTION] = None,
@@ -126,32 +145,47 @@ class LatentDP(Shown):
             ("mechanism", mechanism, choices()),
         ):
             if value not in allowed:
-                raise ValueError(f"{name} has no choice {value!r}{suggest(value, allowed)}; allowed: {', '.join(allowed)}")
+                raise ValueError(
+                    f"{name} has no choice {value!r}{suggest(value, allowed)}; allowed: {', '.join(allowed)}"
+                )
         if epsilon is not None and budget is not None:
             raise ValueError("give epsilon or a budget by group, not both: the groups' epsilons add up")
         if calibration != "corrected" and (mechanism != "laplace" or budget is not None):
-            raise ValueError("the paper publishes no noise but Laplace noise of one budget; use calibration 'corrected'")
+            raise ValueError(
+                "the paper publishes no noise but Laplace noise of one budget; use calibration 'corrected'"
+            )
         if mechanism == "none" and (epsilon is not None or budget is not None):
             raise ValueError("clipping alone has no epsilon; leave it out")
         if mechanism != "laplace" and (weights != "uniform" or budget is not None):
-            raise ValueError(f"mechanism {mechanism!r} splits no budget between coordinates; leave weights and budget out")
+            raise ValueError(
+                f"mechanism {mechanism!r} splits no budget between coordinates; leave weights and budget out"
+            )
         if mechanism not in CHOICES and gallery is not None:
             raise ValueError(f"mechanism {mechanism!r} chooses from no gallery; leave gallery out")
         if subspace is None and (mechanism in (*SUBSPACE_LAWS, Nearest.name) or residual is not None):
-            raise ValueError(f"mechanism {mechanism!r} and a residual belong to a subspace; give its size, or leave them out")
+            raise ValueError(
+                f"mechanism {mechanism!r} and a residual belong to a subspace; give its size, or leave them "
+                "out"
+            )
         if subspace is not None and (budget is not None or calibration != "corrected"):
-            raise ValueError("a subspace has no groups of codes, and the paper none; leave budget and calibration out")
+            raise ValueError(
+                "a subspace has no groups of codes, and the paper none; leave budget and calibration out"
+            )
         if mechanism != Gaussian.name and delta is not None:
             raise ValueError(f"mechanism {mechanism!r} has no delta; leave it out")
         faces = gallery if gallery is not None else DEFAULT_GALLERY if subspace is None else SUBSPACE_GALLERY
         if faces < 2:
             raise ValueError(f"the gallery needs at least 2 faces, got {faces}")
         if subspace is None and faces > LARGEST_FULL_GALLERY:
-            raise ValueError(f"a gallery of {faces:,} faces does not fit into memory whole; compare them in a subspace")
+            raise ValueError(
+                f"a gallery of {faces:,} faces does not fit into memory whole; compare them in a subspace"
+            )
         self.clip, self.weights, self.calibration, self.mechanism_name = clip, weights, calibration, mechanism
         self.subspace: InSubspace | None = None
         if subspace is not None:
-            self.subspace = InSubspace(subspace_of(self.model, subspace), self.model, residual or RESIDUALS[0])
+            self.subspace = InSubspace(
+                subspace_of(self.model, subspace), self.model, residual or RESIDUALS[0]
+            )
         self.box = self.model.quantiles(clip) if self.subspace is None else self.subspace.space.box(clip)
         self.sensitivity = self.box.coordinate_sensitivity()
         self.budget = None if budget is None else group_budget(budget, self.model.groups)
@@ -252,7 +286,11 @@ class LatentDP(Shown):
         if self.law is not None:
             return self.law.noisy(self.law.clip(values), rng=rng)
         clipped = self.box.clip(values)
-        return clipped if self.noise is None else self.box.clip(noisy(self.noise, self.release, clipped, rng=rng))
+        return (
+            clipped
+            if self.noise is None
+            else self.box.clip(noisy(self.noise, self.release, clipped, rng=rng))
+        )
 
     def _chosen(self, values: Tensor, rng: torch.Generator | None) -> Tensor:
         """Latents of the gallery's faces that are shown for latents, or for coordinates in a subspace."""
@@ -274,8 +312,8 @@ class LatentDP(Shown):
     def utilities(self, values: Tensor) -> Tensor:
         """Similarity to every face of the gallery: u_i = -sum_j w_j |z_j - g_ij| / S_j, from -1 to 0.
 
-        Any u_i differs between two records by at most sum_j w_j = 1, by the triangle inequality. In a subspace it is
-        (1 + cosine) / 2, from 0 to 1.
+        Any u_i differs between two records by at most sum_j w_j = 1, by the triangle inequality. In a
+        subspace it is (1 + cosine) / 2, from 0 to 1.
 
         Args:
             values: latents (B, K, D), clipped; or coordinates (B, R) in a subspace.
@@ -291,7 +329,9 @@ class LatentDP(Shown):
         if isinstance(self.gallery, Gallery):
             return self.gallery.utilities(values)
         varying = self.sensitivity.values > 0
-        weight = torch.where(varying, self.shares / self.sensitivity.values.where(varying, torch.ones(())), 0.0).flatten()
+        weight = torch.where(
+            varying, self.shares / self.sensitivity.values.where(varying, torch.ones(())), 0.0
+        ).flatten()
         faces = self.gallery.flatten(1).double() * weight
         rows = values.flatten(1).double().cpu() * weight
         return -torch.stack([(faces - row).abs().sum(1) for row in rows])
@@ -320,7 +360,9 @@ class LatentDP(Shown):
             reason = "clipping is deterministic: the same photo always gives the same picture"
             return Guarantee.none(coverage.words, reason=reason).about(coverage)
         claim = claim.about(coverage)
-        return post_process(claim, f"the second clipping and {GENERATOR}" if self.noise is not None else GENERATOR)
+        return post_process(
+            claim, f"the second clipping and {GENERATOR}" if self.noise is not None else GENERATOR
+        )
 
     def certificate(self, release: Release) -> Certificate:
         """The certificate of a release from `protect`."""
@@ -330,7 +372,9 @@ class LatentDP(Shown):
         noise: dict[str, Any] = {
             "grid_step": None if self.release is None or simulated else self.release.step,
             "bounds": bounds_of(self.box),
-            "sensitivity": sensitivity.l1() if isinstance(sensitivity, CoordinateSensitivity) else sensitivity,
+            "sensitivity": sensitivity.l1()
+            if isinstance(sensitivity, CoordinateSensitivity)
+            else sensitivity,
         }
         if self.subspace is not None and self.choice is not None:  # only directions are compared
             noise["bounds"] = None
@@ -356,14 +400,16 @@ class LatentDP(Shown):
 def group_budget(text: str, groups: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
     """Parse a budget such as `eyes=20,mouth=20,others=60`: epsilon of every group.
 
-    `others` is split evenly over the groups that are not named; without it all must be named, so that nothing stays in clear.
+    `others` is split evenly over the groups that are not named; without it all must be named, so that nothing
+    stays in clear.
 
     Args:
         text: `group=epsilon` items, separated by commas.
         groups: 0-based codes of every group of the model.
 
     Raises:
-        ValueError: an item is no `group=epsilon`; a group is unknown, named twice or missing; an epsilon is not positive.
+        ValueError: an item is no `group=epsilon`; a group is unknown, named twice or missing; an epsilon is
+            not positive.
 
     Example:
         >>> group_budget("red=2,others=6", {"red": (0,), "green": (1,), "blue": (2,)})
@@ -375,9 +421,13 @@ def group_budget(text: str, groups: Mapping[str, tuple[int, ...]]) -> dict[str, 
         try:
             epsilon = float(amount)
         except ValueError:
-            raise ValueError(f"cannot read {item.strip()!r} as group=epsilon; write for example eyes=20,others=60") from None
+            raise ValueError(
+                f"cannot read {item.strip()!r} as group=epsilon; write for example eyes=20,others=60"
+            ) from None
         if group != OTHERS and group not in groups:
-            raise ValueError(f"no group named {group!r}{suggest(group, groups)}; groups: {', '.join(groups)}, {OTHERS}")
+            raise ValueError(
+                f"no group named {group!r}{suggest(group, groups)}; groups: {', '.join(groups)}, {OTHERS}"
+            )
         if group in named:
             raise ValueError(f"the budget names {group!r} twice; give each group one epsilon")
         if not (math.isfinite(epsilon) and epsilon > 0):
@@ -385,7 +435,10 @@ def group_budget(text: str, groups: Mapping[str, tuple[int, ...]]) -> dict[str, 
         named[group] = epsilon
     missing = [group for group in groups if group not in named]
     if missing and OTHERS not in named:
-        raise ValueError(f"the budget leaves out {', '.join(missing)}; give each an epsilon, or all of them by {OTHERS}=...")
+        raise ValueError(
+            f"the budget leaves out {', '.join(missing)}; give each an epsilon, or all of them by "
+            f"{OTHERS}=..."
+        )
     if not missing and OTHERS in named:
         raise ValueError(f"the budget names every group, so there is none left for {OTHERS}")
     return {group: named[group] if group in named else named[OTHERS] / len(missing) for group in groups}

@@ -41,7 +41,8 @@ class LatentModel:
         size: side of the images in pixels.
         latent_shape: (K, D).
         encode: images (B, 3, S, S) in [-1, 1] -> latents (B, K, D), not clipped.
-        perceptual: perceptual term of the inversion behind `encode`, `none` without one; None where nothing is optimised.
+        perceptual: perceptual term of the inversion behind `encode`, `none` without one; None where nothing
+            is optimised.
         synthesize: latents -> images (B, 3, S, S) about [-1, 1].
         box: public bounds for all coordinates together.
         bounds: public bounds for every coordinate, made or read when first asked for.
@@ -49,7 +50,8 @@ class LatentModel:
         groups: codes by a name for what they show; each code is in one group.
         public_latents: (count, rng) -> latents (count, K, D) for which no photo is needed.
         prior: Gaussian prior of the public latents, where there is one.
-        elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None without networks.
+        elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None
+            without networks.
 
     Example:
         >>> model = LatentModel.example()
@@ -90,7 +92,8 @@ class LatentModel:
         """Public bounds (K, D) from quantiles of public latents.
 
         Args:
-            share: percent of public latents cut off at either end of every coordinate, one of the stored shares.
+            share: percent of public latents cut off at either end of every coordinate, one of the stored
+                shares.
 
         Raises:
             ValueError: no bounds are stored for this share.
@@ -144,7 +147,8 @@ def load_latent_model(name: str = DEFAULT_MODEL, *, perceptual: str | None = Non
 
     Args:
         name: `faces-128` (bundled) or any face model that `models.face.load_model` knows, also one that
-            `semveil train stylegan2` wrote; or `stylegan2-ffhq` (official StyleGAN2 and pSp, found by the catalogue).
+            `semveil train stylegan2` wrote; or `stylegan2-ffhq` (official StyleGAN2 and pSp, found by the
+            catalogue).
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
 
     Raises:
@@ -154,7 +158,10 @@ def load_latent_model(name: str = DEFAULT_MODEL, *, perceptual: str | None = Non
     if name != STYLEGAN2:
         return from_face_model(load_model(name), perceptual)
     if perceptual is not None:
-        raise ValueError(f"{STYLEGAN2} encodes in one pass and inverts nothing; leave out the perceptual term {perceptual!r}")
+        raise ValueError(
+            f"{STYLEGAN2} encodes in one pass and inverts nothing; leave out the perceptual term "
+            f"{perceptual!r}"
+        )
     return _stylegan2()
 
 
@@ -226,8 +233,9 @@ def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentMo
 def identity_codes(generator: FaceGenerator) -> tuple[int, ...]:
     """0-based codes that determine the identity.
 
-    For a semantic generator these are the default private codes of dp-semcom; for a StyleGAN2 the first seven (layers 1 to 7 in
-    [DPI] 5.2, counted from 1), which determine detail of up to 32 px, whatever the size of the model.
+    For a semantic generator these are the default private codes of dp-semcom; for a StyleGAN2 the first seven
+    (layers 1 to 7 in [DPI] 5.2, counted from 1), which determine detail of up to 32 px, whatever the size of
+    the model.
 
     Args:
         generator: the face generator.
@@ -308,12 +316,16 @@ def _of_networks(generator: StyleGAN2, encoder: GradualStyleEncoder, digest: str
         identity_codes(generator),
         style_groups(codes),
         public_latents,
-        elsewhere=lambda device, dtype: _of_networks(moved(generator, device, dtype), moved(encoder, device, dtype), digest),
+        elsewhere=lambda device, dtype: _of_networks(
+            moved(generator, device, dtype), moved(encoder, device, dtype), digest
+        ),
     )
 
 
 def _synthetic_bounds(
-    name: str, public_latents: Callable[[int, torch.Generator], Tensor], observe: Mapping[str, tuple[int, ...]]
+    name: str,
+    public_latents: Callable[[int, torch.Generator], Tensor],
+    observe: Mapping[str, tuple[int, ...]],
 ) -> QuantileBounds:
     """Bounds for a model that brings none, from latents for which no photo is needed, the same on every machine."""
     latents = public_latents(PAPER_LATENTS, torch.Generator().manual_seed(0))

@@ -18,7 +18,8 @@ class Listed:
         commands: that use it.
         layout: what becomes of a photo by default; None for a method of links.
         about: the first sentence of its description.
-        hides, leaves: hidden and remaining parts of a picture, in plain words; empty where the method declares none.
+        hides, leaves: hidden and remaining parts of a picture, in plain words; empty where the method
+            declares none.
         options: by parameter.
     """
 

@@ -27,8 +27,8 @@ def to_message(method: DPSemCom, transmission: Transmission, *, for_snr_db: floa
     Args:
         method: Alice's.
         transmission: Alice's transmission.
-        for_snr_db: round the symbols to what this SNR is worth, so that the file is smaller; they stay floats where None. What
-            is sent is what was rounded: nothing of the photo goes in beside it.
+        for_snr_db: round the symbols to what this SNR is worth, so that the file is smaller; they stay floats
+            where None. What is sent is what was rounded: nothing of the photo goes in beside it.
     """
     step = None if for_snr_db is None else step_for(for_snr_db)
     model, calibrated = method.model, "calibration" in method.kind.options and method.budget is None
@@ -86,7 +86,8 @@ def method_for_bob(
     digest = pair_digest(pair)
     if digest != message.pair_hash:
         raise MessageError(
-            f"the message was protected with pair {message.pair_hash[:12]}, this one is {digest[:12]}; use Alice's pair file"
+            f"the message was protected with pair {message.pair_hash[:12]}, this one is {digest[:12]}; use "
+            "Alice's pair file"
         )
     return _method(message, model, pair=pair)
 
@@ -108,7 +109,11 @@ def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
 
 
 def heard(
-    message: Message, *, snr_db: AnySnr | None = None, rng: torch.Generator | None = None, channel: AnyChannel | None = None
+    message: Message,
+    *,
+    snr_db: AnySnr | None = None,
+    rng: torch.Generator | None = None,
+    channel: AnyChannel | None = None,
 ) -> Transmission:
     """A message as received: clean symbols pass a simulated channel, received ones stay unchanged.
 
@@ -125,10 +130,13 @@ def heard(
         raise MessageError("the message has two gains per image; dp-semcom sends one")
     symbols = message.symbols
     if message.snr_db is None:
-        symbols = over(channel, symbols, DEFAULT_SNR_DB if snr_db is None else snrs(snr_db, len(symbols)), rng=rng)
+        symbols = over(
+            channel, symbols, DEFAULT_SNR_DB if snr_db is None else snrs(snr_db, len(symbols)), rng=rng
+        )
     elif snr_db is not None or channel is not None:
         raise MessageError(
-            f"the symbols have passed a channel of {message.snr_db:g} dB already; leave --snr-db and --channel out"
+            f"the symbols have passed a channel of {message.snr_db:g} dB already; leave --snr-db and "
+            "--channel out"
         )
     return Transmission(symbols, message.gains[:, 0], guarantee_of(message), message.keyed)
 
@@ -153,11 +161,14 @@ def _check_model(message: Message, model: FaceModel) -> None:
         raise MessageError(f"the message was made with method {message.method!r}, expected {DPSemCom.name!r}")
     if message.model_hash != model.digest:
         raise MessageError(
-            f"the message was made with model {message.model} of hash {message.model_hash[:12]}, here {model.name} has "
+            f"the message was made with model {message.model} of hash {message.model_hash[:12]}, here "
+            f"{model.name} has "
             f"{model.digest[:12]}; both sides need the same weights (give Alice's with --model)"
         )
     if message.latent_shape != model.latent_shape:
-        raise MessageError(f"the message holds latents {message.latent_shape}, the model's are {model.latent_shape}")
+        raise MessageError(
+            f"the message holds latents {message.latent_shape}, the model's are {model.latent_shape}"
+        )
 
 
 def _method(message: Message, model: FaceModel, **options: Any) -> DPSemCom:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """noise-image: pictures that look like noise to people and that a classifier still reads [NI].
 
-Hyeong-Geon Kim, Jinmyeong Shin, Yoon-Ho Choi, "Human-Unrecognizable Differential Private Noised Image Generation Method",
-Sensors 24, 3166, 2024. The client converts, y = g(x), and sends y; the service classifies, f(y). How g and f are trained is in
-`training.noise_image`; what the paper leaves open or gets wrong is in `docs/methods/noise-image.md`.
+Hyeong-Geon Kim, Jinmyeong Shin, Yoon-Ho Choi, "Human-Unrecognizable Differential Private Noised Image
+Generation Method", Sensors 24, 3166, 2024. The client converts, y = g(x), and sends y; the service
+classifies, f(y). How g and f are trained is in `training.noise_image`; what the paper leaves open or gets
+wrong is in `docs/methods/noise-image.md`.
 """
 
 import copy
@@ -48,8 +49,9 @@ class Classified:
 class OutputNoise:
     """Gaussian noise on values in [-1, 1], which are made smaller before, so that hardly any noise is lost in 8 bits.
 
-    With b = 1 / (1 + 3 sigma), sigma being the noise that [-1, 1] needs, values lie in [-b, b] and get noise of b sigma: three
-    standard deviations from the edge of the box end at 1. The factor is public, so epsilon is that of sigma on [-1, 1].
+    With b = 1 / (1 + 3 sigma), sigma being the noise that [-1, 1] needs, values lie in [-b, b] and get noise
+    of b sigma: three standard deviations from the edge of the box end at 1. The factor is public, so epsilon
+    is that of sigma on [-1, 1].
 
     Attributes:
         box: [-b, b].
@@ -75,23 +77,28 @@ class OutputNoise:
         """
         sigma = Gaussian.calibrate(RANGE.l2_sensitivity(values), epsilon, delta).sigma
         half = 1 / (1 + 3 * sigma)
-        box = ClipBox(-half, half, source=f"{RANGE.source}, times {half:.6g} so that the noise fits into 8 bits")
+        box = ClipBox(
+            -half, half, source=f"{RANGE.source}, times {half:.6g} so that the noise fits into 8 bits"
+        )
         sensitivity = box.l2_sensitivity(values)
         return cls(box, Gaussian.calibrate(sensitivity, epsilon, delta), sensitivity)
 
     def __call__(self, images: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Noisy copies of images about [-1, 1], which are clamped to it; without `rng` a release's, drawn exactly."""
         small = self.box.clip(float(self.box.upper) * RANGE.clip(images))
-        return mechanisms.ExactRelease(self.mechanism)(small) if rng is None else self.mechanism(small, rng=rng)
+        return (
+            mechanisms.ExactRelease(self.mechanism)(small) if rng is None else self.mechanism(small, rng=rng)
+        )
 
 
 class NoiseImage(Shown):
     """Converts pictures, y = g(x), so that only a classifier reads them ([NI] section 3.1, phase 3).
 
-    Nothing is guaranteed: g is deterministic, the same picture always gives the same y, and the noise that the paper calls
-    differential privacy acts in the training loss only, behind g. With an epsilon, y is g(x) + Gaussian noise, calibrated to
-    the range of tanh: (epsilon, delta)-private for any two pictures (local differential privacy), at the price of the accuracy
-    that the noise leaves. The sum is brought to the range of 8 bits, see `OutputNoise`.
+    Nothing is guaranteed: g is deterministic, the same picture always gives the same y, and the noise that
+    the paper calls differential privacy acts in the training loss only, behind g. With an epsilon, y is g(x)
+    + Gaussian noise, calibrated to the range of tanh: (epsilon, delta)-private for any two pictures (local
+    differential privacy), at the price of the accuracy that the noise leaves. The sum is brought to the range
+    of 8 bits, see `OutputNoise`.
 
     Args:
         model: trained networks, or their name.
@@ -121,7 +128,8 @@ class NoiseImage(Shown):
         model: NoiseImageModel | str = BUNDLED,
         *,
         epsilon: Annotated[
-            float | None, Option("Epsilon of Gaussian noise on the converted picture; without it nothing is guaranteed.")
+            float | None,
+            Option("Epsilon of Gaussian noise on the converted picture; without it nothing is guaranteed."),
         ] = None,
         delta: Annotated[float | None, Option(f"Delta of that noise; {DELTA:g} by default.")] = None,
     ) -> None:
@@ -237,7 +245,9 @@ def classify(model: NoiseImageModel, images: Tensor, *, network: str = "service"
     """
     model.check(images)
     if network not in NETWORKS:
-        raise ValueError(f"network has no choice {network!r}{suggest(network, NETWORKS)}; allowed: {', '.join(NETWORKS)}")
+        raise ValueError(
+            f"network has no choice {network!r}{suggest(network, NETWORKS)}; allowed: {', '.join(NETWORKS)}"
+        )
     judge = model.service if network == "service" else model.explainer
     best = torch.cat([judge(part).softmax(1) for part in model.placed(images).split(256)]).max(1)
     return Classified(best.indices, best.values, tuple(model.classes[i] for i in best.indices.tolist()))

@@ -60,7 +60,9 @@ class Declared:
         """
         if self.option.choices and text not in self.option.choices:
             near = suggest(text, self.option.choices)
-            raise ValueError(f"{self.flag} has no choice {text!r}{near}; allowed: {', '.join(self.option.choices)}")
+            raise ValueError(
+                f"{self.flag} has no choice {text!r}{near}; allowed: {', '.join(self.option.choices)}"
+            )
         if self.kind is bool:
             if text not in ("true", "false"):
                 raise ValueError(f"{self.flag} is true or false, got {text!r}")
@@ -132,7 +134,9 @@ class Shown:
         model = getattr(getattr(self, "model", None), "name", None)
         parts = [] if model is None else [repr(model)]
         for name, declared in declared_options(type(self)).items():
-            value = getattr(self, {"epsilon": "nominal_epsilon"}.get(name, name), getattr(self, name, declared.default))
+            value = getattr(
+                self, {"epsilon": "nominal_epsilon"}.get(name, name), getattr(self, name, declared.default)
+            )
             if isinstance(value, KINDS) and value != declared.default:
                 parts.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
@@ -140,7 +144,9 @@ class Shown:
 
 def _kind(hint: Any, name: str) -> type:
     kinds = (
-        [kind for kind in get_args(hint) if kind is not type(None)] if get_origin(hint) in (Union, types.UnionType) else [hint]
+        [kind for kind in get_args(hint) if kind is not type(None)]
+        if get_origin(hint) in (Union, types.UnionType)
+        else [hint]
     )
     if len(kinds) != 1 or kinds[0] not in KINDS:
         raise TypeError(f"option {name!r} must be an int, float, str or bool (or None), got {hint}")

@@ -55,7 +55,8 @@ def find_pair(model: FaceModel, settings: PairSettings) -> TrainedPair:
 
     Raises:
         NoPair: there is none.
-        BadCheckpoint: the file is damaged, or its noise scale differs from that in `settings` by more than a factor 1 + 1e-4.
+        BadCheckpoint: the file is damaged, or its noise scale differs from that in `settings` by more than a
+            factor 1 + 1e-4.
     """
     folders = [cache_folder(model)] if model.folder is None else [model.folder / "pairs", cache_folder(model)]
     for folder in folders:
@@ -63,12 +64,16 @@ def find_pair(model: FaceModel, settings: PairSettings) -> TrainedPair:
         if path.is_file():
             pair = read_pair(path)
             if abs(pair.settings.scale / settings.scale - 1) > 1e-4:
-                raise BadCheckpoint(f"{path} imitates noise of scale {pair.settings.scale:g}, expected {settings.scale:g}")
+                raise BadCheckpoint(
+                    f"{path} imitates noise of scale {pair.settings.scale:g}, expected {settings.scale:g}"
+                )
             return pair
     kind = "" if settings.protection == "nn" else f" {settings.protection}"
     raise NoPair(
-        f"no pair{kind} is trained for model {model.name}, epsilon {settings.epsilon:g} ({settings.calibration}), codes "
-        f"{','.join(map(str, settings.codes))}, {settings.noise} noise, {settings.start} start, {settings.heard_over}"
+        f"no pair{kind} is trained for model {model.name}, epsilon {settings.epsilon:g} "
+        f"({settings.calibration}), codes "
+        f"{','.join(map(str, settings.codes))}, {settings.noise} noise, {settings.start} start, "
+        f"{settings.heard_over}"
     )
 
 

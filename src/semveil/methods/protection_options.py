@@ -38,16 +38,26 @@ def check_options(protection: str, given: Mapping[str, Any]) -> None:
     """
     if protection not in PROTECTIONS:
         known = tuple(PROTECTIONS)
-        raise ValueError(f"no protection named {protection!r}{suggest(protection, known)}; use one of {known}")
+        raise ValueError(
+            f"no protection named {protection!r}{suggest(protection, known)}; use one of {known}"
+        )
     asked = {name for name, value in given.items() if value is not None and value is not False}
     for name, words in UNUSED.items():
         if name in asked and name not in PROTECTIONS[protection].options:
-            raise ValueError(f"protection {protection!r} {words}; leave {name} out, or use one of {', '.join(using(name))}")
+            raise ValueError(
+                f"protection {protection!r} {words}; leave {name} out, or use one of {', '.join(using(name))}"
+            )
     if "budget" in asked:
         for name in ("epsilon", "private_codes"):
             if name in asked:
-                raise ValueError(f"a budget by part names the private codes and their epsilons itself; leave {name} out")
+                raise ValueError(
+                    f"a budget by part names the private codes and their epsilons itself; leave {name} out"
+                )
         if given.get("calibration") == "as_published":
             raise ValueError("the paper publishes no calibration of a budget by part; use 'corrected'")
-    if PROTECTIONS[protection].genuine_noise and protection != "laplace" and given.get("calibration") == "as_published":
+    if (
+        PROTECTIONS[protection].genuine_noise
+        and protection != "laplace"
+        and given.get("calibration") == "as_published"
+    ):
         raise ValueError(f"the paper publishes no calibration of {protection}; use 'corrected'")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The protections of dp-semcom by name: what each is, which options it uses, and what builds it.
 
-Whoever adds one registers a `Protection`, here or in another package; method, messages, audit and experiments ask its
-attributes and never its name. A noise law that is registered in `MECHANISMS` is a protection by its own name.
+Whoever adds one registers a `Protection`, here or in another package; method, messages, audit and experiments
+ask its attributes and never its name. A noise law that is registered in `MECHANISMS` is a protection by its
+own name.
 """
 
 import inspect
@@ -12,7 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from semveil.core.registry import Registry, having
-from semveil.mechanisms import MECHANISMS, CalibratedNoise, ClipBox, Gaussian, L2Laplace, PartBudget, PerCoordinateLaplace
+from semveil.mechanisms import (
+    MECHANISMS,
+    CalibratedNoise,
+    ClipBox,
+    Gaussian,
+    L2Laplace,
+    PartBudget,
+    PerCoordinateLaplace,
+)
 from semveil.methods.protectors import Keyed, Noisy, Protector, Trained, Unprotected
 from semveil.methods.shared_key import SharedKey
 from semveil.protection.code_rotation import CodeRotation
@@ -143,7 +152,9 @@ def using(option: str) -> list[str]:
     return [name for name, kind in PROTECTIONS.items() if option in kind.options]
 
 
-PROTECTIONS: Registry[Protection] = Registry("protection", group="semveil.protections", accept=having("build", "options"))
+PROTECTIONS: Registry[Protection] = Registry(
+    "protection", group="semveil.protections", accept=having("build", "options")
+)
 
 
 def _add(**attributes: Any) -> None:
@@ -171,14 +182,18 @@ def _rotation(setting: Setting) -> Protector:
     if (prior := model.prior) is None:
         space = RotationSpace.from_box(model.box, setting.shape)
     else:
-        space = RotationSpace.from_prior(prior.mean, prior.factors, prior.residual, setting.codes, whitening=prior.whitening)
+        space = RotationSpace.from_prior(
+            prior.mean, prior.factors, prior.residual, setting.codes, whitening=prior.whitening
+        )
     rotation = CodeRotation(space, model.box) if setting.rotations == "code" else Rotation(space, model.box)
     return _keyed(setting, rotation)
 
 
 def _modulo(setting: Setting) -> Protector:
     guard = DEFAULT_GUARD if setting.guard is None else setting.guard
-    return _keyed(setting, Modulo(setting.model.box, setting.shape, guard=guard, epsilon=setting.epsilon or 0.0))
+    return _keyed(
+        setting, Modulo(setting.model.box, setting.shape, guard=guard, epsilon=setting.epsilon or 0.0)
+    )
 
 
 def _laplace(setting: Setting) -> Protector:
@@ -191,8 +206,12 @@ def _noise(name: str, setting: Setting) -> Protector:
     """Genuine noise of a registered law, calibrated to the width of the clip box."""
     kind: Any = MECHANISMS[name]
     sensitivity = setting.model.box.sensitivity(kind.norm, setting.shape)
-    chosen = {"delta": DEFAULT_DELTA if setting.delta is None else setting.delta} if _takes_delta(kind) else {}
-    return Noisy(name, kind.calibrate(sensitivity, setting.calibration.nominal_epsilon, **chosen), sensitivity)
+    chosen = (
+        {"delta": DEFAULT_DELTA if setting.delta is None else setting.delta} if _takes_delta(kind) else {}
+    )
+    return Noisy(
+        name, kind.calibrate(sensitivity, setting.calibration.nominal_epsilon, **chosen), sensitivity
+    )
 
 
 def _takes_delta(kind: Any) -> bool:
@@ -232,7 +251,9 @@ def noise_protection(name: str) -> Protection:
     """
     options = {"epsilon", "calibration", *(("delta",) if _takes_delta(MECHANISMS[name]) else ())}
     build = partial(_noise, name)
-    return Protection(name=name, build=build, options=frozenset(options), genuine_noise=True, calibration="corrected")
+    return Protection(
+        name=name, build=build, options=frozenset(options), genuine_noise=True, calibration="corrected"
+    )
 
 
 def _laws() -> Iterator[str]:
@@ -263,8 +284,13 @@ def chosen_protection(protection: str | None, mechanism: str | None) -> str | No
     if mechanism is None:
         return protection
     if protection not in (None, mechanism):
-        raise ValueError(f"mechanism {mechanism!r} is genuine noise and no part of protection {protection!r}; leave one out")
+        raise ValueError(
+            f"mechanism {mechanism!r} is genuine noise and no part of protection {protection!r}; leave one "
+            "out"
+        )
     MECHANISMS[mechanism]  # refuses an unknown name
     if mechanism not in PROTECTIONS or not PROTECTIONS[mechanism].genuine_noise:
-        raise ValueError(f"mechanism {mechanism!r} is no protection of its own; for noise by part give a budget")
+        raise ValueError(
+            f"mechanism {mechanism!r} is no protection of its own; for noise by part give a budget"
+        )
     return mechanism

@@ -25,7 +25,8 @@ class SentBlock:
 
     Attributes:
         block: (B, m, D).
-        seal: of keyed protection: closes the side information and binds it to the bytes given, the rest of the message.
+        seal: of keyed protection: closes the side information and binds it to the bytes given, the rest of
+            the message.
     """
 
     block: Tensor
@@ -98,7 +99,9 @@ class Unprotected:
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
         """No guarantee."""
-        return Guarantee.none("nothing", reason="the latents are sent as they are", not_covered=("the whole photo",))
+        return Guarantee.none(
+            "nothing", reason="the latents are sent as they are", not_covered=("the whole photo",)
+        )
 
 
 class Trained:
@@ -121,7 +124,9 @@ class Trained:
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
         """No guarantee: the protection network is deterministic."""
-        reason = "the protection network is deterministic: two photos give two different signals with certainty"
+        reason = (
+            "the protection network is deterministic: two photos give two different signals with certainty"
+        )
         return Guarantee.none(covers, reason=reason, not_covered=not_covered)
 
 
@@ -168,12 +173,17 @@ class Keyed:
         protection: rotation or modulo.
         key: shared with Bob.
         context: model, codes and bounds to which the keys are bound; JSON-ready.
-        authenticate: seal the side information so that Bob notices tampering and wrong keys. Without it, every key opens
-            the message to some face, so that nobody can prove which is the right one.
+        authenticate: seal the side information so that Bob notices tampering and wrong keys. Without it,
+            every key opens the message to some face, so that nobody can prove which is the right one.
     """
 
     def __init__(
-        self, protection: KeyedProtection, key: SharedKey, context: Mapping[str, Any], *, authenticate: bool = True
+        self,
+        protection: KeyedProtection,
+        key: SharedKey,
+        context: Mapping[str, Any],
+        *,
+        authenticate: bool = True,
     ) -> None:
         self.protection, self.key, self.context, self.authenticate = protection, key, context, authenticate
         self.name = protection.name
@@ -199,11 +209,14 @@ class Keyed:
         """The block recovered with the key.
 
         Raises:
-            MessageError: no side information, other parameters or authentication, or a length that does not fit the block.
+            MessageError: no side information, other parameters or authentication, or a length that does not
+                fit the block.
             KeyProblem: the key is not Alice's, or the side information was altered.
         """
         if keyed is None:
-            raise MessageError(f"protection {self.name} needs the nonce and side information that Alice sent, got none")
+            raise MessageError(
+                f"protection {self.name} needs the nonce and side information that Alice sent, got none"
+            )
         own = dict(self.protection.parameters())
         if dict(keyed.parameters) != own:
             raise MessageError(f"the message was protected with {dict(keyed.parameters)}, not {own}")
@@ -213,16 +226,20 @@ class Keyed:
                 if self.authenticate
                 else "the message is authenticated; leave --deniable out"
             )
-        # Before any key is tried: the cipher does not commit to its key, and a long text can be made to open under many.
+        # Before any key is tried: the cipher does not commit to its key, and a long text can be made to open
+        # under many.
         length = len(received) * self.protection.side_bytes + (TAG_BYTES if self.authenticate else 0)
         if len(keyed.sealed) != length:
             raise MessageError(
-                f"the sealed side information of {len(received)} images has {length} bytes, here are {len(keyed.sealed)}; the "
+                f"the sealed side information of {len(received)} images has {length} bytes, here are "
+                f"{len(keyed.sealed)}; the "
                 "message is damaged or forged"
             )
         keys = self._keys(keyed.nonce, len(received))
         side = keys.open(keyed.sealed, bound) if self.authenticate else keys.unmask(keyed.sealed)
-        return self.protection.deprotect(received, side, [keys.keystream(image) for image in range(len(received))])
+        return self.protection.deprotect(
+            received, side, [keys.keystream(image) for image in range(len(received))]
+        )
 
     def interpret(self, received: Tensor) -> Tensor:
         """The block as the public description of the protection allows without the key."""

@@ -20,8 +20,9 @@ LABEL, VERSION = "semveil pseudonym", 1
 class Pseudonyms:
     """Unit vectors for subjects by HKDF-SHA256 of a secret key and the subject's name; no photo plays a part.
 
-    A normal vector from the derived key's stream, divided by its length, is uniform on the sphere, so without the key nobody
-    can tell these vectors from random people. With it anybody computes them from a list of names: the names are no secret.
+    A normal vector from the derived key's stream, divided by its length, is uniform on the sphere, so without
+    the key nobody can tell these vectors from random people. With it anybody computes them from a list of
+    names: the names are no secret.
 
     Args:
         secret: the key; its holder can link vectors to subjects.
@@ -50,7 +51,10 @@ class Pseudonyms:
         Raises:
             ValueError: a subject without a name.
         """
-        rows = [KeyStream(self._derive("identity", subject_name(s), dimension)).normals(dimension) for s in subjects]
+        rows = [
+            KeyStream(self._derive("identity", subject_name(s), dimension)).normals(dimension)
+            for s in subjects
+        ]
         vectors = np.stack([row / math.sqrt(math.fsum(row * row)) for row in rows])
         return torch.from_numpy(vectors).float()
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from semveil.methods.dp_semcom import DPSemCom
     from semveil.methods.release import ImageMethod
 
-DEFAULT_IMAGE_METHOD = "identity-dp"  # the photo stays of use, and other people take the faces for other persons
+# the photo stays of use, and other people take the faces for other persons
+DEFAULT_IMAGE_METHOD = "identity-dp"
 LINK = "dp-semcom"  # sends and receives; all others turn photos into protected pictures
 _HOMES = {
     LINK: "dp_semcom.DPSemCom",
@@ -36,7 +37,9 @@ def _imported(home: str) -> Any:
 
 
 METHODS: Registry[type["DPSemCom"] | type["ImageMethod"]] = Registry(
-    "method", group="semveil.methods", accept=having("name", "size", "model_digest", "protect", "to", "certificate")
+    "method",
+    group="semveil.methods",
+    accept=having("name", "size", "model_digest", "protect", "to", "certificate"),
 )
 for _name, _home in _HOMES.items():
     METHODS.add_later(_name, partial(_imported, _home))
@@ -72,7 +75,8 @@ def check_image_method(name: str) -> None:
     known = image_method_names()
     if name not in known:
         raise ValueError(
-            f"no method that protects pictures named {name!r}{suggest(name, known)}; available: {', '.join(known)}"
+            f"no method that protects pictures named {name!r}{suggest(name, known)}; available: "
+            f"{', '.join(known)}"
         )
 
 
@@ -88,17 +92,27 @@ def image_methods() -> dict[str, type["ImageMethod"]]:
 
 @overload
 def load_method(
-    name: Literal["dp-semcom"], model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any
+    name: Literal["dp-semcom"],
+    model: str | None = None,
+    *,
+    device: "str | torch.device | None" = None,
+    **options: Any,
 ) -> "DPSemCom": ...
 @overload
-def load_method(name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any) -> Any: ...
-def load_method(name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any) -> Any:
+def load_method(
+    name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any
+) -> Any: ...
+def load_method(
+    name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any
+) -> Any:
     """Build a method by name.
 
     Args:
-        name: `dp-semcom`, whose object sends and receives, or one of `image_methods()`, whose objects `protect` pictures.
+        name: `dp-semcom`, whose object sends and receives, or one of `image_methods()`, whose objects
+            `protect` pictures.
         model: name or folder of a face model; the method's default where None.
-        device: where its networks compute, see `core.device.choose_device`; where they are loaded (the CPU) if None.
+        device: where its networks compute, see `core.device.choose_device`; where they are loaded (the CPU)
+            if None.
         options: the method's own keyword arguments.
 
     Raises:

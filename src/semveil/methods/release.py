@@ -17,7 +17,8 @@ from semveil.privacy.guarantee import Guarantee
 class Layout(StrEnum):
     """What `semveil protect` hands to a method and makes of what it gives.
 
-    A method's class says what it does by default: `layout: ClassVar[Layout] = Layout.WHOLE_PHOTO`; crops where it says nothing.
+    A method's class says what it does by default: `layout: ClassVar[Layout] = Layout.WHOLE_PHOTO`; crops
+    where it says nothing.
     """
 
     CROPS = "crops"  # faces are found and aligned; a picture of each face
@@ -63,9 +64,13 @@ class Release(Brief):
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[1] != 3 or len(self.images) == 0:
-            raise ValueError(f"released images must be (B, 3, S, S) with B >= 1, got {tuple(self.images.shape)}")
+            raise ValueError(
+                f"released images must be (B, 3, S, S) with B >= 1, got {tuple(self.images.shape)}"
+            )
         if self.latents is not None and len(self.latents) != len(self.images):
-            raise ValueError(f"{len(self.images)} images with {len(self.latents)} latents; each image needs its own")
+            raise ValueError(
+                f"{len(self.images)} images with {len(self.latents)} latents; each image needs its own"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -73,7 +78,11 @@ class Release(Brief):
     def singles(self) -> Iterator["Release"]:
         """A release for each photo, for certificates of their own."""
         for i in range(len(self)):
-            yield Release(self.images[i : i + 1], None if self.latents is None else self.latents[i : i + 1], self.guarantee)
+            yield Release(
+                self.images[i : i + 1],
+                None if self.latents is None else self.latents[i : i + 1],
+                self.guarantee,
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +102,12 @@ class Draw:
 class ImageMethod(Protocol):
     """A method from aligned crops to protected pictures; one object may protect many photos.
 
-    A class of this kind that is registered in `METHODS` works with `semveil protect` at once; parameters that are annotated
-    with an `Option` become options of the command line (see `methods.options`).
+    A class of this kind that is registered in `METHODS` works with `semveil protect` at once; parameters that
+    are annotated with an `Option` become options of the command line (see `methods.options`).
 
-    It may say more: `layout` (see `Layout`), `needs_subjects`, whether `protect` also takes `subjects`, a name for each
-    crop, `noiseless`, that nothing in it is random, so that the frames of a clip are protected one by one, and in plain words
-    what it `hides` and what it `leaves` to be seen.
+    It may say more: `layout` (see `Layout`), `needs_subjects`, whether `protect` also takes `subjects`, a
+    name for each crop, `noiseless`, that nothing in it is random, so that the frames of a clip are protected
+    one by one, and in plain words what it `hides` and what it `leaves` to be seen.
     """
 
     name: ClassVar[str]
@@ -118,7 +127,8 @@ class ImageMethod(Protocol):
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
-            rng: for simulations (basis `simulation`); None draws the noise of a release from the operating system.
+            rng: for simulations (basis `simulation`); None draws the noise of a release from the operating
+                system.
         """
         ...
 
@@ -159,7 +169,9 @@ class Reconstructing(Protocol):
 class Steady(Protocol):
     """A method that can show one draw in other pictures of the same face, which keep what they have in clear of their own."""
 
-    def draw(self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None) -> Draw:
+    def draw(
+        self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None
+    ) -> Draw:
         """Draw all random values for crops at once.
 
         Args:
@@ -182,7 +194,8 @@ class Steady(Protocol):
 def draw_once(method: ImageMethod, image: Tensor, subjects: Sequence[str] | None = None) -> Draw:
     """The one draw of a face that all frames of a clip share.
 
-    For a method that is not `Steady` the draw is the protected picture itself, which depends on no other frame.
+    For a method that is not `Steady` the draw is the protected picture itself, which depends on no other
+    frame.
 
     Args:
         method: protects the face.

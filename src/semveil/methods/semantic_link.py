@@ -31,13 +31,14 @@ class SemanticLink(nn.Module):
     """Latents -> protection -> power, packing -> channel -> Bob's codes -> picture, for end-to-end training.
 
     Symbols and received images equal those of `DPSemCom`. Keyed protection and release noise are computed in
-    integers and doubles on the CPU as ever; gradients pass them as their linear map. The generator and the trained pair are
-    submodules, so that `.to(device)`, `.double()` and `parameters()` reach them. Under autocast the generator alone computes
-    in half precision.
+    integers and doubles on the CPU as ever; gradients pass them as their linear map. The generator and the
+    trained pair are submodules, so that `.to(device)`, `.double()` and `parameters()` reach them. Under
+    autocast the generator alone computes in half precision.
 
     Args:
         method: protection, model and key.
-        channel: any `channel(symbols, snr_db, rng) -> received, state`; a submodule if it is a module; AWGN where None.
+        channel: any `channel(symbols, snr_db, rng) -> received, state`; a submodule if it is a module; AWGN
+            where None.
 
     Example:
         >>> link = SemanticLink(DPSemCom(protection="rotation"))
@@ -66,7 +67,8 @@ class SemanticLink(nn.Module):
             codes: on the device of the module, in its precision, single or double.
             snr_db: one number or (B,).
             rng: of the channel.
-            noise_rng: of simulated genuine noise, whose guarantee then has basis `simulation`; see `DPSemCom.send_codes`.
+            noise_rng: of simulated genuine noise, whose guarantee then has basis `simulation`; see
+                `DPSemCom.send_codes`.
         """
         with full_precision(codes.device):
             sent = self.method.send_codes(codes, rng=noise_rng)

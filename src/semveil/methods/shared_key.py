@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from semveil.core.errors import KeyProblem
-from semveil.keys import Identity, PublicIdentity, Secret, from_passphrase, initiate, new_salt, read_secret, respond
+from semveil.keys import (
+    Identity,
+    PublicIdentity,
+    Secret,
+    from_passphrase,
+    initiate,
+    new_salt,
+    read_secret,
+    respond,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +74,8 @@ class SharedKey:
             peer: Bob's public identity.
 
         Raises:
-            KeyProblem: the peer is oneself, has another cipher suite, or a key that gives an all-zero shared secret.
+            KeyProblem: the peer is oneself, has another cipher suite, or a key that gives an all-zero shared
+                secret.
         """
         secret, offer = initiate(own, peer)
         return cls(secret, {"kind": "agreement", "offer": offer.hex()})

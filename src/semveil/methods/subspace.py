@@ -23,8 +23,9 @@ SAMPLED = 3500  # latents, for a model that brings no prior
 class Subspace:
     """z = centre + sum_r c_r d_r + residual, with orthonormal directions d_r and the residual dropped.
 
-    Everything here is made from the model's public prior, from which real latents differ: that costs likeness, never privacy.
-    The digest is over the numbers in single precision, so that it is the same on every machine.
+    Everything here is made from the model's public prior, from which real latents differ: that costs
+    likeness, never privacy. The digest is over the numbers in single precision, so that it is the same on
+    every machine.
 
     Attributes:
         centre: (K, D) float64, the prior's mean.
@@ -58,7 +59,9 @@ class Subspace:
         directions = (directions * triangle.diagonal().sign()).T
         within = (factors @ directions.T).square().sum(0)
         beyond = (directions.square() * prior.residual.double().flatten().square()).sum(1)
-        return cls(prior.mean.double(), directions.unflatten(1, prior.mean.shape), (within + beyond).sqrt(), of)
+        return cls(
+            prior.mean.double(), directions.unflatten(1, prior.mean.shape), (within + beyond).sqrt(), of
+        )
 
     @property
     def rank(self) -> int:
@@ -68,7 +71,10 @@ class Subspace:
     def digest(self) -> str:
         """SHA-256 over the numbers and their description."""
         about = json.dumps({"format": "semveil subspace 1", "rank": self.rank, "of": self.of}, sort_keys=True)
-        parts = [x.contiguous().numpy().astype("<f4").tobytes() for x in (self.centre, self.directions, self.deviations)]
+        parts = [
+            x.contiguous().numpy().astype("<f4").tobytes()
+            for x in (self.centre, self.directions, self.deviations)
+        ]
         return hashlib.sha256(b"".join([about.encode(), *parts])).hexdigest()
 
     def coordinates(self, latents: Tensor) -> Tensor:
@@ -100,7 +106,9 @@ class Subspace:
         if not 0 < share < 50:
             raise ValueError(f"bounds in a subspace cut off more than 0 and less than 50 %, got {share:g}")
         reach = float(special.ndtri(1 - share / 100)) * self.deviations
-        source = f"{share:g} % and {100 - share:g} % quantiles of {self.rank} principal coordinates of {self.of}"
+        source = (
+            f"{share:g} % and {100 - share:g} % quantiles of {self.rank} principal coordinates of {self.of}"
+        )
         return ClipBox(-reach, reach, source=source)
 
 
@@ -123,5 +131,7 @@ def subspace_of(model: LatentModel, rank: int) -> Subspace:
         largest = min(LARGEST_RANK, model.latent_shape[0] * model.latent_shape[1])
         prior, of = LatentPrior.fit(sampled, rank=largest), f"{SAMPLED} synthetic latents of {model.name}"
     if rank > len(prior.factors):
-        raise ValueError(f"the prior of {model.name} has {len(prior.factors)} directions, got {rank}; ask for fewer")
+        raise ValueError(
+            f"the prior of {model.name} has {len(prior.factors)} directions, got {rank}; ask for fewer"
+        )
     return Subspace.of_prior(prior, rank, of=of)

@@ -23,13 +23,16 @@ from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 RESIDUALS = ("mean", "draw")
 DEFAULT_DELTA = 1e-6
 INSIDE = 0.9  # of the prior lies in the ball
-_SHRUNK = 1 - 2.0**-20  # a vector that was scaled into the ball stays there whatever is rounded, in single precision too
+# a vector that was scaled into the ball stays there whatever is rounded, in single precision too
+_SHRUNK = 1 - 2.0**-20
 
 SUBSPACE_OPTION = Option(
     f"Noise in so many public principal directions, 4 to {LARGEST_RANK}; the rest of the photo is dropped."
 )
 DELTA_OPTION = Option(f"Delta of gaussian noise in a subspace; {DEFAULT_DELTA:g} by default.")
-RESIDUAL_OPTION = Option("What stands for what a subspace drops: the prior's mean, or a draw from it.", RESIDUALS)
+RESIDUAL_OPTION = Option(
+    "What stands for what a subspace drops: the prior's mean, or a draw from it.", RESIDUALS
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +42,8 @@ class InSubspace:
     Args:
         space: public.
         model: whose prior draws residuals.
-        residual: what stands for the photo's own, which is dropped: `mean`, the prior's, or `draw`, that of a latent which the
-            prior draws for each picture and which never sees the photo.
+        residual: what stands for the photo's own, which is dropped: `mean`, the prior's, or `draw`, that of a
+            latent which the prior draws for each picture and which never sees the photo.
 
     Raises:
         ValueError: an unknown residual.
@@ -53,7 +56,9 @@ class InSubspace:
     def __post_init__(self) -> None:
         if self.residual not in RESIDUALS:
             near = suggest(self.residual, RESIDUALS)
-            raise ValueError(f"residual has no choice {self.residual!r}{near}; allowed: {', '.join(RESIDUALS)}")
+            raise ValueError(
+                f"residual has no choice {self.residual!r}{near}; allowed: {', '.join(RESIDUALS)}"
+            )
 
     @property
     def digest(self) -> str:
@@ -312,4 +317,6 @@ def _finite(scaled: Tensor) -> Tensor:
 
 
 def _bounds(reach: float, what: str, space: Subspace) -> Bounds:
-    return Bounds(-reach, reach, f"{what} in {space.rank} principal coordinates over their deviations, of {space.of}")
+    return Bounds(
+        -reach, reach, f"{what} in {space.rank} principal coordinates over their deviations, of {space.of}"
+    )

@@ -18,8 +18,9 @@ PADDING = SIDE // 4  # on each side: aligned faces nearly fill the image
 def face_detected(images: Tensor) -> Tensor:
     """True for each aligned image in which dlib's HOG detector finds a face.
 
-    Images are resized to 256 px (bicubic) and padded by 25 % on each side by repeating the edge pixels; mirroring would
-    add half faces. On 64 px crops of real photos it finds 98 % (CelebAMask-HQ); state rates relative to the source's.
+    Images are resized to 256 px (bicubic) and padded by 25 % on each side by repeating the edge pixels;
+    mirroring would add half faces. On 64 px crops of real photos it finds 98 % (CelebAMask-HQ); state rates
+    relative to the source's.
 
     Args:
         images: (B, 3, H, W) in [-1, 1].
@@ -34,7 +35,9 @@ def face_detected(images: Tensor) -> Tensor:
     check_images(images)
     resized = F.interpolate(images.detach().float().cpu(), size=(SIDE, SIDE), mode="bicubic", antialias=True)
     pixels = to_pixels(F.pad(resized, (PADDING,) * 4, mode="replicate"))
-    return torch.tensor([bool(detect_faces(image)) for image in pixels], dtype=torch.bool, device=images.device)
+    return torch.tensor(
+        [bool(detect_faces(image)) for image in pixels], dtype=torch.bool, device=images.device
+    )
 
 
 @dataclass(frozen=True)
@@ -83,5 +86,8 @@ def detection_rate(source: Tensor, received: Tensor) -> DetectionRate:
         ValueError: no image, or not equally many.
     """
     if not len(source) or len(source) != len(received):
-        raise ValueError(f"detection rates need one or more images and as many sources, got {len(received)} and {len(source)}")
+        raise ValueError(
+            f"detection rates need one or more images and as many sources, got {len(received)} and "
+            f"{len(source)}"
+        )
     return DetectionRate(len(source), int(face_detected(received).sum()), int(face_detected(source).sum()))

@@ -27,8 +27,8 @@ _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # 
 class InceptionFeatures:
     """The 2,048 features of the last average pooling of the FID's Inception v3.
 
-    As pytorch-fid computes them from files: 8-bit pixels, resized to 299 px bilinearly without smoothing. About 0.2 s per
-    image on one core.
+    As pytorch-fid computes them from files: 8-bit pixels, resized to 299 px bilinearly without smoothing.
+    About 0.2 s per image on one core.
 
     Args:
         source: pytorch-fid's file, or a state dict with its keys.
@@ -56,21 +56,25 @@ class InceptionFeatures:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features (B, 2048) of images (B, 3, H, W) in [-1, 1]; values beyond are clamped."""
-        return self.network(F.interpolate(_as_saved(images), size=(SIDE, SIDE), mode="bilinear", align_corners=False))
+        return self.network(
+            F.interpolate(_as_saved(images), size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+        )
 
 
 class TrunkFeatures:
     """The last map of a trunk that LPIPS reads, averaged over positions.
 
-    Images are taken as 8-bit pixels and resized to 224 px bilinearly with smoothing. About 15 ms per image on one core.
+    Images are taken as 8-bit pixels and resized to 224 px bilinearly with smoothing. About 15 ms per image on
+    one core.
 
     Args:
-        net: `alex` (256 features: the last convolution after its ReLU) or `squeeze` (512: the last fire module).
+        net: `alex` (256 features: the last convolution after its ReLU) or `squeeze` (512: the last fire
+            module).
         source: torchvision's weights, a file or a state dict.
 
     Attributes:
-        metric: `frechet_alexnet` or `frechet_squeezenet`; the numbers have nothing to do with FID's. The bundled generator
-            was trained on AlexNet's LPIPS, so that its pictures are flattered by the first.
+        metric: `frechet_alexnet` or `frechet_squeezenet`; the numbers have nothing to do with FID's. The
+            bundled generator was trained on AlexNet's LPIPS, so that its pictures are flattered by the first.
 
     Raises:
         BadCheckpoint: the file is absent, damaged, or holds other weights.
@@ -95,7 +99,9 @@ class TrunkFeatures:
     def __call__(self, images: Tensor) -> Tensor:
         """Features (B, D) of images (B, 3, H, W) in [-1, 1]; values beyond are clamped."""
         size = (TRUNK_SIDE, TRUNK_SIDE)
-        resized = F.interpolate(_as_saved(images), size=size, mode="bilinear", antialias=True, align_corners=False)
+        resized = F.interpolate(
+            _as_saved(images), size=size, mode="bilinear", antialias=True, align_corners=False
+        )
         mean, std = (torch.tensor(v).view(1, 3, 1, 1).to(resized) for v in (_IMAGENET_MEAN, _IMAGENET_STD))
         return self.trunk(((resized + 1) / 2 - mean) / std)[-1].mean((2, 3))
 
@@ -111,7 +117,9 @@ def feature_network() -> FeatureNetwork:
     try:
         return TrunkFeatures.from_catalogue("alex")
     except WeightsMissing as error:
-        raise WeightsMissing(f"no features to compare sets by: {error}; for the FID: semveil models get {INCEPTION}") from error
+        raise WeightsMissing(
+            f"no features to compare sets by: {error}; for the FID: semveil models get {INCEPTION}"
+        ) from error
 
 
 def fid(source: Tensor, received: Tensor, *, network: InceptionFeatures | None = None) -> float:
@@ -123,7 +131,8 @@ def fid(source: Tensor, received: Tensor, *, network: InceptionFeatures | None =
         network: with the official weights; the catalogue's where None.
 
     Returns:
-        0 or more. Published values rest on 10,000 images or more; few images give more than many do, also of equal sets.
+        0 or more. Published values rest on 10,000 images or more; few images give more than many do, also of
+        equal sets.
 
     Raises:
         WeightsMissing: no network is given and the weights are not on this machine.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Distance between two sets of images: Frechet's, between the Gaussians that share the first two moments of their features.
 
-Heusel et al., NeurIPS 2017. The value depends on the features and is named after them: `fid` only with the official
-Inception network, `frechet_alexnet` with AlexNet. It is biased upwards for few images, the more the longer the features:
-compare sets of one size, and state the size.
+Heusel et al., NeurIPS 2017. The value depends on the features and is named after them: `fid` only with the
+official Inception network, `frechet_alexnet` with AlexNet. It is biased upwards for few images, the more the
+longer the features: compare sets of one size, and state the size.
 """
 
 from collections.abc import Iterable
@@ -68,7 +68,9 @@ class Moments:
             (array([2.]), array([[2.]]))
         """
         if features.ndim != 2 or len(features) < 2:
-            raise ValueError(f"moments need the features of two or more images, (N, D), got {tuple(features.shape)}")
+            raise ValueError(
+                f"moments need the features of two or more images, (N, D), got {tuple(features.shape)}"
+            )
         values = features.detach().cpu().double().numpy()
         broken = int((~np.isfinite(values)).any(1).sum())
         if broken:
@@ -106,8 +108,8 @@ def moments(images: Tensor | Iterable[Tensor], network: FeatureNetwork) -> Momen
 def frechet_distance(a: Moments, b: Moments) -> float:
     """||m_a - m_b||^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), the squared 2-Wasserstein distance of two Gaussians.
 
-    The trace of the root is that of (C_a^(1/2) C_b C_a^(1/2))^(1/2), which is symmetric: no complex numbers, and no need of
-    more images than features.
+    The trace of the root is that of (C_a^(1/2) C_b C_a^(1/2))^(1/2), which is symmetric: no complex numbers,
+    and no need of more images than features.
 
     Args:
         a: of one set of images, such as the source; its root is kept for the next comparison.
@@ -127,8 +129,11 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     """
     if a.metric != b.metric or a.mean.shape != b.mean.shape:
         raise ValueError(
-            f"features must be of one kind, got {a.metric} of {len(a.mean)} dimensions and {b.metric} of {len(b.mean)}"
+            f"features must be of one kind, got {a.metric} of {len(a.mean)} dimensions and {b.metric} of "
+            f"{len(b.mean)}"
         )
     overlap = np.sqrt(np.linalg.eigvalsh(a.root @ b.covariance @ a.root).clip(min=0)).sum()
-    distance = np.square(a.mean - b.mean).sum() + np.trace(a.covariance) + np.trace(b.covariance) - 2 * overlap
+    distance = (
+        np.square(a.mean - b.mean).sum() + np.trace(a.covariance) + np.trace(b.covariance) - 2 * overlap
+    )
     return max(float(distance), 0.0)  # rounding may leave -1e-12 of equal sets

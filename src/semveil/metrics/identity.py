@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Identity metrics per image, by a recogniser of the caller's choice.
 
-What is compared decides what the numbers mean: against the source they include the error of inversion, against the
-inverted image (what error-free transmission gives) they do not.
+What is compared decides what the numbers mean: against the source they include the error of inversion,
+against the inverted image (what error-free transmission gives) they do not.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,9 @@ def identity_similarity(source: Tensor, received: Tensor, verifier: Verifier) ->
 def fppsr(source: Tensor, received: Tensor, verifier: Verifier) -> Tensor:
     """Face privacy protection success: whether the verifier takes the received face for another person ([DPI] 4.1.2).
 
-    The mean over images is the papers' FPPSR. An image without any face counts as another person: the recogniser looks at
-    the place where the face would be. High is good at the eavesdropper, low is good at the legitimate receiver.
+    The mean over images is the papers' FPPSR. An image without any face counts as another person: the
+    recogniser looks at the place where the face would be. High is good at the eavesdropper, low is good at
+    the legitimate receiver.
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.
@@ -50,9 +51,10 @@ def fppsr(source: Tensor, received: Tensor, verifier: Verifier) -> Tensor:
 def iss(source: Tensor, received: Tensor, *, verifier: ArcFaceVerifier | None = None) -> Tensor:
     """Identity similarity score: the cosine of the two faces' ArcFace embeddings ([DPI] 4.1.2).
 
-    From 0.3 on ArcFace takes them for one person (`recognition.verifier.ARCFACE_SIMILARITY`, [DPI] Fig. 10), so `fppsr` by
-    the same verifier is 1 exactly where this is below. The paper's second column, Microsoft's service, is not reproduced;
-    a similarity by another recogniser is `identity_similarity`, which has another scale.
+    From 0.3 on ArcFace takes them for one person (`recognition.verifier.ARCFACE_SIMILARITY`, [DPI] Fig. 10),
+    so `fppsr` by the same verifier is 1 exactly where this is below. The paper's second column, Microsoft's
+    service, is not reproduced; a similarity by another recogniser is `identity_similarity`, which has another
+    scale.
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.
@@ -71,7 +73,8 @@ def iss(source: Tensor, received: Tensor, *, verifier: ArcFaceVerifier | None = 
 def identity_distance(source: Tensor, received: Tensor, verifier: Verifier) -> Tensor:
     """Euclidean distance of the two faces' identity vectors ([IDP] V-B, there by FaceNet).
 
-    Unit vectors of unrelated faces lie about sqrt(2) = 1.41 apart; for unit vectors the distance is sqrt(2 - 2 cosine).
+    Unit vectors of unrelated faces lie about sqrt(2) = 1.41 apart; for unit vectors the distance is sqrt(2 -
+    2 cosine).
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.
@@ -88,8 +91,9 @@ def identity_distance(source: Tensor, received: Tensor, verifier: Verifier) -> T
 def psr(source: Tensor, received: Tensor, verifiers: Sequence[Verifier]) -> Tensor:
     """Protection success against several recognisers: none of them accepts the received face ([IDP] V-B).
 
-    The paper uses Microsoft's service, which is not generally available; local recognisers replace it. One acceptance counts
-    as a failure, since an attacker may use the best recogniser. With a single verifier this is `fppsr`.
+    The paper uses Microsoft's service, which is not generally available; local recognisers replace it. One
+    acceptance counts as a failure, since an attacker may use the best recogniser. With a single verifier this
+    is `fppsr`.
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.

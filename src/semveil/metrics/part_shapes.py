@@ -12,7 +12,8 @@ FEWEST = 4  # pixels, of a part that has a shape
 def opening(labels: Tensor, part: str) -> list[float | None]:
     """Mean height over width of a part in each (H, W) label map; of the eyes the mean of both sides of the picture.
 
-    Lips count as mouth and lashes as eyes, so that a closed mouth is not 0; only differences between images are meaningful.
+    Lips count as mouth and lashes as eyes, so that a closed mouth is not 0; only differences between images
+    are meaningful.
 
     Args:
         labels: (B, H, W) parts, see `faces.parts.PARTS`.

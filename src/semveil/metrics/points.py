@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 
-# MediaPipe's mesh: iris centres; of each eye its corners, and the middle of its lids; of the mouth the same of the inner lips.
+# MediaPipe's mesh: iris centres; of each eye its corners, and the middle of its lids; of the mouth the same
+# of the inner lips.
 IRISES = (468, 473)
 EYES = ((33, 133, 159, 145), (362, 263, 386, 374))
 MOUTH = (78, 308, 13, 14)

@@ -16,9 +16,9 @@ CHUNK = 1 << 20  # values filtered at a time, so that they stay in the processor
 def ssim(a: Tensor, b: Tensor) -> Tensor:
     """Structural similarity of each pair of images, as they would be saved.
 
-    Images are clamped and rounded to 8 bits. Gaussian window of 11 px with sigma 1.5, population covariances, mean over RGB
-    and over the pixels whose window lies in the image: scikit-image's `structural_similarity(gaussian_weights=True,
-    sigma=1.5, use_sample_covariance=False, data_range=255, channel_axis=-1)`.
+    Images are clamped and rounded to 8 bits. Gaussian window of 11 px with sigma 1.5, population covariances,
+    mean over RGB and over the pixels whose window lies in the image: scikit-image's
+    `structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, channel_axis=-1)`.
 
     Args:
         a: (B, 3, H, W) in [-1, 1], at least 11 px.
@@ -42,8 +42,9 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 def similarity_map(a: Tensor, b: Tensor) -> Tensor:
     """SSIM of the window around each pixel, of images as they are: differentiable, for losses.
 
-    It filters s = a + b and d = a - b, by rows and by columns: with V their local variances, the second factor is
-    ((V_s - V_d) / 2 + C_2) / ((V_s + V_d) / 2 + C_2). Rounding errors of float32 cancel where a and b are alike.
+    It filters s = a + b and d = a - b, by rows and by columns: with V their local variances, the second
+    factor is ((V_s - V_d) / 2 + C_2) / ((V_s + V_d) / 2 + C_2). Rounding errors of float32 cancel where a and
+    b are alike.
 
     Args:
         a: (B, C, H, W) in [0, 1], at least 11 px; not rounded, not clamped.
@@ -56,7 +57,9 @@ def similarity_map(a: Tensor, b: Tensor) -> Tensor:
         ValueError: the images are smaller than the window.
     """
     if min(a.shape[-2:]) < 2 * REACH + 1:
-        raise ValueError(f"SSIM's window needs images of at least {2 * REACH + 1} px, got {tuple(a.shape[-2:])}")
+        raise ValueError(
+            f"SSIM's window needs images of at least {2 * REACH + 1} px, got {tuple(a.shape[-2:])}"
+        )
     s, d = a + b - 1, a - b  # s around 0, which variances do not see
     mean_s, mean_d, square_s, square_d = _smoothed(torch.cat([s, d, s * s, d * d], 1)).chunk(4, 1)
     spread_s, spread_d = square_s - mean_s * mean_s, square_d - mean_d * mean_d

@@ -195,5 +195,8 @@ class Frechet(Metric):
         Raises:
             ValueError: a set has fewer than two images.
         """
-        a, b = (Moments.of(dim_zero_cat(kept), metric=self.network.metric) for kept in (self.source, self.received))
+        a, b = (
+            Moments.of(dim_zero_cat(kept), metric=self.network.metric)
+            for kept in (self.source, self.received)
+        )
         return torch.tensor(frechet_distance(a, b), dtype=torch.float64)

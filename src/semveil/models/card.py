@@ -44,10 +44,14 @@ def generator_of(
         check_kinds(StyleGAN2Config, card["generator"])
         config = StyleGAN2Config.from_dict(card["generator"])
         return lambda: StyleGAN2(config), config
-    raise ValueError(f"no architecture named {architecture!r}; there are {SEMANTIC}, {SPATIAL} and {STYLEGAN2}")
+    raise ValueError(
+        f"no architecture named {architecture!r}; there are {SEMANTIC}, {SPATIAL} and {STYLEGAN2}"
+    )
 
 
-def encoder_of(card: Mapping[str, Any]) -> tuple[Callable[[], FaceEncoder], SemanticEncoderConfig | PartEncoderConfig]:
+def encoder_of(
+    card: Mapping[str, Any],
+) -> tuple[Callable[[], FaceEncoder], SemanticEncoderConfig | PartEncoderConfig]:
     """A constructor of the encoder, and its configuration.
 
     Args:

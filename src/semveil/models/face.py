@@ -31,7 +31,9 @@ from semveil.protection.rotation_space import DEFAULT_WHITENING
 DEFAULT_MODEL = "faces-128"
 OFFICIAL_MODEL = "celebamask-hq-512"
 # [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
-PAPER_BOX = ClipBox(-1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b")
+PAPER_BOX = ClipBox(
+    -1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,7 +47,8 @@ class FaceModel:
         encoder: feed-forward start of inversion; None for the official weights, which have none.
         box: public clip bounds.
         inversion: the default way to invert with this model.
-        perceptual: the perceptual term that inversion adds by default, a name of `PERCEPTUAL`; the model's folder names it.
+        perceptual: the perceptual term that inversion adds by default, a name of `PERCEPTUAL`; the model's
+            folder names it.
         perceptual_network: whose features the term `lpips` compares (`alex` or `vgg`).
         prior: where synthetic latents come from; None: from the mapping network.
         folder: where the model lies; None for official weights.
@@ -112,15 +115,23 @@ class FaceModel:
             (28, 64)
         """
         if not isinstance(generator, FaceGenerator):
-            missing = [one for one in ("semantic", "config", "synthesize", "parameters") if not hasattr(generator, one)]
+            missing = [
+                one
+                for one in ("semantic", "config", "synthesize", "parameters")
+                if not hasattr(generator, one)
+            ]
             raise TypeError(f"{type(generator).__name__} is no FaceGenerator: it lacks {', '.join(missing)}")
         if not isinstance(generator, MappedGenerator) and (encoder is None or prior is None):
-            raise ValueError(f"{type(generator).__name__} has no mapping network (map); give an encoder and a latent prior")
+            raise ValueError(
+                f"{type(generator).__name__} has no mapping network (map); give an encoder and a latent prior"
+            )
         digest = hashlib.sha256(f"{type(generator).__qualname__} {box.lower} {box.upper}".encode())
         for key, value in sorted(generator.state_dict().items()):
             digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
         own: Any = encoder  # any module of this form
-        return cls(name, digest.hexdigest(), generator, own, box, inversion, perceptual, "alex", prior, None, {})
+        return cls(
+            name, digest.hexdigest(), generator, own, box, inversion, perceptual, "alex", prior, None, {}
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write the model's folder for `from_folder`, with weights in half precision.
@@ -129,10 +140,13 @@ class FaceModel:
             folder: created where it is missing.
 
         Raises:
-            ValueError: the model has no encoder or no prior, or its generator is of a class that no folder can hold.
+            ValueError: the model has no encoder or no prior, or its generator is of a class that no folder
+                can hold.
         """
         if self.encoder is None or self.prior is None:
-            raise ValueError(f"model {self.name} has no {'encoder' if self.encoder is None else 'latent prior'} to write")
+            raise ValueError(
+                f"model {self.name} has no {'encoder' if self.encoder is None else 'latent prior'} to write"
+            )
         own = {
             "clip_box": box_as_dict(self.box),
             "inversion": asdict(self.inversion),
@@ -144,7 +158,10 @@ class FaceModel:
     def __repr__(self) -> str:
         codes, style_dim = self.latent_shape
         place = f", {self.device}" if self.device != CPU else ""
-        return f"FaceModel({self.name!r}, {self.size} px, latents {codes} x {style_dim}, digest {self.digest[:12]}{place})"
+        return (
+            f"FaceModel({self.name!r}, {self.size} px, latents {codes} x {style_dim}, digest "
+            f"{self.digest[:12]}{place})"
+        )
 
     @property
     def size(self) -> int:
@@ -228,9 +245,9 @@ class FaceModel:
     ) -> Inversion:
         """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D), not clipped: the one way from a photo to this model's codes.
 
-        Library, command line and experiments all go through here, so that a photo has the same codes for all of them. Each
-        photo is inverted alone: beside others it would come out differently (on faces-64 by up to .46 in a code and .09 in a
-        pixel), since a hundred steps amplify how sums of other shapes round.
+        Library, command line and experiments all go through here, so that a photo has the same codes for all
+        of them. Each photo is inverted alone: beside others it would come out differently (on faces-64 by up
+        to .46 in a code and .09 in a pixel), since a hundred steps amplify how sums of other shapes round.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
@@ -243,7 +260,9 @@ class FaceModel:
             WeightsMissing: the term that was asked for needs weights that are not on this machine.
         """
         if images.shape[1:] != (3, self.size, self.size):
-            raise ValueError(f"model {self.name} takes images (B, 3, {self.size}, {self.size}), got {tuple(images.shape)}")
+            raise ValueError(
+                f"model {self.name} takes images (B, 3, {self.size}, {self.size}), got {tuple(images.shape)}"
+            )
         images = self.placed(images)
         return invert(
             images,
@@ -254,7 +273,9 @@ class FaceModel:
             progress=progress,
         )
 
-    def describe_inversion(self, perceptual: str | None = None, settings: InversionSettings | None = None) -> dict[str, Any]:
+    def describe_inversion(
+        self, perceptual: str | None = None, settings: InversionSettings | None = None
+    ) -> dict[str, Any]:
         """The settings of `invert` for the same arguments, JSON-ready; `perceptual_term` is the term's own name or `none`.
 
         Args:
@@ -294,7 +315,9 @@ class FaceModel:
 
     def _mapping(self) -> Callable[[Tensor], Tensor]:
         if not isinstance(self.generator, MappedGenerator):
-            raise ValueError(f"model {self.name} has no mapping network, and must have an encoder and a latent prior")
+            raise ValueError(
+                f"model {self.name} has no mapping network, and must have an encoder and a latent prior"
+            )
         network = self.generator
         return lambda z: network.map(self.placed(z))
 
@@ -310,8 +333,9 @@ class FaceModel:
     def with_measured_box(self) -> "FaceModel":
         """The same model with public bounds of its own: the 0.5 % and 99.5 % quantiles of 1,000 synthetic latents.
 
-        For models whose box is a guess, as that of the official weights is: [DPSC] gives its width alone. The same on every
-        machine. It has a digest of its own and no folder, so that pairs trained for the other box are not taken for its own.
+        For models whose box is a guess, as that of the official weights is: [DPSC] gives its width alone. The
+        same on every machine. It has a digest of its own and no folder, so that pairs trained for the other
+        box are not taken for its own.
         """
         here = self.to(CPU, torch.float32)  # the same numbers on every machine
         box = ClipBox.from_quantiles(here._synthetic_latents(1000, torch.Generator().manual_seed(0)))
@@ -331,8 +355,8 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
     """Load a model by name, or from a folder that `save_model` wrote.
 
     Args:
-        name: `faces-128` (bundled), `celebamask-hq-512` (official weights, found by the catalogue), a name below
-            SEMVEIL_HOME/models, or a folder's path.
+        name: `faces-128` (bundled), `celebamask-hq-512` (official weights, found by the catalogue), a name
+            below SEMVEIL_HOME/models, or a folder's path.
 
     Raises:
         ValueError: no such model.
@@ -353,7 +377,9 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
 
 
 def _load_folder(folder: Path) -> FaceModel:
-    states = {file: read_network(folder / f"{file}.safetensors") for file in ("generator", "encoder", "prior")}
+    states = {
+        file: read_network(folder / f"{file}.safetensors") for file in ("generator", "encoder", "prior")
+    }
     try:
         card = read_json_object(folder / "model.json")
         make_generator, sizes = generator_of(card)
@@ -370,14 +396,20 @@ def _load_folder(folder: Path) -> FaceModel:
     generator = build_to_fit(make_generator, states["generator"], name=f"{folder.name}'s generator")
     encoder = build_to_fit(make_encoder, states["encoder"], name=f"{folder.name}'s encoder")
     shape = (sizes.codes, sizes.style_dim)
-    if not 1 <= sizes.size <= LARGEST_SIDE or (encoder_sizes.size, encoder_sizes.codes, encoder_sizes.style_dim) != (
+    if not 1 <= sizes.size <= LARGEST_SIDE or (
+        encoder_sizes.size,
+        encoder_sizes.codes,
+        encoder_sizes.style_dim,
+    ) != (
         sizes.size,
         *shape,
     ):
         raise BadCheckpoint(f"the networks in {folder} do not fit together: they differ in sizes")
     prior = prior_of(states["prior"], shape, name=f"{folder.name}'s prior", whitening=whitening)
     digest = folder_digest(folder, card)
-    return FaceModel(folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card)
+    return FaceModel(
+        folder.name, digest, generator, encoder, box, inversion, perceptual, features, prior, folder, card
+    )
 
 
 def _load_official() -> FaceModel:
@@ -386,4 +418,6 @@ def _load_official() -> FaceModel:
     generator.eval().requires_grad_(False)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     card = {"trained_on": "CelebAMask-HQ (official weights)", "terms": "see the SemanticStyleGAN repository"}
-    return FaceModel(OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, DEFAULT, "vgg", None, None, card)
+    return FaceModel(
+        OFFICIAL_MODEL, digest, generator, None, PAPER_BOX, OFFICIAL, DEFAULT, "vgg", None, None, card
+    )

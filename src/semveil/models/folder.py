@@ -29,18 +29,22 @@ def save_model(
         generator: the generator.
         encoder: the encoder.
         prior: of real photos' latents.
-        card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` where it is another than
-            the default; the networks' kind and sizes are added.
+        card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` where it is another
+            than the default; the networks' kind and sizes are added.
 
     Raises:
         ValueError: the generator is none that a folder can hold.
     """
     if not isinstance(generator, StoredGenerator):
-        raise ValueError(f"a model's folder holds no {type(generator).__name__}; keep it in a package of your own")
+        raise ValueError(
+            f"a model's folder holds no {type(generator).__name__}; keep it in a package of your own"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     write_network(folder / "generator.safetensors", generator)
     write_network(folder / "encoder.safetensors", encoder)
-    write_whole(folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in prior.tensors.items()}))
+    write_whole(
+        folder / "prior.safetensors", save({k: v.half().contiguous() for k, v in prior.tensors.items()})
+    )
     architecture = {StyleGAN2: STYLEGAN2, SpatialSemanticGAN: SPATIAL}.get(type(generator), SEMANTIC)
     sizes = {"generator": generator.config.as_dict(), "encoder": encoder.config.as_dict()}
     full = {"architecture": architecture, **sizes, **card, "whitening": prior.whitening}

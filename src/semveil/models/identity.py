@@ -29,7 +29,8 @@ from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
 
 DEFAULT_IDENTITY_MODEL = BUNDLED
 CARD = IDENTITY_CARD
-_LONGEST = 1000.0  # identity vectors are shown no longer: each layer multiplies by them, and floats end at 1e38
+# identity vectors are shown no longer: each layer multiplies by them, and floats end at 1e38
+_LONGEST = 1000.0
 _CHUNK = 64  # images at a time
 Device = str | torch.device | None
 
@@ -47,7 +48,8 @@ class IdentityModel:
         attributes: images -> r_att, maps (B, c, s, s), coarse to fine (Eq. 8).
         fuse: r_id and r_att -> images (B, 3, S, S) in [-1, 1] (Eqs. 9 and 13).
         card: training data and licence terms.
-        elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None without networks.
+        elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None
+            without networks.
 
     Example:
         >>> model = IdentityModel.example()
@@ -102,7 +104,9 @@ class IdentityModel:
             return (0.5 * attributes[0] + 0.5 * quarters).clamp(-1, 1)
 
         digest = hashlib.sha256(b"example").hexdigest()
-        return cls("example", digest, 4, 4, identify, lambda images: (images,), fuse, {"trained_on": "nothing"})
+        return cls(
+            "example", digest, 4, 4, identify, lambda images: (images,), fuse, {"trained_on": "nothing"}
+        )
 
 
 def identity_model_folders() -> dict[str, Path]:
@@ -169,7 +173,9 @@ def read_fusion(folder: Path) -> tuple[AttributeEncoder, FusionGenerator]:
     return _read_folder(folder)[2:]
 
 
-def _read_folder(folder: Path) -> tuple[Mapping[str, Any], IdentityEncoder, AttributeEncoder, FusionGenerator]:
+def _read_folder(
+    folder: Path,
+) -> tuple[Mapping[str, Any], IdentityEncoder, AttributeEncoder, FusionGenerator]:
     try:
         card = read_json_object(folder / CARD)
         check_kinds(AttributeEncoderConfig, card["attributes"])
@@ -180,10 +186,18 @@ def _read_folder(folder: Path) -> tuple[Mapping[str, Any], IdentityEncoder, Attr
         raise BadCheckpoint(f"{folder / CARD} does not describe an identity model: {error}") from error
     states = {file: read_network(folder / f"{file}.safetensors") for file in ("attributes", "fusion")}
     recogniser = load_identity_encoder(folder / IDENTITY_FILE)
-    encoder = build_to_fit(lambda: AttributeEncoder(of_encoder), states["attributes"], name=f"{folder.name}'s attributes")
-    generator = build_to_fit(lambda: FusionGenerator(of_generator), states["fusion"], name=f"{folder.name}'s fusion")
+    encoder = build_to_fit(
+        lambda: AttributeEncoder(of_encoder), states["attributes"], name=f"{folder.name}'s attributes"
+    )
+    generator = build_to_fit(
+        lambda: FusionGenerator(of_generator), states["fusion"], name=f"{folder.name}'s fusion"
+    )
     size, dim = encoder.config.size, generator.config.identity_dim
-    if not 1 <= size <= LARGEST_SIDE or (recogniser.config.size, recogniser.config.dimensions, generator.config.size) != (
+    if not 1 <= size <= LARGEST_SIDE or (
+        recogniser.config.size,
+        recogniser.config.dimensions,
+        generator.config.size,
+    ) != (
         size,
         dim,
         size,
@@ -214,15 +228,24 @@ def _of_networks(
         return torch.cat([recogniser(part) for part in placed(images).split(_CHUNK)])
 
     def attributes(images: Tensor) -> tuple[Tensor, ...]:
-        return tuple(map(torch.cat, zip(*(encoder(part) for part in placed(images).split(_CHUNK)), strict=True)))
+        return tuple(
+            map(torch.cat, zip(*(encoder(part) for part in placed(images).split(_CHUNK)), strict=True))
+        )
 
     def fuse(identity: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        identity = identity * (_LONGEST / identity.norm(dim=1, keepdim=True)).clamp(max=1)  # NaN where a vector overflows
-        parts = zip(placed(identity).split(_CHUNK), *(placed(level).split(_CHUNK) for level in maps), strict=True)
+        # NaN where a vector overflows
+        identity = identity * (_LONGEST / identity.norm(dim=1, keepdim=True)).clamp(max=1)
+        parts = zip(
+            placed(identity).split(_CHUNK), *(placed(level).split(_CHUNK) for level in maps), strict=True
+        )
         return torch.cat([generator(vectors, levels) for vectors, *levels in parts])
 
     def elsewhere(device: Device, dtype: torch.dtype | None) -> IdentityModel:
-        there = moved(recogniser, device, dtype), moved(encoder, device, dtype), moved(generator, device, dtype)
+        there = (
+            moved(recogniser, device, dtype),
+            moved(encoder, device, dtype),
+            moved(generator, device, dtype),
+        )
         return _of_networks(name, digest, *there, card)
 
     size, dim = encoder.config.size, generator.config.identity_dim

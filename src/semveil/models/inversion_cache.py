@@ -44,7 +44,11 @@ def cached_inversion(
         path = home() / "latents" / model.digest[:16] / f"{_key(settings, photo)}.safetensors"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, save({"codes": model.invert(photo, perceptual=perceptual).codes.contiguous()}), private=True)
+            write_whole(
+                path,
+                save({"codes": model.invert(photo, perceptual=perceptual).codes.contiguous()}),
+                private=True,
+            )
         parts.append(read_checkpoint(path)["codes"])
         progress(done, len(images))
     return torch.cat(parts), settings

@@ -54,7 +54,9 @@ class NoiseImageModel:
     classes: tuple[str, ...]
     card: Mapping[str, Any]
 
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "NoiseImageModel":
+    def to(
+        self, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> "NoiseImageModel":
         """The same networks on another device or in another precision, see `core.device.moved`.
 
         Args:
@@ -82,7 +84,9 @@ class NoiseImageModel:
             ValueError: not a batch of the model's size, or not floating-point values in [-1, 1].
         """
         if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
-            raise ValueError(f"{self.name} takes (B, 3, {self.size}, {self.size}) pictures, got {tuple(images.shape)}")
+            raise ValueError(
+                f"{self.name} takes (B, 3, {self.size}, {self.size}) pictures, got {tuple(images.shape)}"
+            )
         check_range(images)
 
     @classmethod
@@ -91,7 +95,9 @@ class NoiseImageModel:
         rng = torch.Generator().manual_seed(0)
         config = VGG16Config.small(classes=3, width=2)
         explainer, service = (VGG16Classifier(config, rng=rng).eval().requires_grad_(False) for _ in range(2))
-        generator = ConversionGenerator(ConversionConfig(width=2, blocks=1), rng=rng).eval().requires_grad_(False)
+        generator = (
+            ConversionGenerator(ConversionConfig(width=2, blocks=1), rng=rng).eval().requires_grad_(False)
+        )
         return cls("example", "0" * 64, explainer, generator, service, 8, ("cat", "dog", "tree"), {})
 
 
@@ -116,7 +122,8 @@ def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
     folder = folders.get(name, Path(name))
     if not (folder / _CARD).is_file():
         raise ValueError(
-            f"no model of noise-image named {name!r}{suggest(name, folders)}; available: {', '.join(folders)}, "
+            f"no model of noise-image named {name!r}{suggest(name, folders)}; available: "
+            f"{', '.join(folders)}, "
             f"or a folder that semveil train noise-image wrote{missing_models()}"
         )
     try:
@@ -126,16 +133,27 @@ def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
         of_explainer, of_service = (VGG16Config.from_dict(card[part]) for part in ("explainer", "service"))
         of_generator = ConversionConfig.from_dict(card["generator"])
         size, classes = card["size"], tuple(card["classes"])
-        if type(size) is not int or not 1 <= size <= LARGEST_SIDE or not all(isinstance(name, str) for name in classes):
+        if (
+            type(size) is not int
+            or not 1 <= size <= LARGEST_SIDE
+            or not all(isinstance(name, str) for name in classes)
+        ):
             raise ValueError(f"pictures of {size!r} px with classes {ascii(classes)[:60]}")
         if {of_explainer.classes, of_service.classes} != {len(classes)}:
-            raise ValueError(f"{len(classes)} names for classifiers of {of_explainer.classes} and {of_service.classes} classes")
+            raise ValueError(
+                f"{len(classes)} names for classifiers of {of_explainer.classes} and {of_service.classes} "
+                "classes"
+            )
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{folder / _CARD} does not describe a model of noise-image: {error}") from error
     states = {part: read_network(folder / f"{part}.safetensors") for part in _PARTS}
     names = {part: f"{folder.name}'s {part}" for part in _PARTS}
-    explainer = build_to_fit(lambda: VGG16Classifier(of_explainer), states["explainer"], name=names["explainer"])
-    generator = build_to_fit(lambda: ConversionGenerator(of_generator), states["generator"], name=names["generator"])
+    explainer = build_to_fit(
+        lambda: VGG16Classifier(of_explainer), states["explainer"], name=names["explainer"]
+    )
+    generator = build_to_fit(
+        lambda: ConversionGenerator(of_generator), states["generator"], name=names["generator"]
+    )
     service = build_to_fit(lambda: VGG16Classifier(of_service), states["service"], name=names["service"])
     digest = hashlib.sha256((folder / "generator.safetensors").read_bytes()).hexdigest()
     return NoiseImageModel(folder.name, digest, explainer, generator, service, size, classes, card)

@@ -20,8 +20,8 @@ class LatentPrior(Brief):
         mean: (K, D).
         factors: (R, K, D), principal directions times their standard deviation.
         residual: (K, D) standard deviation beyond the factors.
-        whitening: 0 to 1, of the coordinates in which keyed rotation turns codes, see `RotationSpace`. At 1 a wrong key reads
-            typical draws of this prior; below it, Bob hears less noise.
+        whitening: 0 to 1, of the coordinates in which keyed rotation turns codes, see `RotationSpace`. At 1 a
+            wrong key reads typical draws of this prior; below it, Bob hears less noise.
     """
 
     mean: Tensor
@@ -62,7 +62,9 @@ class LatentPrior(Brief):
         return self.mean + torch.einsum("nr,rkd->nkd", weights, self.factors) + noise
 
 
-def prior_of(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str, whitening: float) -> LatentPrior:
+def prior_of(
+    state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str, whitening: float
+) -> LatentPrior:
     """The prior that a file holds.
 
     Args:
@@ -75,9 +77,15 @@ def prior_of(state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str, 
         BadCheckpoint: it is no prior of such latents.
     """
     if set(state) != {"mean", "factors", "residual"}:
-        raise BadCheckpoint(f"{name} holds {', '.join(sorted(state)) or 'nothing'}, expected mean, factors and residual")
+        raise BadCheckpoint(
+            f"{name} holds {', '.join(sorted(state)) or 'nothing'}, expected mean, factors and residual"
+        )
     factors = state["factors"]
-    if factors.ndim != 3 or {tuple(state[key].shape[-2:]) for key in state} != {shape} or state["mean"].ndim != 2:
+    if (
+        factors.ndim != 3
+        or {tuple(state[key].shape[-2:]) for key in state} != {shape}
+        or state["mean"].ndim != 2
+    ):
         raise BadCheckpoint(f"{name} does not fit latents of {shape[0]} x {shape[1]} numbers")
     if not all(value.isfinite().all() for value in state.values()):
         raise BadCheckpoint(f"{name} holds NaN or infinite values")

@@ -28,8 +28,8 @@ class QuantileBounds:
     """Lower and upper bounds of every coordinate of a record (K, D), for several shares, with what was seen beside them.
 
     Attributes:
-        shares: percent of the public latents that each bound cuts off: share s bounds a coordinate by its s % and (100 - s) %
-            quantiles; 0 by the least and the greatest value.
+        shares: percent of the public latents that each bound cuts off: share s bounds a coordinate by its s %
+            and (100 - s) % quantiles; 0 by the least and the greatest value.
         lower, upper: (len(shares), K, D) half precision, rounded outwards.
         count: number of public latents.
         of: origin of the latents, in words.
@@ -75,18 +75,24 @@ class QuantileBounds:
             observe: codes, by a name, whose largest pairwise L1 distance is kept too.
         """
         if latents.ndim != 3 or len(latents) < 2 or not latents.isfinite().all():
-            raise ValueError(f"quantiles need at least two finite latents (N, K, D), got {tuple(latents.shape)}")
+            raise ValueError(
+                f"quantiles need at least two finite latents (N, K, D), got {tuple(latents.shape)}"
+            )
         if any(not 0 <= share < 50 for share in shares):
             raise ValueError(f"shares are percent from 0 to below 50, got {shares}")
         latents = latents.cpu()  # where a quantile of doubles is the same on every machine
         points = torch.tensor([*shares, *(100 - share for share in shares)], dtype=torch.float64) / 100
-        found = torch.cat([torch.quantile(code.double(), points, dim=0)[:, None] for code in latents.unbind(1)], 1)
+        found = torch.cat(
+            [torch.quantile(code.double(), points, dim=0)[:, None] for code in latents.unbind(1)], 1
+        )
         lower, upper = found[: len(shares)], found[len(shares) :]
         observed = {
             name: observed_pairwise_sensitivity(latents[:, list(codes)].flatten(1).numpy(), Norm.L1).value
             for name, codes in (observe or {}).items()
         }
-        return cls(shares, _outwards(lower, down=True), _outwards(upper, down=False), len(latents), of, observed)
+        return cls(
+            shares, _outwards(lower, down=True), _outwards(upper, down=False), len(latents), of, observed
+        )
 
     def box(self, share: float) -> ClipBox:
         """The clip box (K, D) of one share.
@@ -99,10 +105,13 @@ class QuantileBounds:
         """
         if share not in self.shares:
             raise ValueError(
-                f"no public bounds that cut off {share:g} %; available: {', '.join(f'{s:g}' for s in self.shares)}"
+                f"no public bounds that cut off {share:g} %; available: "
+                f"{', '.join(f'{s:g}' for s in self.shares)}"
             )
         i = self.shares.index(share)
-        source = f"{share:g} % and {100 - share:g} % quantiles of every coordinate over {self.count} {self.of}"
+        source = (
+            f"{share:g} % and {100 - share:g} % quantiles of every coordinate over {self.count} {self.of}"
+        )
         return ClipBox(self.lower[i].double(), self.upper[i].double(), source=source)
 
     def observed_sensitivity(self, name: str, dimension: int) -> Sensitivity:
@@ -116,7 +125,10 @@ class QuantileBounds:
             ValueError: it was not measured.
         """
         if name not in self.observed:
-            raise ValueError(f"no distances between public latents were measured for {name!r}; run: semveil train quantiles")
+            raise ValueError(
+                f"no distances between public latents were measured for {name!r}; run: semveil train "
+                "quantiles"
+            )
         source = f"largest pairwise l1 distance of {self.count} {self.of}"
         return Sensitivity(self.observed[name], Norm.L1, dimension, source, Basis.OBSERVED_SENSITIVITY)
 
@@ -160,12 +172,17 @@ class QuantileBounds:
             with safe_open(path, "pt") as file:
                 about = parse_json((file.metadata() or {})["about"])
                 lower, upper = file.get_tensor("lower"), file.get_tensor("upper")
-            shares, observed = tuple(map(float, about["shares"])), {k: float(v) for k, v in about["observed"].items()}
+            shares, observed = (
+                tuple(map(float, about["shares"])),
+                {k: float(v) for k, v in about["observed"].items()},
+            )
             found = cls(shares, lower, upper, int(about["count"]), str(about["of"]), observed)
             if lower.shape[1:] != shape or not (lower.isfinite() & upper.isfinite() & (lower <= upper)).all():
                 raise ValueError(f"bounds of shape {tuple(lower.shape)} for latents {shape}, or not in order")
         except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise BadCheckpoint(f"{path.name} holds no bounds of this model's latents, or is damaged ({error})") from error
+            raise BadCheckpoint(
+                f"{path.name} holds no bounds of this model's latents, or is damaged ({error})"
+            ) from error
         return found
 
 
@@ -173,4 +190,6 @@ def _outwards(bounds: Tensor, *, down: bool) -> Tensor:
     """In half precision, never further inside than the bounds."""
     half = bounds.half()
     outside = half.double() > bounds if down else half.double() < bounds
-    return torch.where(outside, torch.nextafter(half, torch.full_like(half, -torch.inf if down else torch.inf)), half)
+    return torch.where(
+        outside, torch.nextafter(half, torch.full_like(half, -torch.inf if down else torch.inf)), half
+    )

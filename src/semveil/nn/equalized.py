@@ -49,7 +49,13 @@ class EqualizedLinear(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, learning_rate_multiplier: float = 1.0, activate: bool = False, bias: float = 0.0
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        learning_rate_multiplier: float = 1.0,
+        activate: bool = False,
+        bias: float = 0.0,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / learning_rate_multiplier)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inception v3 as the Frechet Inception distance reads it: the 2015 TensorFlow network, in torchvision's keys.
 
-Szegedy et al., CVPR 2016, as ported by pytorch-fid. It differs from torchvision's network in three ways besides its weights:
-average pooling does not count the padding, the last block pools by the maximum, and the classifier has 1,008 classes.
+Szegedy et al., CVPR 2016, as ported by pytorch-fid. It differs from torchvision's network in three ways
+besides its weights: average pooling does not count the padding, the last block pools by the maximum, and the
+classifier has 1,008 classes.
 """
 
 from collections.abc import Callable, Mapping
@@ -119,13 +120,18 @@ class _Block(nn.Module):
                 single = len(branch.convs) == 1 and not branch.split
                 chain.append(branch.name if single else f"{branch.name}_{number}")
                 padding = same_padding(conv.kernel) if conv.stride == 1 else 0
-                self.add_module(chain[-1], ConvNorm(inner, conv.channels, conv.kernel, stride=conv.stride, padding=padding))
+                self.add_module(
+                    chain[-1],
+                    ConvNorm(inner, conv.channels, conv.kernel, stride=conv.stride, padding=padding),
+                )
                 inner = conv.channels
             ends: list[str] = []
             for letter, kernel in zip("ab", ((1, 3), (3, 1)), strict=True):
                 if branch.split:
                     ends.append(f"{branch.name}_{len(chain) + 1}{letter}")
-                    self.add_module(ends[-1], ConvNorm(inner, branch.split, kernel, padding=same_padding(kernel)))
+                    self.add_module(
+                        ends[-1], ConvNorm(inner, branch.split, kernel, padding=same_padding(kernel))
+                    )
             self._paths.append((branch.pool, chain, ends))
             self.channels += 2 * branch.split or inner
 

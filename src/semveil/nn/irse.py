@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """IR-SE50: the residual network with squeeze-and-excitation of ArcFace recognisers and of pSp's encoder.
 
-Deng et al., CVPR 2019 (improved residual unit) and Hu et al., CVPR 2018 (squeeze-and-excitation); public state-dict keys.
+Deng et al., CVPR 2019 (improved residual unit) and Hu et al., CVPR 2018 (squeeze-and-excitation); public
+state-dict keys.
 """
 
 from torch import Tensor, nn

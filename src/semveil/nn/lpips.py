@@ -22,12 +22,13 @@ Net = Literal["alex", "vgg", "squeeze"]
 class LPIPS(nn.Module):
     """LPIPS with its weights: sum over layers of the mean over positions of w . (u(a) - u(b))^2.
 
-    u are a trunk's feature maps, scaled to unit length over the channels; w are the published non-negative weights.
-    Differentiable in both images; the weights are frozen.
+    u are a trunk's feature maps, scaled to unit length over the channels; w are the published non-negative
+    weights. Differentiable in both images; the weights are frozen.
 
     Args:
-        net: `alex` (what the papers report), `vgg` (loss of the official inversion) or `squeeze`, which no loss here has
-            seen: the bundled generator was trained on `alex`, and its photos are inverted with it where asked.
+        net: `alex` (what the papers report), `vgg` (loss of the official inversion) or `squeeze`, which no
+            loss here has seen: the bundled generator was trained on `alex`, and its photos are inverted with
+            it where asked.
         trunk: torchvision's weights of AlexNet, VGG16 or SqueezeNet 1.1, a file or a state dict.
         heads: the official weights `lin0`, `lin1`..., a file or a state dict.
 
@@ -35,7 +36,9 @@ class LPIPS(nn.Module):
         BadCheckpoint: a file is damaged or does not fit.
     """
 
-    def __init__(self, net: Net, *, trunk: str | Path | Mapping[str, Any], heads: str | Path | Mapping[str, Any]) -> None:
+    def __init__(
+        self, net: Net, *, trunk: str | Path | Mapping[str, Any], heads: str | Path | Mapping[str, Any]
+    ) -> None:
         super().__init__()
         _check_net(net)
         self.net = net
@@ -97,14 +100,17 @@ class LPIPS(nn.Module):
             ValueError: the two are not batches of RGB images of one shape, or too small for the trunk.
         """
         if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
-            raise ValueError(f"images to compare must be (B, 3, H, W) of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+            raise ValueError(
+                f"images to compare must be (B, 3, H, W) of one shape, got {tuple(a.shape)} and "
+                f"{tuple(b.shape)}"
+            )
         return self._shares(self._maps(a), self._maps(b))
 
     def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
         """Distance to fixed photos as a function of images, for use in an optimisation; the photos' features are computed once.
 
-        A single image is passed through the trunk twice, since torch selects a slow convolution for batches of one; value and
-        gradient are unaffected.
+        A single image is passed through the trunk twice, since torch selects a slow convolution for batches
+        of one; value and gradient are unaffected.
 
         Args:
             photos: (B, 3, H, W) in [-1, 1].
@@ -129,7 +135,9 @@ class LPIPS(nn.Module):
 
     def _shares(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
         weights = self.heads.parameters()
-        return torch.stack([(w * (x - y) ** 2).sum(1).mean((1, 2)) for x, y, w in zip(a, b, weights, strict=True)])
+        return torch.stack(
+            [(w * (x - y) ** 2).sum(1).mean((1, 2)) for x, y, w in zip(a, b, weights, strict=True)]
+        )
 
 
 class _Heads(nn.Module):
@@ -168,7 +176,9 @@ def _from_catalogue(net: Net, device: torch.device, folder: Path) -> LPIPS:
 
 def _check_net(net: str) -> None:
     if net not in TRUNKS:
-        raise ValueError(f"no LPIPS network named {net!r}{suggest(net, TRUNKS)}; available: {', '.join(TRUNKS)}")
+        raise ValueError(
+            f"no LPIPS network named {net!r}{suggest(net, TRUNKS)}; available: {', '.join(TRUNKS)}"
+        )
 
 
 def _state(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:

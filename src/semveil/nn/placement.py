@@ -8,8 +8,8 @@ from torch import Tensor
 def placing(cells: int, grid: int, first: float, last: float) -> Tensor:
     """(grid, cells): linear interpolation of `cells` values on [first, last] at the centres of `grid` cells of [0, 1].
 
-    For cells finer than the grid the kernel is widened, so that every cell contributes. Grid cells outside the interval get
-    zeros, those across its ends their share.
+    For cells finer than the grid the kernel is widened, so that every cell contributes. Grid cells outside
+    the interval get zeros, those across its ends their share.
 
     Args:
         cells: values on the interval.

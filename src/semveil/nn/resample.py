@@ -16,7 +16,9 @@ def _filter(x: Tensor, gain: float = 1.0) -> Tensor:
     return kernel.to(x).expand(x.shape[1], 1, 4, 4)
 
 
-def blur(x: Tensor, *, padding: int | tuple[int, int], gain: float = 1.0, bias: Tensor | None = None) -> Tensor:
+def blur(
+    x: Tensor, *, padding: int | tuple[int, int], gain: float = 1.0, bias: Tensor | None = None
+) -> Tensor:
     """Filter each channel with the binomial kernel.
 
     Args:
@@ -64,8 +66,8 @@ def upsample(x: Tensor) -> Tensor:
 def downsample(x: Tensor) -> Tensor:
     """Filter with one zero on every side and keep every second value.
 
-    Two products with a banded matrix over the channels_last layout: the gradient of a strided depthwise convolution is 20 to
-    50 times slower on a CPU.
+    Two products with a banded matrix over the channels_last layout: the gradient of a strided depthwise
+    convolution is 20 to 50 times slower on a CPU.
 
     Args:
         x: (B, C, H, W), of even sides.

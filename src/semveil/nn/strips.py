@@ -55,7 +55,8 @@ def double_in_strips(x: Tensor, up: Folded, conv: Folded, rows: int) -> Iterator
     """
     side = 2 * x.shape[2]
     for top in range(0, side, rows):
-        # The second convolution needs rows top - 1 .. top + rows of the first; these need two more on both sides.
+        # The second convolution needs rows top - 1 .. top + rows of the first; these need two more on both
+        # sides.
         first, last = max(top - 1, 0), min(top + rows + 1, side)
         y = F.conv_transpose2d(_rows(x, top // 2 - 2, (top + rows) // 2 + 2), up.weight, stride=2)
         y = y[:, :, first - top + 3 : last - top + 6]

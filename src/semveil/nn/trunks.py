@@ -124,7 +124,8 @@ class FeatureTrunk(nn.Module):
     Args:
         net: `alex`, `vgg` or `squeeze`.
         state: torchvision's state dict; keys other than `features.*` (the classifier) are left out.
-        taps: layers with weights after whose ReLU a map is read, counted from 1; those of `TRUNKS[net]` where None.
+        taps: layers with weights after whose ReLU a map is read, counted from 1; those of `TRUNKS[net]` where
+            None.
 
     Raises:
         BadCheckpoint: the state does not fit.
@@ -145,7 +146,9 @@ class FeatureTrunk(nn.Module):
                 self.features[str(index)] = layer.build(width)
                 width = layer.channels
             index += layer.places if layer else 1
-        load_strictly(self, {k: v for k, v in state.items() if k.startswith("features.")}, name=f"the {net} trunk")
+        load_strictly(
+            self, {k: v for k, v in state.items() if k.startswith("features.")}, name=f"the {net} trunk"
+        )
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -162,7 +165,8 @@ class FeatureTrunk(nn.Module):
         """
         if min(images.shape[-2:]) < self._trunk.smallest:
             raise ValueError(
-                f"images of {tuple(images.shape[-2:])} px are too small, at least {self._trunk.smallest} px needed"
+                f"images of {tuple(images.shape[-2:])} px are too small, at least {self._trunk.smallest} px "
+                "needed"
             )
         weighted = iter(self.features.values())
         maps: list[Tensor] = []

@@ -5,8 +5,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Filter transform of F(4, 3) at the points 0, 1, -1, 2, -2 and infinity (Lavin and Gray, arXiv:1509.09308, section 4.3).
-_FILTER = torch.tensor([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], dtype=torch.float64) / 24
+# Filter transform of F(4, 3) at the points 0, 1, -1, 2, -2 and infinity (Lavin and Gray, arXiv:1509.09308,
+# section 4.3).
+_FILTER = (
+    torch.tensor(
+        [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], dtype=torch.float64
+    )
+    / 24
+)
 
 
 def conv_3x3(x: Tensor, weight: Tensor, bias: Tensor, *, pad_rows: bool = True) -> Tensor:

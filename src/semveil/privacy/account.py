@@ -31,7 +31,8 @@ class Account:
 
     Attributes:
         whole: for the whole record; epsilon None as soon as one release shows any part of it in clear.
-        sets: for each part that a release covers or shows, for photos that agree in all that was shown in clear.
+        sets: for each part that a release covers or shows, for photos that agree in all that was shown in
+            clear.
     """
 
     whole: Guarantee
@@ -41,8 +42,8 @@ class Account:
 def account(releases: Sequence[Released]) -> Account | None:
     """Compose all releases about one person; None for no releases.
 
-    Every release counts for every part. Its guarantee applies to a part that its unprotected content reveals nothing about; a
-    part that any release leaves open has no finite epsilon.
+    Every release counts for every part. Its guarantee applies to a part that its unprotected content reveals
+    nothing about; a part that any release leaves open has no finite epsilon.
 
     Args:
         releases: about the same person.
@@ -116,6 +117,8 @@ def _codes_alike(parts: Sequence[Part], coverages: Sequence[Coverage]) -> list[P
     """All codes that some parts name, split into those that every release protects and the others."""
     codes = sorted({code for part in parts for code in part.codes})
     singles = {code: replace(parts[0], codes=(code,)) for code in codes}
-    open_codes = {c for c, single in singles.items() if any(coverage.leaves_open(single) for coverage in coverages)}
+    open_codes = {
+        c for c, single in singles.items() if any(coverage.leaves_open(single) for coverage in coverages)
+    }
     groups = [tuple(c for c in codes if (c in open_codes) == opened) for opened in (False, True)]
     return [replace(parts[0], codes=group) for group in groups if group]

@@ -31,7 +31,8 @@ _MEANINGS = {
     Caveat.REPEATED_RELEASES: "every further release about the same person adds its epsilon and delta to these, whatever photo "
     "it is made from; no certificate knows of the others, a ledger adds them up (`semveil ledger show`)",
     Caveat.CODES_IN_CLEAR: "the codes that are not private were computed from the same photo and are sent as they are; they "
-    "show their own parts of the face, and what goes together with them (a face with its hair) can be guessed from them",
+    "show their own parts of the face, and what goes together with them (a face with its hair) can be "
+    "guessed from them",
     Caveat.ATTRIBUTES: "attributes of the person, such as age or expression, are kept or sent in the clear on purpose",
     Caveat.GENERATOR_TUNING: "the generator was tuned on this very photo, so its weights carry the photo past the noise",
     Caveat.PASTE_BACK: "the picture around the face is pasted back from the photo, with hair, body, clothes and place",
@@ -44,7 +45,8 @@ _MEANINGS = {
     Caveat.SEALED: "the original pixels of the altered faces travel with this picture, sealed: whoever gets the key, now or "
     "later, sees them as they were; who hands the key of one face over opens that face alone",
     Caveat.CLIP: "all frames and all faces of a clip can be linked to each other; a person whose face was lost and found again "
-    "has several draws in it, whose epsilons add up; when and where each face is seen, how it moves, and how long the clip is "
+    "has several draws in it, whose epsilons add up; when and where each face is seen, how it moves, and how "
+    "long the clip is "
     "are in the clear",
 }
 VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_TUNING, Caveat.PASTE_BACK)
@@ -63,9 +65,12 @@ def caveat_named(name: str) -> Caveat:
         >>> caveat_named("pasteback")
         Traceback (most recent call last):
         ...
-        ValueError: no caveat named 'pasteback' (did you mean 'paste-back'?); see semveil.privacy.caveats.Caveat
+        ValueError: no caveat named 'pasteback' (did you mean 'paste-back'?); see
+        semveil.privacy.caveats.Caveat
     """
     names = [caveat.value for caveat in Caveat]
     if name not in names:
-        raise ValueError(f"no caveat named {name!r}{suggest(str(name), names)}; see semveil.privacy.caveats.Caveat")
+        raise ValueError(
+            f"no caveat named {name!r}{suggest(str(name), names)}; see semveil.privacy.caveats.Caveat"
+        )
     return Caveat(name)

@@ -15,7 +15,15 @@ from semveil import __version__
 from semveil.core.errors import SemveilError
 from semveil.faces.parts import CODES
 from semveil.privacy.caveats import VOID_WHOLE_PHOTO, Caveat, caveat_named
-from semveil.privacy.certificate_fields import check_field, fields_of, is_number, no_constant, no_doubles, read_record, tuple_of
+from semveil.privacy.certificate_fields import (
+    check_field,
+    fields_of,
+    is_number,
+    no_constant,
+    no_doubles,
+    read_record,
+    tuple_of,
+)
 from semveil.privacy.coverage import Coverage, Kind, Part
 from semveil.privacy.guarantee import Basis, GaussianNoise, Guarantee, MetricForm, Sensitivity, post_process
 
@@ -26,7 +34,8 @@ LARGEST_CERTIFICATE = 1 << 18  # bytes of JSON; a usual one has 3,000
 _OPTIONAL_NAMES = ("model", "perceptual", "mechanism", "calibration")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _COMMIT = re.compile(r"[0-9a-f]{40}(\+changes)?")
-# A file's path or a picture's name has no business in a certificate: both tell whom a photo shows or where it lies.
+# A file's path or a picture's name has no business in a certificate: both tell whom a photo shows or where it
+# lies.
 _PATH = re.compile(
     r"(?<![\w.])(~|\.{1,2})?[/\\]\w|(?<!\w)[a-z]:[/\\]|\w[/\\]\w[^\s/\\]*[/\\]|"
     r"\w\.(jpe?g|png|heic|webp|tiff?|gif|bmp|avif|np[yz]|svl|pt|pkl|safetensors|key|secret)\b",
@@ -67,7 +76,11 @@ class Bounds:
     per_coordinate: bool = False
 
     def __post_init__(self) -> None:
-        check_field(math.isfinite(self.lower) and math.isfinite(self.upper) and self.lower <= self.upper, "bounds", vars(self))
+        check_field(
+            math.isfinite(self.lower) and math.isfinite(self.upper) and self.lower <= self.upper,
+            "bounds",
+            vars(self),
+        )
         check_field(self.source, "the bounds' source", self.source)
 
 
@@ -77,15 +90,19 @@ class OutputHash:
 
     Args:
         sha256: 64 hex digits.
-        of: `file`, all bytes of the file; or `pixels`, where the certificate is part of the file: the SHA-256 of
-            `semveil pixels HEIGHT WIDTH` with a line end, in ASCII, and the RGB bytes row by row.
+        of: `file`, all bytes of the file; or `pixels`, where the certificate is part of the file: the SHA-256
+            of `semveil pixels HEIGHT WIDTH` with a line end, in ASCII, and the RGB bytes row by row.
     """
 
     sha256: str
     of: str = "file"
 
     def __post_init__(self) -> None:
-        check_field(re.fullmatch(r"[0-9a-f]{64}", self.sha256), "the output's SHA-256, 64 lower-case hex digits", self.sha256)
+        check_field(
+            re.fullmatch(r"[0-9a-f]{64}", self.sha256),
+            "the output's SHA-256, 64 lower-case hex digits",
+            self.sha256,
+        )
         check_field(self.of in ("file", "pixels"), "what is hashed, file or pixels", self.of)
 
 
@@ -93,35 +110,37 @@ class OutputHash:
 class Certificate:
     """The claim about one release, with all information that an audit needs.
 
-    It has no place for noise, its seed, latents, a key or the name of a photo, and refuses texts that look like a path. It is a
-    statement, not a proof: nothing signs it.
+    It has no place for noise, its seed, latents, a key or the name of a photo, and refuses texts that look
+    like a path. It is a statement, not a proof: nothing signs it.
 
     Attributes:
         release: image, symbols, message, data set or clip.
         method: such as `dp-semcom`.
         protection: as the user chose it, such as `laplace`.
         guarantee: epsilon, covered and uncovered parts, and basis.
-        images: how many pictures, or faces followed through a clip, the release is made from; the guarantee holds for each of
-            them alone.
+        images: how many pictures, or faces followed through a clip, the release is made from; the guarantee
+            holds for each of them alone.
         model, model_hash: name of the face model, SHA-256 over its weights.
-        bounds_hash: SHA-256 over the file of public bounds of every coordinate that the clip bounds or the sensitivity rest on
-            (`QuantileBounds.digest`), or over the public subspace (`Subspace.digest`); None where they rest on none.
-        perceptual: perceptual term of the inversion that made the latents, `none` where it had none; None where nothing was
-            inverted or it is not known.
+        bounds_hash: SHA-256 over the file of public bounds of every coordinate that the clip bounds or the
+            sensitivity rest on (`QuantileBounds.digest`), or over the public subspace (`Subspace.digest`);
+            None where they rest on none.
+        perceptual: perceptual term of the inversion that made the latents, `none` where it had none; None
+            where nothing was inverted or it is not known.
         mechanism: the law of the noise; None without noise.
         calibration, nominal_epsilon: as requested; only the guarantee states the actual epsilon.
-        scale: of the noise, in the unit of the bounds (latent units where there are none), or in 8-bit levels where no model
-            made latents; None without noise or where it differs between parts.
+        scale: of the noise, in the unit of the bounds (latent units where there are none), or in 8-bit levels
+            where no model made latents; None without noise or where it differs between parts.
         grid_step: of the public grid that released values lie on, in the same unit; None without a grid.
         bounds: public clip bounds with their source.
         sensitivity: how far two clipped records can lie apart, with its norm.
-        private_codes: 0-based indices of the protected codes of a semantic model, whose codes belong to face parts; None
-            where there are none, and for other models.
+        private_codes: 0-based indices of the protected codes of a semantic model, whose codes belong to face
+            parts; None where there are none, and for other models.
         part_budgets: epsilon of each part; they add up to at most the guarantee's.
         caveats: limitations of the epsilon; those that follow from the other fields are added.
-        release_id: 32 random hex digits, shared by all that is made from one release without touching the photo again.
-        sealed: what holds for whoever also has the sealed originals; None where there are none. `guarantee` is about the
-            picture alone.
+        release_id: 32 random hex digits, shared by all that is made from one release without touching the
+            photo again.
+        sealed: what holds for whoever also has the sealed originals; None where there are none. `guarantee`
+            is about the picture alone.
         output: hash of the file that the certificate belongs to; `write_certificate` fills it in.
         software_version, commit: of semveil.
 
@@ -162,23 +181,41 @@ class Certificate:
     certificate_version: int = CERTIFICATE_VERSION
 
     def __post_init__(self) -> None:
-        check_field(self.certificate_version == CERTIFICATE_VERSION, "certificate_version", self.certificate_version)
+        check_field(
+            self.certificate_version == CERTIFICATE_VERSION, "certificate_version", self.certificate_version
+        )
         object.__setattr__(self, "release", ReleaseKind(self.release))
         for name in ("method", "protection", "software_version", *_OPTIONAL_NAMES):
             text = getattr(self, name)
             optional = name in _OPTIONAL_NAMES
-            check_field(text is None if text is None and optional else _is_name(text), f"{name}, a short name", text)
+            check_field(
+                text is None if text is None and optional else _is_name(text), f"{name}, a short name", text
+            )
         for name in ("nominal_epsilon", "scale", "grid_step"):
             number = getattr(self, name)
-            check_field(number is None or (is_number(number) and number > 0), f"{name}, a finite number > 0 or None", number)
-        check_field(type(self.images) is int and self.images >= 1, "images, a whole number from 1", self.images)
+            check_field(
+                number is None or (is_number(number) and number > 0),
+                f"{name}, a finite number > 0 or None",
+                number,
+            )
+        check_field(
+            type(self.images) is int and self.images >= 1, "images, a whole number from 1", self.images
+        )
         for name in ("model_hash", "bounds_hash"):
             digest = getattr(self, name)
-            check_field(digest is None or re.fullmatch(r"[0-9a-f]{64}", digest), f"{name}, 64 hex digits", digest)
-        check_field(re.fullmatch(r"[0-9a-f]{32}", self.release_id), "release_id, 32 hex digits", self.release_id)
+            check_field(
+                digest is None or re.fullmatch(r"[0-9a-f]{64}", digest), f"{name}, 64 hex digits", digest
+            )
+        check_field(
+            re.fullmatch(r"[0-9a-f]{32}", self.release_id), "release_id, 32 hex digits", self.release_id
+        )
         check_field(self.commit is None or _COMMIT.fullmatch(self.commit), "commit", self.commit)
         codes = self.private_codes
-        check_field(codes is None or all(type(c) is int and c >= 0 for c in codes), "private_codes, indices from 0", codes)
+        check_field(
+            codes is None or all(type(c) is int and c >= 0 for c in codes),
+            "private_codes, indices from 0",
+            codes,
+        )
         object.__setattr__(self, "private_codes", None if codes is None else tuple(codes))
         object.__setattr__(self, "part_budgets", MappingProxyType(dict(self.part_budgets)))
         self._check_part_budgets()
@@ -192,7 +229,10 @@ class Certificate:
         check_field(valid, "part_budgets, a positive epsilon for each part", dict(budgets))
         total, claimed = math.fsum(budgets.values()), self.guarantee.epsilon
         if budgets and (claimed is None or total > claimed * (1 + 1e-9)):
-            raise ValueError(f"the parts' epsilons add up to {total:g}, the guarantee has {claimed}; they compose by adding")
+            raise ValueError(
+                f"the parts' epsilons add up to {total:g}, the guarantee has {claimed}; they compose by "
+                "adding"
+            )
 
     def _complete_caveats(self) -> None:
         given = {caveat_named(caveat) for caveat in self.caveats} | {Caveat.REPEATED_RELEASES}
@@ -204,7 +244,8 @@ class Certificate:
         void = [caveat.value for caveat in VOID_WHOLE_PHOTO if caveat in given]
         if void and not self.guarantee.not_covered:
             raise ValueError(
-                f"with {', '.join(void)} the whole photo cannot be covered; name what passes unprotected in the guarantee's "
+                f"with {', '.join(void)} the whole photo cannot be covered; name what passes unprotected in "
+                "the guarantee's "
                 f"not_covered, for example by post_process(..., also_reads=[...])"
             )
 
@@ -221,7 +262,9 @@ class Certificate:
         claim = post_process(self.guarantee, "the generator that makes the picture")
         return replace(self, release=ReleaseKind.IMAGE, guarantee=claim, images=1, output=None)
 
-    def for_opened_picture(self, reason: str = "the protection was undone to make this picture") -> "Certificate":
+    def for_opened_picture(
+        self, reason: str = "the protection was undone to make this picture"
+    ) -> "Certificate":
         """Certificate of an image that shows the photo, such as Bob's after deprotection: it covers nothing.
 
         Args:
@@ -276,11 +319,15 @@ class Certificate:
             CertificateError: the text is too long, not JSON, or not a certificate of a readable version.
         """
         if len(text) > LARGEST_CERTIFICATE:
-            raise CertificateError(f"the certificate has {len(text):,} characters, at most {LARGEST_CERTIFICATE:,} are read")
+            raise CertificateError(
+                f"the certificate has {len(text):,} characters, at most {LARGEST_CERTIFICATE:,} are read"
+            )
         try:
             content = json.loads(text, parse_constant=no_constant, object_pairs_hook=no_doubles)
         except (ValueError, RecursionError) as error:
-            raise CertificateError(f"the certificate is not JSON: {str(error) or 'nested too deeply'}") from None
+            raise CertificateError(
+                f"the certificate is not JSON: {str(error) or 'nested too deeply'}"
+            ) from None
         return cls.from_dict(content)
 
     @classmethod
@@ -299,16 +346,24 @@ class Certificate:
         if version not in READABLE_VERSIONS:
             advice = "; upgrade semveil" if version > CERTIFICATE_VERSION else ""
             known = " and ".join(map(str, READABLE_VERSIONS))
-            raise CertificateError(f"the certificate has version {version}, this semveil reads {known}{advice}")
+            raise CertificateError(
+                f"the certificate has version {version}, this semveil reads {known}{advice}"
+            )
         try:
             plain = fields_of(cls, content if version == CERTIFICATE_VERSION else _from_version_1(content))
             plain["sealed"] = None if plain["sealed"] is None else guarantee_from_dict(plain["sealed"])
             for name, read in (("bounds", Bounds), ("output", OutputHash), ("sensitivity", Sensitivity)):
                 plain[name] = None if plain[name] is None else read_record(read, plain[name])
-            check_field(isinstance(plain["part_budgets"], dict), "part_budgets, an object", plain["part_budgets"])
-            plain["private_codes"] = None if plain["private_codes"] is None else tuple_of(plain["private_codes"], int)
+            check_field(
+                isinstance(plain["part_budgets"], dict), "part_budgets, an object", plain["part_budgets"]
+            )
+            plain["private_codes"] = (
+                None if plain["private_codes"] is None else tuple_of(plain["private_codes"], int)
+            )
             claim = guarantee_from_dict(content["guarantee"])
-            claim = claim if version == CERTIFICATE_VERSION else claim.about(_coverage_of_version_1(claim, plain))
+            claim = (
+                claim if version == CERTIFICATE_VERSION else claim.about(_coverage_of_version_1(claim, plain))
+            )
             return cls(**plain | {"guarantee": claim, "caveats": tuple_of(plain["caveats"], str)})
         except (ValueError, TypeError, OverflowError) as error:
             raise CertificateError(f"the certificate is not valid: {error}") from None
@@ -321,7 +376,8 @@ def guarantee_from_dict(content: Any) -> Guarantee:
         content: of any type.
 
     Raises:
-        ValueError: a field is missing, unknown or invalid, or disagrees with the values derived from the others.
+        ValueError: a field is missing, unknown or invalid, or disagrees with the values derived from the
+            others.
 
     Example:
         >>> claim = Guarantee(1.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",))
@@ -329,7 +385,9 @@ def guarantee_from_dict(content: Any) -> Guarantee:
         True
     """
     check_field(
-        isinstance(content, dict) and "whole_record_epsilon" in content, "a guarantee with whole_record_epsilon", content
+        isinstance(content, dict) and "whole_record_epsilon" in content,
+        "a guarantee with whole_record_epsilon",
+        content,
     )
     plain = {"gaussian": None, "coverage": None, **content}
     whole = plain.pop("whole_record_epsilon")
@@ -344,7 +402,9 @@ def guarantee_from_dict(content: Any) -> Guarantee:
     check_field(is_number(plain["delta"]), "delta, a number", plain["delta"])
     check_field(isinstance(plain["covers"], str), "covers, a text", plain["covers"])
     check_field(
-        isinstance(reason, str) if epsilon is None else reason is None, "a reason exactly where epsilon is null", reason
+        isinstance(reason, str) if epsilon is None else reason is None,
+        "a reason exactly where epsilon is null",
+        reason,
     )
     read = Guarantee(**plain | {"reason": reason or ""})
     if coverage is not None:
@@ -353,7 +413,9 @@ def guarantee_from_dict(content: Any) -> Guarantee:
         check_field(said == follows, "words that fit its coverage", said)
         read = stated
     if whole != read.whole_record_epsilon:
-        raise ValueError(f"whole_record_epsilon is {whole}, but {read.whole_record_epsilon} follows from the guarantee")
+        raise ValueError(
+            f"whole_record_epsilon is {whole}, but {read.whole_record_epsilon} follows from the guarantee"
+        )
     return read
 
 
@@ -380,7 +442,10 @@ def _coverage_of_version_1(claim: Guarantee, certificate: Mapping[str, Any]) -> 
     for part in claim.coverage.clear:
         if identity and part.words.startswith("the attributes ("):
             part = Part(Kind.ATTRIBUTES, model)
-        elif part.words.startswith(("the other codes,", "the codes beyond identity,")) and covered[0].kind == Kind.CODES:
+        elif (
+            part.words.startswith(("the other codes,", "the codes beyond identity,"))
+            and covered[0].kind == Kind.CODES
+        ):
             part = Coverage.of_codes(model, codes, CODES).clear[0]
         clear.append(part)
     return Coverage(covered, tuple(clear))

@@ -18,10 +18,18 @@ def read_record(kind: type, content: Any) -> Any:
         ValueError: as for `fields_of`, a value has another type, or the dataclass rejects it.
     """
     plain = fields_of(kind, content)
-    checks = {float: is_number, int: lambda value: type(value) is int, bool: lambda value: type(value) is bool}
+    checks = {
+        float: is_number,
+        int: lambda value: type(value) is int,
+        bool: lambda value: type(value) is bool,
+    }
     for part in fields(kind):
         check = checks.get(cast(type, part.type), lambda value: isinstance(value, str))
-        check_field(check(plain[part.name]), f"{part.name}, {getattr(part.type, '__name__', part.type)}", plain[part.name])
+        check_field(
+            check(plain[part.name]),
+            f"{part.name}, {getattr(part.type, '__name__', part.type)}",
+            plain[part.name],
+        )
     return kind(**plain)
 
 
@@ -59,7 +67,11 @@ def tuple_of(values: Any, kind: type) -> tuple[Any, ...]:
         >>> tuple_of([1, 2], int)
         (1, 2)
     """
-    check_field(isinstance(values, list) and all(type(v) is kind for v in values), f"a list of {kind.__name__}", values)
+    check_field(
+        isinstance(values, list) and all(type(v) is kind for v in values),
+        f"a list of {kind.__name__}",
+        values,
+    )
     return tuple(values)
 
 

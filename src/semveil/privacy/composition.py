@@ -17,15 +17,16 @@ INDEPENDENT = "the composed releases draw independent noise"
 def compose(*guarantees: Guarantee, times: Sequence[int] | None = None) -> Guarantee:
     """Sequential, adaptive composition: joint guarantee of releases about the same record.
 
-    Epsilons of pure claims add. Gaussian noise composes exactly: releases of sensitivities D_i and sigmas s_i are together as
-    private as one with D / s = mu = sqrt(sum (D_i / s_i)^2), whose epsilon follows at the largest of their deltas (Dong, Roth
-    and Su 2022, Corollary 3.3; Balle and Wang 2018, Theorem 8). Pure and Gaussian claims together have the smaller of two
-    epsilons at that delta: the pure ones' sum plus the Gaussian ones' epsilon; and rho + 2 sqrt(rho ln(1 / delta)) with
-    rho = mu^2 / 2 + sum epsilon_i^2 / 2, by zero-concentrated privacy (Bun and Steinke 2016, Propositions 1.3, 1.4 and 1.6).
-    Epsilons and deltas of all other claims add to that. All is rounded up, and the weakest basis holds.
+    Epsilons of pure claims add. Gaussian noise composes exactly: releases of sensitivities D_i and sigmas s_i
+    are together as private as one with D / s = mu = sqrt(sum (D_i / s_i)^2), whose epsilon follows at the
+    largest of their deltas (Dong, Roth and Su 2022, Corollary 3.3; Balle and Wang 2018, Theorem 8). Pure and
+    Gaussian claims together have the smaller of two epsilons at that delta: the pure ones' sum plus the
+    Gaussian ones' epsilon; and rho + 2 sqrt(rho ln(1 / delta)) with rho = mu^2 / 2 + sum epsilon_i^2 / 2, by
+    zero-concentrated privacy (Bun and Steinke 2016, Propositions 1.3, 1.4 and 1.6). Epsilons and deltas of
+    all other claims add to that. All is rounded up, and the weakest basis holds.
 
-    A part that any release shows unprotected has no finite epsilon, even if another release covers it. There is no parallel
-    composition: all parts of a photo belong to one person.
+    A part that any release shows unprotected has no finite epsilon, even if another release covers it. There
+    is no parallel composition: all parts of a photo belong to one person.
 
     Args:
         *guarantees: of releases about one record.
@@ -42,7 +43,10 @@ def compose(*guarantees: Guarantee, times: Sequence[int] | None = None) -> Guara
     """
     counts = [1] * len(guarantees) if times is None else list(times)
     if not guarantees or len(counts) != len(guarantees) or min(counts) < 1:
-        raise ValueError(f"compose needs at least one guarantee, each made once or more often, got {len(guarantees)}, {counts}")
+        raise ValueError(
+            f"compose needs at least one guarantee, each made once or more often, got {len(guarantees)}, "
+            f"{counts}"
+        )
     if len(guarantees) == 1 and counts == [1]:
         return guarantees[0]
     coverage, opened = _together([guarantee.coverage for guarantee in guarantees])
@@ -72,7 +76,9 @@ def _together(coverages: Sequence[Coverage]) -> tuple[Coverage, tuple[str, ...]]
     covered = tuple(part for coverage in coverages for part in coverage.covered)
     clear = tuple(part for coverage in coverages for part in coverage.clear)
     opened = [part for part in covered if any(coverage.leaves_open(part) for coverage in coverages)]
-    return Coverage(covered, clear), _union(f"one shows of {part.briefly()} what another covers" for part in opened)
+    return Coverage(covered, clear), _union(
+        f"one shows of {part.briefly()} what another covers" for part in opened
+    )
 
 
 def _add(claims: Sequence[tuple[Guarantee, int]]) -> tuple[float, float]:
@@ -88,14 +94,18 @@ def _add(claims: Sequence[tuple[Guarantee, int]]) -> tuple[float, float]:
     mu = _mu((g.gaussian, n) for g, n in gaussian if g.gaussian)
     apart = gaussian_epsilon_above(delta, 1.0, mu) if mu else 0.0
     by_sum = _weighted_sum([*epsilons, (apart, 1)])
-    by_concentration = _weighted_sum([*((g.epsilon or 0.0, n) for g, n in other), (_concentrated(pure, mu, delta), 1)])
+    by_concentration = _weighted_sum(
+        [*((g.epsilon or 0.0, n) for g, n in other), (_concentrated(pure, mu, delta), 1)]
+    )
     return min(by_sum, by_concentration), _weighted_sum([*deltas, (delta, 1)])
 
 
 def _mu(noises: Iterable[tuple[GaussianNoise, int]]) -> float:
     """sqrt(sum (sensitivity / sigma)^2), rounded up."""
     with ctx.workprec(PRECISION):
-        return float_above(sum((n * (arb(g.sensitivity) / arb(g.sigma)) ** 2 for g, n in noises), start=arb(0)).sqrt())
+        return float_above(
+            sum((n * (arb(g.sensitivity) / arb(g.sigma)) ** 2 for g, n in noises), start=arb(0)).sqrt()
+        )
 
 
 def _concentrated(pure: Iterable[tuple[float, int]], mu: float, delta: float) -> float:

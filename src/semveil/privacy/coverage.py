@@ -15,7 +15,8 @@ class Kind(StrEnum):
 
     PHOTO = "photo"
     PICTURE = "picture"  # the middle square of a picture in which no face is looked for
-    SURROUNDINGS = "surroundings"  # of the faces, which stay as they are in whole photos; with the corners of the crops
+    # of the faces, which stay as they are in whole photos; with the corners of the crops
+    SURROUNDINGS = "surroundings"
     OTHER_FACES = "other-faces"
     OUTLINE = "outline"  # of the face, where what is pasted back follows it
     COVERED_FACES = "covered-faces"  # of others, as far as a mosaic over them tells
@@ -68,10 +69,12 @@ class Part:
 
     Args:
         kind: of the part.
-        model: of codes, identity and attributes: SHA-256 of the networks that compute it. Parts of different models are
-            different functions of the photo, of which nothing but the photo as a whole can be compared.
+        model: of codes, identity and attributes: SHA-256 of the networks that compute it. Parts of different
+            models are different functions of the photo, of which nothing but the photo as a whole can be
+            compared.
         codes: of codes: 0-based indices, sorted.
-        size: how many codes the model has, numbers the identity vector, or singular values there are for each colour.
+        size: how many codes the model has, numbers the identity vector, or singular values there are for each
+            colour.
         note: a remark that belongs to the words; it makes no other part.
         words: of kind `other`: its only name.
 
@@ -96,7 +99,8 @@ class Part:
         codes = self.kind == Kind.CODES
         if codes != bool(self.codes) or (codes and not 0 <= self.codes[0] <= self.codes[-1] < self.size):
             raise ValueError(
-                f"codes are indices from 0 to below their number, {self.size}, got {self.codes} for {self.kind.value}"
+                f"codes are indices from 0 to below their number, {self.size}, got {self.codes} for "
+                f"{self.kind.value}"
             )
         if self.model and not re.fullmatch("[0-9a-f]{64}", self.model):
             raise ValueError(f"a model is named by its SHA-256, 64 hex digits, got {self.model!r}")
@@ -181,9 +185,17 @@ class Part:
         Raises:
             ValueError: it is not an object, or a field is missing, unknown, of another type or invalid.
         """
-        if not isinstance(content, dict) or set(content) != {"kind", "model", "codes", "size", "note", "words"}:
+        if not isinstance(content, dict) or set(content) != {
+            "kind",
+            "model",
+            "codes",
+            "size",
+            "note",
+            "words",
+        }:
             raise ValueError(
-                f"a part of a photo has the fields kind, model, codes, size, note and words, got {ascii(content)[:200]}"
+                "a part of a photo has the fields kind, model, codes, size, note and words, got "
+                f"{ascii(content)[:200]}"
             )
         codes, size = content["codes"] or [], content["size"] or 0
         texts = [content[name] or "" for name in ("kind", "model", "note", "words")]
@@ -242,9 +254,9 @@ class Coverage:
     def leaves_open(self, part: Part) -> bool:
         """True if the unprotected content reveals something about a part.
 
-        Unprotected content is taken to reveal everything computed from the photo, except where the two are known to vary
-        independently: other codes of the same model, identity and attributes of the same model, identity and outline, the face
-        and its surroundings.
+        Unprotected content is taken to reveal everything computed from the photo, except where the two are
+        known to vary independently: other codes of the same model, identity and attributes of the same model,
+        identity and outline, the face and its surroundings.
 
         Args:
             part: of the photo.
@@ -290,7 +302,10 @@ class Coverage:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"covered": [part.as_dict() for part in self.covered], "clear": [part.as_dict() for part in self.clear]}
+        return {
+            "covered": [part.as_dict() for part in self.covered],
+            "clear": [part.as_dict() for part in self.clear],
+        }
 
     @classmethod
     def from_dict(cls, content: Any) -> "Coverage":
@@ -306,5 +321,7 @@ class Coverage:
             raise ValueError(f"a coverage has the fields covered and clear, got {ascii(content)[:200]}")
         if not all(isinstance(parts, list) for parts in content.values()):
             raise ValueError(f"a coverage has lists of parts, got {ascii(content)[:200]}")
-        covered, clear = (tuple(Part.from_dict(part) for part in content[name]) for name in ("covered", "clear"))
+        covered, clear = (
+            tuple(Part.from_dict(part) for part in content[name]) for name in ("covered", "clear")
+        )
         return cls(covered, clear)

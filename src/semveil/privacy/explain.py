@@ -32,7 +32,8 @@ _BASES = {
 }
 
 _SEALED = (
-    "All that is said above is about the picture alone. Whoever gets the key of the sealed part has the photo, so for them "
+    "All that is said above is about the picture alone. Whoever gets the key of the sealed part has the "
+    "photo, so for them "
     "nothing holds; a key that leaks later opens what was sealed before."
 )
 _IDEALS = {  # under which condition, that nobody has checked, an epsilon would hold
@@ -51,10 +52,15 @@ def explain(certificate: Certificate) -> list[str]:
         >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
         >>> made = Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim)
         >>> explain(made)[0]
-        'In short: the photo as a whole is protected in this picture strongly, with epsilon 1 (basis: proved) for all codes.'
+        'In short: the photo as a whole is protected in this picture strongly, with epsilon 1 (basis: proved)
+        for all codes.'
     """
     claim = certificate.guarantee
-    lines = [_in_short(certificate), f"Protected: {_protected(claim)}", f"Not protected: {_not_protected(claim)}"]
+    lines = [
+        _in_short(certificate),
+        f"Protected: {_protected(claim)}",
+        f"Not protected: {_not_protected(claim)}",
+    ]
     lines += [f"Against whom: {_against_whom(certificate)}"]
     lines += explain_epsilon(claim, _RECORDS.get(certificate.release, "photo"))
     lines += [f"The claim rests on (basis: {claim.basis.value}): {_BASES[claim.basis]}"]
@@ -73,9 +79,15 @@ def _in_short(certificate: Certificate) -> str:
     claim, thing = certificate.guarantee, _OBJECTS[certificate.release]
     record = _RECORDS.get(certificate.release, "photo")
     if claim.epsilon is None:
-        return f"In short: nothing is guaranteed about this {thing}, because {claim.reason} (basis: {claim.basis.value})."
+        return (
+            f"In short: nothing is guaranteed about this {thing}, because {claim.reason} (basis: "
+            f"{claim.basis.value})."
+        )
     grade = strength(claim.epsilon, claim.delta).adverb
-    figures = f"{grade}, with epsilon {_up(claim.epsilon)}{_delta(claim)} (basis: {claim.basis.value}) for {claim.covers}"
+    figures = (
+        f"{grade}, with epsilon {_up(claim.epsilon)}{_delta(claim)} (basis: {claim.basis.value}) for "
+        f"{claim.covers}"
+    )
     verb = (
         f"would be protected in this {thing}, {_IDEALS[claim.basis]},"
         if claim.basis in _IDEALS
@@ -88,7 +100,9 @@ def _in_short(certificate: Certificate) -> str:
 
 def _protected(claim: Guarantee) -> str:
     if claim.epsilon is None:
-        return "nothing that can be relied on" + ("." if claim.covers == "nothing" else f"; changed were {claim.covers}.")
+        return "nothing that can be relied on" + (
+            "." if claim.covers == "nothing" else f"; changed were {claim.covers}."
+        )
     return f"{_IDEALS[claim.basis]}, {claim.covers}." if claim.basis in _IDEALS else f"{claim.covers}."
 
 
@@ -98,7 +112,9 @@ def _not_protected(claim: Guarantee) -> str:
         rest = "; ".join(claim.not_covered)
         return f"{rest}. So no finite epsilon holds for the photo as a whole. Never covered are {never}."
     whole = (
-        "of what is computed from the photo, no part is left out" if claim.epsilon is not None else "all that the file shows"
+        "of what is computed from the photo, no part is left out"
+        if claim.epsilon is not None
+        else "all that the file shows"
     )
     return f"{whole}. Never covered are {never}."
 
@@ -109,8 +125,14 @@ def _against_whom(certificate: Certificate) -> str:
     if claim.epsilon is None:
         return f"nobody; assume that whoever {reader} can find out who is shown."
     if claim.basis == Basis.COMPUTATIONAL:
-        return f"anybody who {reader} and knows all of the software and its settings, but not the key. Not against its holders."
-    anybody = f"anybody who {reader}, also who knows all of the software, its settings and other photos of the person; Bob too."
+        return (
+            f"anybody who {reader} and knows all of the software and its settings, but not the key. Not "
+            "against its holders."
+        )
+    anybody = (
+        f"anybody who {reader}, also who knows all of the software, its settings and other photos of "
+        "the person; Bob too."
+    )
     return f"{_IDEALS[claim.basis]}, {anybody}" if claim.basis in _IDEALS else anybody
 
 
@@ -134,24 +156,29 @@ def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
         else f"no outcome is more than {_factor(epsilon)} times as likely for one {record} as for the other"
     )
     limit = (
-        f"{who} can tell from it more often than {_percent(right)} of the time which one it was (guessing blindly: 50 %)"
+        f"{who} can tell from it more often than {_percent(right)} of the time which one it was (guessing "
+        "blindly: 50 %)"
         if right <= STRENGTHS[-2].most
         else "so large an epsilon leaves open that somebody tells practically every time which one it was"
     )
     apart = f", apart from {_up(claim.delta)} (delta)" if claim.delta else ""
     lines = [
-        f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two {record}s{same} and "
-        f"release one of them by the toss of a coin; {ideally}{limit}. In other words, {feasibly}{odds}{apart}. "
+        f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two "
+        f"{record}s{same} and "
+        f"release one of them by the toss of a coin; {ideally}{limit}. In other words, "
+        f"{feasibly}{odds}{apart}. "
         f"{strength(epsilon, claim.delta).meaning}"
     ]
     if claim.not_covered:
         lines.append(
-            "What epsilon does not count: how much the unprotected rest tells by itself, of the person and, because parts of a "
+            "What epsilon does not count: how much the unprotected rest tells by itself, of the person and, "
+            "because parts of a "
             "face go together, of the protected part too."
         )
     if claim.metric:
         lines.append(
-            f"Photos that are alike are told apart less: the exponent is at most {_up(claim.metric.rate)} per unit of "
+            f"Photos that are alike are told apart less: the exponent is at most {_up(claim.metric.rate)} "
+            "per unit of "
             f"{claim.metric.norm.value} distance of {claim.metric.space} (basis: {claim.basis.value})."
         )
     return lines
@@ -168,31 +195,52 @@ def _how(certificate: Certificate) -> list[str]:
         step = f", on a public grid of step {certificate.grid_step:g}" if certificate.grid_step else ""
         lines.append(f"Mechanism: {certificate.mechanism}{scale}{step}.")
     if bounds:
-        kind = "bounds of their own for each number, within" if bounds.per_coordinate else "the same bounds for all numbers,"
-        lines.append(f"Values were clipped to {kind} {bounds.lower:.6g} to {bounds.upper:.6g}. Source: {bounds.source}.")
+        kind = (
+            "bounds of their own for each number, within"
+            if bounds.per_coordinate
+            else "the same bounds for all numbers,"
+        )
+        lines.append(
+            f"Values were clipped to {kind} {bounds.lower:.6g} to {bounds.upper:.6g}. Source: "
+            f"{bounds.source}."
+        )
     if sensitivity:
         lines.append(
-            f"Sensitivity: two photos' clipped values lie at most {sensitivity.value:.6g} apart in {sensitivity.norm.value} "
-            f"norm over {sensitivity.dimension:,} numbers (basis: {sensitivity.basis.value}). Source: {sensitivity.source}."
+            f"Sensitivity: two photos' clipped values lie at most {sensitivity.value:.6g} apart in "
+            f"{sensitivity.norm.value} "
+            f"norm over {sensitivity.dimension:,} numbers (basis: {sensitivity.basis.value}). Source: "
+            f"{sensitivity.source}."
         )
     if certificate.part_budgets:
-        shares = ", ".join(f"{part} {text_above(epsilon)}" for part, epsilon in certificate.part_budgets.items())
-        lines.append(f"Epsilon by part (basis: {certificate.guarantee.basis.value}; they add up for the person): {shares}.")
+        shares = ", ".join(
+            f"{part} {text_above(epsilon)}" for part, epsilon in certificate.part_budgets.items()
+        )
+        lines.append(
+            f"Epsilon by part (basis: {certificate.guarantee.basis.value}; they add up for the person): "
+            f"{shares}."
+        )
     codes = certificate.private_codes
     if codes:
         words = ", ".join(describe_codes(codes)) if max(codes) < CODES else ", ".join(map(str, codes))
         lines.append(f"Private codes: {'all' if codes == tuple(range(CODES)) else words}.")
-    if certificate.nominal_epsilon is not None and certificate.nominal_epsilon != certificate.guarantee.epsilon:
+    if (
+        certificate.nominal_epsilon is not None
+        and certificate.nominal_epsilon != certificate.guarantee.epsilon
+    ):
         named = f" with calibration {certificate.calibration}" if certificate.calibration else ""
         lines.append(
-            f"Asked for: nominal epsilon {certificate.nominal_epsilon:g}{named}. That is the name of a setting "
+            f"Asked for: nominal epsilon {certificate.nominal_epsilon:g}{named}. That is the name of a "
+            "setting "
             "(basis: none); what holds is said above."
         )
     if certificate.images > 1:
         things = "faces of a photo" if Caveat.PASTE_BACK in certificate.caveats else "photos"
-        things = "faces, each followed through the clip" if certificate.release == ReleaseKind.CLIP else things
+        things = (
+            "faces, each followed through the clip" if certificate.release == ReleaseKind.CLIP else things
+        )
         lines.append(
-            f"The release is made from {certificate.images} {things}. The guarantee holds for each of them alone; for "
+            f"The release is made from {certificate.images} {things}. The guarantee holds for each of them "
+            "alone; for "
             "several of one person the epsilons and deltas add up."
         )
     return lines
@@ -212,7 +260,8 @@ def _origin(certificate: Certificate) -> list[str]:
     return [
         *lines,
         f"Release {certificate.release_id}: what carries the same number comes from the same release.",
-        "Worth of this certificate: it is the statement of whoever made the file. It is not signed, so it shows damage and "
+        "Worth of this certificate: it is the statement of whoever made the file. It is not signed, so it "
+        "shows damage and "
         "mix-ups, not forgery, and does not tell whether other releases of the person exist.",
     ]
 

@@ -64,7 +64,8 @@ class Sensitivity:
         norm: `"l1"` or `"l2"`.
         dimension: number of coordinates of f that the distance runs over.
         source: where the value comes from, in words.
-        basis: `proved` where it bounds every possible record, `observed-sensitivity` where it is a maximum over seen ones.
+        basis: `proved` where it bounds every possible record, `observed-sensitivity` where it is a maximum
+            over seen ones.
 
     Raises:
         ValueError: the value, norm or dimension is out of range.
@@ -85,7 +86,9 @@ class Sensitivity:
         object.__setattr__(self, "norm", Norm(self.norm))
         object.__setattr__(self, "basis", Basis(self.basis))
         if not (math.isfinite(self.value) and self.value >= 0):
-            raise ValueError(f"a sensitivity must be finite and >= 0, got {self.value}; clip the values first")
+            raise ValueError(
+                f"a sensitivity must be finite and >= 0, got {self.value}; clip the values first"
+            )
         if self.dimension < 1:
             raise ValueError(f"a sensitivity needs a dimension of at least 1, got {self.dimension}")
 
@@ -102,7 +105,12 @@ class Sensitivity:
         if norm == self.norm:
             return self
         factor = math.sqrt(self.dimension) if norm == Norm.L1 else 1.0
-        return replace(self, value=self.value * factor, norm=norm, source=f"{self.source}; bounded in {norm} from {self.norm}")
+        return replace(
+            self,
+            value=self.value * factor,
+            norm=norm,
+            source=f"{self.source}; bounded in {norm} from {self.norm}",
+        )
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,9 @@ class MetricForm:
     def __post_init__(self) -> None:
         object.__setattr__(self, "norm", Norm(self.norm))
         if not (math.isfinite(self.rate) and self.rate >= 0):
-            raise ValueError(f"a metric form needs a finite rate >= 0, got {self.rate}; use None where there is no bound")
+            raise ValueError(
+                f"a metric form needs a finite rate >= 0, got {self.rate}; use None where there is no bound"
+            )
 
 
 _UNSAID = Coverage(())  # until the words are looked up
@@ -141,16 +151,23 @@ class GaussianNoise:
     sigma: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.sensitivity) and self.sensitivity >= 0 and math.isfinite(self.sigma) and self.sigma > 0):
-            raise ValueError(f"Gaussian noise has a finite sensitivity >= 0 and a finite sigma > 0, got {self}")
+        if not (
+            math.isfinite(self.sensitivity)
+            and self.sensitivity >= 0
+            and math.isfinite(self.sigma)
+            and self.sigma > 0
+        ):
+            raise ValueError(
+                f"Gaussian noise has a finite sensitivity >= 0 and a finite sigma > 0, got {self}"
+            )
 
 
 @dataclass(frozen=True)
 class Guarantee:
     """A differential-privacy claim with its basis and conditions.
 
-    For any two records x, x' and any set S of outputs, P[M(x) in S] <= exp(epsilon) P[M(x') in S] + delta; the record is
-    one person's photo (local model), and "any two" means replacement.
+    For any two records x, x' and any set S of outputs, P[M(x) in S] <= exp(epsilon) P[M(x') in S] + delta;
+    the record is one person's photo (local model), and "any two" means replacement.
 
     Args:
         epsilon: in nats; None where no finite epsilon holds (infinity is stored as None).
@@ -162,15 +179,16 @@ class Guarantee:
         metric: the claim in metric form, where there is one.
         reason: why there is no finite epsilon; required to be meaningful exactly where epsilon is None.
         gaussian: the law, where the claim is that of Gaussian noise.
-        coverage: what `covers` and `not_covered` say, as values; it follows from the words where they stand for one thing
-            always, and is set by `about`.
+        coverage: what `covers` and `not_covered` say, as values; it follows from the words where they stand
+            for one thing always, and is set by `about`.
 
     Raises:
         ValueError: epsilon or delta out of range, or a finite epsilon on a basis that cannot carry one.
 
     Example:
         >>> Guarantee(1.0, "the skin codes", Basis.PROVED).summary()
-        'Covers the skin codes with epsilon 1: strong (basis: proved, holds by proof for the noise that was drawn).'
+        'Covers the skin codes with epsilon 1: strong (basis: proved, holds by proof for the noise that was
+        drawn).'
     """
 
     epsilon: float | None
@@ -193,7 +211,9 @@ class Guarantee:
         if self.epsilon is not None and not self.epsilon >= 0:
             raise ValueError(f"epsilon must be >= 0, or None for no finite epsilon; got {self.epsilon}")
         if not 0 <= self.delta < 1:
-            raise ValueError(f"delta must lie in [0, 1), got {self.delta}; at 1 nothing is claimed: use epsilon None")
+            raise ValueError(
+                f"delta must lie in [0, 1), got {self.delta}; at 1 nothing is claimed: use epsilon None"
+            )
         if not self.covers:
             raise ValueError("a guarantee must say what it covers")
         if (self.coverage.words, self.coverage.clear_words) != (self.covers, self.not_covered):
@@ -205,7 +225,9 @@ class Guarantee:
             object.__setattr__(self, "reason", self.reason or "no finite epsilon holds")
             object.__setattr__(self, "gaussian", None)
         elif self.basis in (Basis.FITTED, Basis.NONE):
-            raise ValueError(f"basis {self.basis.value!r} carries no finite epsilon, got {self.epsilon}; use epsilon None")
+            raise ValueError(
+                f"basis {self.basis.value!r} carries no finite epsilon, got {self.epsilon}; use epsilon None"
+            )
         elif self.reason:
             raise ValueError("a reason is given for a missing epsilon only")
 
@@ -256,14 +278,18 @@ class Guarantee:
 
         Example:
             >>> Guarantee(2000.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",)).briefly()
-            'epsilon 2000: protects nobody, for the skin codes (basis: proved); nothing for the photo as a whole'
+            'epsilon 2000: protects nobody, for the skin codes (basis: proved); nothing for the photo as a
+            whole'
         """
         if self.epsilon is None:
             return f"no finite epsilon, so {NO_GUARANTEE} (basis: {self.basis.value}): {self.reason}"
         delta = f" and delta {text_above(self.delta, 4)}" if self.delta else ""
         word = strength(self.epsilon, self.delta).word
         rest = "; nothing for the photo as a whole" if self.not_covered else ""
-        return f"epsilon {text_above(self.epsilon)}{delta}: {word}, for {self.covers} (basis: {self.basis.value}){rest}"
+        return (
+            f"epsilon {text_above(self.epsilon)}{delta}: {word}, for {self.covers} (basis: "
+            f"{self.basis.value}){rest}"
+        )
 
     def summary(self) -> str:
         """One plain sentence, figures rounded up; epsilon never stands without a plain word, its basis and what it covers."""
@@ -278,15 +304,17 @@ class Guarantee:
             claim += f", at most {rate} per unit of {self.metric.norm.value} distance of {self.metric.space}"
         claim += f" (basis: {self.basis.value}, {self.basis.meaning})"
         if self.not_covered:
-            claim += f"; not covered: {', '.join(self.not_covered)}, so the whole record has no finite epsilon"
+            claim += (
+                f"; not covered: {', '.join(self.not_covered)}, so the whole record has no finite epsilon"
+            )
         return claim + "."
 
 
 def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part | str] = ()) -> Guarantee:
     """Guarantee after a further step on the released values; unchanged if the step reads nothing else of the record.
 
-    Other parts of the record that the step reads (attributes, common codes, the photo around the face) are unprotected: they
-    join `not_covered`, and the whole record no longer has a finite epsilon.
+    Other parts of the record that the step reads (attributes, common codes, the photo around the face) are
+    unprotected: they join `not_covered`, and the whole record no longer has a finite epsilon.
 
     Args:
         guarantee: of the step's input.
@@ -302,13 +330,17 @@ def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part |
         True
     """
     if isinstance(also_reads, str):
-        raise ValueError(f"also_reads takes a list of parts, got the single text {also_reads!r}; write [{also_reads!r}]")
+        raise ValueError(
+            f"also_reads takes a list of parts, got the single text {also_reads!r}; write [{also_reads!r}]"
+        )
     parts = [Part.of(part) if isinstance(part, str) else part for part in also_reads]
     reads = f" and, unprotected, {', '.join(part.in_clear() for part in parts)}" if parts else ""
     coverage = guarantee.coverage
     return replace(
         guarantee.about(Coverage(coverage.covered, (*coverage.clear, *parts))),
-        assumptions=_union((*guarantee.assumptions, f"of the record, {step} reads only what is released{reads}")),
+        assumptions=_union(
+            (*guarantee.assumptions, f"of the record, {step} reads only what is released{reads}")
+        ),
     )
 
 

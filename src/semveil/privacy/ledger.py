@@ -23,7 +23,15 @@ from semveil.privacy.account import Account, Released, account
 from semveil.privacy.certificate import Certificate
 from semveil.privacy.guarantee import Guarantee
 from semveil.privacy.ledger_key import ledger_key
-from semveil.privacy.ledger_lines import Budget, LedgerEntry, LedgerError, is_budget, line_of, parsed, read_line
+from semveil.privacy.ledger_lines import (
+    Budget,
+    LedgerEntry,
+    LedgerError,
+    is_budget,
+    line_of,
+    parsed,
+    read_line,
+)
 
 _FORMAT = "semveil ledger 2"
 _COMPLETE = "every release about the person is in the ledger"
@@ -76,12 +84,14 @@ class _Seen:
 class Ledger:
     """Releases by person, one line of JSON each, readable by the owner only.
 
-    Names are not stored: a person is the HMAC-SHA256 of the name (`subject_name`) under a random key beside the ledger
-    (`FILE.key`). The ledger alone identifies nobody; with the key, names can be tested. Its first line identifies the key by a
-    keyed hash. Concurrent writers are safe. An unreadable line is an error, since a total without its release would be too low.
+    Names are not stored: a person is the HMAC-SHA256 of the name (`subject_name`) under a random key beside
+    the ledger (`FILE.key`). The ledger alone identifies nobody; with the key, names can be tested. Its first
+    line identifies the key by a keyed hash. Concurrent writers are safe. An unreadable line is an error,
+    since a total without its release would be too low.
 
     Args:
-        path: the ledger; `SEMVEIL_HOME/ledger.jsonl` by default. It and its key are made by the first `record` or `prepare`.
+        path: the ledger; `SEMVEIL_HOME/ledger.jsonl` by default. It and its key are made by the first
+            `record` or `prepare`.
 
     Raises:
         OutputError: the path is the empty string.
@@ -123,8 +133,8 @@ class Ledger:
     def fix_budgets(self, subjects: Iterable[str], limit: float, *, change: bool = False) -> None:
         """Set the privacy budget of each person; later releases that would exceed it are refused.
 
-        Set it before the first release: adaptive composition holds up to a budget that is itself not adaptive. Creates the
-        ledger if it does not exist.
+        Set it before the first release: adaptive composition holds up to a budget that is itself not
+        adaptive. Creates the ledger if it does not exist.
 
         Args:
             subjects: names of the people.
@@ -141,7 +151,9 @@ class Ledger:
         with self._locked(make=True) as descriptor:
             self._fix(descriptor, self._catch_up(descriptor), names, limit, change=change)
 
-    def record(self, subject: str, certificate: Certificate, *, images: int | None = None, limit: float | None = None) -> None:
+    def record(
+        self, subject: str, certificate: Certificate, *, images: int | None = None, limit: float | None = None
+    ) -> None:
         """Record one release about a person; arguments as of `Booking`, limit and errors as of `record_all`."""
         self.record_all([Booking(subject, certificate, images)], limit=limit)
 
@@ -158,7 +170,8 @@ class Ledger:
         Args:
             bookings: the releases.
             only_new: skip releases that are already recorded about the person.
-            limit: budget to set for these people first, see `fix_budgets`; it remains set if the releases are refused.
+            limit: budget to set for these people first, see `fix_budgets`; it remains set if the releases are
+                refused.
             already_made: record the releases even over budget, since they were made.
 
         Returns:
@@ -177,7 +190,8 @@ class Ledger:
                 self._fix(descriptor, key, [subject_name(b.subject) for b in bookings], limit)
                 self._catch_up(descriptor)
             new = [
-                LedgerEntry(_today(), _pseudonym(key, subject_name(b.subject)), b.images or 1, b.certificate) for b in bookings
+                LedgerEntry(_today(), _pseudonym(key, subject_name(b.subject)), b.images or 1, b.certificate)
+                for b in bookings
             ]
             if only_new:
                 known = {(entry.subject, entry.certificate.release_id) for entry in self._seen.entries}
@@ -186,7 +200,9 @@ class Ledger:
                 return 0
             budgets = {} if already_made else self.budgets_in_force
             for pseudonym in budgets.keys() & {entry.subject for entry in new}:
-                _check_budget(budgets[pseudonym], [e for e in (*self._seen.entries, *new) if e.subject == pseudonym])
+                _check_budget(
+                    budgets[pseudonym], [e for e in (*self._seen.entries, *new) if e.subject == pseudonym]
+                )
             self._append(descriptor, key, new)
         return len(new)
 
@@ -205,7 +221,8 @@ class Ledger:
             self._seen = _Seen()
             if not os.fstat(descriptor).st_size:
                 raise LedgerError(
-                    f"the ledger {str(self.path)!r} is empty, without even the line that every ledger begins with; if it held "
+                    f"the ledger {str(self.path)!r} is empty, without even the line that every ledger begins "
+                    "with; if it held "
                     "releases, put a copy back"
                 )
             self._catch_up(descriptor)
@@ -255,7 +272,8 @@ class Ledger:
             new = file.read(size - seen.size)
         read: list[LedgerEntry | Budget] = []
         number, bound = seen.lines, seen.bound
-        for line in new.removeprefix(b"\n" if seen.size else b"").splitlines():  # a line's end that was missing before
+        # a line's end that was missing before
+        for line in new.removeprefix(b"\n" if seen.size else b"").splitlines():
             number += 1
             where = f"line {number} of {str(self.path)!r}"
             content = parsed(line, where)
@@ -278,7 +296,8 @@ class Ledger:
             raise LedgerError(f"{where} is of another version of ledgers; upgrade semveil")
         if content != _header(key):
             raise KeyProblem(
-                f"{str(self.key_path)!r} is the key of another ledger than {str(self.path)!r}, so nobody in it can be found; "
+                f"{str(self.key_path)!r} is the key of another ledger than {str(self.path)!r}, so nobody in "
+                "it can be found; "
                 "put its own key back"
             )
 
@@ -292,7 +311,8 @@ class Ledger:
             descriptor = os.open(self.path, flags, 0o600)
         except FileNotFoundError:
             raise LedgerError(
-                f"there is no ledger {str(self.path)!r}, so what was released is not known; name the right file with --ledger. "
+                f"there is no ledger {str(self.path)!r}, so what was released is not known; name the right "
+                "file with --ledger. "
                 "The first release that is recorded makes one"
             ) from None
         except OSError as error:
@@ -302,20 +322,25 @@ class Ledger:
             if not stat.S_ISREG(status.st_mode):
                 raise LedgerError(f"the ledger {str(self.path)!r} is not a regular file")
             if os.name == "posix" and status.st_mode & 0o077:
-                raise LedgerError(f"others can read the ledger {str(self.path)!r}; run: chmod 600 {str(self.path)!r}")
+                raise LedgerError(
+                    f"others can read the ledger {str(self.path)!r}; run: chmod 600 {str(self.path)!r}"
+                )
             lock_file(descriptor, self.path)
             yield descriptor
         finally:
             os.close(descriptor)  # unlocks
 
-    def _fix(self, descriptor: int, key: bytes, names: Sequence[str], limit: float, *, change: bool = False) -> None:
+    def _fix(
+        self, descriptor: int, key: bytes, names: Sequence[str], limit: float, *, change: bool = False
+    ) -> None:
         fixed, new = self.budgets_in_force, []
         for name in names:
             pseudonym = _pseudonym(key, name)
             before = fixed.get(pseudonym)
             if before is not None and before != limit and not change:
                 raise BudgetIsFixed(
-                    f"the limit for {name!r} was fixed before as epsilon {before:g}, and {limit:g} is given now; leave it out, "
+                    f"the limit for {name!r} was fixed before as epsilon {before:g}, and {limit:g} is given "
+                    "now; leave it out, "
                     "or change it for all that follows: semveil ledger budget"
                 )
             if before != limit:
@@ -336,18 +361,25 @@ class Ledger:
 def account_of(entries: Iterable[LedgerEntry]) -> Account | None:
     """Compose releases about one person, see `privacy.account`; None for no releases.
 
-    Outputs with equal `release_id` are views of one release and count once, with the weakest guarantee among them.
+    Outputs with equal `release_id` are views of one release and count once, with the weakest guarantee among
+    them.
     """
     views: dict[str, list[LedgerEntry]] = {}
     for entry in entries:
         views.setdefault(entry.certificate.release_id, []).append(entry)
     together = account(
         [
-            Released(tuple(entry.certificate.guarantee for entry in same), max(entry.images for entry in same))
+            Released(
+                tuple(entry.certificate.guarantee for entry in same), max(entry.images for entry in same)
+            )
             for same in views.values()
         ]
     )
-    return None if together is None else Account(_if_complete(together.whole), tuple(map(_if_complete, together.sets)))
+    return (
+        None
+        if together is None
+        else Account(_if_complete(together.whole), tuple(map(_if_complete, together.sets)))
+    )
 
 
 def _if_complete(claim: Guarantee) -> Guarantee:
@@ -393,9 +425,13 @@ def subject_name(subject: str) -> str:
     """
     name = " ".join(unicodedata.normalize("NFKC", subject).casefold().split())
     if not name:
-        raise ValueError("the subject needs a name or number that is the same for all releases about the person")
+        raise ValueError(
+            "the subject needs a name or number that is the same for all releases about the person"
+        )
     return name
 
 
 def _pseudonym(key: bytes, name: str) -> str:
-    return hmac.new(key, b"semveil ledger subject\n" + name.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return hmac.new(
+        key, b"semveil ledger subject\n" + name.encode("utf-8", "surrogatepass"), hashlib.sha256
+    ).hexdigest()

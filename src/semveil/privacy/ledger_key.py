@@ -26,7 +26,9 @@ def ledger_key(path: Path, *, empty: bool) -> bytes:
     name = str(path)
     if not path.exists():
         if not empty:
-            raise KeyProblem(f"the ledger's key {name!r} is missing, so nobody in it can be found; put it back")
+            raise KeyProblem(
+                f"the ledger's key {name!r} is missing, so nobody in it can be found; put it back"
+            )
         _make_key(path)
     try:
         key_file = os.open(path, os.O_RDONLY | CAREFULLY)
@@ -40,7 +42,9 @@ def ledger_key(path: Path, *, empty: bool) -> bytes:
             raise KeyProblem(f"others can read the ledger's key {name!r}; run: chmod 600 {name!r}")
         key = file.read(KEY_BYTES + 1)
     if len(key) != KEY_BYTES:
-        raise KeyProblem(f"the ledger's key {name!r} is damaged: it has {status.st_size} bytes, {KEY_BYTES} are expected")
+        raise KeyProblem(
+            f"the ledger's key {name!r} is damaged: it has {status.st_size} bytes, {KEY_BYTES} are expected"
+        )
     return key
 
 

@@ -6,17 +6,21 @@ from dataclasses import replace
 from semveil.privacy.guarantee import Basis, Guarantee, weakest
 
 NO_FORWARD_SECRECY = (
-    "nobody but its holders gets the key of the sealed part, now or ever: with the key the photo is open, and there is no "
+    "nobody but its holders gets the key of the sealed part, now or ever: with the key the photo is open, "
+    "and there is no "
     "forward secrecy"
 )
-GUESSABLE = "the passphrase of the sealed part is never guessed; whoever has the sealed part can try guesses without limit"
+GUESSABLE = (
+    "the passphrase of the sealed part is never guessed; whoever has the sealed part can try guesses "
+    "without limit"
+)
 
 
 def with_sealed_part(claim: Guarantee, *, passphrase: bool) -> Guarantee:
     """The guarantee of a picture together with its sealed part: the same epsilon, on a computational basis at best.
 
-    The length of the sealed part follows from boxes and depth, so it tells nothing more; its content is as good as random to
-    anybody who cannot break the cipher.
+    The length of the sealed part follows from boxes and depth, so it tells nothing more; its content is as
+    good as random to anybody who cannot break the cipher.
 
     Args:
         claim: of the picture alone.

@@ -51,8 +51,8 @@ STRENGTHS = (
 def best_guess(epsilon: float, delta: float = 0.0) -> float:
     """Largest probability with which any observer identifies which of two equally likely photos was released.
 
-    (exp(epsilon) + delta) / (1 + exp(epsilon)): the intersection of the two bounds that (epsilon, delta) sets on the errors of
-    a test (Kairouz, Oh and Viswanath 2015, Theorem 2.1).
+    (exp(epsilon) + delta) / (1 + exp(epsilon)): the intersection of the two bounds that (epsilon, delta) sets
+    on the errors of a test (Kairouz, Oh and Viswanath 2015, Theorem 2.1).
 
     Args:
         epsilon: in nats, >= 0.

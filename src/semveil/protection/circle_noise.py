@@ -43,8 +43,8 @@ class CircleNoise:
     def laplace(cls, points: int, scale: float) -> "CircleNoise":
         """Wrapped discrete Laplace: P(k) about sum over j of exp(-|k + j L| / scale), so about cosh((L / 2 - k) / scale).
 
-        The counts are that law's, rounded down with certainty by ball arithmetic; what is left to 2^64, less than one
-        each, goes to the points nearest to 0.
+        The counts are that law's, rounded down with certainty by ball arithmetic; what is left to 2^64, less
+        than one each, goes to the points nearest to 0.
 
         Args:
             points: L, a power of two.
@@ -56,8 +56,11 @@ class CircleNoise:
         _check_points(points)
         if not (math.isfinite(scale) and scale > 0):
             raise ValueError(f"the noise needs a finite scale > 0, got {scale}")
-        if points / (2 * scale) > 30:  # the least count is then about 2 e^-30 2^64 / scale, far from rounding to nothing
-            raise ValueError(f"scale {scale:g} is too small for {points} points; use at least {points / 60:g}")
+        # the least count is then about 2 e^-30 2^64 / scale, far from rounding to nothing
+        if points / (2 * scale) > 30:
+            raise ValueError(
+                f"scale {scale:g} is too small for {points} points; use at least {points / 60:g}"
+            )
         before, flint.ctx.prec = flint.ctx.prec, BITS
         try:
             inverse = 1 / flint.arb(scale)
@@ -117,7 +120,9 @@ def closed_form_epsilon(n: int, points: float, scale: float) -> float:
         2.2363
     """
     x = points / (2 * scale)
-    return n * (math.log1p(2 * math.sinh(x / 2) ** 2) if x < 1 else x + math.log1p(math.exp(-2 * x)) - math.log(2))
+    return n * (
+        math.log1p(2 * math.sinh(x / 2) ** 2) if x < 1 else x + math.log1p(math.exp(-2 * x)) - math.log(2)
+    )
 
 
 def scale_for(epsilon: float, n: int, points: float) -> float:
@@ -150,4 +155,6 @@ def _floor(ball: flint.arb) -> int:
 
 def _check_points(points: int) -> None:
     if points < 4 or points & (points - 1):
-        raise ValueError(f"the number of points on the circle must be a power of two of at least 4, got {points}")
+        raise ValueError(
+            f"the number of points on the circle must be a power of two of at least 4, got {points}"
+        )

@@ -32,8 +32,9 @@ FIRST_STEPS_ERROR = 2300.0  # mean, of steps 1 to 4 together
 class CodeNorms:
     """Public law of the norms |u_k| of m codes: log-logistic about `usual`, quantised to 2^32 equally likely levels.
 
-    A norm below the lowest level is level 0 and read as 0. The log's variance is that of a gamma law with the mean and variance
-    that |u_k|^2 has under the space's covariance; real photos vary more, so it never falls below `NORM_SCALE`.
+    A norm below the lowest level is level 0 and read as 0. The log's variance is that of a gamma law with the
+    mean and variance that |u_k|^2 has under the space's covariance; real photos vary more, so it never falls
+    below `NORM_SCALE`.
 
     Attributes:
         usual: (m,) root mean square.
@@ -54,7 +55,11 @@ class CodeNorms:
         power = 2 * (1 - space.whitening)
         floor = space.across**power
         along = space.along**power - floor
-        parts = space.directions.unflatten(1, (codes, width)) if len(along) else space.directions.new_zeros(0, codes, width)
+        parts = (
+            space.directions.unflatten(1, (codes, width))
+            if len(along)
+            else space.directions.new_zeros(0, codes, width)
+        )
         gram = torch.einsum("rkd,skd->krs", parts, parts)  # covariance of u_k: floor I + U_k' diag(along) U_k
         within = gram.diagonal(dim1=1, dim2=2) @ along
         mean = width * floor + within
@@ -96,12 +101,13 @@ class CodeNorms:
 class CodeRotation:
     """x -> u = W (x - mean) in codes u_1..u_m; their norms go into the side information, their directions are rotated apart.
 
-    The transmitted block is t_k = r_k (sqrt(D) Q_k u_k / |u_k| + mask_k) for each code, Q_k being an independent Haar rotation
-    in D dimensions and mask_k a small integer noise, all drawn from the image's key stream. The radius r_k is public: a
-    constant times the root mean square of |u_k| under the public prior. Power, gain and order of the transmitted block are
-    thus independent of the photo, and for ideal randomness (t_1, .., t_m) is uniform on a product of spheres for every photo
-    (epsilon 0). For a norm below a public floor, a rotated fixed unit vector is transmitted. Rounding is covered as in
-    `Rotation`. Proof: docs/guarantees.md.
+    The transmitted block is t_k = r_k (sqrt(D) Q_k u_k / |u_k| + mask_k) for each code, Q_k being an
+    independent Haar rotation in D dimensions and mask_k a small integer noise, all drawn from the image's key
+    stream. The radius r_k is public: a constant times the root mean square of |u_k| under the public prior.
+    Power, gain and order of the transmitted block are thus independent of the photo, and for ideal randomness
+    (t_1, .., t_m) is uniform on a product of spheres for every photo (epsilon 0). For a norm below a public
+    floor, a rotated fixed unit vector is transmitted. Rounding is covered as in `Rotation`. Proof:
+    docs/guarantees.md.
 
     Args:
         space: public centre and map of these private codes.
@@ -196,7 +202,9 @@ class CodeRotation:
         stretch = (self.norms.norm(levels) / length)[:, :, None]
 
         def transpose(gradient: Tensor) -> Tensor:
-            mapped = self.space.rescale(gradient.flatten(1).double().cpu(), self.space.whitening).view_as(gradient)
+            mapped = self.space.rescale(gradient.flatten(1).double().cpu(), self.space.whitening).view_as(
+                gradient
+            )
             return _turn(apply_haar, kept, mapped * stretch)
 
         read = self.space.from_coordinates((torch.from_numpy(units) * stretch).flatten(1))
@@ -211,7 +219,9 @@ class CodeRotation:
         self._check(received)
         heard = received.double().cpu()
         length = heard.norm(dim=2, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
-        return self.space.from_coordinates((heard * (self.norms.usual[:, None] / length)).flatten(1)).to(received)
+        return self.space.from_coordinates((heard * (self.norms.usual[:, None] / length)).flatten(1)).to(
+            received
+        )
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
         """Epsilon 0 against computationally bounded adversaries, with the delta of the arithmetic, for all codes jointly."""
@@ -225,31 +235,42 @@ class CodeRotation:
     def delta(self) -> float:
         """Upper bound on the total variation error of double precision, over all codes of an image.
 
-        For code k the error of the rotated unit vector is at most a_k + b_k: the root mean square of a_k is at most
-        (3 D (D + 1) + 202 D + 10) u, and b_k, of the first four steps, at most 2,300 u on average, u = 2^-53. The length
-        of all codes' errors together is at most sqrt(m) of the first and m of the second on average; the mask hides it as in
-        `Rotation.delta`.
+        For code k the error of the rotated unit vector is at most a_k + b_k: the root mean square of a_k is
+        at most (3 D (D + 1) + 202 D + 10) u, and b_k, of the first four steps, at most 2,300 u on average, u
+        = 2^-53. The length of all codes' errors together is at most sqrt(m) of the first and m of the second
+        on average; the mask hides it as in `Rotation.delta`.
         """
         width = self.width
         steady = 2.0**-53 * (3 * width * (width + 1) + (51 + STEP_ERROR) * width + 10)
         rare = 2.0**-53 * FIRST_STEPS_ERROR
-        shift = math.sqrt(self.codes * width) * (steady * FINE + 1) + self.codes * math.sqrt(width) * rare * FINE
+        shift = (
+            math.sqrt(self.codes * width) * (steady * FINE + 1) + self.codes * math.sqrt(width) * rare * FINE
+        )
         lattice = self.codes * haar_normals(width) * 2.0**-51
         return math.sqrt(FISHER_INFORMATION) * shift / 2.0**MASK_BITS + lattice
 
-    def _draws(self, streams: Sequence[KeyStream]) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.float64]]]:
+    def _draws(
+        self, streams: Sequence[KeyStream]
+    ) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.float64]]]:
         """Rows of images with their masks (b, m, D) in fine steps and normals (b * m, D (D + 1) / 2), memory bounded."""
-        count, size = max(1, NORMALS_AT_ONCE // (self.codes * haar_normals(self.width))), self.codes * self.width
+        count, size = (
+            max(1, NORMALS_AT_ONCE // (self.codes * haar_normals(self.width))),
+            self.codes * self.width,
+        )
         for first in range(0, len(streams), count):
             group = streams[first : first + count]
-            masks = np.stack([draw_mask(stream, size) for stream in group]).reshape(-1, self.codes, self.width)
+            masks = np.stack([draw_mask(stream, size) for stream in group]).reshape(
+                -1, self.codes, self.width
+            )
             drawn = [stream.normals(self.codes * haar_normals(self.width)) for stream in group]
             normals = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
             yield slice(first, first + len(group)), masks, normals.reshape(-1, haar_normals(self.width))
 
     def _check(self, block: Tensor) -> None:
         if block.shape[1:] != self.space.mean.shape:
-            raise ValueError(f"this rotation is of blocks (B, {self.codes}, {self.width}), got {tuple(block.shape)}")
+            raise ValueError(
+                f"this rotation is of blocks (B, {self.codes}, {self.width}), got {tuple(block.shape)}"
+            )
 
 
 def _turn(rotate: Any, normals: Sequence[NDArray[np.float64]], vectors: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pair of networks with trained encryption of the whole channel input, after the abstract of arXiv 2504.18581 [ESC].
 
-Chen, Tang and Yang say there that "an NN-based encryption scheme is introduced to strengthen the security of channel inputs",
-beside the protection and deprotection networks of [DPSC]; nothing more of it was at hand. Guessed: that encryption acts on all
-codes after protection, its shape, its losses, and that the trained networks are the secret, with no key for each message.
+Chen, Tang and Yang say there that "an NN-based encryption scheme is introduced to strengthen the security of
+channel inputs", beside the protection and deprotection networks of [DPSC]; nothing more of it was at hand.
+Guessed: that encryption acts on all codes after protection, its shape, its losses, and that the trained
+networks are the secret, with no key for each message.
 """
 
 from dataclasses import replace
@@ -21,7 +22,8 @@ SLOPE = 0.5  # of the leaky ReLU: steep enough that Bob can go back through nois
 class CodeMixer(nn.Module):
     """Codes (B, K, D) -> (B, K, D): within each code, across the codes, within each code; leaky ReLU between.
 
-    Of a full layer's (K D)^2 weights it has 2 K D^2 + D K^2. It starts orthogonal, so that channel noise is not amplified.
+    Of a full layer's (K D)^2 weights it has 2 K D^2 + D K^2. It starts orthogonal, so that channel noise is
+    not amplified.
 
     Example:
         >>> CodeMixer(3, 4)(torch.zeros(2, 3, 4)).shape

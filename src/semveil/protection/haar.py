@@ -29,11 +29,11 @@ def haar_normals(n: int) -> int:
 def apply_haar(normals: Floats, vectors: Floats) -> Floats:
     """Q v for an orthogonal Q that is Haar-distributed over O(n), one for each vector.
 
-    Q = G_n (1 + G_(n-1)) (1 + 1 + G_(n-2)) ... (G. W. Stewart, SIAM J. Numer. Anal. 17, 1980), "+" being the direct sum.
-    G_d acts on the last d coordinates and takes the first of them to x / |x|, x being d standard normals:
-    G_d = -s (I - 2 w w' / w'w) with s = sign(x_1) and w = x + s |x| e_1. The first column of Q is x / |x|, uniform on the
-    sphere; given it, the rest is a Haar rotation of what is orthogonal to it, by induction. So Q is Haar-distributed, and
-    Q v uniform on the sphere for every unit vector v.
+    Q = G_n (1 + G_(n-1)) (1 + 1 + G_(n-2)) ... (G. W. Stewart, SIAM J. Numer. Anal. 17, 1980), "+" being the
+    direct sum. G_d acts on the last d coordinates and takes the first of them to x / |x|, x being d standard
+    normals: G_d = -s (I - 2 w w' / w'w) with s = sign(x_1) and w = x + s |x| e_1. The first column of Q is x
+    / |x|, uniform on the sphere; given it, the rest is a Haar rotation of what is orthogonal to it, by
+    induction. So Q is Haar-distributed, and Q v uniform on the sphere for every unit vector v.
 
     Args:
         normals: (B, n (n + 1) / 2) independent standard normals: 1 for G_1, 2 for G_2 and so on.

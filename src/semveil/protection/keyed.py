@@ -31,8 +31,8 @@ class KeyedBlock:
 class KeyedProtection(Protocol):
     """A protection of private blocks (B, m, D) whose randomness comes from one secret stream for each image.
 
-    Alice and Bob make the same streams from key, nonce and context; a stream serves one image of one message and is
-    consumed by use, so each of the two makes its own.
+    Alice and Bob make the same streams from key, nonce and context; a stream serves one image of one message
+    and is consumed by use, so each of the two makes its own.
 
     Attributes:
         name: as the user says it.
@@ -121,4 +121,6 @@ def check_side(block: Tensor, side: bytes, side_bytes: int) -> None:
         KeyProblem: the length is not B * side_bytes.
     """
     if len(side) != len(block) * side_bytes:
-        raise KeyProblem(f"{len(block)} images have {len(block) * side_bytes} bytes of side information, got {len(side)}")
+        raise KeyProblem(
+            f"{len(block)} images have {len(block) * side_bytes} bytes of side information, got {len(side)}"
+        )

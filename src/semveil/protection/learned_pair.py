@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pair whose noise pattern is learnt, after the abstract of arXiv 2510.23274 [LDP].
 
-Chen, Yang and others there perturb private codes "with approximate DP noise" that has "a learnable pattern, instead of
-traditional white Gaussian or Laplace noise, achieved through adversarial training of neural networks". Guessed: that the
-pattern is a function of the private codes alone, the networks' shapes, the discriminator (`training.learned_pair`), its weight.
+Chen, Yang and others there perturb private codes "with approximate DP noise" that has "a learnable pattern,
+instead of traditional white Gaussian or Laplace noise, achieved through adversarial training of neural
+networks". Guessed: that the pattern is a function of the private codes alone, the networks' shapes, the
+discriminator (`training.learned_pair`), its weight.
 """
 
 from torch import Tensor, nn

@@ -23,11 +23,11 @@ DEFAULT_GUARD = 0.2
 class Modulo:
     """x -> (q(x) + N) mod L on L points over the clip box and a guard band; N comes from the key's stream.
 
-    The circle's circumference is the box's width times 1 + guard. Bob subtracts N and reads the result in the window that
-    extends the box by half a guard band on each side; channel noise beyond that wraps around, to the other end of the box.
-    With uniform N the transmitted block is uniform for every photo (epsilon 0). With wrapped Laplace N of scale b the privacy
-    loss per coordinate is ln(max P / min P), which is ln cosh(L / 2b) up to the table's rounding, and n times that for a block
-    of n coordinates.
+    The circle's circumference is the box's width times 1 + guard. Bob subtracts N and reads the result in the
+    window that extends the box by half a guard band on each side; channel noise beyond that wraps around, to
+    the other end of the box. With uniform N the transmitted block is uniform for every photo (epsilon 0).
+    With wrapped Laplace N of scale b the privacy loss per coordinate is ln(max P / min P), which is ln cosh(L
+    / 2b) up to the table's rounding, and n times that for a block of n coordinates.
 
     Args:
         box: one pair of bounds for all coordinates.
@@ -50,7 +50,9 @@ class Modulo:
     name = "modulo"
     side_bytes = 0
 
-    def __init__(self, box: ClipBox, shape: tuple[int, int], *, guard: float = DEFAULT_GUARD, epsilon: float = 0.0) -> None:
+    def __init__(
+        self, box: ClipBox, shape: tuple[int, int], *, guard: float = DEFAULT_GUARD, epsilon: float = 0.0
+    ) -> None:
         if isinstance(box.lower, Tensor) or isinstance(box.upper, Tensor):
             raise ValueError("modulo needs one pair of bounds for all coordinates, got bounds for each")
         if not 0 <= guard <= 1:
@@ -100,7 +102,9 @@ class Modulo:
         clipped = inside.detach().cpu().double().numpy()
         points = np.rint((clipped - self.centre) / self.step).astype(np.int64)
         sent = self._window(points + self._draws(streams)) * self.step
-        return KeyedBlock(linear_pass(inside, torch.from_numpy(sent).to(private), lambda gradient: gradient), b"")
+        return KeyedBlock(
+            linear_pass(inside, torch.from_numpy(sent).to(private), lambda gradient: gradient), b""
+        )
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
         """Bob's recovery: subtract the noise modulo L into the window, and clip to the box.
@@ -134,8 +138,13 @@ class Modulo:
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
         """Exact epsilon of the block against computationally bounded adversaries, for one image; no delta from rounding."""
         law = "uniform" if self.epsilon == 0 else f"wrapped discrete Laplace of scale {self.scale:.6g}"
-        assumptions = (*ASSUMPTIONS, f"the noise is {law} on {POINTS} points, drawn from an exact table of integers")
-        return Guarantee(self.epsilon, covers, Basis.COMPUTATIONAL, not_covered=tuple(not_covered), assumptions=assumptions)
+        assumptions = (
+            *ASSUMPTIONS,
+            f"the noise is {law} on {POINTS} points, drawn from an exact table of integers",
+        )
+        return Guarantee(
+            self.epsilon, covers, Basis.COMPUTATIONAL, not_covered=tuple(not_covered), assumptions=assumptions
+        )
 
     def _window(self, points: np.ndarray) -> np.ndarray:
         """Representatives in [-L/2, L/2)."""
@@ -150,18 +159,23 @@ class Modulo:
 
     def _check(self, block: Tensor) -> None:
         if tuple(block.shape[1:]) != self.shape:
-            raise ValueError(f"this protection is of blocks (B, {', '.join(map(str, self.shape))}), got {tuple(block.shape)}")
+            raise ValueError(
+                f"this protection is of blocks (B, {', '.join(map(str, self.shape))}), got "
+                f"{tuple(block.shape)}"
+            )
 
 
 def guard_for(snr_db: float, *, deviations: float = 2.0) -> float:
     """Guard band, relative to the box, for channel noise of a given number of standard deviations on either side.
 
-    The mask's mean square over a circumference c is c^2 / 12, so its noise at an SNR has deviation c / sqrt(12 SNR); the band
-    g = 2 z c / sqrt(12 SNR) with c = 1 + g gives g = k / (1 - k), k = z / sqrt(3 SNR), and at most 1.
+    The mask's mean square over a circumference c is c^2 / 12, so its noise at an SNR has deviation c /
+    sqrt(12 SNR); the band g = 2 z c / sqrt(12 SNR) with c = 1 + g gives g = k / (1 - k), k = z / sqrt(3 SNR),
+    and at most 1.
 
     Args:
         snr_db: Bob's SNR per complex symbol, of the private block's own power.
-        deviations: z; values rarely lie at the edge of the box, and the common codes dilute the noise, so 2 serves (measured).
+        deviations: z; values rarely lie at the edge of the box, and the common codes dilute the noise, so 2
+            serves (measured).
 
     Example:
         >>> round(guard_for(20), 3), round(guard_for(10), 3)

@@ -46,13 +46,15 @@ class PairSettings:
     channel: str = "awgn"
 
     def __post_init__(self) -> None:
-        for name in ("epsilon", "scale", "snr_db"):  # 10 and 10.0 ask for the same pair, and so for the same file
+        # 10 and 10.0 ask for the same pair, and so for the same file
+        for name in ("epsilon", "scale", "snr_db"):
             object.__setattr__(self, name, float(getattr(self, name)))
         if self.snr_high_db is not None:
             object.__setattr__(self, "snr_high_db", float(self.snr_high_db))
             if not self.snr_db <= self.snr_high_db:
                 raise ValueError(
-                    f"the highest SNR must not be below the lowest, got {self.snr_db:g} to {self.snr_high_db:g} dB"
+                    f"the highest SNR must not be below the lowest, got {self.snr_db:g} to "
+                    f"{self.snr_high_db:g} dB"
                 )
 
     @property
@@ -153,4 +155,6 @@ class TrainedPair(nn.Module, ABC):
         """
         expected = (len(self.settings.codes), self.settings.style_dim)
         if block.shape[1:] != expected:
-            raise ValueError(f"the pair works on blocks (B, {expected[0]}, {expected[1]}), got {tuple(block.shape)}")
+            raise ValueError(
+                f"the pair works on blocks (B, {expected[0]}, {expected[1]}), got {tuple(block.shape)}"
+            )

@@ -23,7 +23,8 @@ from semveil.protection.rotation_space import RotationSpace
 FINE = 2.0**46  # integer steps per unit of sqrt(n) times a unit vector's coordinate
 MASK_BITS = 43
 MASK_TERMS = 4
-MASK_DEVIATION = math.sqrt(MASK_TERMS / 12) * 2.0**MASK_BITS / FINE  # 0.072, against 1 for the signal: 0.02 dB of power
+# 0.072, against 1 for the signal: 0.02 dB of power
+MASK_DEVIATION = math.sqrt(MASK_TERMS / 12) * 2.0**MASK_BITS / FINE
 FISHER_INFORMATION = 3.12  # of a sum of four uniform variables on [0, 1]: 3.1157, rounded up
 NORMALS_AT_ONCE = 1 << 22  # 32 MiB
 
@@ -31,11 +32,12 @@ NORMALS_AT_ONCE = 1 << 22  # 32 MiB
 class Rotation:
     """x -> u = W (x - mean), of which the norm goes into the side information and the direction is rotated.
 
-    The transmitted block is t = sqrt(n) Q u / |u| + mask, times a public factor: Q is a Haar rotation and the mask a small
-    integer noise (Irwin-Hall law on a fine grid), both drawn from the image's key stream. For ideal randomness sqrt(n) Q u/|u|
-    is uniform on a sphere for every photo, so that the transmitted block is independent of the private one (epsilon 0). The
-    mask extends this to floating-point arithmetic, up to `delta`: it hides errors much smaller than itself, and Bob subtracts
-    it exactly. Proof: docs/guarantees.md.
+    The transmitted block is t = sqrt(n) Q u / |u| + mask, times a public factor: Q is a Haar rotation and the
+    mask a small integer noise (Irwin-Hall law on a fine grid), both drawn from the image's key stream. For
+    ideal randomness sqrt(n) Q u/|u| is uniform on a sphere for every photo, so that the transmitted block is
+    independent of the private one (epsilon 0). The mask extends this to floating-point arithmetic, up to
+    `delta`: it hides errors much smaller than itself, and Bob subtracts it exactly. Proof:
+    docs/guarantees.md.
 
     Args:
         space: public centre, map and norm law of these private codes.
@@ -61,7 +63,11 @@ class Rotation:
 
     def parameters(self) -> dict[str, Any]:
         """Public settings, JSON-ready."""
-        return {"protection": self.name, "space": self.space.digest, "bounds": [float(self.box.lower), float(self.box.upper)]}
+        return {
+            "protection": self.name,
+            "space": self.space.digest,
+            "bounds": [float(self.box.lower), float(self.box.upper)],
+        }
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
         """Rotate the block; the side information has 4 bytes per image for its norm.
@@ -129,11 +135,12 @@ class Rotation:
     def delta(self) -> float:
         """Upper bound on the total variation error of double precision.
 
-        Step d of the rotation errs by (6 d + 50) u |v| at most, in any order of summation, and by 950 u |v| on average from
-        the errors of its normals (u = 2^-53); the sum E bounds the expected error of the unit vector. A shift of the mask by
-        a vector h, in units of a term's range, changes its law by sqrt(I) |h| / 2 at most in total variation, I = 3.12 being
-        the Fisher information of a sum of four uniforms. Two photos are apart twice that. The normals' polar method accepts
-        points of a lattice of 53 bits instead of the disc's, which costs 2^-51 at most for each of them.
+        Step d of the rotation errs by (6 d + 50) u |v| at most, in any order of summation, and by 950 u |v|
+        on average from the errors of its normals (u = 2^-53); the sum E bounds the expected error of the unit
+        vector. A shift of the mask by a vector h, in units of a term's range, changes its law by sqrt(I) |h|
+        / 2 at most in total variation, I = 3.12 being the Fisher information of a sum of four uniforms. Two
+        photos are apart twice that. The normals' polar method accepts points of a lattice of 53 bits instead
+        of the disc's, which costs 2^-51 at most for each of them.
         """
         n = self.space.dimension
         error = 2.0**-53 * (3 * n * (n + 1) + 1000 * n)
@@ -149,11 +156,15 @@ class Rotation:
             masks = np.stack([draw_mask(stream, n) for stream in group])
             yield slice(first, first + len(group)), masks, group
 
-    def _turn(self, streams: Sequence[KeyStream], vectors: NDArray[np.float64], *, inverse: bool = False) -> Any:
+    def _turn(
+        self, streams: Sequence[KeyStream], vectors: NDArray[np.float64], *, inverse: bool = False
+    ) -> Any:
         """Rotate vectors (B, n), each by its stream's next normals; large ones one by one, in pieces."""
         count = haar_normals(vectors.shape[1])
         if count > NORMALS_AT_ONCE:
-            turned = [apply_haar_of(s, vector, inverse=inverse) for s, vector in zip(streams, vectors, strict=True)]
+            turned = [
+                apply_haar_of(s, vector, inverse=inverse) for s, vector in zip(streams, vectors, strict=True)
+            ]
             return np.stack(turned)
         normals = np.stack([stream.normals(count) for stream in streams])
         return (apply_haar_inverse if inverse else apply_haar)(normals, vectors)
@@ -161,7 +172,8 @@ class Rotation:
     def _check(self, block: Tensor) -> None:
         if block.shape[1:] != self.space.mean.shape:
             raise ValueError(
-                f"this rotation is of blocks (B, {', '.join(map(str, self.space.mean.shape))}), got {tuple(block.shape)}"
+                f"this rotation is of blocks (B, {', '.join(map(str, self.space.mean.shape))}), got "
+                f"{tuple(block.shape)}"
             )
 
 
@@ -175,5 +187,7 @@ def draw_mask(stream: KeyStream, n: int) -> NDArray[np.int64]:
     Returns:
         (n,) int64.
     """
-    terms = (stream.integers(MASK_TERMS * n) >> np.uint64(64 - MASK_BITS)).astype(np.int64).reshape(MASK_TERMS, n)
+    terms = (
+        (stream.integers(MASK_TERMS * n) >> np.uint64(64 - MASK_BITS)).astype(np.int64).reshape(MASK_TERMS, n)
+    )
     return terms.sum(0) - MASK_TERMS * (1 << MASK_BITS) // 2

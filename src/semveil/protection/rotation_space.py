@@ -11,8 +11,10 @@ from torch import Tensor
 
 from semveil.mechanisms import ClipBox
 
-DEFAULT_WHITENING = 0.5  # least noise for Bob, and on faces-64 what a wrong key reads is a face (benchmarks/keyed.py)
-NORM_SCALE = 0.08  # logistic scale of the log of a block's norm that 32 bits are laid out for: a factor of 6 either way
+# least noise for Bob, and on faces-64 what a wrong key reads is a face (benchmarks/keyed.py)
+DEFAULT_WHITENING = 0.5
+# logistic scale of the log of a block's norm that 32 bits are laid out for: a factor of 6 either way
+NORM_SCALE = 0.08
 LEVELS = 1 << 32
 
 
@@ -20,8 +22,8 @@ LEVELS = 1 << 32
 class RotationSpace:
     """Coordinates u = C^(-a/2) (x - mean) of a private block x, C = s^2 I + U' diag(l) U being a public covariance.
 
-    a = 0 rotates in latent units, a = 1 in whitened coordinates, where a random direction is a typical draw of the public
-    law. Nothing here depends on the photo that is protected.
+    a = 0 rotates in latent units, a = 1 in whitened coordinates, where a random direction is a typical draw
+    of the public law. Nothing here depends on the photo that is protected.
 
     Attributes:
         mean: (m, D) public centre.
@@ -43,13 +45,19 @@ class RotationSpace:
 
     @classmethod
     def from_prior(
-        cls, mean: Tensor, factors: Tensor, residual: Tensor, codes: Sequence[int], *, whitening: float = DEFAULT_WHITENING
+        cls,
+        mean: Tensor,
+        factors: Tensor,
+        residual: Tensor,
+        codes: Sequence[int],
+        *,
+        whitening: float = DEFAULT_WHITENING,
     ) -> "RotationSpace":
         """The space of the private codes under a Gaussian prior of all latents.
 
-        The residual variances are replaced by their mean, so that powers of the covariance take O(R n) and no n x n matrix.
-        The block is sent with the root mean square that the prior's latents have there, so that common codes get the share
-        of power that they have without protection.
+        The residual variances are replaced by their mean, so that powers of the covariance take O(R n) and no
+        n x n matrix. The block is sent with the root mean square that the prior's latents have there, so that
+        common codes get the share of power that they have without protection.
 
         Args:
             mean: (K, D) of the prior.
@@ -71,14 +79,17 @@ class RotationSpace:
             raise ValueError(f"whitening must lie in 0..1, got {whitening}")
         chosen = list(codes)
         mean, factors, residual = (
-            t.detach().cpu().double().contiguous() for t in (mean[chosen], factors[:, chosen], residual[chosen])
+            t.detach().cpu().double().contiguous()
+            for t in (mean[chosen], factors[:, chosen], residual[chosen])
         )
         _, values, directions = torch.linalg.svd(factors.flatten(1), full_matrices=False)
         across = float(residual.square().mean().sqrt())
         variance = factors.square().sum(0).mean() + across**2
         digest = _digest("prior", chosen, whitening, mean, factors, residual)
         signal = float((mean.square().mean() + variance).sqrt())
-        return cls(mean, directions, (values.square() + across**2).sqrt(), across, float(whitening), signal, digest)
+        return cls(
+            mean, directions, (values.square() + across**2).sqrt(), across, float(whitening), signal, digest
+        )
 
     @classmethod
     def from_box(cls, box: ClipBox, shape: tuple[int, int]) -> "RotationSpace":
@@ -93,7 +104,15 @@ class RotationSpace:
         mean = torch.full(shape, centre, dtype=torch.float64)
         empty = torch.empty(0, mean.numel(), dtype=torch.float64)
         digest = _digest("box", shape, 0.0, torch.tensor([lower, upper], dtype=torch.float64))
-        return cls(mean, empty, torch.empty(0, dtype=torch.float64), deviation, 0.0, math.hypot(centre, deviation), digest)
+        return cls(
+            mean,
+            empty,
+            torch.empty(0, dtype=torch.float64),
+            deviation,
+            0.0,
+            math.hypot(centre, deviation),
+            digest,
+        )
 
     @property
     def dimension(self) -> int:
@@ -139,7 +158,9 @@ class RotationSpace:
         """
         u = self.to_coordinates(private)
         norms = u.norm(dim=1)
-        return torch.where(norms[:, None] > 0, u / norms[:, None], torch.eye(1, self.dimension, dtype=u.dtype)), norms
+        return torch.where(
+            norms[:, None] > 0, u / norms[:, None], torch.eye(1, self.dimension, dtype=u.dtype)
+        ), norms
 
     def from_sphere(self, heard: Tensor, norms: Tensor) -> Tensor:
         """Blocks with given directions and norms, the inverse of `to_sphere`.

@@ -18,7 +18,8 @@ SAMPLES_PER_SYMBOL = 4
 SAMPLE_RATE = 1e6
 SILENCE = 64  # symbols before and after
 DESCRIPTION = (
-    "semveil burst: m-sequence preamble, QPSK header (rate 1/2), analogue payload, root raised cosine of roll-off 0.25"
+    "semveil burst: m-sequence preamble, QPSK header (rate 1/2), analogue payload, root raised "
+    "cosine of roll-off 0.25"
 )
 
 
@@ -46,7 +47,9 @@ def send_recording(
         RecordingError: the message has passed a channel, or the recording cannot be written.
     """
     if message.snr_db is not None:
-        raise RecordingError("the message's symbols have passed a channel; only a sender's clean symbols are transmitted")
+        raise RecordingError(
+            "the message's symbols have passed a channel; only a sender's clean symbols are transmitted"
+        )
     payload = message.symbols.resolve_conj().cpu().numpy().astype(np.complex128).ravel()
     burst = modulate(assemble(side_of_message(message), payload, message.images), SAMPLES_PER_SYMBOL)
     silence = np.zeros(SILENCE * SAMPLES_PER_SYMBOL)
@@ -65,10 +68,12 @@ def receive_recording(path: str | os.PathLike[str]) -> Message:
     """Demodulate the burst in a recording into a message with the measured SNR.
 
     Args:
-        path: SigMF archive or one file of a pair; without a stated symbol rate, `SAMPLES_PER_SYMBOL` samples are assumed.
+        path: SigMF archive or one file of a pair; without a stated symbol rate, `SAMPLES_PER_SYMBOL` samples
+            are assumed.
 
     Raises:
-        RecordingError: the recording cannot be read, has no integer number of samples per symbol (2 or more), or no burst.
+        RecordingError: the recording cannot be read, has no integer number of samples per symbol (2 or more),
+            or no burst.
         MessageError: the header of the burst is not a valid message header.
     """
     recording = read_recording(path)
@@ -77,7 +82,8 @@ def receive_recording(path: str | os.PathLike[str]) -> Message:
     rate = round(exact)
     if rate < 2 or abs(exact / rate - 1) > 1e-6:
         raise RecordingError(
-            f"a symbol takes {exact:g} samples in {os.fsdecode(path)!r}; resample to a whole number of them, 2 or more"
+            f"a symbol takes {exact:g} samples in {os.fsdecode(path)!r}; resample to a whole number of them, "
+            "2 or more"
         )
     try:
         burst = receive_burst(recording.samples, rate)

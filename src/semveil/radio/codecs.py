@@ -93,7 +93,9 @@ def _jpeg(pixels: Pixels, quality: int) -> bytes:
 
 def _jpeg2000(pixels: Pixels, quality: int) -> bytes:
     rate = 10 ** (2.5 * (1 - quality / 100))  # compression ratio, 316 to 1
-    return _save(pixels, format="JPEG2000", no_jp2=True, quality_mode="rates", quality_layers=[rate], irreversible=True)
+    return _save(
+        pixels, format="JPEG2000", no_jp2=True, quality_mode="rates", quality_layers=[rate], irreversible=True
+    )
 
 
 def _avif(pixels: Pixels, quality: int) -> bytes:
@@ -102,7 +104,8 @@ def _avif(pixels: Pixels, quality: int) -> bytes:
 
 def _jpeg_body(file: bytes) -> int:
     scan = file.index(b"\xff\xda")
-    return len(file) - (scan + 2 + int.from_bytes(file[scan + 2 : scan + 4], "big")) - 2  # less the end marker
+    # less the end marker
+    return len(file) - (scan + 2 + int.from_bytes(file[scan + 2 : scan + 4], "big")) - 2
 
 
 def _jpeg2000_body(file: bytes) -> int:

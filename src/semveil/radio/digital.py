@@ -27,9 +27,9 @@ LOST = 128  # grey, that a receiver shows who could not read the picture
 def spectral_efficiency(snr_db: float, *, outage: float | None = None) -> float:
     """Bits per channel use that can be sent without error: log2(1 + SNR) over AWGN.
 
-    Over flat Rayleigh fading that the sender does not know, the rate of which a share `outage` of messages fails:
-    log2(1 + SNR * (-ln(1 - outage))), since |h|^2 is exponential. An upper bound for every code and modulation. Other links:
-    `link_efficiency`.
+    Over flat Rayleigh fading that the sender does not know, the rate of which a share `outage` of messages
+    fails: log2(1 + SNR * (-ln(1 - outage))), since |h|^2 is exponential. An upper bound for every code and
+    modulation. Other links: `link_efficiency`.
 
     Args:
         snr_db: mean SNR per complex symbol.
@@ -126,7 +126,9 @@ def at_capacity(link: Link, symbols: int, snr_db: float, *, outage: float) -> Ca
     return AtCapacity(symbols, link_efficiency(link, snr_db, symbols, outage=outage))
 
 
-def by_ldpc(link: Link, symbols: int, snr_db: float, *, outage: float, margin_db: float = MARGIN_DB) -> Carrier | None:
+def by_ldpc(
+    link: Link, symbols: int, snr_db: float, *, outage: float, margin_db: float = MARGIN_DB
+) -> Carrier | None:
     """5G's most efficient scheme that the link carries with a margin; None where none does.
 
     Args:
@@ -217,4 +219,8 @@ def shown_picture(data: bytes | None, key: bytes, shape: tuple[int, ...]) -> Pix
         shape: of the picture.
     """
     plain = unseal(data, key)
-    return np.full(shape, LOST, np.uint8) if plain is None else open_picture(plain.rstrip(b"\0").removesuffix(END))
+    return (
+        np.full(shape, LOST, np.uint8)
+        if plain is None
+        else open_picture(plain.rstrip(b"\0").removesuffix(END))
+    )

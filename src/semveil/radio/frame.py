@@ -21,8 +21,8 @@ MOST_HEADER, MOST_PAYLOAD = 1 << 20, 1 << 26
 def training(taps: int) -> Complex:
     """Maximum-length sequence of an 8-bit LFSR as BPSK symbols, (`TRAINING`,) complex128.
 
-    Its autocorrelation is low for shifts in both time and frequency. A Zadoff-Chu sequence is unsuitable: a delay and a carrier
-    offset shift a chirp alike.
+    Its autocorrelation is low for shifts in both time and frequency. A Zadoff-Chu sequence is unsuitable: a
+    delay and a carrier offset shift a chirp alike.
 
     Args:
         taps: feedback polynomial as a bit mask.
@@ -34,7 +34,8 @@ def training(taps: int) -> Complex:
     return np.array(signs, np.complex128)
 
 
-PREAMBLE, POSTAMBLE = training(0b00011101), training(0b01110001)  # x^8 + x^4 + x^3 + x^2 + 1 and its mirror image
+# x^8 + x^4 + x^3 + x^2 + 1 and its mirror image
+PREAMBLE, POSTAMBLE = training(0b00011101), training(0b01110001)
 
 
 @dataclass(frozen=True)

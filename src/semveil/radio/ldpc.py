@@ -35,7 +35,9 @@ def sionna() -> Any:
             import sionna.phy.fec.ldpc
             import sionna.phy.mapping
     except ImportError:
-        raise SionnaMissing("5G codes need sionna-no-rt; install it with: pip install 'semveil[channels]'") from None
+        raise SionnaMissing(
+            "5G codes need sionna-no-rt; install it with: pip install 'semveil[channels]'"
+        ) from None
     return sionna.phy
 
 
@@ -113,10 +115,14 @@ class CodedModem:
         """
         _, decoder, _, demapper = _parts(self._information, self._used * self.scheme.bits, self.scheme.bits)
         gain, noise = (part.reshape(-1).expand(self.symbols) for part in (state.gain, state.noise_power))
-        # an MMSE equaliser shrinks what it hears: undone, so that the constellation stands where the demapper expects it
+        # an MMSE equaliser shrinks what it hears: undone, so that the constellation stands where the demapper
+        # expects it
         scale = gain.abs().clamp_min(1e-9)
         order = self._order()
-        heard, power = (received.flatten() / scale)[order], (noise / scale.square())[order].float().clamp(1e-6, 1e6)
+        heard, power = (
+            (received.flatten() / scale)[order],
+            (noise / scale.square())[order].float().clamp(1e-6, 1e6),
+        )
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             soft = demapper(heard.to(torch.complex64).view(self.blocks, -1), power.view(self.blocks, -1))

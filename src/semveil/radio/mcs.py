@@ -9,7 +9,8 @@ import torch
 
 from semveil.channels import Link
 
-MARGIN_DB = 3.0  # what these codes and constellations lose to capacity at blocks of some hundred symbols, and a little more
+# what these codes and constellations lose to capacity at blocks of some hundred symbols, and a little more
+MARGIN_DB = 3.0
 _TRIALS = 1000  # realisations of fading from which an outage is read
 
 
@@ -36,7 +37,8 @@ class Scheme:
         return f"{'QPSK' if self.bits == 2 else f'{2**self.bits}-QAM'} {self.rate:.2f}"
 
 
-# 3GPP TS 38.214, Table 5.1.3.1-2: rates times 1024. Its two lines below 1/5, which are repetitions, are left out.
+# 3GPP TS 38.214, Table 5.1.3.1-2: rates times 1024. Its two lines below 1/5, which are repetitions, are left
+# out.
 _TABLE = {
     2: (308, 449, 602),
     4: (378, 434, 490, 553, 616, 658),
@@ -64,9 +66,9 @@ def choose_scheme(capacity: float) -> Scheme | None:
 def link_efficiency(link: Link, snr_db: float, symbols: int, *, outage: float, seed: int = 0) -> float:
     """Bits per symbol that all but a share of a link's messages carry, an upper bound for every code.
 
-    The mean over a message's symbols of log2(1 + |g|^2 / sigma^2), with the gain g and noise power sigma^2 after equalisation;
-    of its distribution over messages the quantile `outage`, from simulated realisations. Without fading it is
-    log2(1 + SNR). Results are cached per link object.
+    The mean over a message's symbols of log2(1 + |g|^2 / sigma^2), with the gain g and noise power sigma^2
+    after equalisation; of its distribution over messages the quantile `outage`, from simulated realisations.
+    Without fading it is log2(1 + SNR). Results are cached per link object.
 
     Args:
         link: channel and receiver.

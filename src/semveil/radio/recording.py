@@ -66,14 +66,16 @@ def write_recording(
         The files.
 
     Raises:
-        RecordingError: another ending or format, rates that are not positive, or the package `sigmf` is missing.
+        RecordingError: another ending or format, rates that are not positive, or the package `sigmf` is
+            missing.
     """
     target = _checked_path(path)
     if datatype not in FORMATS:
         raise RecordingError(f"no sample format named {datatype!r}; use one of {', '.join(FORMATS)}")
     if not (0 < symbol_rate <= sample_rate < math.inf) or not math.isfinite(frequency):
         raise RecordingError(
-            f"rates must be positive and finite, got {sample_rate:g} samples and {symbol_rate:g} symbols a second"
+            f"rates must be positive and finite, got {sample_rate:g} samples and {symbol_rate:g} symbols a "
+            "second"
         )
     scaled = samples * (PEAK / max(float(np.abs(np.stack([samples.real, samples.imag])).max()), 1e-30))
     pairs = np.stack([scaled.real, scaled.imag], 1)
@@ -89,7 +91,9 @@ def write_recording(
             SYMBOL_RATE: symbol_rate,
         },
         "captures": [{"core:sample_start": 0, "core:frequency": frequency}],
-        "annotations": [{"core:sample_start": 0, "core:sample_count": len(samples), "core:label": "semveil burst"}],
+        "annotations": [
+            {"core:sample_start": 0, "core:sample_count": len(samples), "core:label": "semveil burst"}
+        ],
     }
     _validated(metadata)
     text = (json.dumps(metadata, indent=2, sort_keys=True) + "\n").encode()
@@ -109,15 +113,16 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
         path: the archive, or either file of the pair.
 
     Raises:
-        RecordingError: the recording is missing, damaged, clipped, not one complex channel, longer than `MOST_SAMPLES`, or
-            states an invalid sample rate or symbol rate.
+        RecordingError: the recording is missing, damaged, clipped, not one complex channel, longer than
+            `MOST_SAMPLES`, or states an invalid sample rate or symbol rate.
     """
     target, sigmf = _checked_path(path), require_sigmf()
     name = repr(os.fsdecode(target))
     try:
         if target.suffix != ".sigmf":
             json.loads(target.with_suffix(".sigmf-meta").read_bytes())  # the library leaves a broken one open
-        with warnings.catch_warnings():  # about annotations and lengths that do not fit; the receiver says it better
+        # about annotations and lengths that do not fit; the receiver says it better
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             handle = sigmf.sigmffile.fromfile(str(target))
         general, count = handle.get_global_info(), handle.sample_count
@@ -148,7 +153,9 @@ def _check_samples(samples: Complex, name: str) -> None:
         raise RecordingError(f"{name} is silent")
     share = float((parts >= most * (1 - 1e-6)).any(0).mean())
     if share > CLIPPED_SHARE and len(samples) > 10 / CLIPPED_SHARE:
-        raise RecordingError(f"{name} is clipped: {share:.1%} of its samples are at full scale; record it with less gain")
+        raise RecordingError(
+            f"{name} is clipped: {share:.1%} of its samples are at full scale; record it with less gain"
+        )
 
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:

@@ -76,9 +76,9 @@ class Timing:
 def receive_burst(samples: Complex, rate: int) -> Burst:
     """Read the strongest burst of a recording.
 
-    A bank of correlators detects the preamble and its carrier offset. The signal field, equalised by the preamble, gives the
-    length of the burst; the postamble then gives the clock offset, and both train a half-symbol-spaced equaliser by least
-    squares. Pilots track the residual phase and gain.
+    A bank of correlators detects the preamble and its carrier offset. The signal field, equalised by the
+    preamble, gives the length of the burst; the postamble then gives the clock offset, and both train a
+    half-symbol-spaced equaliser by least squares. Pilots track the residual phase and gain.
 
     Args:
         samples: (M,).
@@ -93,13 +93,16 @@ def receive_burst(samples: Complex, rate: int) -> Burst:
     signal = Signal.decode(body[:SIGNAL_SYMBOLS], noise)
     if signal is None:
         raise NoBurst(
-            "a preamble is there, but the signal field after it cannot be read; the signal is too weak or not semveil's"
+            "a preamble is there, but the signal field after it cannot be read; the signal is too weak or "
+            "not semveil's"
         )
     length = body_length(signal.body)
     end = TRAINING + length
     if found.times(np.array([end + TRAINING - 1.0]))[0] > len(samples) + CLOCK_RANGE * found.period * end:
         have = max(0, int((len(samples) - found.start) / found.period))
-        raise NoBurst(f"the recording is cut off: {have:,} of the burst's {end + TRAINING:,} symbols are there")
+        raise NoBurst(
+            f"the recording is cut off: {have:,} of the burst's {end + TRAINING:,} symbols are there"
+        )
     found = _follow_clock(samples, found, end)
     symbols = _equalised(samples, found, [(0, PREAMBLE), (end, POSTAMBLE)], end + TRAINING)
     body, noise = _tracked(symbols[TRAINING:end])
@@ -107,7 +110,9 @@ def receive_burst(samples: Complex, rate: int) -> Burst:
     stop = signal.body - signal.payload
     header = demodulate_bytes(body[start:stop], signal.header, noise_power=noise)
     if header is None:
-        raise NoBurst(f"the burst's header cannot be read at {_decibels(noise):.1f} dB; its checksum does not match")
+        raise NoBurst(
+            f"the burst's header cannot be read at {_decibels(noise):.1f} dB; its checksum does not match"
+        )
     payload = body[stop : signal.body].reshape(signal.images, signal.symbols)
     return Burst(header, payload, _decibels(noise), found.carrier, found.period / rate - 1)
 
@@ -132,7 +137,9 @@ def _detect(samples: Complex, rate: int) -> Timing:
             best = (float(scores[place]), place, float(carrier))
     score, place, carrier = best
     if score < LEAST_CORRELATION * max(energy[place], 1e-30) * float(np.sum(np.abs(template) ** 2)):
-        raise NoBurst("no preamble is found in the recording; is it a semveil burst, and within 3 % of its carrier?")
+        raise NoBurst(
+            "no preamble is found in the recording; is it a semveil burst, and within 3 % of its carrier?"
+        )
     return _refine(samples, Timing(place + SPAN * rate, float(rate), carrier), 0, PREAMBLE)
 
 
@@ -149,7 +156,10 @@ def _refine(samples: Complex, timing: Timing, place: int, known: Complex, *, car
             half = len(known) // 2
             slope = np.angle(np.sum(product[half : 2 * half] * product[:half].conj())) / (2 * np.pi * half)
             timing = Timing(timing.start, timing.period, timing.carrier + float(slope))
-        moved = [Timing(timing.start + move * timing.period, timing.period, timing.carrier) for move in (-width, 0.0, width)]
+        moved = [
+            Timing(timing.start + move * timing.period, timing.period, timing.carrier)
+            for move in (-width, 0.0, width)
+        ]
         timing = max(moved, key=lambda t: float(abs(heard(t).sum())))
     return timing
 
@@ -161,14 +171,25 @@ def _follow_clock(samples: Complex, found: Timing, end: int) -> Timing:
     moves = np.arange(-reach, reach + 0.25, 0.25)
     template = POSTAMBLE.conj()
     scores = [
-        abs(np.sum(sample(samples, found.times(places) + m * found.period, found.period) * _turn(found, places) * template))
+        abs(
+            np.sum(
+                sample(samples, found.times(places) + m * found.period, found.period)
+                * _turn(found, places)
+                * template
+            )
+        )
         for m in moves
     ]
-    late = Timing(found.start + float(moves[int(np.argmax(scores))]) * found.period, found.period, found.carrier)
+    late = Timing(
+        found.start + float(moves[int(np.argmax(scores))]) * found.period, found.period, found.carrier
+    )
     late = _refine(samples, late, end, POSTAMBLE, carrier=False)
     period = found.period + (late.start - found.start) / end  # the sequences' places differ by `end`
     if abs(period / found.period - 1) > 1.5 * CLOCK_RANGE or max(scores) < 3 * float(np.median(scores)):
-        raise NoBurst("the end of the burst is not found; the recording is damaged, or its clock is off by more than 500 ppm")
+        raise NoBurst(
+            "the end of the burst is not found; the recording is damaged, or its clock is off by more than "
+            "500 ppm"
+        )
     return _fine_carrier(samples, Timing(found.start, period, found.carrier * period / found.period), end)
 
 
@@ -195,7 +216,9 @@ def _derotated(samples: Complex, timing: Timing, places: Floats) -> Complex:
     high = min(len(samples), int(timing.times(places[-1:])[0]) + reach + 1)
     if low >= high:
         return np.zeros(len(places), np.complex128)
-    still = samples[low:high] * np.exp(-2j * np.pi * timing.carrier * (np.arange(low, high) - timing.start) / timing.period)
+    still = samples[low:high] * np.exp(
+        -2j * np.pi * timing.carrier * (np.arange(low, high) - timing.start) / timing.period
+    )
     return sample(still, timing.times(places) - low, timing.period)
 
 
@@ -210,7 +233,8 @@ def _equalised(samples: Complex, timing: Timing, sequences: list[tuple[int, Comp
     taps = np.linalg.solve(gram + ridge, rows.conj().T @ known)
     out = windows @ taps
     fitted = rows @ taps
-    bias = np.vdot(known, fitted).real / np.vdot(known, known).real  # least squares shrinks what it is unsure of
+    # least squares shrinks what it is unsure of
+    bias = np.vdot(known, fitted).real / np.vdot(known, known).real
     return np.asarray(out / bias)
 
 
@@ -219,9 +243,9 @@ def _tracked(body: Complex) -> tuple[Complex, float]:
     at_pilots = body[::PILOT_SPACING] / PILOT
     width = min(9, len(at_pilots) - (len(at_pilots) + 1) % 2)  # odd
     smooth = _smoothed(at_pilots, width)
-    gain = np.interp(np.arange(len(body)), np.arange(len(at_pilots)) * PILOT_SPACING, smooth.real) + 1j * np.interp(
-        np.arange(len(body)), np.arange(len(at_pilots)) * PILOT_SPACING, smooth.imag
-    )
+    gain = np.interp(
+        np.arange(len(body)), np.arange(len(at_pilots)) * PILOT_SPACING, smooth.real
+    ) + 1j * np.interp(np.arange(len(body)), np.arange(len(at_pilots)) * PILOT_SPACING, smooth.imag)
     corrected = body / gain
     errors = np.abs(at_pilots - smooth) ** 2 / np.abs(smooth) ** 2
     noise = float(errors.mean()) / max(1 - 1 / width, 0.5)

@@ -28,7 +28,11 @@ def pulse(times: Floats) -> Floats:
     safe = np.where(singular | (t == 0), 0.1, t)
     x = np.pi * safe
     usual = (np.sin(x * (1 - a)) + 4 * a * safe * np.cos(x * (1 + a))) / (x * (1 - (4 * a * safe) ** 2))
-    corner = a / np.sqrt(2) * ((1 + 2 / np.pi) * np.sin(np.pi / (4 * a)) + (1 - 2 / np.pi) * np.cos(np.pi / (4 * a)))
+    corner = (
+        a
+        / np.sqrt(2)
+        * ((1 + 2 / np.pi) * np.sin(np.pi / (4 * a)) + (1 - 2 / np.pi) * np.cos(np.pi / (4 * a)))
+    )
     value = np.where(t == 0, 1 + a * (4 / np.pi - 1), np.where(singular, corner, usual))
     return np.asarray(np.where(np.abs(t) <= SPAN, value, 0.0))
 
@@ -41,8 +45,8 @@ def modulate(symbols: Complex, rate: int) -> Complex:
         rate: samples per symbol.
 
     Returns:
-        ((N - 1 + 2 SPAN) rate + 1,) complex128, of mean power 1 / rate for symbols of power 1, so that matched filtering
-        restores the symbols.
+        ((N - 1 + 2 SPAN) rate + 1,) complex128, of mean power 1 / rate for symbols of power 1, so that
+        matched filtering restores the symbols.
     """
     spread = np.zeros(((len(symbols) - 1) * rate + 1), np.complex128)
     spread[::rate] = symbols

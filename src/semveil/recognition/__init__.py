@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from semveil.recognition.calibration import MeasuredThreshold, calibrate, pair_accuracy, true_acceptance
     from semveil.recognition.facenet import FaceNet
     from semveil.recognition.guided_backpropagation import Explanation, guided_explanation
-    from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig, load_identity_encoder
+    from semveil.recognition.identity_encoder import (
+        IdentityEncoder,
+        IdentityEncoderConfig,
+        load_identity_encoder,
+    )
     from semveil.recognition.iresnet import IResNet50
     from semveil.recognition.thresholds import measured_threshold
     from semveil.recognition.verifier import (

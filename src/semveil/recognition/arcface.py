@@ -27,7 +27,11 @@ class ArcFaceIRSE50(nn.Module):
         self.input_layer = irse50_input()
         self.body = irse50_body()
         self.output_layer = nn.Sequential(
-            nn.BatchNorm2d(512), nn.Dropout(0.6), nn.Flatten(), nn.Linear(512 * (CROP // 16) ** 2, 512), nn.BatchNorm1d(512)
+            nn.BatchNorm2d(512),
+            nn.Dropout(0.6),
+            nn.Flatten(),
+            nn.Linear(512 * (CROP // 16) ** 2, 512),
+            nn.BatchNorm1d(512),
         )
         self.eval().requires_grad_(False)
 
@@ -43,14 +47,17 @@ class ArcFaceIRSE50(nn.Module):
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
         network = cls()
-        load_strictly(network, state, name="the ArcFace file" if isinstance(source, Mapping) else Path(source).name)
+        load_strictly(
+            network, state, name="the ArcFace file" if isinstance(source, Mapping) else Path(source).name
+        )
         return network
 
     def embed(self, crops: Tensor) -> Tensor:
         """Identity vectors of unit length.
 
         Args:
-            crops: (B, 3, 112, 112) in [-1, 1], RGB, aligned to ArcFace's template (`recognition.crop.ARCFACE_CROP`).
+            crops: (B, 3, 112, 112) in [-1, 1], RGB, aligned to ArcFace's template
+                (`recognition.crop.ARCFACE_CROP`).
 
         Returns:
             (B, 512); the inner product of two is their cosine similarity. Differentiable in the crops.

@@ -11,7 +11,14 @@ from torch import Tensor
 from semveil.core.digests import digest_of_tensors
 from semveil.core.registry import Registry
 from semveil.core.weights import require
-from semveil.recognition import ArcFaceVerifier, BundledVerifier, DlibVerifier, OnnxVerifier, Verifier, measured_threshold
+from semveil.recognition import (
+    ArcFaceVerifier,
+    BundledVerifier,
+    DlibVerifier,
+    OnnxVerifier,
+    Verifier,
+    measured_threshold,
+)
 
 FAR = 1e-3
 
@@ -23,12 +30,16 @@ def _dlib(resolution: int) -> tuple[Verifier, str]:
 
 def _edgeface(resolution: int) -> tuple[Verifier, str]:
     calibration = measured_threshold("edgeface_xs", resolution=resolution, far=FAR)  # its authors state none
-    return OnnxVerifier(require("edgeface"), threshold=calibration.threshold, name="edgeface_xs"), _measured(resolution)
+    return OnnxVerifier(require("edgeface"), threshold=calibration.threshold, name="edgeface_xs"), _measured(
+        resolution
+    )
 
 
 def _arcface(resolution: int) -> tuple[Verifier, str]:
     threshold, origin = _threshold("arcface", resolution)
-    return (ArcFaceVerifier(), origin) if threshold is None else (ArcFaceVerifier(threshold=threshold), origin)
+    return (
+        (ArcFaceVerifier(), origin) if threshold is None else (ArcFaceVerifier(threshold=threshold), origin)
+    )
 
 
 def _bundled(resolution: int) -> tuple[Verifier, str]:
@@ -47,7 +58,8 @@ VERIFIERS.add("bundled", _bundled)
 def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, Any]]:
     """A recogniser with its threshold at a resolution, and what results say about it.
 
-    The threshold is the one measured at a false acceptance rate of 0.1 % where there is one, else its authors'.
+    The threshold is the one measured at a false acceptance rate of 0.1 % where there is one, else its
+    authors'.
 
     Args:
         name: `dlib`, `edgeface`, `arcface` or `bundled`.
@@ -65,7 +77,9 @@ def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, An
     return verifier, _card(verifier, origin)
 
 
-def choose_verifier(name: str, *, resolution: int, threshold: float | None = None) -> tuple[Verifier, dict[str, Any]]:
+def choose_verifier(
+    name: str, *, resolution: int, threshold: float | None = None
+) -> tuple[Verifier, dict[str, Any]]:
     """A verifier by name or ONNX file, with its description for results.
 
     Args:
@@ -79,7 +93,9 @@ def choose_verifier(name: str, *, resolution: int, threshold: float | None = Non
     path = Path(name)
     if path.suffix.lower() != ".onnx":
         if name not in list(VERIFIERS) and path.suffix:
-            raise ValueError(f"no verifier {name!r}; allowed: {', '.join(VERIFIERS)}, or the path of an .onnx file")
+            raise ValueError(
+                f"no verifier {name!r}; allowed: {', '.join(VERIFIERS)}, or the path of an .onnx file"
+            )
         return load_verifier(name, resolution=resolution)
     origin = "given by the user"
     if threshold is None:
@@ -88,7 +104,8 @@ def choose_verifier(name: str, *, resolution: int, threshold: float | None = Non
         except ValueError:
             raise ValueError(
                 f"no threshold is known for {path.name} at {resolution} px; give --threshold, "
-                f"which you can measure: semveil calibrate --verifier {path} --pairs LFW --resolution {resolution}"
+                f"which you can measure: semveil calibrate --verifier {path} --pairs LFW --resolution "
+                f"{resolution}"
             ) from None
         origin = _measured(resolution)
     verifier = OnnxVerifier(path, threshold=threshold)
@@ -136,7 +153,12 @@ def _threshold(name: str, resolution: int) -> tuple[float | None, str]:
 
 
 def _card(verifier: Verifier, origin: str) -> dict[str, Any]:
-    return {"name": verifier.name, "threshold": verifier.threshold, "threshold_from": origin, "digest": verifier.digest}
+    return {
+        "name": verifier.name,
+        "threshold": verifier.threshold,
+        "threshold_from": origin,
+        "digest": verifier.digest,
+    }
 
 
 def _measured(resolution: int) -> str:

@@ -29,7 +29,8 @@ class MeasuredThreshold:
         far_interval: of the false acceptance rate at `threshold`.
         tar: true acceptance rate, the share of one person's pairs that `threshold` accepts.
         tar_interval: of the true acceptance rate, the threshold's uncertainty included.
-        accuracy: largest mean of true acceptance and true rejection over all thresholds, as for balanced pairs.
+        accuracy: largest mean of true acceptance and true rejection over all thresholds, as for balanced
+            pairs.
         genuine_pairs: pairs of images of one person.
         impostor_pairs: pairs of images of two people.
         people: their number.
@@ -90,7 +91,8 @@ def calibrate(
         raise ValueError("no person has two images")
     if len(scores) * far < FEWEST_FALSE:
         raise ValueError(
-            f"{len(scores)} pairs of different people cannot tell a rate of {far}; at least {FEWEST_FALSE / far:.0f} needed"
+            f"{len(scores)} pairs of different people cannot tell a rate of {far}; at least "
+            f"{FEWEST_FALSE / far:.0f} needed"
         )
 
     # A draw of people moves the threshold within the upper tail only; 20 times the rate is ample.
@@ -124,7 +126,9 @@ def calibrate(
     )
 
 
-def pair_accuracy(scores: NDArray[Any], same: NDArray[np.bool_], folds: NDArray[np.intp]) -> tuple[float, float]:
+def pair_accuracy(
+    scores: NDArray[Any], same: NDArray[np.bool_], folds: NDArray[np.intp]
+) -> tuple[float, float]:
     """Accuracy on a list of pairs by LFW's protocol: each fold is judged by the best threshold of all other folds.
 
     Args:
@@ -141,7 +145,9 @@ def pair_accuracy(scores: NDArray[Any], same: NDArray[np.bool_], folds: NDArray[
         order = np.argsort(scores[~test])
         truth = same[~test][order]
         # Right answers when the i lowest are rejected and the rest accepted.
-        right = np.concatenate([[0], np.cumsum(~truth)]) + truth.sum() - np.concatenate([[0], np.cumsum(truth)])
+        right = (
+            np.concatenate([[0], np.cumsum(~truth)]) + truth.sum() - np.concatenate([[0], np.cumsum(truth)])
+        )
         cut = int(right.argmax())
         threshold = scores[~test][order][cut] if cut < len(order) else np.inf
         accuracies.append(((scores[test] >= threshold) == same[test]).mean())
@@ -153,8 +159,9 @@ def true_acceptance(
 ) -> tuple[float, float]:
     """True acceptance rate on a list of pairs at a false acceptance rate ([IDP] Table III).
 
-    Each fold is judged by the lowest threshold that accepts at most `far` of the other folds' pairs of different people.
-    With the second photo of each pair protected, it is the share of people who are still recognised.
+    Each fold is judged by the lowest threshold that accepts at most `far` of the other folds' pairs of
+    different people. With the second photo of each pair protected, it is the share of people who are still
+    recognised.
 
     Args:
         scores: (P,) similarity of each pair.
@@ -182,7 +189,8 @@ def true_acceptance(
         allowed = int(far * len(impostors) * (1 + 1e-12))  # a whole number may be meant
         if not allowed or not (test & same).any():
             raise ValueError(
-                f"{len(impostors)} pairs of different people outside fold {fold} and {(test & same).sum()} pairs of one person "
+                f"{len(impostors)} pairs of different people outside fold {fold} and {(test & same).sum()} "
+                "pairs of one person "
                 f"in it cannot show a true acceptance rate at a false one of {far}"
             )
         threshold = np.nextafter(impostors[allowed], np.inf)
@@ -190,7 +198,9 @@ def true_acceptance(
     return float(np.mean(rates)), float(np.std(rates))
 
 
-def _threshold(tail: NDArray[Any], pairs: NDArray[Any], weight: NDArray[Any], sizes: NDArray[Any], far: float) -> float:
+def _threshold(
+    tail: NDArray[Any], pairs: NDArray[Any], weight: NDArray[Any], sizes: NDArray[Any], far: float
+) -> float:
     """Lowest score with at most `far` of the pairs' weight at or above it; `tail` is sorted, highest first."""
     accepted = np.cumsum(weight[pairs].prod(0))
     allowed = far * _impostor_weight(weight, sizes) * (1 + 1e-12)  # a whole number may be meant

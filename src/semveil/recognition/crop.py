@@ -74,14 +74,15 @@ _DLIB_SHAPE = np.array([
 ])  # fmt: skip
 DLIB_CHIP = CropTemplate(150, TEMPLATE, (_DLIB_SHAPE + 0.25) / 1.5)
 
-# ArcFace's 112 px template states eye centres (pixel indices, hence + 0.5), nose tip and mouth corners; of these dlib's
-# points give the eye centres, as the mean of the corners. See benchmarks/metrics.py for what other choices cost.
+# ArcFace's 112 px template states eye centres (pixel indices, hence + 0.5), nose tip and mouth corners; of
+# these dlib's points give the eye centres, as the mean of the corners. See benchmarks/metrics.py for what
+# other choices cost.
 _ARCFACE_EYES = np.array([[73.5318, 51.5014], [38.2946, 51.6963]]) + 0.5
 ARCFACE_CROP = CropTemplate(112, np.stack([TEMPLATE[:2].mean(0), TEMPLATE[2:4].mean(0)]), _ARCFACE_EYES / 112)
 
-# FaceNet takes MTCNN's boxes, widened by a margin of 14 of 160 px. On 239 photos (124 of CelebAMask-HQ, 115 of LFW) the
-# boxes' centre lies at (0.499, 0.556) of the aligned image, spread (0.05, 0.02), and they are 0.538 wide and 0.721 high,
-# spread (0.03, 0.05).
+# FaceNet takes MTCNN's boxes, widened by a margin of 14 of 160 px. On 239 photos (124 of CelebAMask-HQ, 115
+# of LFW) the boxes' centre lies at (0.499, 0.556) of the aligned image, spread (0.05, 0.02), and they are
+# 0.538 wide and 0.721 high, spread (0.03, 0.05).
 _WIDE, _HIGH = 0.538 * 160 / 146, 0.721 * 160 / 146
 FACENET_CROP = BoxCrop(160, (0.499 - _WIDE / 2, 0.556 - _HIGH / 2, 0.499 + _WIDE / 2, 0.556 + _HIGH / 2))
 
@@ -89,7 +90,8 @@ FACENET_CROP = BoxCrop(160, (0.499 - _WIDE / 2, 0.556 - _HIGH / 2, 0.499 + _WIDE
 def crop_faces(images: Tensor, template: CropTemplate | BoxCrop) -> Tensor:
     """Resample aligned images so that the face lies where `template` wants it.
 
-    Bicubic; where the images shrink, several samples per pixel are averaged. Beyond the edge, edge pixels repeat.
+    Bicubic; where the images shrink, several samples per pixel are averaged. Beyond the edge, edge pixels
+    repeat.
 
     Args:
         images: (B, 3, S, S) aligned the semveil way, S any.
@@ -102,7 +104,8 @@ def crop_faces(images: Tensor, template: CropTemplate | BoxCrop) -> Tensor:
         raise ValueError(f"aligned images must be square, (B, 3, S, S), got {tuple(images.shape)}")
     oversampling = max(1, math.ceil(template.share * images.shape[-1] / template.size))
     fine = template.size * oversampling
-    # grid_sample counts -1..1 across the image, from corner to corner: x' = 2x - 1 on both sides of the transform.
+    # grid_sample counts -1..1 across the image, from corner to corner: x' = 2x - 1 on both sides of the
+    # transform.
     centred = np.array([[2.0, 0, -1], [0, 2, -1], [0, 0, 1]])
     matrix = torch.tensor(
         (centred @ template.to_aligned @ np.linalg.inv(centred))[:2], dtype=images.dtype, device=images.device

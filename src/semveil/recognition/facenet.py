@@ -32,7 +32,13 @@ class _Residual(nn.Module):
     """x -> ReLU(x + scale * conv(branches of x, joined)); the last block of the network has no ReLU."""
 
     def __init__(
-        self, width: int, first: int, others: Sequence[Sequence[tuple[int, Kernel]]], *, scale: float, relu: bool = True
+        self,
+        width: int,
+        first: int,
+        others: Sequence[Sequence[tuple[int, Kernel]]],
+        *,
+        scale: float,
+        relu: bool = True,
     ) -> None:
         super().__init__()
         self._scale, self._relu, self._branches = scale, relu, 1 + len(others)
@@ -92,7 +98,8 @@ class FaceNet(nn.Module):
         self.conv2d_4b = ConvNorm(192, 256, 3, stride=2)
         self.repeat_1 = nn.Sequential(*(_block35() for _ in range(5)))
         self.mixed_6a = _Halving(
-            ConvNorm(256, 384, 3, stride=2), nn.Sequential(*_chain(256, (192, 1), (192, 3)), ConvNorm(192, 256, 3, stride=2))
+            ConvNorm(256, 384, 3, stride=2),
+            nn.Sequential(*_chain(256, (192, 1), (192, 3)), ConvNorm(192, 256, 3, stride=2)),
         )
         self.repeat_2 = nn.Sequential(*(_block17() for _ in range(10)))
         self.mixed_7a = _Halving(
@@ -129,7 +136,8 @@ class FaceNet(nn.Module):
             crops: (B, 3, 160, 160) RGB, (pixel - 127.5) / 128: images in [-1, 1] times 127.5 / 128.
 
         Returns:
-            (B, 512); the Euclidean distance of two is the paper's identity distance. Differentiable in the crops.
+            (B, 512); the Euclidean distance of two is the paper's identity distance. Differentiable in the
+            crops.
         """
         return F.normalize(self(crops))
 

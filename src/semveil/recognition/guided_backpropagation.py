@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guided backpropagation (Springenberg et al., 2015): which pixels speak for a class, as a map that has a derivative itself.
 
-The pass back through the network is written out, not asked of autograd, so that autograd sees it as any other function: the
-derivative of the map with respect to the images is the true one, while the map is still the guided one.
+The pass back through the network is written out, not asked of autograd, so that autograd sees it as any other
+function: the derivative of the map with respect to the images is the true one, while the map is still the
+guided one.
 """
 
 from collections.abc import Callable
@@ -49,24 +50,28 @@ def guided_explanation(
 ) -> Explanation:
     """Explain the classes of images ([NI] section 3.2, h): R <- W^T (1[z >= 0] max(R, 0)) from the scores down to the pixels.
 
-    z is what entered a ReLU. At the scores there is no ReLU, so nothing is cut there. Poolings send R where the maximum came
-    from. Nothing here is private: a mechanism is passed in as `seed`, as in N of [NI] Eqs. 3 and 7.
+    z is what entered a ReLU. At the scores there is no ReLU, so nothing is cut there. Poolings send R where
+    the maximum came from. Nothing here is private: a mechanism is passed in as `seed`, as in N of [NI] Eqs. 3
+    and 7.
 
     Args:
         network: in evaluation mode.
         images: (B, 3, H, W) in [-1, 1].
-        seed: scores (B, classes) before the softmax -> class weights (B, classes) that the map explains. For [NI] Eq. 7,
-            the mechanism applied to the softmax; for one class, its one-hot row.
-        sharpness: where None the gates 1[z >= 0] are steps, so the map's derivative reaches the images through the seed
-            alone. A number makes them logistic(sharpness * z), the derivative of softplus (Dombrowski et al., 2019), so
-            that it also comes through the gates; the map tends to the exact one as it grows. The scores do not depend on it.
-        through_norm: multiply by the scale of batch norm, as the derivative does; the paper's public code leaves it out.
+        seed: scores (B, classes) before the softmax -> class weights (B, classes) that the map explains. For
+            [NI] Eq. 7, the mechanism applied to the softmax; for one class, its one-hot row.
+        sharpness: where None the gates 1[z >= 0] are steps, so the map's derivative reaches the images
+            through the seed alone. A number makes them logistic(sharpness * z), the derivative of softplus
+            (Dombrowski et al., 2019), so that it also comes through the gates; the map tends to the exact one
+            as it grows. The scores do not depend on it.
+        through_norm: multiply by the scale of batch norm, as the derivative does; the paper's public code
+            leaves it out.
 
     Returns:
         Maps and what they explain. Differentiable in the images and in the network's weights.
 
     Raises:
-        ValueError: the network is in training mode, `sharpness` is not positive, or the seed has another shape.
+        ValueError: the network is in training mode, `sharpness` is not positive, or the seed has another
+            shape.
 
     Example:
         >>> from semveil.recognition.vgg16_config import VGG16Config
@@ -75,14 +80,19 @@ def guided_explanation(
         torch.Size([2, 3, 32, 32])
     """
     if network.training:
-        raise ValueError("the network is in training mode, where dropout and batch norm change its maps; call .eval() first")
+        raise ValueError(
+            "the network is in training mode, where dropout and batch norm change its maps; call .eval() "
+            "first"
+        )
     if sharpness is not None and not sharpness > 0:
         raise ValueError(f"sharpness must be positive, or None for steps, got {sharpness}")
     record = Record()
     scores = network(images, record=record)
     weights = seed(scores)
     if weights.shape != scores.shape:
-        raise ValueError(f"seed must keep the scores' shape {tuple(scores.shape)}, got {tuple(weights.shape)}")
+        raise ValueError(
+            f"seed must keep the scores' shape {tuple(scores.shape)}, got {tuple(weights.shape)}"
+        )
 
     relevance = weights @ network.linear(-1).weight
     for i, entered in reversed(list(enumerate(record.hidden))):
@@ -100,16 +110,18 @@ def guided_explanation(
             if through_norm and network.config.batch_norm:
                 relevance = relevance * network.norm_scale(number).view(-1, 1, 1)
             convolution = network.convolution(number)
-            relevance = F.conv_transpose2d(relevance, convolution.weight, padding=convolution.kernel_size[0] // 2)
+            relevance = F.conv_transpose2d(
+                relevance, convolution.weight, padding=convolution.kernel_size[0] // 2
+            )
     return Explanation(relevance, scores, weights)
 
 
 def scale_by_power_of_ten(maps: Tensor) -> Tensor:
     """Each map times the power of ten that brings its largest value into [1, 10), then clipped to [-1, 1].
 
-    The scaling of maps in the paper's public code, before it compares them. It always saturates, and it takes away the maps'
-    scale, so noise in the seed is seen only as far as it changes their shape. The power is constant almost everywhere and
-    has no derivative here; a map of zeros stays one.
+    The scaling of maps in the paper's public code, before it compares them. It always saturates, and it takes
+    away the maps' scale, so noise in the seed is seen only as far as it changes their shape. The power is
+    constant almost everywhere and has no derivative here; a map of zeros stays one.
 
     Args:
         maps: (B, C, H, W).
@@ -131,7 +143,9 @@ def _guided(relevance: Tensor, entered: Tensor, sharpness: float | None) -> Tens
 
 def _spread(relevance: Tensor, size: tuple[int, int]) -> Tensor:
     """Back through the average pooling: each cell of the grid is shared out over the pixels that it averaged."""
-    rows, columns = (_averaging(side, cells, relevance) for side, cells in zip(size, relevance.shape[2:], strict=True))
+    rows, columns = (
+        _averaging(side, cells, relevance) for side, cells in zip(size, relevance.shape[2:], strict=True)
+    )
     return rows.mT @ relevance @ columns
 
 

@@ -51,9 +51,13 @@ class IdentityEncoderConfig:
     def __post_init__(self) -> None:
         reach = max(self.top, self.left) + self.side
         if min(self.top, self.left) < 0 or reach > self.size:
-            raise ValueError(f"the encoder's square must lie inside the {self.size} px image, but it reaches {reach} px")
+            raise ValueError(
+                f"the encoder's square must lie inside the {self.size} px image, but it reaches {reach} px"
+            )
         if self.side <= 0 or self.stem <= 0 or self.side % (8 * self.stem):
-            raise ValueError(f"the encoder's side must be a multiple of {8 * self.stem} (8 x stem), got {self.side}")
+            raise ValueError(
+                f"the encoder's side must be a multiple of {8 * self.stem} (8 x stem), got {self.side}"
+            )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "IdentityEncoderConfig":
@@ -70,7 +74,9 @@ class _Residual(nn.Module):
         self.shortcut: nn.Module = (
             nn.Identity()
             if stride == 1 and width == channels
-            else nn.Sequential(nn.AvgPool2d(stride), nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels))
+            else nn.Sequential(
+                nn.AvgPool2d(stride), nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels)
+            )
         )
         self.body = nn.Sequential(
             nn.Conv2d(width, channels, 3, stride, 1, bias=False),
@@ -88,8 +94,9 @@ class _Residual(nn.Module):
 class IdentityEncoder(nn.Module):
     """Images (B, 3, S, S) in [-1, 1], aligned the semveil way -> identity vectors (B, d) of unit length.
 
-    The form of ArcFace's networks (Deng et al., CVPR 2019): residual blocks, then a linear map of all positions, so that
-    where something lies counts. The inner product of two vectors is their cosine; differentiable in the images.
+    The form of ArcFace's networks (Deng et al., CVPR 2019): residual blocks, then a linear map of all
+    positions, so that where something lies counts. The inner product of two vectors is their cosine;
+    differentiable in the images.
 
     Example:
         >>> import torch
@@ -123,7 +130,9 @@ class IdentityEncoder(nn.Module):
         """
         if images.shape[1:] != (3, self.config.size, self.config.size):
             size = self.config.size
-            raise ValueError(f"the identity encoder takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
+            raise ValueError(
+                f"the identity encoder takes images (B, 3, {size}, {size}), got {tuple(images.shape)}"
+            )
         top, left, side = self.config.top, self.config.left, self.config.side
         features = self.output(self.body(images[:, :, top : top + side, left : left + side]))
         return F.normalize(self.standardise(features.to(images.dtype)), dim=1)
@@ -137,8 +146,12 @@ def save_identity_encoder(path: Path, network: IdentityEncoder, card: Mapping[st
         network: the trained encoder.
         card: training data and accuracy, JSON-ready.
     """
-    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
-    write_whole(path, save(state, {"config": json.dumps(asdict(network.config)), "card": json.dumps(dict(card))}))
+    state = {
+        k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()
+    }
+    write_whole(
+        path, save(state, {"config": json.dumps(asdict(network.config)), "card": json.dumps(dict(card))})
+    )
 
 
 @lru_cache(maxsize=4)

@@ -90,14 +90,17 @@ class IResNet50(nn.Module):
         for key, counter in network.named_buffers():
             if key.endswith("num_batches_tracked"):  # which a file may lack
                 counter.zero_()
-        load_strictly(network, state, name="the IResNet50 file" if isinstance(source, Mapping) else Path(source).name)
+        load_strictly(
+            network, state, name="the IResNet50 file" if isinstance(source, Mapping) else Path(source).name
+        )
         return network
 
     def embed(self, crops: Tensor) -> Tensor:
         """Identity vectors r_id of unit length ([IDP] Eq. 7, scaled to the sphere).
 
         Args:
-            crops: (B, 3, 112, 112) in [-1, 1], RGB, aligned to ArcFace's template (`recognition.crop.ARCFACE_CROP`).
+            crops: (B, 3, 112, 112) in [-1, 1], RGB, aligned to ArcFace's template
+                (`recognition.crop.ARCFACE_CROP`).
 
         Returns:
             (B, 512); the inner product of two is their cosine similarity. Differentiable in the crops.

@@ -30,7 +30,8 @@ class Verifier(ABC):
 
     Attributes:
         name: goes into results, together with the threshold.
-        threshold: on the scale of this verifier's `similarity`; scales and thresholds differ between verifiers.
+        threshold: on the scale of this verifier's `similarity`; scales and thresholds differ between
+            verifiers.
     """
 
     name: str
@@ -92,8 +93,8 @@ class Verifier(ABC):
 class DlibVerifier(Verifier):
     """dlib's 128-D recogniser; similarity is 1 - Euclidean distance, so the author's 0.6 on the distance is 0.4 here.
 
-    Not differentiable. About 60 ms per image on one core. The author's threshold stems from larger photos; at 64 px it
-    accepts 0.8 % of strangers, and `measured_threshold` gives the one for 0.1 %.
+    Not differentiable. About 60 ms per image on one core. The author's threshold stems from larger photos; at
+    64 px it accepts 0.8 % of strangers, and `measured_threshold` gives the one for 0.1 %.
 
     Args:
         threshold: on 1 - distance.
@@ -116,7 +117,10 @@ class DlibVerifier(Verifier):
 
     def embed(self, images: Tensor) -> Tensor:
         """dlib's face descriptors (B, 128) of images (B, 3, S, S) in [-1, 1], on the CPU."""
-        chunks = [describe_faces(to_pixels(crop_faces(part, DLIB_CHIP))) for part in images.detach().cpu().split(CHUNK)]
+        chunks = [
+            describe_faces(to_pixels(crop_faces(part, DLIB_CHIP)))
+            for part in images.detach().cpu().split(CHUNK)
+        ]
         return torch.tensor(np.concatenate(chunks), dtype=torch.float32)
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
@@ -156,8 +160,12 @@ class OnnxVerifier(Verifier):
 
     def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (B, E) of images (B, 3, S, S) in [-1, 1], cropped as for ArcFace, on the CPU."""
-        chunks = [crop_faces(part.float(), ARCFACE_CROP).numpy() for part in images.detach().cpu().split(CHUNK)]
-        return F.normalize(torch.from_numpy(np.concatenate([self._session.run(None, {self._input: c})[0] for c in chunks])))
+        chunks = [
+            crop_faces(part.float(), ARCFACE_CROP).numpy() for part in images.detach().cpu().split(CHUNK)
+        ]
+        return F.normalize(
+            torch.from_numpy(np.concatenate([self._session.run(None, {self._input: c})[0] for c in chunks]))
+        )
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
         """Cosine similarity, (A, B)."""
@@ -181,7 +189,9 @@ class ArcFaceVerifier(Verifier):
 
     name = "arcface"
 
-    def __init__(self, recogniser: ArcFaceIRSE50 | None = None, *, threshold: float = ARCFACE_SIMILARITY) -> None:
+    def __init__(
+        self, recogniser: ArcFaceIRSE50 | None = None, *, threshold: float = ARCFACE_SIMILARITY
+    ) -> None:
         self.recogniser = recogniser or ArcFaceIRSE50.from_official(require("arcface"))
         self.threshold = threshold
 
@@ -191,7 +201,9 @@ class ArcFaceVerifier(Verifier):
 
     def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (B, 512) of images (B, 3, S, S) in [-1, 1]."""
-        return torch.cat([self.recogniser.embed(crop_faces(part, ARCFACE_CROP)) for part in images.split(CHUNK)])
+        return torch.cat(
+            [self.recogniser.embed(crop_faces(part, ARCFACE_CROP)) for part in images.split(CHUNK)]
+        )
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
         """Cosine similarity, (A, B)."""
@@ -209,7 +221,8 @@ class FaceNetVerifier(Verifier):
 
     Args:
         recogniser: loaded weights; from `$SEMVEIL_HOME` where None.
-        threshold: on the cosine; `data.pairs.calibrate_threshold` gives it. `metrics.identity_distance` does not use it.
+        threshold: on the cosine; `data.pairs.calibrate_threshold` gives it. `metrics.identity_distance` does
+            not use it.
         trained_on: `vggface2` or `casia`, which of the two files; goes into the name.
 
     Raises:
@@ -217,7 +230,9 @@ class FaceNetVerifier(Verifier):
         ValueError: there is no such file.
     """
 
-    def __init__(self, recogniser: FaceNet | None = None, *, threshold: float, trained_on: str = "vggface2") -> None:
+    def __init__(
+        self, recogniser: FaceNet | None = None, *, threshold: float, trained_on: str = "vggface2"
+    ) -> None:
         self.name = f"facenet-{trained_on}"
         self.recogniser = recogniser or FaceNet.from_official(require(self.name))
         self.threshold = threshold

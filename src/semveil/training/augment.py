@@ -11,7 +11,8 @@ from semveil.training.draws import Draws
 class AdaptiveAugment:
     """Random shift, zoom, brightness, contrast and saturation, each with probability p; images and masks move together.
 
-    p follows the share of real photos that the discriminator is sure about: it rises while E[sign(D(real))] > target.
+    p follows the share of real photos that the discriminator is sure about: it rises while E[sign(D(real))] >
+    target.
 
     Attributes:
         probability: current p in [0, 0.8].

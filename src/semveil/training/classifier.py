@@ -18,8 +18,8 @@ class ClassifierTraining:
     """Settings of a run.
 
     Attributes:
-        epochs, batch, learning_rate: stochastic gradient descent with momentum 0.9; the rate rises over a quarter of the
-            steps and falls to zero.
+        epochs, batch, learning_rate: stochastic gradient descent with momentum 0.9; the rate rises over a
+            quarter of the steps and falls to zero.
         weight_decay: of all weights.
         smoothing: share of each label that is spread over all classes.
         shift: largest shift of a training picture in pixels; a half of them is mirrored besides.
@@ -56,10 +56,10 @@ def train_classifier(
         settings: of the run; those of `ClassifierTraining()` where None.
         rng: random numbers for initialisation, data order and shifts; on the CPU.
         device: where the networks are trained.
-        mirrored: (N, 3, H, W) uint8, what is shown in the place of mirrored pictures, such as conversions of mirrored sources,
-            which are not mirrored conversions. Mirrored pixels where None.
-        through: what a client does with each batch of images in [-1, 1] before the network sees it: a conversion for the
-            service model, true noise for a model of n(x). Gradients do not pass.
+        mirrored: (N, 3, H, W) uint8, what is shown in the place of mirrored pictures, such as conversions of
+            mirrored sources, which are not mirrored conversions. Mirrored pixels where None.
+        through: what a client does with each batch of images in [-1, 1] before the network sees it: a
+            conversion for the service model, true noise for a model of n(x). Gradients do not pass.
         progress: called after a step with its number from 1, the number of steps and the loss.
 
     Returns:
@@ -72,7 +72,9 @@ def train_classifier(
     )
     batch = min(settings.batch, len(pixels))
     steps = settings.epochs * (len(pixels) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps, pct_start=0.25)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=steps, pct_start=0.25
+    )
     order = torch.empty(0, dtype=torch.long)
     for step in range(steps):
         if len(order) < batch:  # what a whole batch leaves of an epoch is left out
@@ -104,7 +106,9 @@ def vary(pixels: Tensor, shift: int, rng: torch.Generator, *, mirrored: Tensor |
         mirrored: what to take in the place of mirrored pixels.
     """
     mirror = torch.rand(len(pixels), 1, 1, 1, generator=rng) < 0.5
-    images = torch.where(mirror, pixels.flip(-1) if mirrored is None else mirrored, pixels).float() / 127.5 - 1
+    images = (
+        torch.where(mirror, pixels.flip(-1) if mirrored is None else mirrored, pixels).float() / 127.5 - 1
+    )
     if not shift:
         return images
     height, width = images.shape[2:]

@@ -75,7 +75,13 @@ class DeepJSCCTrainer:
     ) -> None:
         self.device = device
         self.photos = torch.from_numpy(faces.pixels[~faces.held_out]).permute(0, 3, 1, 2).contiguous()
-        self.settings, self.perceptual, self.rng, self.channel, self.step = settings, perceptual, rng, channel, 0
+        self.settings, self.perceptual, self.rng, self.channel, self.step = (
+            settings,
+            perceptual,
+            rng,
+            channel,
+            0,
+        )
         with global_stream(rng):
             self.network = DeepJSCC(settings.network).to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -101,7 +107,9 @@ class DeepJSCCTrainer:
         rows = torch.randint(len(self.photos), (s.batch,), generator=self.rng)
         mirror = torch.rand(len(rows), 1, 1, 1, generator=self.rng) < 0.5
         images = self._prepared(flipped(self.photos[rows], mirror))
-        snrs = s.lowest_db + (s.highest_db - s.lowest_db) * torch.rand(len(rows), generator=self.rng).to(self.device)
+        snrs = s.lowest_db + (s.highest_db - s.lowest_db) * torch.rand(len(rows), generator=self.rng).to(
+            self.device
+        )
         received = self.through(images, snrs, rng=self.rng)
         mse = F.mse_loss(received, images)
         self.optimiser.zero_grad()
@@ -132,7 +140,9 @@ class DeepJSCCTrainer:
         self.network.eval()
         seen = self.through(photos, SHEET_DB, rng=torch.Generator().manual_seed(0))
         self.network.train()
-        return np.concatenate([np.concatenate(list(to_pixels(x.float().clamp(-1, 1))), 1) for x in (photos.cpu(), seen.cpu())])
+        return np.concatenate(
+            [np.concatenate(list(to_pixels(x.float().clamp(-1, 1))), 1) for x in (photos.cpu(), seen.cpu())]
+        )
 
     def finished(self, *, most: int = 4000) -> tuple[DeepJSCC, Tensor]:
         """The trained network on the CPU in evaluation mode, and latents (N, K, D) of training photos.

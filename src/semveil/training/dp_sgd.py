@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stochastic gradient descent that is differentially private in its training pictures (Abadi et al., CCS 2016).
 
-It protects membership in the training set. It says nothing of the pictures that a trained network is shown later.
+It protects membership in the training set. It says nothing of the pictures that a trained network is shown
+later.
 """
 
 import math
@@ -17,7 +18,8 @@ from semveil.core.errors import SemveilError
 from semveil.core.rounding import text_above
 from semveil.privacy.guarantee import Basis, Guarantee
 
-_LARGEST_NOISE = 1e6  # over the clip; the accountant's bound is flat long before, since it knows finitely many orders
+# over the clip; the accountant's bound is flat long before, since it knows finitely many orders
+_LARGEST_NOISE = 1e6
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Phase:
 
     Attributes:
         name: of the trained network.
-        rate: chance of each picture to be in a step's batch, in (0, 1]; batches are drawn anew and independently.
+        rate: chance of each picture to be in a step's batch, in (0, 1]; batches are drawn anew and
+            independently.
         steps: their number.
     """
 
@@ -67,7 +70,8 @@ def spent(phases: Sequence[Phase], noise: float, delta: float) -> float:
     accountant = opacus.accountants.RDPAccountant()
     accountant.history.extend((noise, phase.rate, phase.steps) for phase in phases)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the best order is the last of the list: the bound holds at every order
+        # that the best order is the last of the list: the bound holds at every order
+        warnings.simplefilter("ignore")
         return max(0.0, float(accountant.get_epsilon(delta)))
 
 
@@ -80,15 +84,19 @@ def noise_for(phases: Sequence[Phase], epsilon: float, delta: float) -> float:
         delta: in (0, 1).
 
     Raises:
-        ValueError: epsilon or delta out of range, or an epsilon below the least that the accountant can prove at this delta.
+        ValueError: epsilon or delta out of range, or an epsilon below the least that the accountant can prove
+            at this delta.
         SemveilError: opacus is not installed.
     """
     if not (0 < epsilon < math.inf and 0 < delta < 1):
-        raise ValueError(f"epsilon must be positive and finite and delta in (0, 1), got {epsilon} and {delta}")
+        raise ValueError(
+            f"epsilon must be positive and finite and delta in (0, 1), got {epsilon} and {delta}"
+        )
     least = spent(phases, _LARGEST_NOISE, delta)
     if least > epsilon:
         raise ValueError(
-            f"no noise is known to spend at most epsilon {epsilon:g} at delta {delta:g}: the accountant's bound does not fall "
+            f"no noise is known to spend at most epsilon {epsilon:g} at delta {delta:g}: the accountant's "
+            "bound does not fall "
             f"below {text_above(least, 3)}; ask for more, or for a larger delta"
         )
     low, high = 0.0, 1.0
@@ -142,9 +150,14 @@ class PrivateTrainer:
         ValueError: the network mixes the pictures of a batch.
     """
 
-    def __init__(self, network: nn.Module, phase: Phase, settings: DPSGD, *, pictures: int, rng: torch.Generator) -> None:
+    def __init__(
+        self, network: nn.Module, phase: Phase, settings: DPSGD, *, pictures: int, rng: torch.Generator
+    ) -> None:
         if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
-            raise ValueError("batch norm mixes the pictures of a batch, so no gradient is that of one picture; leave it out")
+            raise ValueError(
+                "batch norm mixes the pictures of a batch, so no gradient is that of one picture; leave it "
+                "out"
+            )
         opacus = _opacus()
         self._phase, self._pictures, self._rng, self._taken = phase, pictures, rng, 0
         self._network = network.train()
@@ -162,21 +175,24 @@ class PrivateTrainer:
         """One step on a new batch.
 
         Args:
-            loss: rows of the batch -> mean over these pictures of a loss of each, with one call of the network or several.
+            loss: rows of the batch -> mean over these pictures of a loss of each, with one call of the
+                network or several.
 
         Raises:
             ValueError: all steps that the accountant knows of are taken.
         """
         if self._taken == self._phase.steps:
             raise ValueError(
-                f"{self._phase.name}: the accountant knows of {self._phase.steps} steps, no further one is paid for"
+                f"{self._phase.name}: the accountant knows of {self._phase.steps} steps, no further one is "
+                "paid for"
             )
         self._taken += 1
         rows = (torch.rand(self._pictures, generator=self._rng) < self._phase.rate).nonzero().flatten()
         self._optimiser.zero_grad()
         if len(rows):
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)  # images need no gradient
+                # images need no gradient
+                warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)
                 self._module.enable_hooks()
                 loss(rows).backward()
                 self._module.disable_hooks()
@@ -198,5 +214,7 @@ def _opacus() -> Any:
         import opacus.accountants
         import opacus.optimizers
     except ImportError as error:
-        raise SemveilError("private training needs opacus; install it with: pip install 'semveil[dp-sgd]'") from error
+        raise SemveilError(
+            "private training needs opacus; install it with: pip install 'semveil[dp-sgd]'"
+        ) from error
     return opacus

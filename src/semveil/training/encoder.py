@@ -46,8 +46,8 @@ def encoder_trainer(
 ) -> OneNetworkTrainer[SemanticEncoder]:
     """Minimise the error of codes that are known and of images that are re-created.
 
-    Every batch holds faces that the generator makes from mixed codes, whose codes are known, and, where `faces` is given,
-    as many photos that are not held out.
+    Every batch holds faces that the generator makes from mixed codes, whose codes are known, and, where
+    `faces` is given, as many photos that are not held out.
 
     Args:
         settings: of the run.
@@ -61,7 +61,9 @@ def encoder_trainer(
     config = generator.config
     with global_stream(rng):
         encoder = SemanticEncoder(
-            SemanticEncoderConfig(size=min(config.size, settings.input_size), codes=config.codes, style_dim=config.style_dim)
+            SemanticEncoderConfig(
+                size=min(config.size, settings.input_size), codes=config.codes, style_dim=config.style_dim
+            )
         )
     device = device_of(generator)
     encoder.to(device)
@@ -93,6 +95,8 @@ def _mixed_codes(generator: MappedGenerator, count: int, rng: torch.Generator) -
     """Codes (B, K, D) of two samples each, mixed code by code."""
     device = device_of(generator)
     with torch.no_grad():
-        w = generator.map(torch.randn(2 * count, generator.config.style_dim, generator=rng).to(device)).unflatten(0, (2, count))
+        w = generator.map(
+            torch.randn(2 * count, generator.config.style_dim, generator=rng).to(device)
+        ).unflatten(0, (2, count))
     second = torch.rand(count, generator.config.codes, 1, generator=rng).to(device) < 0.5
     return torch.where(second, w[1].unsqueeze(1), w[0].unsqueeze(1))

@@ -30,8 +30,9 @@ def train_encrypted_pair(
 ) -> EncryptedPair:
     """Minimise MSE(Z, S_1) + noise_weight MSE(Z_private + n, f_protection(Z_private)) + likeness_weight mean r^2.
 
-    The first two terms are [DPSC] Eq. 20; r is the correlation over a batch between a number of the channel input and the same
-    number of the codes, so that what the paper's Eve puts into the generator does not resemble the photo.
+    The first two terms are [DPSC] Eq. 20; r is the correlation over a batch between a number of the channel
+    input and the same number of the codes, so that what the paper's Eve puts into the generator does not
+    resemble the photo.
 
     Args:
         latents: (N, K, D) clipped latents.
@@ -55,13 +56,17 @@ def train_encrypted_pair(
         pair = EncryptedPair(settings).to(latents.device, latents.dtype)
     link = PairLink(pair, channel, rng)
     optimiser = torch.optim.Adam(pair.parameters(), learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, epochs * steps_of(len(latents), batch)))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimiser, max(1, epochs * steps_of(len(latents), batch))
+    )
     mechanism, noised, codes = Laplace(settings.scale), list(settings.noised_codes), list(settings.codes)
     frozen = mechanism(torch.zeros_like(latents[:, noised]), rng=rng) if settings.noise == "frozen" else None
 
     def step(rows: Tensor) -> Tensor:
         clean = latents[rows]
-        wanted = frozen[rows] if frozen is not None else mechanism(torch.zeros_like(clean[:, noised]), rng=rng)
+        wanted = (
+            frozen[rows] if frozen is not None else mechanism(torch.zeros_like(clean[:, noised]), rng=rng)
+        )
         passed = link(clean)
         loss = (
             F.mse_loss(passed.restored, clean)

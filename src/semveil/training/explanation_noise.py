@@ -21,19 +21,19 @@ _SMALLEST = 1e-12  # a map of zeros stays one
 class ExplanationNoise:
     """Gaussian noise on the class weights that an explanation starts from, or on its map.
 
-    On the class weights (the softmax of f'(g(x)), clipped to an L2 norm) it overlays the map with those of other classes. It
-    acts in the training loss, once for each picture of a step: nothing that is released gets it, so its guarantee is none of
-    g(x).
+    On the class weights (the softmax of f'(g(x)), clipped to an L2 norm) it overlays the map with those of
+    other classes. It acts in the training loss, once for each picture of a step: nothing that is released
+    gets it, so its guarantee is none of g(x).
 
     Args:
         epsilon: of one explanation, positive.
         delta: in (0, 1).
-        calibration: `corrected`: the analytic Gaussian for the sensitivity that clipping gives. `as_published`: the classical
-            sqrt(2 ln(1.25/delta)) / epsilon with sensitivity 1. `as_released`: the public code's 2 ln(1.25/delta) / epsilon^2,
-            a variance used as standard deviation.
+        calibration: `corrected`: the analytic Gaussian for the sensitivity that clipping gives.
+            `as_published`: the classical sqrt(2 ln(1.25/delta)) / epsilon with sensitivity 1. `as_released`:
+            the public code's 2 ln(1.25/delta) / epsilon^2, a variance used as standard deviation.
         place: `scores` or `map`.
-        clip: L2 norm that class weights, or a map, are clipped to. Class weights are not negative, so two lie at most
-            sqrt(2) times as far apart, and two maps twice as far.
+        clip: L2 norm that class weights, or a map, are clipped to. Class weights are not negative, so two lie
+            at most sqrt(2) times as far apart, and two maps twice as far.
 
     Raises:
         ValueError: out of range, or an unknown choice.
@@ -50,9 +50,14 @@ class ExplanationNoise:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (("calibration", self.calibration, CALIBRATIONS), ("place", self.place, PLACES)):
+        for name, value, allowed in (
+            ("calibration", self.calibration, CALIBRATIONS),
+            ("place", self.place, PLACES),
+        ):
             if value not in allowed:
-                raise ValueError(f"{name} has no choice {value!r}{suggest(value, allowed)}; allowed: {', '.join(allowed)}")
+                raise ValueError(
+                    f"{name} has no choice {value!r}{suggest(value, allowed)}; allowed: {', '.join(allowed)}"
+                )
         if not (self.epsilon > 0 and 0 < self.delta < 1 and self.clip > 0):
             raise ValueError(f"epsilon and clip must be positive and delta in (0, 1), got {self}")
 
@@ -83,8 +88,14 @@ class ExplanationNoise:
         """
         return Gaussian(self.std, self.delta).guarantee(
             self.sensitivity(dimension),
-            covers=f"the {'class weights' if self.place == 'scores' else 'map'} of one explanation in one training step",
-            not_covered=("the converted picture", "the clean picture's map and its noised copy, which are in the loss as well"),
+            covers=(
+                f"the {'class weights' if self.place == 'scores' else 'map'} of one explanation in one "
+                "training step"
+            ),
+            not_covered=(
+                "the converted picture",
+                "the clean picture's map and its noised copy, which are in the loss as well",
+            ),
         )
 
     def on_weights(self, scores: Tensor, *, rng: torch.Generator) -> Tensor:

@@ -66,7 +66,9 @@ class Asked:
 
     def of(self, share: Callable[[Tensor], Tensor]) -> "Asked":
         """What one process has of it."""
-        return Asked(*(share(part) for part in (self.vectors, self.same, self.known, self.rows, self.mirrored)))
+        return Asked(
+            *(share(part) for part in (self.vectors, self.same, self.known, self.rows, self.mirrored))
+        )
 
 
 class FusionTrainer:
@@ -76,7 +78,8 @@ class FusionTrainer:
         faces: labelled photos; only those not held out are used.
         settings: of the run.
         identity: frozen; its vectors of the photos are computed once.
-        second: another such encoder, or dlib's network, which is centred on the training photos first; None for none.
+        second: another such encoder, or dlib's network, which is centred on the training photos first; None
+            for none.
         parser: frozen, for the parsing loss; the bundled one where None.
         rng: order, identities and variations.
         device: where networks and losses are computed.
@@ -104,11 +107,21 @@ class FusionTrainer:
         self.inside = torch.from_numpy(faces.inside[keep])
         self.settings, self.rng = settings, rng
         self.identity = _channels_last(copy.deepcopy(identity).to(device))
-        self.second = _channels_last(copy.deepcopy(second).to(device)) if second is not None and settings.second_loss else None
-        self.parser = _channels_last(copy.deepcopy(parser or load_face_parser()).to(device)) if settings.parsing_loss else None
+        self.second = (
+            _channels_last(copy.deepcopy(second).to(device))
+            if second is not None and settings.second_loss
+            else None
+        )
+        self.parser = (
+            _channels_last(copy.deepcopy(parser or load_face_parser()).to(device))
+            if settings.parsing_loss
+            else None
+        )
         size, dim = identity.config.size, identity.config.dimensions
         with global_stream(rng):
-            encoder = AttributeEncoder(AttributeEncoderConfig(size, settings.attribute_widths, settings.attribute_finest))
+            encoder = AttributeEncoder(
+                AttributeEncoderConfig(size, settings.attribute_widths, settings.attribute_finest)
+            )
             base, channels = encoder.config.sides[0], encoder.config.channels
             fusion = FusionGenerator(FusionConfig(dim, channels, settings.fusion_widths, base))
             discriminators = FusionDiscriminators(settings, device)
@@ -118,7 +131,8 @@ class FusionTrainer:
         )
         self.averages = copy.deepcopy(nn.ModuleDict({"attributes": self.attributes, "fusion": self.fusion}))
         self.averages.requires_grad_(False)
-        for network in (self.attributes, self.fusion, self.discriminators):  # after the averages, which one process finishes
+        # after the averages, which one process finishes
+        for network in (self.attributes, self.fusion, self.discriminators):
             processes.share_statistics(network)
         self.step = 0
         of_generator = [*self.attributes.parameters(), *self.fusion.parameters()]
@@ -159,15 +173,23 @@ class FusionTrainer:
         with torch.no_grad(), half_precision(self.device):
             parts = [_unit(part.to(self.device)) for part in self.photos.split(128)]
             return torch.stack(
-                [torch.cat([encoder(side).float() for side in sides]) for sides in (parts, [x.flip(-1) for x in parts])]
+                [
+                    torch.cat([encoder(side).float() for side in sides])
+                    for sides in (parts, [x.flip(-1) for x in parts])
+                ]
             )
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
         """Train to the last step, or until `time.monotonic()` passes `until`."""
-        while self.step < self.settings.steps and (until == math.inf or self.processes.agreed(time.monotonic() < until)):
+        while self.step < self.settings.steps and (
+            until == math.inf or self.processes.agreed(time.monotonic() < until)
+        ):
             falling = self.settings.steps * self.settings.decay_share
             left = (self.settings.steps - self.step) / falling if falling else 1.0
-            for name, rate in (("generator", self.settings.rate), ("discriminator", self.settings.discriminator_rate)):
+            for name, rate in (
+                ("generator", self.settings.rate),
+                ("discriminator", self.settings.discriminator_rate),
+            ):
                 for group in self.optimisers[name].param_groups:
                     group["lr"] = rate * max(0.1, min(1.0, left))
             losses = self._train_step()
@@ -213,7 +235,9 @@ class FusionTrainer:
         self._step("discriminator", losses["discriminator"])
         return {name: loss.item() for name, loss in losses.items()}
 
-    def _identity_losses(self, images: Tensor, asked: Asked, rows: Tensor, mirrored: Tensor) -> dict[str, Tensor]:
+    def _identity_losses(
+        self, images: Tensor, asked: Asked, rows: Tensor, mirrored: Tensor
+    ) -> dict[str, Tensor]:
         """`identity_losses` by each encoder; the second knows photos' identities, but no random vectors'."""
         own, enough = self._own(rows, mirrored), self.settings.identity_enough
         with half_precision(self.device):
@@ -233,7 +257,9 @@ class FusionTrainer:
     def _parsing_loss(self, images: Tensor, rows: Tensor, mirrored: Tensor, inside: Tensor) -> Tensor:
         if self.parser is None:
             return images.new_zeros(())
-        labels = torch.where(mirrored.view(-1, 1, 1), self.labels[rows].flip(-1), self.labels[rows]).to(self.device)
+        labels = torch.where(mirrored.view(-1, 1, 1), self.labels[rows].flip(-1), self.labels[rows]).to(
+            self.device
+        )
         shown = F.interpolate(images, (PARSER_SIZE,) * 2, mode="bilinear", antialias=True)
         with half_precision(self.device):
             logits = self.parser(shown)
@@ -258,7 +284,13 @@ class FusionTrainer:
         theirs = self.vectors[0, other.to(self.device)]
         own_kept, drawn_kept = (mask[:, None].to(self.device) for mask in (same, random))
         vectors = torch.where(own_kept, own, torch.where(drawn_kept, drawn, theirs))
-        return Asked(vectors, same.to(self.device), ~random.to(self.device), torch.where(same, rows, other), same & mirrored)
+        return Asked(
+            vectors,
+            same.to(self.device),
+            ~random.to(self.device),
+            torch.where(same, rows, other),
+            same & mirrored,
+        )
 
     def _own(self, rows: Tensor, mirrored: Tensor, vectors: Tensor | None = None) -> Tensor:
         """The photos' own identities (B, d), by the first encoder where no others are given."""
@@ -274,7 +306,8 @@ class FusionTrainer:
     def _varied(self, images: Tensor) -> Tensor:
         """Images varied as the identity encoder's training photos are, and half of them grey, so that it judges faces.
 
-        Without, patterns of pixels arise that this encoder alone takes for the wanted person (not in the paper).
+        Without, patterns of pixels arise that this encoder alone takes for the wanted person (not in the
+        paper).
         """
         if not self.settings.varied:
             return images
@@ -282,7 +315,9 @@ class FusionTrainer:
         grey = self.draws.chance(0.5, len(images), 1, 1, 1)
         return torch.where(grey, varied.mean(1, keepdim=True), varied)
 
-    def _pixel_losses(self, images: Tensor, photos: Tensor, face: Tensor, inside: Tensor, same: Tensor) -> dict[str, Tensor]:
+    def _pixel_losses(
+        self, images: Tensor, photos: Tensor, face: Tensor, inside: Tensor, same: Tensor
+    ) -> dict[str, Tensor]:
         """Eq. 17 where the identity is the photo's own, outside the face where it is not, and in the face there; 1 - SSIM."""
         size = images[0].numel() if self.settings.sums else 1
         squares = size * 0.5 * inside * (images - photos).square().mean(1, keepdim=True)
@@ -301,12 +336,18 @@ class FusionTrainer:
         optimiser = self.optimisers[name]
         optimiser.zero_grad()
         loss.backward()
-        self.processes.average_gradients(parameter for group in optimiser.param_groups for parameter in group["params"])
+        self.processes.average_gradients(
+            parameter for group in optimiser.param_groups for parameter in group["params"]
+        )
         optimiser.step()
 
     def _average(self) -> None:
         half_life = self.settings.average
-        decay = min(0.5 ** (self.settings.batch / half_life), (1 + self.step) / (10 + self.step)) if half_life else 0.0
+        decay = (
+            min(0.5 ** (self.settings.batch / half_life), (1 + self.step) / (10 + self.step))
+            if half_life
+            else 0.0
+        )
         with torch.no_grad():
             for name, averaged in self.averages.items():
                 network = getattr(self, name)

@@ -37,7 +37,10 @@ class FusionDiscriminators(nn.Module):
             images: new faces (B, 3, S, S) in [-1, 1].
         """
         losses = {name: [-score.mean() for score in scores] for name, scores in self._scores(images).items()}
-        return {name: torch.stack(parts).sum() if parts else images.new_zeros(()) for name, parts in losses.items()}
+        return {
+            name: torch.stack(parts).sum() if parts else images.new_zeros(())
+            for name, parts in losses.items()
+        }
 
     def forward(self, photos: Tensor, images: Tensor) -> Tensor:
         """The discriminators' own loss, a sum.
@@ -47,7 +50,9 @@ class FusionDiscriminators(nn.Module):
             images: new faces in the same shape.
         """
         real, fake = self._scores(photos), self._scores(images)
-        return torch.stack([hinge_loss(a, b) for name in real for a, b in zip(real[name], fake[name], strict=True)]).sum()
+        return torch.stack(
+            [hinge_loss(a, b) for name in real for a, b in zip(real[name], fake[name], strict=True)]
+        ).sum()
 
     def _scores(self, images: Tensor) -> dict[str, list[Tensor]]:
         scores = {

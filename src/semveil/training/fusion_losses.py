@@ -14,15 +14,21 @@ COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops that have
 
 
 def identity_losses(
-    looks: Tensor, asked: Tensor, own: Tensor, swapped: Tensor, *, enough: float = 1.0, known: Tensor | None = None
+    looks: Tensor,
+    asked: Tensor,
+    own: Tensor,
+    swapped: Tensor,
+    *,
+    enough: float = 1.0,
+    known: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Distance of new faces from the target identity, and their excess closeness to the photo's person.
 
-    The first is max(0, enough - <looks, asked>): [IDP] Eq. 15 where `enough` is 1. With less, a face that is recognised as who
-    was asked for is not pushed on towards patterns that satisfy an encoder and show nobody. The second is
-    max(0, <looks, own> - <asked, own>) where identities were swapped: a face is pushed away from the photo's person as far as
-    the identity asked for is from it, and no further, or it would come from the photo and not from who was asked for (not in
-    the paper).
+    The first is max(0, enough - <looks, asked>): [IDP] Eq. 15 where `enough` is 1. With less, a face that is
+    recognised as who was asked for is not pushed on towards patterns that satisfy an encoder and show nobody.
+    The second is max(0, <looks, own> - <asked, own>) where identities were swapped: a face is pushed away
+    from the photo's person as far as the identity asked for is from it, and no further, or it would come from
+    the photo and not from who was asked for (not in the paper).
 
     Args:
         looks: (B, d) unit vectors of the new faces.
@@ -30,8 +36,9 @@ def identity_losses(
         own: (B, d) those of the photos.
         swapped: (B,) True where another identity than the photo's was asked for.
         enough: cosine to who was asked for, in (0, 1], above which nothing is gained.
-        known: (B,) False where this encoder cannot say who was asked for: a stranger, whose cosine to anybody is about 0, so
-            that the first loss is 0 and the second max(0, <looks, own>). All are known where None.
+        known: (B,) False where this encoder cannot say who was asked for: a stranger, whose cosine to anybody
+            is about 0, so that the first loss is 0 and the second max(0, <looks, own>). All are known where
+            None.
 
     Returns:
         Two means over the batch.
@@ -61,7 +68,9 @@ def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
     Returns:
         The mean over each photo's parts, then over the photos; 0 for one that shows none.
     """
-    logits = F.interpolate(logits, labels.shape[-2:], mode="bilinear", antialias=logits.shape[-1] > labels.shape[-1])
+    logits = F.interpolate(
+        logits, labels.shape[-2:], mode="bilinear", antialias=logits.shape[-1] > labels.shape[-1]
+    )
     surprise = F.cross_entropy(logits, labels.long(), reduction="none")
     masks = torch.stack([(labels == PARTS.index(part)) & inside for part in PARSED], 1)  # (B, parts, S, S)
     sizes = masks.sum((2, 3))
@@ -72,8 +81,8 @@ def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
 def texture_loss(images: Tensor, photos: Tensor) -> Tensor:
     """How much more fine texture new faces have than the photos nearby, squared error per pixel.
 
-    Fine texture is what halving the side removes; its energy is a mean over 5 x 5 pixels. Identity encoders that see smaller
-    pictures leave it free, and there patterns arise that no face has.
+    Fine texture is what halving the side removes; its energy is a mean over 5 x 5 pixels. Identity encoders
+    that see smaller pictures leave it free, and there patterns arise that no face has.
 
     Args:
         images: new faces (B, 3, S, S) in [-1, 1].
@@ -107,7 +116,9 @@ def texture_energy(images: Tensor) -> Tensor:
         0.0
     """
     soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear", align_corners=False)
-    return F.avg_pool2d((images - soft).square().mean(1, keepdim=True), 5, stride=1, padding=2, count_include_pad=False)
+    return F.avg_pool2d(
+        (images - soft).square().mean(1, keepdim=True), 5, stride=1, padding=2, count_include_pad=False
+    )
 
 
 def colour_loss(images: Tensor, photos: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a semantic generator together with its encoder on labelled, aligned faces.
 
-A reconstruction loss, heavier where the eye looks first, joins generator and encoder. A discriminator of patches (hinge loss)
-judges reconstructions, and faces that no photo has: of codes drawn from a Gaussian with the covariance of photos' codes, which
-is what a wrong key reads, of drawn codes in some parts, and of parts exchanged between people. Noise on the codes of
-reconstructed photos teaches the decoder to ignore directions in which photos do not differ.
+A reconstruction loss, heavier where the eye looks first, joins generator and encoder. A discriminator of
+patches (hinge loss) judges reconstructions, and faces that no photo has: of codes drawn from a Gaussian with
+the covariance of photos' codes, which is what a wrong key reads, of drawn codes in some parts, and of parts
+exchanged between people. Noise on the codes of reconstructed photos teaches the decoder to ignore directions
+in which photos do not differ.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,12 +43,14 @@ class GeneratorTraining(JointTraining):
         mae: weight of the absolute error.
         detail: how many times more an error counts inside eyes, brows, mouth, nose and glasses.
         labels: weight of the cross-entropy of the masks.
-        adversarial_from: step at which the adversarial losses begin; before it, reconstruction alone learns faster.
+        adversarial_from: step at which the adversarial losses begin; before it, reconstruction alone learns
+            faster.
         mask_consistency: weight of the paper's regulariser of the masks.
         identity: weight of the identity loss, where a recogniser is given.
         discriminator_width: see `PlacedDiscriminator`.
         features: weight of the adversarial loss of a discriminator on SqueezeNet's features.
-        invented: how many times more the adversarial losses count on faces that no photo has and nothing else draws to photos.
+        invented: how many times more the adversarial losses count on faces that no photo has and nothing else
+            draws to photos.
         encoder: sizes of the encoder.
     """
 
@@ -76,8 +79,8 @@ class GeneratorTrainer(JointTrainer):
     """State of a run, with the photos' part labels.
 
     Args:
-        recogniser: images (B, 3, S, S) -> identity vectors of unit length, differentiable. Reconstructions shall be taken for
-            the person; it must not be what judges the model later. Left out where None.
+        recogniser: images (B, 3, S, S) -> identity vectors of unit length, differentiable. Reconstructions
+            shall be taken for the person; it must not be what judges the model later. Left out where None.
     """
 
     settings: GeneratorTraining
@@ -156,7 +159,13 @@ class GeneratorTrainer(JointTrainer):
         perceptual = self._perceptual(images, photos)
         entropy = F.cross_entropy(out.masks, labels[:, ::2, ::2])
         consistency = _mask_consistency(out)
-        total = s.mse * mse + s.mae * mae + s.perceptual * perceptual + s.labels * entropy + s.mask_consistency * consistency
+        total = (
+            s.mse * mse
+            + s.mae * mae
+            + s.perceptual * perceptual
+            + s.labels * entropy
+            + s.mask_consistency * consistency
+        )
         losses = {
             "mse": error.detach().square().mean().item(),
             "detail": mse.item(),
@@ -225,7 +234,9 @@ class GeneratorTrainer(JointTrainer):
         """This process's share of the faces that no photo has, and how far they are from being taken for photos."""
         out = self._render(self.processes.share(self._new_codes(codes)))
         fooled, weighted = self._fooled(out.images)
-        (self.settings.invented * weighted + self.settings.mask_consistency * _mask_consistency(out)).backward()
+        (
+            self.settings.invented * weighted + self.settings.mask_consistency * _mask_consistency(out)
+        ).backward()
         return out.images.detach(), fooled.item()
 
     def _discriminate(self, photos: Tensor, fakes: Tensor) -> dict[str, float]:
@@ -271,11 +282,19 @@ class _Judges(nn.Module):
 def _shifted(images: Tensor, offset: Sequence[int]) -> Tensor:
     """Images moved by up to `JITTER` px: a trunk's strides always meeting the same pixels would draw a grid into them."""
     top, left = offset
-    return F.pad(images, (JITTER,) * 4, mode="reflect")[..., top : top + images.shape[-2], left : left + images.shape[-1]]
+    return F.pad(images, (JITTER,) * 4, mode="reflect")[
+        ..., top : top + images.shape[-2], left : left + images.shape[-1]
+    ]
 
 
-def _networks(settings: GeneratorTraining, device: torch.device) -> tuple[SpatialSemanticGAN, PartEncoder, _Judges]:
-    networks = (SpatialSemanticGAN(settings.generator), PartEncoder(settings.encoder), _Judges(settings, device))
+def _networks(
+    settings: GeneratorTraining, device: torch.device
+) -> tuple[SpatialSemanticGAN, PartEncoder, _Judges]:
+    networks = (
+        SpatialSemanticGAN(settings.generator),
+        PartEncoder(settings.encoder),
+        _Judges(settings, device),
+    )
     for network in networks:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return networks

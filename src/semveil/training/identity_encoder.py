@@ -25,10 +25,11 @@ class IdentityEncoderTraining:
 
     Attributes:
         encoder: sizes of the network.
-        steps, batch, learning_rate, weight_decay: AdamW; the rate rises for a tenth of the steps, then falls to zero.
-        whitening: power in [0, 1] of the inverse spread by which the teacher's directions are scaled. At 0.75 the cosines of
-            strangers spread as those of directions drawn uniformly from the sphere, so that a vector with noise on it, or a
-            random one, is a vector as a face might have it.
+        steps, batch, learning_rate, weight_decay: AdamW; the rate rises for a tenth of the steps, then falls
+            to zero.
+        whitening: power in [0, 1] of the inverse spread by which the teacher's directions are scaled. At 0.75
+            the cosines of strangers spread as those of directions drawn uniformly from the sphere, so that a
+            vector with noise on it, or a random one, is a vector as a face might have it.
         neighbours: weight of the loss by which the encoder ranks all training photos as the teacher does.
         sharpness: inverse temperature of that ranking.
     """
@@ -54,7 +55,8 @@ def identity_encoder_trainer(
     """1 - cosine to the teacher's vector, and cross-entropy between both rankings of all training photos.
 
     Args:
-        faces: aligned faces of the encoder's size; only those that are not held out are used, and no name of a person.
+        faces: aligned faces of the encoder's size; only those that are not held out are used, and no name of
+            a person.
         teacher: descriptors of those photos.
         settings: of the run.
         rng: initialisation, order and augmentation.
@@ -67,8 +69,12 @@ def identity_encoder_trainer(
     with global_stream(rng):
         network = IdentityEncoder(settings.encoder)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
+    )
 
     def loss() -> Tensor:
         rows = torch.randint(len(photos), (settings.batch,), generator=rng)
@@ -78,7 +84,9 @@ def identity_encoder_trainer(
         wanted = all_wanted[rows.to(device)]
         cosine = (1 - (vectors * wanted).sum(1)).mean()
         ranking = (settings.sharpness * wanted @ all_wanted.T).softmax(1)
-        return cosine + settings.neighbours * F.cross_entropy(settings.sharpness * vectors @ all_wanted.T, ranking)
+        return cosine + settings.neighbours * F.cross_entropy(
+            settings.sharpness * vectors @ all_wanted.T, ranking
+        )
 
     return OneNetworkTrainer(network, optimiser, schedule, loss, settings=settings, rng=rng, average=AVERAGE)
 
@@ -86,8 +94,9 @@ def identity_encoder_trainer(
 def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor:
     """The teacher's descriptors as unit vectors of `dimensions` that use the whole sphere.
 
-    dlib's lie in a narrow cone of a 77-dimensional subspace of R^128. Centred, turned into their principal directions, of
-    which the first are kept and divided by their standard deviation to the power `whitening`, scaled to length 1.
+    dlib's lie in a narrow cone of a 77-dimensional subspace of R^128. Centred, turned into their principal
+    directions, of which the first are kept and divided by their standard deviation to the power `whitening`,
+    scaled to length 1.
 
     Args:
         descriptors: (N, D).
@@ -109,7 +118,9 @@ def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor
     _, values, directions = torch.linalg.svd(centred, full_matrices=False)
     spread = values[:dimensions] / len(centred) ** 0.5
     if len(spread) < dimensions or spread[-1] < 1e-3 * spread[0]:
-        raise ValueError(f"the descriptors spread over fewer than {dimensions} directions; take fewer dimensions")
+        raise ValueError(
+            f"the descriptors spread over fewer than {dimensions} directions; take fewer dimensions"
+        )
     return F.normalize(centred @ directions[:dimensions].T / spread**whitening, dim=1).float()
 
 
@@ -124,9 +135,15 @@ def vary(images: Tensor, draws: Draws) -> Tensor:
     uniform = lambda low, high, *shape: draws.uniform(*shape, low=low, high=high)  # noqa: E731
     grid = similarity_grid(images.shape, angle=0.1, zoom=0.08, shift=0.06, draws=draws)  # shift: 2 of 64 px
     images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    images = images * uniform(0.7, 1.3, n, 1, 1, 1) + uniform(-0.2, 0.2, n, 1, 1, 1) + uniform(-0.08, 0.08, n, 3, 1, 1)
+    images = (
+        images * uniform(0.7, 1.3, n, 1, 1, 1)
+        + uniform(-0.2, 0.2, n, 1, 1, 1)
+        + uniform(-0.08, 0.08, n, 3, 1, 1)
+    )
     coarse = max(2, images.shape[-1] // 32)
-    soft = F.interpolate(F.avg_pool2d(images, coarse), scale_factor=coarse, mode="bilinear", align_corners=False)
+    soft = F.interpolate(
+        F.avg_pool2d(images, coarse), scale_factor=coarse, mode="bilinear", align_corners=False
+    )
     images = torch.lerp(images, soft, uniform(0, 1, n, 1, 1, 1) * draws.chance(0.5, n, 1, 1, 1))
     grey = images.mean(1, keepdim=True)
     images = torch.where(draws.chance(0.1, n, 1, 1, 1), grey, images)

@@ -31,9 +31,11 @@ class JointTraining:
         generator_rate, encoder_rate, discriminator_rate: Adam's learning rates.
         mse, perceptual: weights of the reconstruction terms (squared error, LPIPS).
         adversarial: weight of the generator's adversarial loss.
-        code_noise: largest spread of Gaussian noise on the codes of reconstructed photos, in units of the codes' own spread.
+        code_noise: largest spread of Gaussian noise on the codes of reconstructed photos, in units of the
+            codes' own spread.
         average: half life in photos of the averaged weights that are kept.
-        largest_gradient: norm to which generator's and encoder's gradients are cut; one odd batch would else undo hours.
+        largest_gradient: norm to which generator's and encoder's gradients are cut; one odd batch would else
+            undo hours.
     """
 
     steps: int = 6000
@@ -58,7 +60,8 @@ class JointTrainer(ABC):
         settings: of the run.
         build: makes generator, encoder and discriminator.
         perceptual: distance of two image batches -> (B,).
-        rng: everything random, also the networks' first weights; on the CPU, so that a seed means the same on every device.
+        rng: everything random, also the networks' first weights; on the CPU, so that a seed means the same on
+            every device.
         device: where networks and losses are computed.
         processes: this one among those that train together.
     """
@@ -82,7 +85,9 @@ class JointTrainer(ABC):
         self.processes, self.draws = processes, Draws(rng, device, processes)
         with global_stream(rng):
             networks = [network.to(self.device) for network in build()]
-        self._networks: dict[str, Any] = dict(zip(("generator", "encoder", "discriminator"), networks, strict=True))
+        self._networks: dict[str, Any] = dict(
+            zip(("generator", "encoder", "discriminator"), networks, strict=True)
+        )
         self.discriminator = networks[2]
         averaged = {name: self._networks[name] for name in ("generator", "encoder")}
         self.averages = copy.deepcopy(nn.ModuleDict(averaged)).eval().requires_grad_(False)
@@ -90,7 +95,9 @@ class JointTrainer(ABC):
             processes.share_statistics(network)
         self.step = 0
         self.optimisers = {
-            name: torch.optim.Adam(self._networks[name].parameters(), rate, betas=(momentum, 0.99), fused=True)
+            name: torch.optim.Adam(
+                self._networks[name].parameters(), rate, betas=(momentum, 0.99), fused=True
+            )
             for name, rate, momentum in (
                 ("generator", settings.generator_rate, 0.5),
                 ("encoder", settings.encoder_rate, 0.9),
@@ -129,7 +136,9 @@ class JointTrainer(ABC):
             report: called after every step with the steps done and the losses.
             until: deadline on the clock of `time.monotonic()`, in seconds; that of the first process counts.
         """
-        while self.step < self.settings.steps and (until == math.inf or self.processes.agreed(time.monotonic() < until)):
+        while self.step < self.settings.steps and (
+            until == math.inf or self.processes.agreed(time.monotonic() < until)
+        ):
             self._set_rates()
             losses = self._train_step()
             self.step += 1

@@ -82,7 +82,9 @@ def train_learned_pair(
         torch.optim.Adam(judge.parameters(), learning_rate, betas=(0.5, 0.99)),
     ]
     total_steps = max(1, epochs * steps_of(len(latents), batch))
-    schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, total_steps) for optimiser in optimisers]
+    schedules = [
+        torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, total_steps) for optimiser in optimisers
+    ]
 
     def step(rows: Tensor) -> Tensor:
         clean = latents[rows]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """noise-image's conversion GAN: a generator whose pictures look like noise, and whose explanations are those of the photos.
 
-Hyeong-Geon Kim, Jinmyeong Shin, Yoon-Ho Choi, "Human-Unrecognizable Differential Private Noised Image Generation Method",
-Sensors 24, 3166, 2024 [NI].
+Hyeong-Geon Kim, Jinmyeong Shin, Yoon-Ho Choi, "Human-Unrecognizable Differential Private Noised Image
+Generation Method", Sensors 24, 3166, 2024 [NI].
 """
 
 from collections.abc import Callable
@@ -29,19 +29,21 @@ class ConversionTraining:
     """Settings of a run.
 
     Attributes:
-        sigma: standard deviation of the noise that n(x) = clip(x + N(0, sigma^2), -1, 1) has, images being in [-1, 1].
-        alpha, beta: weights of the noise loss and of the explanation loss ([NI] Eq. 4, no values printed); beta 0 leaves the
-            explanation loss out, the paper's ablation.
-        explanation: `published` ([NI] Eq. 3): the map of x against that of g(x), whose class weights get the noise. Each map is
-            taken at its own size (root mean square 1). `as_released`: what the public code computes, the map of x against the
-            picture g(x) itself; no noise enters it.
+        sigma: standard deviation of the noise that n(x) = clip(x + N(0, sigma^2), -1, 1) has, images being in
+            [-1, 1].
+        alpha, beta: weights of the noise loss and of the explanation loss ([NI] Eq. 4, no values printed);
+            beta 0 leaves the explanation loss out, the paper's ablation.
+        explanation: `published` ([NI] Eq. 3): the map of x against that of g(x), whose class weights get the
+            noise. Each map is taken at its own size (root mean square 1). `as_released`: what the public code
+            computes, the map of x against the picture g(x) itself; no noise enters it.
         noise: N of Eq. 3.
         sharpness: of the gates that the map's derivative goes through; see `guided_explanation`.
         generator: sizes of g; here those of Table 1, narrow.
         discriminator_width, discriminator_halvings: sizes of D.
         steps, batch: of both networks.
         learning_rate, discriminator_rate: of Adam with betas 0.5 and 0.999.
-        decay: factor on both rates after each epoch (the public code's: 0.95); where None they fall to zero along a line.
+        decay: factor on both rates after each epoch (the public code's: 0.95); where None they fall to zero
+            along a line.
 
     Raises:
         ValueError: out of range, or an unknown explanation.
@@ -65,11 +67,17 @@ class ConversionTraining:
     def __post_init__(self) -> None:
         if self.decay is not None and not 0 < self.decay <= 1:
             raise ValueError(f"decay is a factor in (0, 1], got {self.decay}")
-        if not (self.sigma > 0 and self.alpha >= 0 and self.beta >= 0 and self.steps >= 1 and self.batch >= 1):
-            raise ValueError(f"sigma must be positive, alpha and beta not negative, steps and batch at least 1, got {self}")
+        if not (
+            self.sigma > 0 and self.alpha >= 0 and self.beta >= 0 and self.steps >= 1 and self.batch >= 1
+        ):
+            raise ValueError(
+                f"sigma must be positive, alpha and beta not negative, steps and batch at least 1, got {self}"
+            )
         if self.explanation not in EXPLANATIONS:
             near = suggest(self.explanation, EXPLANATIONS)
-            raise ValueError(f"explanation has no choice {self.explanation!r}{near}; allowed: {', '.join(EXPLANATIONS)}")
+            raise ValueError(
+                f"explanation has no choice {self.explanation!r}{near}; allowed: {', '.join(EXPLANATIONS)}"
+            )
 
 
 def train_conversion(
@@ -83,7 +91,8 @@ def train_conversion(
 ) -> ConversionGenerator:
     """Train g against D, with the explainer f' as it is ([NI] Eqs. 2 to 5).
 
-    Departs from the paper, as its public code does: least squares in place of logarithms, whose signs the paper has wrong.
+    Departs from the paper, as its public code does: least squares in place of logarithms, whose signs the
+    paper has wrong.
 
     Args:
         settings: weights of the losses, sizes of the networks, steps and rates.
@@ -99,11 +108,15 @@ def train_conversion(
     """
     generator = ConversionGenerator(settings.generator, rng=rng)
     generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    discriminator = NoiseDiscriminator(width=settings.discriminator_width, halvings=settings.discriminator_halvings, rng=rng)
+    discriminator = NoiseDiscriminator(
+        width=settings.discriminator_width, halvings=settings.discriminator_halvings, rng=rng
+    )
     discriminator.to(device)
     networks = ((generator, settings.learning_rate), (discriminator, settings.discriminator_rate))
     optimisers = [torch.optim.Adam(network.parameters(), rate, (0.5, 0.999)) for network, rate in networks]
-    schedules = [_schedule(optimiser, settings, -(-len(pixels) // settings.batch)) for optimiser in optimisers]
+    schedules = [
+        _schedule(optimiser, settings, -(-len(pixels) // settings.batch)) for optimiser in optimisers
+    ]
     for step in range(settings.steps):
         index = torch.randint(len(pixels), (settings.batch,), generator=rng)
         images = vary(pixels[index], 0, rng).to(device).contiguous(memory_format=torch.channels_last)
@@ -146,7 +159,11 @@ def _schedule(
 
 
 def explanation_loss(
-    explainer: VGG16Classifier, images: Tensor, converted: Tensor, settings: ConversionTraining, rng: torch.Generator
+    explainer: VGG16Classifier,
+    images: Tensor,
+    converted: Tensor,
+    settings: ConversionTraining,
+    rng: torch.Generator,
 ) -> Tensor:
     """Mean absolute difference d(h f'(x), h N f'(g(x))) between explanations of originals and converted images ([NI] Eq. 3).
 

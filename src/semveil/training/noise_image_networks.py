@@ -37,8 +37,8 @@ class NoiseImageTraining:
     """Settings of a run.
 
     Attributes:
-        network: of explainer and service model: `small` (narrow, with batch norm), `published` ([NI] Table 2) or `standard`
-            VGG16.
+        network: of explainer and service model: `small` (narrow, with batch norm), `published` ([NI] Table 2)
+            or `standard` VGG16.
         width: of the small network.
         explainer, conversion, service: of each phase.
     """
@@ -62,7 +62,9 @@ class NoiseImageTraining:
         """
         if self.network == "small":
             return VGG16Config.small(classes=classes, width=self.width)
-        return (VGG16Config.published if self.network == "published" else VGG16Config.standard)(classes=classes)
+        return (VGG16Config.published if self.network == "published" else VGG16Config.standard)(
+            classes=classes
+        )
 
 
 def train_networks(
@@ -81,8 +83,8 @@ def train_networks(
     Args:
         settings: sizes, and how each phase is trained.
         seed: of all phases, each with a stream of its own.
-        progress: phase (`explainer`, `conversion` or `service`), step done, steps, loss of the step; of a conversion the noise
-            loss.
+        progress: phase (`explainer`, `conversion` or `service`), step done, steps, loss of the step; of a
+            conversion the noise loss.
         folder: where the model goes; its name is the model's.
         train: pictures to learn from.
         test: of the same classes and size; accuracy is told on it, and nothing is chosen by it.
@@ -91,8 +93,8 @@ def train_networks(
         progress: called with the phase, the step from 1, the number of steps and the loss.
 
     Returns:
-        Accuracy on `test` of `explainer` (pictures as they are), `service` (converted ones), `explainer_on_converted`, and
-        `chance`.
+        Accuracy on `test` of `explainer` (pictures as they are), `service` (converted ones),
+        `explainer_on_converted`, and `chance`.
 
     Raises:
         OutputError: the folder holds a run with other settings.
@@ -120,7 +122,9 @@ def train_networks(
             progress=lambda step, steps, losses: progress("conversion", step, steps, losses["noise"]),
         )
         write_network(_file(folder, "generator"), conversion)
-    generator = _read(folder, "generator", ConversionGenerator(settings.conversion.generator, rng=torch.Generator())).to(device)
+    generator = _read(
+        folder, "generator", ConversionGenerator(settings.conversion.generator, rng=torch.Generator())
+    ).to(device)
     if not _file(folder, "service").is_file():
         trained = train_classifier(
             pixels,
@@ -176,4 +180,6 @@ def _read(folder: Path, name: str, network: Network) -> Network:
 
 def _tensors(pictures: LabelledPictures) -> tuple[Tensor, Tensor]:
     """Pixels (N, 3, H, W) uint8 and labels (N,)."""
-    return torch.from_numpy(pictures.pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(pictures.labels)
+    return torch.from_numpy(pictures.pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(
+        pictures.labels
+    )

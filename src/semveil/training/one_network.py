@@ -46,7 +46,9 @@ class OneNetworkTrainer(Generic[Network]):
         self.network, self.settings, self.rng, self.step = network, settings, rng, 0
         self._optimiser, self._schedule, self._loss = optimiser, schedule, loss
         self._averages = (
-            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True) if average else None
+            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True)
+            if average
+            else None
         )
 
     def run(self, *, report: Callable[[int, float], None]) -> None:
@@ -73,7 +75,11 @@ class OneNetworkTrainer(Generic[Network]):
         return copy.deepcopy(network).to(CPU).eval().requires_grad_(False)
 
     def _parts(self) -> dict[str, Any]:
-        parts: dict[str, Any] = {"network": self.network, "optimiser": self._optimiser, "schedule": self._schedule}
+        parts: dict[str, Any] = {
+            "network": self.network,
+            "optimiser": self._optimiser,
+            "schedule": self._schedule,
+        }
         return parts if self._averages is None else {**parts, "averages": self._averages}
 
     def state(self) -> dict[str, Any]:
@@ -91,7 +97,9 @@ class OneNetworkTrainer(Generic[Network]):
             ValueError: the run had another number of steps, on which the learning rate depends.
         """
         if state["settings"]["steps"] != self.settings.steps:
-            raise ValueError(f"it is of a run of {state['settings']['steps']} steps, this one has {self.settings.steps}")
+            raise ValueError(
+                f"it is of a run of {state['settings']['steps']} steps, this one has {self.settings.steps}"
+            )
         self.step = state["step"]
         for name, part in self._parts().items():
             part.load_state_dict(state[name])

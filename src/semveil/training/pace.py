@@ -25,7 +25,9 @@ class Pace:
         ('8.0 photos/s, 0:00:18 left', '8.0 photos/s, 0:00:16 left')
     """
 
-    def __init__(self, *, batch: int, steps: int, done: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, batch: int, steps: int, done: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._batch, self._steps, self._clock = batch, steps, clock
         self._seen = deque([(clock(), done)])
 

@@ -37,7 +37,8 @@ class PairLink:
     Of a range of SNRs each latent draws its own.
 
     Args:
-        channel: any `channel(symbols, snr_db, rng) -> received, state`; that of the pair's settings where None.
+        channel: any `channel(symbols, snr_db, rng) -> received, state`; that of the pair's settings where
+            None.
     """
 
     pair: TrainedPair
@@ -91,7 +92,13 @@ def steps_of(count: int, batch: int) -> int:
 
 
 def run_epochs(
-    step: Callable[[Tensor], Tensor], count: int, *, epochs: int, batch: int, rng: torch.Generator, progress: Report
+    step: Callable[[Tensor], Tensor],
+    count: int,
+    *,
+    epochs: int,
+    batch: int,
+    rng: torch.Generator,
+    progress: Report,
 ) -> None:
     """Call `step` with the rows of each batch; an epoch has every row once, in random order.
 
@@ -107,11 +114,15 @@ def run_epochs(
         progress: told the mean loss of each epoch.
     """
     for epoch in range(epochs):
-        total = sum(step(rows).item() * len(rows) for rows in torch.randperm(count, generator=rng).split(batch))
+        total = sum(
+            step(rows).item() * len(rows) for rows in torch.randperm(count, generator=rng).split(batch)
+        )
         progress(epoch + 1, epochs, total / count)
 
 
-def descend(loss: Tensor, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> Tensor:
+def descend(
+    loss: Tensor, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler
+) -> Tensor:
     """One optimisation step; returns the detached loss.
 
     Args:

@@ -39,7 +39,8 @@ def parser_trainer(
 ) -> OneNetworkTrainer[FaceParser]:
     """Trainer of a face parser with cross-entropy and Dice loss, on labelled photos outside the held-out set.
 
-    Random flips, shifts, blur and colour changes make the parser robust to differences between photo collections.
+    Random flips, shifts, blur and colour changes make the parser robust to differences between photo
+    collections.
 
     Args:
         faces: photos with labels; those without labels are left out.
@@ -53,7 +54,9 @@ def parser_trainer(
     with global_stream(rng):
         parser = FaceParser().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(parser.parameters(), lr=settings.learning_rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=settings.steps
+    )
     draws = Draws(rng, device)
 
     def loss() -> Tensor:
@@ -69,8 +72,8 @@ def parser_trainer(
 def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """1 - (2 sum p y + 1) / (sum p + sum y + 1), a mean over the parts, so that small ones count as much as large ones.
 
-    Sums run over all pixels of the batch; p are probabilities, y is 1 where a pixel is labelled as the part (Milletari et al.,
-    3DV 2016).
+    Sums run over all pixels of the batch; p are probabilities, y is 1 where a pixel is labelled as the part
+    (Milletari et al., 3DV 2016).
 
     Args:
         logits: (B, parts, H, W).

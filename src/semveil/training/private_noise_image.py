@@ -35,7 +35,8 @@ def private_classifier(
         phase: rate and steps.
         settings: clip, noise and learning rate.
         rng: of initialisation, batches and noise.
-        through: what a client does with each batch of images before the network sees it, each picture by itself.
+        through: what a client does with each batch of images before the network sees it, each picture by
+            itself.
     """
     network = VGG16Classifier(config, rng=rng)
     trainer = PrivateTrainer(network, phase, settings, pictures=len(pixels), rng=rng)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several processes that train one network together, as torchrun starts them: each takes its rows of every batch.
 
-All draw the same random numbers and hold the same weights. Gradients and the statistics of batch norms are averaged over the
-processes, so a run of several is the run of one, but for rounding. (`DistributedDataParallel` averages in one backward pass
-for each forward pass, which a step with a discriminator is not; StyleGAN2's own code averages by hand too.)
+All draw the same random numbers and hold the same weights. Gradients and the statistics of batch norms are
+averaged over the processes, so a run of several is the run of one, but for rounding.
+(`DistributedDataParallel` averages in one backward pass for each forward pass, which a step with a
+discriminator is not; StyleGAN2's own code averages by hand too.)
 """
 
 import math
@@ -55,7 +56,9 @@ class Processes:
         """
         whole = math.lcm(8, PARTS * self.count)
         if self.count > 1 and batch % whole:
-            raise ValueError(f"a batch of {batch} cannot be shared by {self.count} processes; take a multiple of {whole}")
+            raise ValueError(
+                f"a batch of {batch} cannot be shared by {self.count} processes; take a multiple of {whole}"
+            )
 
     def share(self, rows: Tensor) -> Tensor:
         """This process's rows of a batch: pairs of rows are dealt out in turn.
@@ -93,7 +96,9 @@ class Processes:
             return
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
-        for gradient, mean in zip(gradients, (flat / self.count).split([g.numel() for g in gradients]), strict=True):
+        for gradient, mean in zip(
+            gradients, (flat / self.count).split([g.numel() for g in gradients]), strict=True
+        ):
             gradient.copy_(mean.view_as(gradient))
 
     def agreed(self, yes: bool) -> bool:
@@ -130,7 +135,8 @@ def joined(device: str = AUTO) -> Iterator[tuple[Processes, torch.device]]:
     """Join the processes that torchrun started, each with a GPU of its own where the device is `auto` or `cuda`.
 
     Args:
-        device: `auto`, `cpu`, `cuda` or one GPU by its number, such as `cuda:1`, of which several processes cannot share one.
+        device: `auto`, `cpu`, `cuda` or one GPU by its number, such as `cuda:1`, of which several processes
+            cannot share one.
 
     Yields:
         This process, and its device; alone where torchrun started none.
@@ -145,7 +151,9 @@ def joined(device: str = AUTO) -> Iterator[tuple[Processes, torch.device]]:
     chosen = choose_device(device)
     if chosen.index is not None:
         if ":" in device:
-            raise DeviceError(f"each of {count} processes needs a GPU of its own; give {chosen.type} in place of {device}")
+            raise DeviceError(
+                f"each of {count} processes needs a GPU of its own; give {chosen.type} in place of {device}"
+            )
         chosen = choose_device(f"{chosen.type}:{os.environ['LOCAL_RANK']}")
         torch.cuda.set_device(chosen)
     dist.init_process_group("gloo" if chosen.index is None else "nccl")
@@ -195,7 +203,12 @@ class _WholeBatchNorm(nn.modules.batchnorm._BatchNorm):
         with torch.no_grad():
             rows = self.count * x.numel() // x.shape[1]
             tracked, means, variances = self.num_batches_tracked, self.running_mean, self.running_var
-            assert tracked is not None and means is not None and variances is not None and self.momentum is not None
+            assert (
+                tracked is not None
+                and means is not None
+                and variances is not None
+                and self.momentum is not None
+            )
             tracked.add_(1)
             means.lerp_(mean, self.momentum)
             variances.lerp_(variance * rows / (rows - 1), self.momentum)

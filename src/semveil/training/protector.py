@@ -34,7 +34,8 @@ def find_or_train_pair(
 ) -> TrainedPair:
     """The pair with exactly these settings: bundled, cached on this machine, or trained now and cached.
 
-    A new pair is trained on 11,000 synthetic latents of the model's prior, without photos. Bob needs the same file as Alice.
+    A new pair is trained on 11,000 synthetic latents of the model's prior, without photos. Bob needs the same
+    file as Alice.
 
     Args:
         model: face model of the pair.
@@ -69,18 +70,20 @@ def train_pair(
 ) -> LinearPair:
     """Minimise MSE(Z, S_1) + noise_weight * MSE(Z_private + n, f_protection(Z_private)), n ~ Laplace(0, scale).
 
-    Z is sent as it is in use: protected block merged with the common codes, power normalised, over the channel of the settings,
-    de-normalised, deprotected.
+    Z is sent as it is in use: protected block merged with the common codes, power normalised, over the
+    channel of the settings, de-normalised, deprotected.
 
     Args:
         latents: (N, K, D) clipped latents; the pair is trained where they are.
-        settings: private codes, noise scale, how noise is drawn, channel and SNR; of a range of SNRs each latent draws its own.
+        settings: private codes, noise scale, how noise is drawn, channel and SNR; of a range of SNRs each
+            latent draws its own.
         rng: initialisation, order, noise and channel.
         epochs: passes over all latents; this and the next three have the paper's values by default.
         batch: latents of a step, at most.
         learning_rate: Adam's, at the start of each cycle.
         noise_weight: of the second term.
-        channel: between the two networks instead of the settings' own: any `channel(symbols, snr_db, rng) -> received, state`.
+        channel: between the two networks instead of the settings' own: any
+            `channel(symbols, snr_db, rng) -> received, state`.
         progress: epoch done, epochs, mean loss of the epoch.
 
     Raises:
@@ -101,7 +104,9 @@ def train_pair(
     def step(rows: Tensor) -> Tensor:
         target = frozen[rows] if frozen is not None else mechanism(private[rows], rng=rng)
         passed = link(latents[rows])
-        loss = F.mse_loss(passed.restored, latents[rows]) + noise_weight * F.mse_loss(passed.protected, target)
+        loss = F.mse_loss(passed.restored, latents[rows]) + noise_weight * F.mse_loss(
+            passed.protected, target
+        )
         return descend(loss, optimiser, schedule)
 
     run_epochs(step, len(latents), epochs=epochs, batch=batch, rng=rng, progress=progress)

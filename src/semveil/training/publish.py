@@ -83,7 +83,9 @@ def publish(
         start = torch.cat([encoder(part) for part in images.split(64)]).clone()
     term = PERCEPTUAL[perceptual](NETWORK, encoder)
     term = moved(term, images.device) if isinstance(term, nn.Module) else term
-    codes = invert(images, generator, start=start, settings=inversion, perceptual=term, progress=progress).codes
+    codes = invert(
+        images, generator, start=start, settings=inversion, perceptual=term, progress=progress
+    ).codes
     codes, generator, encoder = codes.cpu(), moved(generator, CPU), moved(encoder, CPU)  # as files have them
     box, held_out = ClipBox.from_quantiles(codes), int(faces.held_out.sum())
     development = int((faces.split == DEVELOPMENT).sum())
@@ -93,7 +95,8 @@ def publish(
         "perceptual": perceptual,
         "perceptual_network": NETWORK,
         "trained_on": (
-            f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; other people: {development} photos on which "
+            f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; other people: {development} "
+            "photos on which "
             f"choices looked, {held_out - development} of the test split"
         ),
         "terms": "research only: the photos' terms forbid more, and the people in them did not consent",
@@ -140,7 +143,8 @@ def publish_pairs(
 def settle_batch_norm(encoder: FaceEncoder, images: Tensor) -> FaceEncoder:
     """A copy of an encoder with batch norm statistics measured on images, in evaluation mode.
 
-    Averaged weights have other statistics than the weights that were averaged; without this, codes shrink to the mean.
+    Averaged weights have other statistics than the weights that were averaged; without this, codes shrink to
+    the mean.
 
     Args:
         encoder: with averaged weights.

@@ -22,7 +22,9 @@ def training_quantiles(codes: Tensor, identity: tuple[int, ...]) -> QuantileBoun
         identity: the model's identity codes, whose distances are kept too.
     """
     every = tuple(range(codes.shape[1]))
-    return QuantileBounds.fit(codes, of="public training photos", observe={"all": every, "identity": identity})
+    return QuantileBounds.fit(
+        codes, of="public training photos", observe={"all": every, "identity": identity}
+    )
 
 
 def invert_training_photos(

@@ -22,7 +22,8 @@ class SampleSheet:
     """Rows of one sheet: photos of the development split, their reconstructions, random faces.
 
     Args:
-        faces: the set that is trained on; photos come from its development split, or from training where it has none.
+        faces: the set that is trained on; photos come from its development split, or from training where it
+            has none.
         columns: pictures in a row.
     """
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a StyleGAN2 together with its encoder on aligned faces.
 
-StyleGAN2's losses (non-saturating, lazy R1, path length, style mixing: Karras et al., CVPR 2020) act on samples of the
-prior and, so that the codes of real photos are a prior too, on codes of photos that are mixed between people or noised. A
-reconstruction loss joins generator and encoder, as the time of a CPU is too short to learn them one after the other.
+StyleGAN2's losses (non-saturating, lazy R1, path length, style mixing: Karras et al., CVPR 2020) act on
+samples of the prior and, so that the codes of real photos are a prior too, on codes of photos that are mixed
+between people or noised. A reconstruction loss joins generator and encoder, as the time of a CPU is too short
+to learn them one after the other.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +32,8 @@ class StyleGAN2Training(JointTraining):
         r1: gradient penalty on real photos, every `lazy` steps.
         path_length: weight of the path-length regulariser, every `lazy` steps.
         discriminator_multiplier, discriminator_cap: widths of the discriminator, see `Discriminator`.
-        adversarial_from: step from which on there are fakes; before it generator and encoder only reconstruct, which is faster.
+        adversarial_from: step from which on there are fakes; before it generator and encoder only
+            reconstruct, which is faster.
         generator: sizes.
         encoder_widths, fine_channels, coarse_channels: sizes of the encoder, see `SemanticEncoderConfig`.
     """
@@ -45,7 +47,9 @@ class StyleGAN2Training(JointTraining):
     discriminator_cap: int = 128
     adversarial_from: int = 2000
     generator: StyleGAN2Config = field(
-        default_factory=lambda: StyleGAN2Config(size=64, style_dim=128, mapping_layers=4, widths=(160, 160, 96, 32, 16))
+        default_factory=lambda: StyleGAN2Config(
+            size=64, style_dim=128, mapping_layers=4, widths=(160, 160, 96, 32, 16)
+        )
     )
     encoder_widths: tuple[int, int, int, int] = (32, 72, 128, 224)
     fine_channels: int = 8
@@ -66,7 +70,9 @@ class StyleGAN2Trainer(JointTrainer):
         rng: torch.Generator,
         device: torch.device = CPU,
     ) -> None:
-        super().__init__(faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng, device=device)
+        super().__init__(
+            faces, settings, lambda: _networks(settings), perceptual=perceptual, rng=rng, device=device
+        )
         self.generator: StyleGAN2 = self._networks["generator"]
         self.encoder: SemanticEncoder = self._networks["encoder"]
         self.discriminator: Discriminator = self._networks["discriminator"]
@@ -144,7 +150,9 @@ class StyleGAN2Trainer(JointTrainer):
     def _from_a_cut(self, count: int) -> Tensor:
         """(count, K) bool: the codes from a random one on."""
         codes = self.settings.generator.codes
-        return (torch.arange(codes) >= torch.randint(1, codes, (count, 1), generator=self.rng)).to(self.device)
+        return (torch.arange(codes) >= torch.randint(1, codes, (count, 1), generator=self.rng)).to(
+            self.device
+        )
 
     def _judge(self, images: Tensor) -> Tensor:
         images = self.augment.images(images, self.rng)
@@ -173,7 +181,12 @@ class StyleGAN2Trainer(JointTrainer):
         loss.backward()
         self._step("discriminator")
         self.augment.update(real.detach())
-        return {"d": loss.item(), "real": real.mean().item(), "fake": fake.mean().item(), "p": self.augment.probability}
+        return {
+            "d": loss.item(),
+            "real": real.mean().item(),
+            "fake": fake.mean().item(),
+            "p": self.augment.probability,
+        }
 
     def sample_codes(self, count: int, *, rng: torch.Generator) -> Tensor:
         """Codes (count, K, D) of random faces: one w of the mapping network for all codes of a face."""
@@ -183,7 +196,10 @@ class StyleGAN2Trainer(JointTrainer):
         return w.unsqueeze(1).expand(-1, config.codes, -1)
 
     def _running_values(self) -> dict[str, Tensor]:
-        return {"augment": torch.tensor(self.augment.probability, dtype=torch.float64), "mean_path": self.mean_path.cpu()}
+        return {
+            "augment": torch.tensor(self.augment.probability, dtype=torch.float64),
+            "mean_path": self.mean_path.cpu(),
+        }
 
     def _set_running_values(self, values: Mapping[str, Tensor]) -> None:
         self.augment.probability = values["augment"].item()

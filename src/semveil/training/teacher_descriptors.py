@@ -46,7 +46,9 @@ class TeacherDescriptors:
         row = {source: i for i, source in enumerate(self.source.tolist())}
         missing = [source for source in sources.tolist() if source not in row]
         if missing:
-            raise ValueError(f"{len(missing)} of {len(sources)} photos were not described, among them {missing[0]}")
+            raise ValueError(
+                f"{len(missing)} of {len(sources)} photos were not described, among them {missing[0]}"
+            )
         return self.vectors[[row[source] for source in sources.tolist()]]
 
     def save(self, path: Path) -> None:

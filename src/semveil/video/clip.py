@@ -192,7 +192,9 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
         pts=shown,
         time_base=base if seekable else 1 / rate,
         rate=rate,
-        format=FrameFormat(size, 1 / aspect if turned else aspect, int(first.color_primaries), int(first.color_trc)),
+        format=FrameFormat(
+            size, 1 / aspect if turned else aspect, int(first.color_primaries), int(first.color_trc)
+        ),
         rotation=rotation,
         seekable=seekable,
         audio=audio,
@@ -230,7 +232,9 @@ def _decoded(stretch: Stretch) -> Iterator[Any]:
                 found: Iterator[Any]
                 if seek:
                     container.seek(stretch.pts[0], stream=stream)
-                    found = itertools.dropwhile(lambda f: f.pts is None or f.pts < stretch.pts[0], container.decode(stream))
+                    found = itertools.dropwhile(
+                        lambda f: f.pts is None or f.pts < stretch.pts[0], container.decode(stream)
+                    )
                 else:
                     found = itertools.islice(container.decode(stream), stretch.first, None)
                 frames = list(itertools.islice(found, 1))
@@ -277,9 +281,14 @@ def opened(path: str) -> Iterator[Any]:
 def _pictures_of(container: Any, name: str) -> Any:
     """The first stream of pictures that is no cover."""
     for stream in container.streams.video:
-        if not stream.disposition & require_pyav().stream.Disposition.attached_pic and stream.codec_context is not None:
+        if (
+            not stream.disposition & require_pyav().stream.Disposition.attached_pic
+            and stream.codec_context is not None
+        ):
             return stream
-    raise ClipError(f"{name!r} holds no moving picture (cut off, or sound alone); name a clip that shows something")
+    raise ClipError(
+        f"{name!r} holds no moving picture (cut off, or sound alone); name a clip that shows something"
+    )
 
 
 def _left_out(container: Any, stream: Any) -> tuple[str, ...]:
@@ -301,13 +310,19 @@ def _check(frame: Any, first: Any, number: int, name: str) -> None:
         raise ClipError(f"{name!r} is damaged in frame {number}; copy it again from where it was made")
     if (frame.width, frame.height) != (first.width, first.height):
         raise ClipError(
-            f"{name!r} changes its size in frame {number} ({first.width} x {first.height} to {frame.width} x {frame.height}); "
+            f"{name!r} changes its size in frame {number} ({first.width} x {first.height} to {frame.width} x "
+            f"{frame.height}); "
             "cut it there, or convert it to one size"
         )
     if frame is first and int(frame.color_trc) in _HDR:
-        raise ClipError(f"{name!r} is in high dynamic range ({_HDR[int(frame.color_trc)]}); convert it to standard range first")
+        raise ClipError(
+            f"{name!r} is in high dynamic range ({_HDR[int(frame.color_trc)]}); convert it to standard range "
+            "first"
+        )
     if frame is first and frame.rotation % 90:
-        raise ClipError(f"{name!r} is turned by {frame.rotation} degrees, which is no quarter turn; turn it upright first")
+        raise ClipError(
+            f"{name!r} is turned by {frame.rotation} degrees, which is no quarter turn; turn it upright first"
+        )
 
 
 def _shown(pts: list[int | None]) -> tuple[tuple[int, ...], bool]:

@@ -16,13 +16,16 @@ from semveil.video.clip import Clip, ClipError, FrameFormat, opened, require_pya
 
 # Losses that nobody sees, no frame that is decoded before it is shown, and the same bytes on every machine.
 _ENCODER = {"crf": "18", "preset": "fast", "bf": "0", "threads": "1"}
-_SOUNDS = {"aac", "mp3", "ac3", "eac3", "opus", "alac", "flac"}  # that go into MP4 as they are; others become AAC
+# that go into MP4 as they are; others become AAC
+_SOUNDS = {"aac", "mp3", "ac3", "eac3", "opus", "alac", "flac"}
 _BT709, _STUDIO = 1, 1  # matrix and range of the colours
 # No time, no name of a program or user, no metadata of the source.
 _CONTAINER = {"fflags": "+bitexact", "movflags": "+faststart"}
 
 
-def write_stretch(path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], kind: FrameFormat) -> None:
+def write_stretch(
+    path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], kind: FrameFormat
+) -> None:
     """Encode frames as H.264 in MP4; when each is shown is set by `join_stretches`.
 
     Args:
@@ -56,7 +59,9 @@ def write_stretch(path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint
         raise OutputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}") from error
 
 
-def join_stretches(path: str | os.PathLike[str], stretches: Sequence[Path], clip: Clip, *, sound: bool) -> None:
+def join_stretches(
+    path: str | os.PathLike[str], stretches: Sequence[Path], clip: Clip, *, sound: bool
+) -> None:
     """One MP4 of all stretches, each frame shown when the source's is, and the source's sound where it is asked for.
 
     Nothing else of the source gets into it.
@@ -72,7 +77,10 @@ def join_stretches(path: str | os.PathLike[str], stretches: Sequence[Path], clip
     """
     av = require_pyav()
     try:
-        with av.open(os.fspath(path), "w", format="mp4", options=_CONTAINER) as container, av.open(str(stretches[0])) as model:
+        with (
+            av.open(os.fspath(path), "w", format="mp4", options=_CONTAINER) as container,
+            av.open(str(stretches[0])) as model,
+        ):
             pictures = container.add_stream_from_template(model.streams.video[0])
             pictures.time_base = clip.time_base
             streams = [_pictures(pictures, stretches, clip)]
@@ -133,7 +141,8 @@ class _Sound:
                     packet = next(packets, None)
                 except av.error.FFmpegError as error:
                     raise ClipError(
-                        f"the sound of {self.clip.path!r} cannot be read ({error.strerror}); leave it out with --audio drop"
+                        f"the sound of {self.clip.path!r} cannot be read ({error.strerror}); leave it out "
+                        "with --audio drop"
                     ) from None
                 if packet is None:
                     return

@@ -28,7 +28,9 @@ class Flicker:
 
 
 def flicker(
-    source: Sequence[NDArray[np.uint8]], protected: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]]
+    source: Sequence[NDArray[np.uint8]],
+    protected: Sequence[NDArray[np.uint8]],
+    masks: Sequence[NDArray[np.bool_]],
 ) -> Flicker:
     """The warped difference of both clips: frame t - 1 is moved to frame t by the source's own optical flow.
 
@@ -61,7 +63,10 @@ def flicker(
         places = np.stack([rows[:, None] + flow[0], columns[None, :] + flow[1]])
         for i, clip in enumerate((source, protected)):
             before = np.asarray(clip[t - 1], np.float32)
-            moved = np.stack([warp(before[..., c], places, order=1, mode="edge", preserve_range=True) for c in range(3)], -1)
+            moved = np.stack(
+                [warp(before[..., c], places, order=1, mode="edge", preserve_range=True) for c in range(3)],
+                -1,
+            )
             sums[i] += np.abs(moved - clip[t])[where].sum()
         count += 3 * int(where.sum())
     if not count:

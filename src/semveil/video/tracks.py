@@ -49,7 +49,12 @@ class Sighting:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         face = self.face
-        return {**vars(face), "box": list(face.box), "landmarks": face.landmarks.tolist(), "sharpness": self.sharpness}
+        return {
+            **vars(face),
+            "box": list(face.box),
+            "landmarks": face.landmarks.tolist(),
+            "sharpness": self.sharpness,
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Sighting":
@@ -62,7 +67,11 @@ class Sighting:
         sharpness = plain.pop("sharpness")
         left, top, right, bottom = plain["box"]
         return cls(
-            Face(**plain | {"box": (left, top, right, bottom), "landmarks": np.array(plain["landmarks"], float)}), sharpness
+            Face(
+                **plain
+                | {"box": (left, top, right, bottom), "landmarks": np.array(plain["landmarks"], float)}
+            ),
+            sharpness,
         )
 
 
@@ -115,7 +124,9 @@ class Track:
             least: smallest shorter side of the face's box in pixels.
         """
         return [
-            i for i, sighting in sorted(self.seen.items()) if not sighting.face.doubtful and sighting.face.shorter_side >= least
+            i
+            for i, sighting in sorted(self.seen.items())
+            if not sighting.face.doubtful and sighting.face.shorter_side >= least
         ]
 
     def best(self, least: int) -> int:
@@ -198,8 +209,8 @@ def follow_faces(
 ) -> list[Track]:
     """Join what was found in frames to tracks, those with most pixels first.
 
-    In each frame the boxes are given to the tracks whose predicted boxes they fit best together; a box that fits none begins a
-    track, and no track goes on into another shot, or after a second without a sighting.
+    In each frame the boxes are given to the tracks whose predicted boxes they fit best together; a box that
+    fits none begins a track, and no track goes on into another shot, or after a second without a sighting.
 
     Args:
         sightings: for each frame.
@@ -213,7 +224,8 @@ def follow_faces(
             near = [track for track in tracks if times[frame] - times[max(track.seen)] <= _GAP]
             here = list(sightings[frame])
             alike = np.array(
-                [[_likeness(track.predicted(times, frame), s.face.box) for s in here] for track in near], float
+                [[_likeness(track.predicted(times, frame), s.face.box) for s in here] for track in near],
+                float,
             ).reshape(len(near), len(here))
             taken = set()
             for row, column in zip(*linear_sum_assignment(-alike), strict=True):
@@ -228,8 +240,9 @@ def follow_faces(
 def places_of(track: Track, times: NDArray[np.float64], least: int) -> dict[int, Place]:
     """Where a face is in every frame from a little before it is first found to a little after it is last found.
 
-    It is replaced where its landmarks are trusted, and between two such frames that are near each other; elsewhere it is
-    hidden. Boxes and landmarks that were not found are drawn on straight lines in time; those that were are smoothed.
+    It is replaced where its landmarks are trusted, and between two such frames that are near each other;
+    elsewhere it is hidden. Boxes and landmarks that were not found are drawn on straight lines in time; those
+    that were are smoothed.
 
     Args:
         track: of one face.
@@ -240,11 +253,15 @@ def places_of(track: Track, times: NDArray[np.float64], least: int) -> dict[int,
     start, stop = np.searchsorted(times, (times[first] - _HOLD, times[last] + _HOLD), side="left").tolist()
     frames = np.arange(max(start, track.shot[0]), min(max(stop, last + 1), track.shot[1] + 1))
     boxes = _between(times, frames, {i: np.array(s.face.box, float) for i, s in track.seen.items()})
-    points = _between(times, frames, {i: s.face.landmarks.ravel() for i, s in track.seen.items()}).reshape(-1, 5, 2)
+    points = _between(times, frames, {i: s.face.landmarks.ravel() for i, s in track.seen.items()}).reshape(
+        -1, 5, 2
+    )
     trusted = track.trusted(least)
     replaced = np.isin(frames, trusted)
     if trusted:
-        known = _between(times, frames, {i: track.seen[i].face.landmarks.ravel() for i in trusted}).reshape(-1, 5, 2)
+        known = _between(times, frames, {i: track.seen[i].face.landmarks.ravel() for i in trusted}).reshape(
+            -1, 5, 2
+        )
         for a, b in itertools.pairwise(trusted):
             if times[b] - times[a] <= _BRIDGE:
                 replaced |= (frames > a) & (frames < b)

@@ -14,11 +14,22 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Of gradio's own routes those that the page uses. Left out are the ones that give out files, or write down what a session
-# shows (`file`, `deep_link`), fetch for the browser (`proxy`), or start work past the queue (`run`, `call`).
+# Of gradio's own routes those that the page uses. Left out are the ones that give out files, or write down
+# what a session shows (`file`, `deep_link`), fetch for the browser (`proxy`), or start work past the queue
+# (`run`, `call`).
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
 FOLDERS = ("/assets/", "/static/", "/svelte/")
-SERVICES = ("upload", "upload_progress", "queue", "heartbeat", "startup-events", "info", "app_id", "reset", "cancel")
+SERVICES = (
+    "upload",
+    "upload_progress",
+    "queue",
+    "heartbeat",
+    "startup-events",
+    "info",
+    "app_id",
+    "reset",
+    "cancel",
+)
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 _POLICY = (
@@ -39,7 +50,8 @@ class Guard:
     Args:
         app: the one that it guards.
         uploads: the folder of uploads; when it is full no more are taken.
-        hosts: names that the page may be called by, so that a foreign site cannot pass itself off as it by its DNS; None: any.
+        hosts: names that the page may be called by, so that a foreign site cannot pass itself off as it by
+            its DNS; None: any.
         largest_body: bytes of a request.
         largest_folder: of all uploads.
     """
@@ -89,7 +101,9 @@ class Guard:
                 await _answer(send, 413, "too large")
 
     def _refused(self, scope: Scope) -> tuple[int, str] | None:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
         host, origin = headers.get("host", ""), headers.get("origin")
         if self.hosts is not None and urlsplit(f"//{host}").hostname not in self.hosts:
             return 403, "this page is called by another name"

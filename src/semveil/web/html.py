@@ -88,7 +88,8 @@ def preview(uri: str, size: tuple[int, int], boxes: Sequence[tuple[int, int, int
     width, height = size
     unit = max(size) / 100
     drawn = "".join(
-        f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" stroke-width="{unit:.1f}"/>'
+        f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" '
+        f'stroke-width="{unit:.1f}"/>'
         f'<text x="{left + unit:.1f}" y="{top + 8 * unit:.1f}" font-size="{8 * unit:.1f}">{i}</text>'
         for i, (left, top, right, bottom) in enumerate(boxes)
     )
@@ -104,7 +105,10 @@ def _card(card: Card) -> str:
     more = ""
     if card.certificate is not None:
         short, *rest = explain(card.certificate)
-        more = f"<p>{_labelled(short)}</p><details><summary>The whole certificate</summary>{_list(rest)}</details>"
+        more = (
+            f"<p>{_labelled(short)}</p><details><summary>The whole "
+            f"certificate</summary>{_list(rest)}</details>"
+        )
     return f'<figure class="sv-card">{picture}<figcaption><h3>{escape(card.title)}</h3>{words}{more}</figcaption></figure>'
 
 

@@ -26,7 +26,8 @@ from semveil.web.asked import Asked
 from semveil.web.html import Card, cards, certificate_box
 
 PUBLIC_FACES = 2000  # that Eve knows: drawn from the model's prior
-KNOWN, KNOWN_UNDER_KEYS = 2000, 300  # transmissions whose photo she knows; under a key more of them tell nothing more
+# transmissions whose photo she knows; under a key more of them tell nothing more
+KNOWN, KNOWN_UNDER_KEYS = 2000, 300
 UNUSED = 100  # where the attack does not look at them
 SLOW = ("learned-same", "learned-deep")  # a minute and more: `semveil attack` tries them
 RECOGNISER = "dlib"
@@ -69,7 +70,12 @@ def send_photo(
 
 
 def try_attacks(
-    sent: Transmitted, model: FaceModel, eve_snr_db: float, names: Sequence[str], *, progress: Progress = quiet
+    sent: Transmitted,
+    model: FaceModel,
+    eve_snr_db: float,
+    names: Sequence[str],
+    *,
+    progress: Progress = quiet,
 ) -> AttackedMessage:
     """What adaptive Eves recover from the same message, by `attack_message`; they hear it anew, over a channel of the same SNR.
 
@@ -155,11 +161,18 @@ def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
     told = [
         Card("The photo's face", _pixels(result.source), ["What Alice has."]),
         Card("Bob", _pixels(result.bob), [bob, *verdict(record["bob"])]),
-        Card("Eve", _pixels(result.eve), ["She puts what she hears into the generator.", *verdict(record["eve"])]),
+        Card(
+            "Eve",
+            _pixels(result.eve),
+            ["She puts what she hears into the generator.", *verdict(record["eve"])],
+        ),
         Card(
             "Adaptive Eve",
             _pixels(attack.images),
-            [f"Attack {attack.name}; she has {has(attack, sent.method.protection)}.", *judged(result.source, attack.images)],
+            [
+                f"Attack {attack.name}; she has {has(attack, sent.method.protection)}.",
+                *judged(result.source, attack.images),
+            ],
         ),
     ]
     return cards(told) + _nominal(sent) + certificate_box(sent.certificate, CERTIFIED)
@@ -203,11 +216,18 @@ def verdict(measured: Mapping[str, Any]) -> list[str]:
     """
     same = "the same person" if measured["fppsr"] == 0 else "another person, or no face"
     psnr = measured.get("psnr")
-    return [f"{RECOGNISER}'s recogniser: {same}." + (f" PSNR to the photo {psnr:.1f} dB." if psnr is not None else "")]
+    return [
+        f"{RECOGNISER}'s recogniser: {same}."
+        + (f" PSNR to the photo {psnr:.1f} dB." if psnr is not None else "")
+    ]
 
 
 def _nominal(sent: Transmitted) -> str:
-    return f'<p class="sv-words">The {escape(meaning(sent.method))}.</p>' if sent.method.protection == "nn" else ""
+    return (
+        f'<p class="sv-words">The {escape(meaning(sent.method))}.</p>'
+        if sent.method.protection == "nn"
+        else ""
+    )
 
 
 def _pixels(images: Tensor) -> NDArray[np.uint8]:

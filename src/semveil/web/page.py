@@ -99,7 +99,12 @@ def _taken(read: Callable[[], held.Held]) -> tuple[str, str, str, Any]:
         one = read()
         faces = faces_of(one.pixels)
     except SemveilError as error:
-        return "", "", html.error_line(str(error)), gr.update(choices=ONE_FACE, value=asked.LARGEST_FACE, visible=False)
+        return (
+            "",
+            "",
+            html.error_line(str(error)),
+            gr.update(choices=ONE_FACE, value=asked.LARGEST_FACE, visible=False),
+        )
     text, several = held.to_text(one), len(faces) > 1
     height, width, _ = one.pixels.shape
     boxes = [face.box for face in faces] if several else []
@@ -112,7 +117,8 @@ def _taken(read: Callable[[], held.Held]) -> tuple[str, str, str, Any]:
 
 
 def _refusal(error: Exception) -> str:
-    return html.error_line(str(error).replace("'array'", "the photo"))  # as the library calls a photo that is no file
+    # as the library calls a photo that is no file
+    return html.error_line(str(error).replace("'array'", "the photo"))
 
 
 def _told(progress: gr.Progress) -> Callable[[str, int, int], None]:

@@ -59,7 +59,9 @@ def protect_by(name: str, photo: NDArray[np.uint8], *, face: str = "largest", ep
     return Card(name, to_pixels(made.images)[0], said, certificate)
 
 
-def _protect(photo: NDArray[np.uint8], name: str, layout: Layout, face: str, asked: dict[str, Any]) -> ProtectedFaces:
+def _protect(
+    photo: NDArray[np.uint8], name: str, layout: Layout, face: str, asked: dict[str, Any]
+) -> ProtectedFaces:
     if layout == Layout.PICTURE:  # it looks for no faces itself, and gets the same crop as the others
         size = semveil.load_method(name).size
         return semveil.protect(semveil.load_faces(photo, size=size, face=face), method=name, **asked)

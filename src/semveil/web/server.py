@@ -19,7 +19,8 @@ from semveil.web.uploads import every, upload_folder
 if TYPE_CHECKING:
     import uvicorn
 
-# gradio reads these when it is imported or a page is built: no telemetry, no look for a newer version, no copies of runs.
+# gradio reads these when it is imported or a page is built: no telemetry, no look for a newer version, no
+# copies of runs.
 _SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_OFFLINE": "1"}
 
 
@@ -75,7 +76,9 @@ def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
     try:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
-        raise AddressTaken(f"cannot serve at {host} port {port}: {error.strerror or error}; choose --port or --host") from None
+        raise AddressTaken(
+            f"cannot serve at {host} port {port}: {error.strerror or error}; choose --port or --host"
+        ) from None
     with listener:
         name = f"[{host}]" if family == socket.AF_INET6 else host
         yield listener, f"http://{name}:{listener.getsockname()[1]}"

@@ -32,12 +32,13 @@ class Tab:
     """A tab.
 
     Attributes:
-        name: of its elements: the button is `sv-NAME-button`, the line below it `sv-NAME-line`, the result `sv-NAME`.
+        name: of its elements: the button is `sv-NAME-button`, the line below it `sv-NAME-line`, the result
+            `sv-NAME`.
         about: what stands above the controls, in Markdown.
         button: what stands on it.
         controls: puts them on the page, in order.
-        answer: the result as HTML, each better than the one before, of the photo (H, W, 3), the face, what the controls say,
-            and what is told of the progress.
+        answer: the result as HTML, each better than the one before, of the photo (H, W, 3), the face, what
+            the controls say, and what is told of the progress.
     """
 
     name: str
@@ -61,7 +62,9 @@ def tabs(model: FaceModel) -> list[Tab]:
         tried = link.try_attacks(made, model, eve_db, [link.attack_for(wanted.protection)], progress=told)
         yield link.show_link(made, tried)
 
-    def protected(photo: NDArray[np.uint8], face: str, values: Sequence[Any], told: Progress) -> Iterator[str]:
+    def protected(
+        photo: NDArray[np.uint8], face: str, values: Sequence[Any], told: Progress
+    ) -> Iterator[str]:
         made: list[html.Card] = []
         for card in protect.protect_by_all(photo, face=face, epsilon=values[0]):
             made.append(card)
@@ -86,9 +89,13 @@ def _message() -> list[Any]:
     with gr.Row():
         keys = gr.Radio(asked.KEYS, value=asked.WITH_KEY, label="Key", min_width=240)
         keyed = gr.Dropdown(asked.KEYED_CHOICES, value="rotation", label="Protection", min_width=240)
-        unkeyed = gr.Dropdown(asked.OPEN_CHOICES, value="nn", label="Protection", visible=False, min_width=240)
+        unkeyed = gr.Dropdown(
+            asked.OPEN_CHOICES, value="nn", label="Protection", visible=False, min_width=240
+        )
     about = "Of nn it is the name of a trained pair, which guarantees nothing."
-    epsilon = gr.Dropdown(asked.EPSILONS, value=int(DEFAULT_EPSILON), label="Epsilon", info=about, visible=False)
+    epsilon = gr.Dropdown(
+        asked.EPSILONS, value=int(DEFAULT_EPSILON), label="Epsilon", info=about, visible=False
+    )
 
     def fit(with_key: str, without: str) -> tuple[Any, ...]:
         has_key = with_key == asked.WITH_KEY
@@ -97,7 +104,12 @@ def _message() -> list[Any]:
 
     for control in (keys, unkeyed):
         control.change(
-            fit, [keys, unkeyed], [keyed, unkeyed, epsilon], show_progress="hidden", concurrency_limit=None, **PRIVATE
+            fit,
+            [keys, unkeyed],
+            [keyed, unkeyed, epsilon],
+            show_progress="hidden",
+            concurrency_limit=None,
+            **PRIVATE,
         )
     return [keys, keyed, unkeyed, epsilon]
 

@@ -32,7 +32,8 @@ def draws_targets(model: str) -> dict[str, Target]:
 def draws_games(epsilon: float) -> list[Game]:
     """A black and a white photo, the first of up to three draws that a public test accepts: bright pictures.
 
-    The law of what is shown follows from the number of draws alone, so that a draw which nobody pays for shows, too.
+    The law of what is shown follows from the number of draws alone, so that a draw which nobody pays for
+    shows, too.
 
     Args:
         epsilon: to claim, of all draws together.
@@ -48,7 +49,9 @@ def draws_games(epsilon: float) -> list[Game]:
 
     def draw(made: DPImage, stream: torch.Generator | None, world: int, count: int) -> Floats:
         threshold = _threshold(made)
-        with mock.patch.object(dp_image, "ACCEPTANCE", {"face": lambda picture: _brightness(picture) >= threshold}):
+        with mock.patch.object(
+            dp_image, "ACCEPTANCE", {"face": lambda picture: _brightness(picture) >= threshold}
+        ):
             shown = made.protect(photos[world].expand(count, -1, -1, -1), rng=stream).latents
         assert shown is not None
         return on_grid(shown.flatten(1).numpy(), step if stream else None)
@@ -94,7 +97,10 @@ def _law(clean: tuple[Floats, Floats], scale: float) -> Law:
     """Independent draws of Laplace noise, the first bright one or the last; both of its statistics know how many there are."""
 
     def measured(outputs: Floats, world: int) -> dict[str, Floats]:
-        return {"brightness": outputs.mean(1), "noise magnitude": np.abs(outputs - clean[world]).mean(1) / scale}
+        return {
+            "brightness": outputs.mean(1),
+            "noise magnitude": np.abs(outputs - clean[world]).mean(1) / scale,
+        }
 
     def reference(world: int, count: int, rng: np.random.Generator) -> Any:
         n = len(clean[world])
@@ -103,4 +109,6 @@ def _law(clean: tuple[Floats, Floats], scale: float) -> Law:
         bright[:, -1] = True
         return measured(drawn[np.arange(count), bright.argmax(1)], world)
 
-    return Law(f"the first accepted draw of {DRAWS}", lambda world, outputs: measured(outputs, world), reference)
+    return Law(
+        f"the first accepted draw of {DRAWS}", lambda world, outputs: measured(outputs, world), reference
+    )

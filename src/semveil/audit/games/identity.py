@@ -92,9 +92,10 @@ def takes_epsilon(variant: str) -> bool:
 def identity_games(variant: str, epsilon: float | None) -> list[Game]:
     """Games for a variant of the method, on a model without networks whose pictures show identity and attributes side by side.
 
-    A black and a white photo have opposite vectors. Where the attributes are in clear, the two agree in them for the games on
-    the claim; a last game takes the photos with their own attributes, against the claim for the whole photo. The default
-    law is also drawn in as many dimensions as the bundled model has, from a budget on that so few draws can test.
+    A black and a white photo have opposite vectors. Where the attributes are in clear, the two agree in them
+    for the games on the claim; a last game takes the photos with their own attributes, against the claim for
+    the whole photo. The default law is also drawn in as many dimensions as the bundled model has, from a
+    budget on that so few draws can test.
 
     Args:
         variant: in `VARIANTS`.
@@ -110,7 +111,11 @@ def identity_games(variant: str, epsilon: float | None) -> list[Game]:
         return games
     whole = Guarantee.none("the whole photo", reason=f"not covered: {', '.join(claim.not_covered)}")
     game, _ = _games(variant, model, epsilon, "black and white photo, including attributes", CERTAIN_SHARE)
-    real = [_game_of_real_size(variant, epsilon)] if variant == DEFAULT and (epsilon or 0) >= REAL_EPSILON else []
+    real = (
+        [_game_of_real_size(variant, epsilon)]
+        if variant == DEFAULT and (epsilon or 0) >= REAL_EPSILON
+        else []
+    )
     return [*games, *real, replace(game, claim=whole, law=None)]
 
 
@@ -155,7 +160,17 @@ def _games(target: str, model: IdentityModel, epsilon: float | None, pair: str, 
 
         faults = (at_twice_the_budget(doubled),)
     width = len(first) + 1
-    game = Game(target, pair, claim, draw, measure, faults=faults, law=_law(method, first, second), width=width, share=share)
+    game = Game(
+        target,
+        pair,
+        claim,
+        draw,
+        measure,
+        faults=faults,
+        law=_law(method, first, second),
+        width=width,
+        share=share,
+    )
     return [game, repeat_game(game, once, (first, second), share=REPEAT_SHARE)]
 
 
@@ -164,7 +179,9 @@ def _law(method: IdentityDP, first: Floats, second: Floats) -> Law | None:
     if method.law is None:
         return None
     towards = (-first, -second) if method.repel else (first, second)
-    return cosine_law(method.law.name, method.dimension, method.law.guarantee(exact=True).epsilon or 0.0, towards, step=STEP)
+    return cosine_law(
+        method.law.name, method.dimension, method.law.guarantee(exact=True).epsilon or 0.0, towards, step=STEP
+    )
 
 
 def _game_of_real_size(variant: str, epsilon: float | None) -> Game:

@@ -17,8 +17,10 @@ from semveil.methods.noise_image import NoiseImage
 from semveil.methods.registry import image_methods
 from semveil.privacy.guarantee import Guarantee
 
-SIDE = 4  # of a crop where the method has no network and no cells that want more: faults show sooner in fewer pixels
-DARK, BRIGHT = 10, 245  # levels of two plain crops; they differ in their singular values and not in their singular vectors
+# of a crop where the method has no network and no cells that want more: faults show sooner in fewer pixels
+SIDE = 4
+# levels of two plain crops; they differ in their singular values and not in their singular vectors
+DARK, BRIGHT = 10, 245
 SHARE, REPEAT_SHARE = 0.004, 0.001
 # At their defaults these claim more than any test can see; with this much noise a fault shows.
 TESTABLE: Mapping[str, Mapping[str, Any]] = {
@@ -33,7 +35,11 @@ TESTABLE: Mapping[str, Mapping[str, Any]] = {
 def image_targets(model: str) -> dict[str, Target]:
     """Every registered image method whose games stand in no other file."""
     others = audited_elsewhere("images", model)
-    return {name: Target.without_epsilon(partial(image_games, name)) for name in image_methods() if name not in others}
+    return {
+        name: Target.without_epsilon(partial(image_games, name))
+        for name in image_methods()
+        if name not in others
+    }
 
 
 def image_games(name: str) -> list[Game]:
@@ -49,13 +55,17 @@ def image_games(name: str) -> list[Game]:
 
 def _games(method: Any, options: str) -> list[Game]:
     side = getattr(method, "block", SIDE) if method.model_digest is None else method.size
-    crops = [torch.full((1, 3, side, side), level / 127.5 - 1, dtype=torch.float64) for level in (DARK, BRIGHT)]
+    crops = [
+        torch.full((1, 3, side, side), level / 127.5 - 1, dtype=torch.float64) for level in (DARK, BRIGHT)
+    ]
     claim = method.protect(crops[0]).guarantee
     first, second = (_before_noise(method, crop).flatten().double().numpy() for crop in crops)
     gaussian = isinstance(method, PixelNoise | NoiseImage)
 
     def draw(world: int, count: int) -> Floats:
-        return method.protect(crops[world].expand(count, -1, -1, -1).clone()).images.flatten(1).double().numpy()
+        return (
+            method.protect(crops[world].expand(count, -1, -1, -1).clone()).images.flatten(1).double().numpy()
+        )
 
     def once(world: int) -> tuple[Floats, bytes]:
         return draw(world, 1)[0], b""
@@ -100,7 +110,11 @@ def _before_noise(method: Any, crop: Tensor) -> Tensor:
     if not isinstance(method, NoiseImage):
         return crop
     converted = method.convert(crop)
-    return converted if method.noise is None else method.noise.box.clip(float(method.noise.box.upper) * converted.clamp(-1, 1))
+    return (
+        converted
+        if method.noise is None
+        else method.noise.box.clip(float(method.noise.box.upper) * converted.clamp(-1, 1))
+    )
 
 
 def _words(options: Mapping[str, Any]) -> str:

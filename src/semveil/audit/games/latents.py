@@ -46,7 +46,9 @@ VARIANTS: Mapping[str, Maker] = {
     "dp-image/clip": lambda model, epsilon: DPImage(model, epsilon=epsilon, clip=10.0),
     "dp-image/observed": lambda model, epsilon: DPImage(model, epsilon=epsilon, sensitivity="observed"),
     **{f"latent-dp/{weights}": partial(_latent_dp, weights) for weights in WEIGHTINGS},
-    "latent-dp/exponential": lambda model, epsilon: LatentDP(model, epsilon=epsilon, mechanism="exponential", gallery=GALLERY),
+    "latent-dp/exponential": lambda model, epsilon: LatentDP(
+        model, epsilon=epsilon, mechanism="exponential", gallery=GALLERY
+    ),
     "latent-dp/budget": lambda model, epsilon: LatentDP(model, budget=_shared_out(epsilon)),
     "latent-dp/none": lambda model, epsilon: LatentDP(model, mechanism="none"),
 }
@@ -76,8 +78,9 @@ def takes_epsilon(variant: str) -> bool:
 def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
     """Games for a variant of the methods.
 
-    Most use a model without networks whose few latents are the pixels, times 10, so that a fault shows: a black and a white
-    photo lie far outside its clip bounds, at opposite corners. Where part of the photo is not covered, the two agree there.
+    Most use a model without networks whose few latents are the pixels, times 10, so that a fault shows: a
+    black and a white photo lie far outside its clip bounds, at opposite corners. Where part of the photo is
+    not covered, the two agree there.
 
     Args:
         variant: in `VARIANTS`.
@@ -85,7 +88,10 @@ def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
         epsilon: to claim; None for what has none.
     """
     method = VARIANTS[variant](LatentModel.example(), epsilon)
-    black, white = torch.full((1, 3, 2, 2), -1.0, dtype=torch.float64), torch.full((1, 3, 2, 2), 1.0, dtype=torch.float64)
+    black, white = (
+        torch.full((1, 3, 2, 2), -1.0, dtype=torch.float64),
+        torch.full((1, 3, 2, 2), 1.0, dtype=torch.float64),
+    )
     if method.guarantee().not_covered:
         white = torch.cat([white[:, :1], black[:, 1:]], 1)
     photos = black, white
@@ -100,7 +106,9 @@ def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
         return latents.flatten(1)
 
     def in_floats(records: Tensor) -> Tensor:
-        simulated = method.protect_latents(records.unflatten(1, (3, 4)), rng=torch.Generator().manual_seed(0)).latents
+        simulated = method.protect_latents(
+            records.unflatten(1, (3, 4)), rng=torch.Generator().manual_seed(0)
+        ).latents
         assert simulated is not None
         return simulated.flatten(1)
 
@@ -126,8 +134,15 @@ def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
     if additive:
         zero = np.zeros(len(first))
         inputs = zero, zero + 1 / 3
-        near = replace(game, faults=(_less_noise(method, inputs),), law=_law(method, inputs), measure=_measure(method, *inputs))
-        games.append(bits_game(near, release, inputs, dtype=torch.float64, in_floats=in_floats, share=BITS_SHARE))
+        near = replace(
+            game,
+            faults=(_less_noise(method, inputs),),
+            law=_law(method, inputs),
+            measure=_measure(method, *inputs),
+        )
+        games.append(
+            bits_game(near, release, inputs, dtype=torch.float64, in_floats=in_floats, share=BITS_SHARE)
+        )
     return [*games, *([_game_on_the_model(variant, model, epsilon)] if variant in ON_THE_MODEL else [])]
 
 
@@ -140,13 +155,23 @@ def searched_games(variant: str, epsilon: float) -> list[Game]:
     """
     n, method = 12, VARIANTS[variant](LatentModel.example(), epsilon)
     claim = method.guarantee()
-    game = Game(f"search/{variant}", "", claim, lambda world, count: np.empty((0, n)), lambda y: {}, width=n, share=SHARE)
+    game = Game(
+        f"search/{variant}",
+        "",
+        claim,
+        lambda world, count: np.empty((0, n)),
+        lambda y: {},
+        width=n,
+        share=SHARE,
+    )
 
     def make(pair: tuple[Floats, Floats]) -> Game:
         photos = [torch.from_numpy(x).view(1, 3, 2, 2) for x in pair]
         clean = [_before_noise(method, PIXELS * photo.flatten(2)).flatten().numpy() for photo in photos]
         if np.array_equal(clean[0], clean[1]):  # the clip makes them one: nothing can tell them apart
-            return replace(game, draw=lambda world, count: np.zeros((count, n)), measure=lambda y: {"value": y[:, 0]})
+            return replace(
+                game, draw=lambda world, count: np.zeros((count, n)), measure=lambda y: {"value": y[:, 0]}
+            )
         both = photos[0], photos[1]
         return replace(
             game,
@@ -198,7 +223,9 @@ def _twice(budget: Mapping[str, float]) -> str:
 
 def _game_on_the_model(variant: str, name: str, epsilon: float | None) -> Game:
     """Opposite corners of the box of a real model's latents; the pictures are left out, they are made from the latents."""
-    loaded = replace(load_latent_model(name), synthesize=lambda latents: latents.new_zeros(len(latents), 3, 1, 1))
+    loaded = replace(
+        load_latent_model(name), synthesize=lambda latents: latents.new_zeros(len(latents), 3, 1, 1)
+    )
     method = VARIANTS[variant](loaded, epsilon)
     latents = [torch.full((1, *loaded.latent_shape), value, dtype=torch.float64) for value in (-100.0, 100.0)]
     clean = tuple(_before_noise(method, row).flatten().numpy() for row in latents)
@@ -271,7 +298,9 @@ def _doubled(
             shown = twice.protect_latents(latents[world].expand(count, -1, -1), rng=rng).latents
         else:
             assert photos is not None
-            shown = twice.protect_latents((PIXELS * photos[world].flatten(2)).expand(count, -1, -1), rng=rng).latents
+            shown = twice.protect_latents(
+                (PIXELS * photos[world].flatten(2)).expand(count, -1, -1), rng=rng
+            ).latents
         assert shown is not None
         outputs = shown.flatten(1).double().numpy()
         inside = (outputs > lower) & (outputs < upper)

@@ -95,12 +95,16 @@ def _normal_game(epsilon: float) -> Game:
     rng = torch.Generator().manual_seed(0)
 
     def draw(releases: int, stream: torch.Generator | None, world: int, count: int) -> Floats:
-        shown = method.protect(crops[world].expand(count * releases, -1, -1, -1), rng=stream).images.flatten(1)
+        shown = method.protect(crops[world].expand(count * releases, -1, -1, -1), rng=stream).images.flatten(
+            1
+        )
         return contrasts(shown.numpy(), first, second)["projection"].reshape(count, releases)
 
     certificates = [method.certificate(method.protect(crops[0])) for _ in range(RELEASES)]
     pair = f"{RELEASES} releases of pixel-noise"  # four times as many have twice the Delta / sigma
-    game = _game(pair, certificates, draw, lambda shown: {"projection": shown.mean(1)}, rng, made=4 * RELEASES)
+    game = _game(
+        pair, certificates, draw, lambda shown: {"projection": shown.mean(1)}, rng, made=4 * RELEASES
+    )
     return replace(game, gaussian=True, share=NORMAL_SHARE)
 
 
@@ -133,7 +137,10 @@ def _game(
 
 def _clear_game(epsilon: float, model: FaceModel) -> Game:
     """Two messages of one photo, each of which sends in clear the codes that the other protects."""
-    halves = tuple(range(model.latent_shape[0] // 2)), tuple(range(model.latent_shape[0] // 2, model.latent_shape[0]))
+    halves = (
+        tuple(range(model.latent_shape[0] // 2)),
+        tuple(range(model.latent_shape[0] // 2, model.latent_shape[0])),
+    )
     methods = [build_method("laplace", epsilon / 2, model, codes) for codes in halves]
     faces = model.public_latents(2, rng=torch.Generator().manual_seed(0))
     first, second = (_clear(model, face, halves) for face in faces)
@@ -146,7 +153,9 @@ def _clear_game(epsilon: float, model: FaceModel) -> Game:
             blocks.append(shown[:, n:-1])
         return np.concatenate(blocks, 1)
 
-    certificates = [certificate_of(to_message(method, method.send_codes(faces[:1])), method) for method in methods]
+    certificates = [
+        certificate_of(to_message(method, method.send_codes(faces[:1])), method) for method in methods
+    ]
     return Game(
         TARGET,
         "two messages, each with the other's codes in clear",

@@ -13,10 +13,18 @@ from torch import Tensor
 from semveil.audit import Floats, Game, bits_game, law_game, repeat_game
 from semveil.audit.laws import is_stated, noise_law, stated_scale
 from semveil.audit.target import Target, register_targets
-from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, ExactMechanism, ExactRelease, Gaussian, Mechanism
+from semveil.mechanisms import (
+    MECHANISMS,
+    CoordinateSensitivity,
+    ExactMechanism,
+    ExactRelease,
+    Gaussian,
+    Mechanism,
+)
 from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
-VECTOR_SHARE, EXACT_VECTOR_SHARE, EXACT_BITS_SHARE = 0.25, 0.05, 0.1  # exact noise costs microseconds a number
+# exact noise costs microseconds a number
+VECTOR_SHARE, EXACT_VECTOR_SHARE, EXACT_BITS_SHARE = 0.25, 0.05, 0.1
 REPEAT_SHARE, REAL_SHARE = 0.02, 0.0002
 REAL_SIZES = (448, 1792)  # numbers of the paper's seven codes, and of all codes, in faces-128
 
@@ -52,7 +60,8 @@ def simulated_games(name: str, epsilon: float, *, rng: torch.Generator | None = 
     Args:
         name: in `MECHANISMS`.
         epsilon: to claim.
-        rng: of the noise in the games for its law and bits; repetition is tried without, as a user would who gives none.
+        rng: of the noise in the games for its law and bits; repetition is tried without, as a user would who
+            gives none.
     """
 
     def case(sensitivity: Sensitivities) -> _Case:
@@ -99,7 +108,12 @@ def _games(
     def once(world: int) -> tuple[Floats, bytes]:
         return repeated(records[world])[0].numpy(), b""
 
-    return [scalar, _law_game(target, many, shares[0]), *bits, repeat_game(scalar, once, inputs, share=REPEAT_SHARE)]
+    return [
+        scalar,
+        _law_game(target, many, shares[0]),
+        *bits,
+        repeat_game(scalar, once, inputs, share=REPEAT_SHARE),
+    ]
 
 
 def _law_game(target: str, case: _Case, share: float) -> Game:
@@ -112,7 +126,9 @@ def _law_game(target: str, case: _Case, share: float) -> Game:
         inputs,
         case.claim,
         widths=np.broadcast_to(np.asarray(case.mechanism.coordinate_std(n), np.float64), (n,)),
-        law=noise_law(case.mechanism.name, inputs, _stated(case), step=case.step) if is_stated(case.mechanism.name) else None,
+        law=noise_law(case.mechanism.name, inputs, _stated(case), step=case.step)
+        if is_stated(case.mechanism.name)
+        else None,
         step=case.step,
         gaussian=isinstance(case.mechanism, Gaussian),
         share=share,

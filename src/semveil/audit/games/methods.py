@@ -44,7 +44,14 @@ from semveil.protection.rotation_space import RotationSpace
 BLOCK = (2, 4)  # small blocks show a fault sooner
 BOX = ClipBox(-1.0, 1.0, source="an example")
 FEW_CODES = (0,)  # private code of most audited methods: a fault shows sooner in fewer numbers
-KEYED_SHARE, METHOD_SHARE, REPEAT_SHARE, CERTAIN_SHARE, REAL_SHARE, REAL_KEYED_SHARE = 0.1, 0.02, 0.005, 0.0002, 0.0003, 0.004
+KEYED_SHARE, METHOD_SHARE, REPEAT_SHARE, CERTAIN_SHARE, REAL_SHARE, REAL_KEYED_SHARE = (
+    0.1,
+    0.02,
+    0.005,
+    0.0002,
+    0.0003,
+    0.004,
+)
 OUTSIDE = 10.0  # widths of the box beyond its corners
 
 
@@ -274,7 +281,9 @@ def _method_game(
     width = codes[0].numel()
 
     def drawn(method: DPSemCom) -> Draw:
-        return lambda world, count: heard(method, method.send_codes(codes[world].expand(count, -1, -1).clone()))
+        return lambda world, count: heard(
+            method, method.send_codes(codes[world].expand(count, -1, -1).clone())
+        )
 
     if isinstance(protector, Keyed):
         modulo = protector.protection if isinstance(protector.protection, Modulo) else None
@@ -328,10 +337,14 @@ def _noise_law(method: DPSemCom, clean: tuple[Floats, Floats]) -> Law:
             scales += [numbers * width / own] * numbers
         return noise_law("per-coordinate-laplace", clean, np.array(scales))
     farthest = width * (n if method.protection == "laplace" else np.sqrt(n))
-    return noise_law(method.protection, clean, stated_scale(method.protection, farthest, claim.epsilon, claim.delta))
+    return noise_law(
+        method.protection, clean, stated_scale(method.protection, farthest, claim.epsilon, claim.delta)
+    )
 
 
-def _norms(protection: KeyedProtection, blocks: tuple[Floats, Floats], shape: tuple[int, int]) -> list[float] | None:
+def _norms(
+    protection: KeyedProtection, blocks: tuple[Floats, Floats], shape: tuple[int, int]
+) -> list[float] | None:
     """What a rotation seals of the blocks, relative to its usual value; None of what seals nothing."""
     if not isinstance(protection, Rotation | CodeRotation):
         return None

@@ -10,7 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semveil.audit import Floats, Game, at_twice_the_budget, bits_game, coarse, contrasts, draw_rows, repeat_game
+from semveil.audit import (
+    Floats,
+    Game,
+    at_twice_the_budget,
+    bits_game,
+    coarse,
+    contrasts,
+    draw_rows,
+    repeat_game,
+)
 from semveil.audit.faults import on_grid
 from semveil.audit.game import Draw
 from semveil.audit.laws import cosine_law
@@ -88,8 +97,8 @@ def _games(
 ) -> list[Game]:
     """Opposite poles, near poles, low bits, and the same record again.
 
-    The faults are simulated vectors of twice the budget. For two near poles, and small epsilons, no distinguishing game
-    of this size sees them; the distribution of the cosine to the input does.
+    The faults are simulated vectors of twice the budget. For two near poles, and small epsilons, no
+    distinguishing game of this size sees them; the distribution of the cosine to the input does.
 
     Args:
         target: what is audited, by name.
@@ -115,7 +124,11 @@ def _games(
             claim,
             draw_rows(release, inputs),
             partial(measure_sphere, mechanism, *inputs),
-            faults=(at_twice_the_budget(partial(on_the_grid, draw_rows(lambda x: doubled(x, rng=faulty), inputs))),),
+            faults=(
+                at_twice_the_budget(
+                    partial(on_the_grid, draw_rows(lambda x: doubled(x, rng=faulty), inputs))
+                ),
+            ),
             law=cosine_law(mechanism.name, DIMENSION, epsilon, inputs, step=step),
             width=DIMENSION,
             share=shares[0],
@@ -126,7 +139,9 @@ def _games(
     beside = pair("low bits", (across, north))
     for dtype in (torch.float32, torch.float64):
         floats = None if step is None else mechanism
-        found.append(bits_game(beside, release, (across, north), dtype=dtype, in_floats=floats, share=shares[0]))
+        found.append(
+            bits_game(beside, release, (across, north), dtype=dtype, in_floats=floats, share=shares[0])
+        )
     records = [torch.from_numpy(x)[None] for x in (north, south)]
 
     def once(world: int) -> tuple[Floats, bytes]:

@@ -27,7 +27,9 @@ PIXELS = 10.0  # latents of the example model are so many times its pixels
 Method = DPImage | LatentDP
 VARIANTS: Mapping[str, Callable[[LatentModel, float], Method]] = {
     **{
-        f"dp-image/subspace-{law}": lambda model, epsilon, law=law: DPImage(model, epsilon=epsilon, subspace=RANK, noise=law)  # type: ignore[misc]
+        f"dp-image/subspace-{law}": lambda model, epsilon, law=law: DPImage(
+            model, epsilon=epsilon, subspace=RANK, noise=law
+        )  # type: ignore[misc]
         for law in ("laplace", "gaussian", "privunit-g")
     },
     **{
@@ -157,7 +159,10 @@ def _measure(method: Method, clean: list[Floats]) -> Measure:
     if isinstance(method, LatentDP) and method.choice is not None:
         first, second = _probabilities(method, clean)
         ratio = np.log(first / second)
-        return lambda outputs: {"likelihood ratio": ratio[_number(outputs).astype(int)], "choice": _number(outputs)}
+        return lambda outputs: {
+            "likelihood ratio": ratio[_number(outputs).astype(int)],
+            "choice": _number(outputs),
+        }
     return partial(contrasts, first=clean[0], second=clean[1])
 
 
@@ -171,7 +176,9 @@ def _law(method: Method, clean: list[Floats]) -> Law:
         return cosine_law("privunit-g", space.rank, claim.epsilon, clean)
     if method.law is not None:
         bounds = method.law.certificate_fields(simulated=False)["bounds"]
-        return ball_law(clean, stated_scale("gaussian", 2 * bounds.upper, claim.epsilon, claim.delta), bounds.upper)
+        return ball_law(
+            clean, stated_scale("gaussian", 2 * bounds.upper, claim.epsilon, claim.delta), bounds.upper
+        )
     assert method.box is not None
     lower, upper = (torch.as_tensor(bound).numpy() for bound in (method.box.lower, method.box.upper))
     widths = upper - lower

@@ -16,7 +16,8 @@ from semveil.audit.target import Target, register_targets
 from semveil.training.dp_sgd import DPSGD, Phase, PrivateTrainer, noise_for, training_guarantee
 
 TARGET = "dp-sgd"
-DELTA, CLIP = 1e-10, 1.0  # a delta far below the false alarms over the canaries, or no guess could show anything
+# a delta far below the false alarms over the canaries, or no guess could show anything
+DELTA, CLIP = 1e-10, 1.0
 CANARIES, CLASSES = 400, 4
 TRAINING = Phase("network", rate=0.5, steps=20)
 STEP = Phase("network", rate=1.0, steps=1)
@@ -65,7 +66,9 @@ def _step_game(epsilon: float) -> Game:
         shown = 1.0 if world else 0.0  # a picture whose loss does not count is not in the training set
 
         def loss(rows: Tensor) -> Tensor:
-            return shown * functional.cross_entropy(private(picture[rows]), torch.zeros(len(rows), dtype=torch.int64))
+            return shown * functional.cross_entropy(
+                private(picture[rows]), torch.zeros(len(rows), dtype=torch.int64)
+            )
 
         trainer.step(loss)
         taken = _gradient(private)

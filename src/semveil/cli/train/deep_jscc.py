@@ -12,13 +12,20 @@ from semveil.cli.train import run as training_run
 
 
 def deep_jscc(
-    faces: Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")],
-    out: Annotated[Path, typer.Option(help="Weights to write when training is done.", metavar="FILE.safetensors")],
+    faces: Annotated[
+        Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Weights to write when training is done.", metavar="FILE.safetensors")
+    ],
     config: training_run.Config = None,
     overrides: training_run.Set = None,
     channel: Annotated[
         str | None,
-        typer.Option(help="Channel in training, as in `semveil receive`; awgn by default.", metavar=options.CHANNEL_METAVAR),
+        typer.Option(
+            help="Channel in training, as in `semveil receive`; awgn by default.",
+            metavar=options.CHANNEL_METAVAR,
+        ),
     ] = None,
     checkpoint: training_run.Checkpoint = None,
     minutes: training_run.Minutes = None,
@@ -57,6 +64,10 @@ def deep_jscc(
         sheet=trainer.sheet, sheet_minutes=sheet_minutes,
     )  # fmt: skip
     if done:
-        card = {"trained_on": f"{len(trainer.photos)} aligned photos", "channel": channel or "awgn", **asdict(settings)}
+        card = {
+            "trained_on": f"{len(trainer.photos)} aligned photos",
+            "channel": channel or "awgn",
+            **asdict(settings),
+        }
         save_deep_jscc(out, *trainer.finished(), card)
     training_run.tell(trainer, out, state, done=done, as_json=as_json)

@@ -14,22 +14,31 @@ DLIB = "dlib"
 
 
 def fusion(
-    faces: Annotated[Path, typer.Argument(help="Labelled face set, as `semveil train parser` writes it.", metavar="FACES.npz")],
+    faces: Annotated[
+        Path,
+        typer.Argument(help="Labelled face set, as `semveil train parser` writes it.", metavar="FACES.npz"),
+    ],
     out: Annotated[Path, typer.Option(help="Model folder to write when training is done.", metavar="DIR")],
     identity: Annotated[
-        Path | None, typer.Option(help="Identity encoder; the bundled one by default.", metavar="FILE.safetensors")
+        Path | None,
+        typer.Option(help="Identity encoder; the bundled one by default.", metavar="FILE.safetensors"),
     ] = None,
     second: Annotated[
         str | None,
         typer.Option(
-            help="Second identity encoder, which judges too who is shown: `dlib`, or a file.", metavar="FILE.safetensors"
+            help="Second identity encoder, which judges too who is shown: `dlib`, or a file.",
+            metavar="FILE.safetensors",
         ),
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Identity model to start from, in place of random weights.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Identity model to start from, in place of random weights.", metavar="DIR"),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Settings to start from: `ours`, or `paper` for the paper's losses alone.", metavar="NAME")
+        str,
+        typer.Option(
+            help="Settings to start from: `ours`, or `paper` for the paper's losses alone.", metavar="NAME"
+        ),
     ] = "ours",
     config: training_run.Config = None,
     overrides: training_run.Set = None,
@@ -42,8 +51,8 @@ def fusion(
 ) -> None:
     """Train identity-dp's attribute encoder and fusion generator.
 
-    They take a face apart into identity and attributes and put it together again. Several processes train together under
-    torchrun: torchrun --nproc-per-node 2 -m semveil train fusion ...
+    They take a face apart into identity and attributes and put it together again. Several processes train
+    together under torchrun: torchrun --nproc-per-node 2 -m semveil train fusion ...
 
     Example: semveil train fusion labelled.npz --out models/mine
 
@@ -80,12 +89,24 @@ def fusion(
     recogniser, photos = load_identity_encoder(identity_file), load_faces(faces)
     check_size(photos, recogniser.config.size)
     check_labels(photos)
-    other = None if second is None else load_dlib_network() if second == DLIB else load_identity_encoder(Path(second))
+    other = (
+        None
+        if second is None
+        else load_dlib_network()
+        if second == DLIB
+        else load_identity_encoder(Path(second))
+    )
     if isinstance(other, IdentityEncoder):
         check_size(photos, other.config.size)
     with joined(device) as (processes, place):
         trainer = FusionTrainer(
-            photos, settings, identity=recogniser, second=other, rng=streams(seed)["train"], device=place, processes=processes
+            photos,
+            settings,
+            identity=recogniser,
+            second=other,
+            rng=streams(seed)["train"],
+            device=place,
+            processes=processes,
         )
         if start is not None:
             trainer.start_from(*read_fusion(start))

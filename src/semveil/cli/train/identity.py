@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
 
 def identity_encoder(
-    faces: Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")],
+    faces: Annotated[
+        Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")
+    ],
     photos: Annotated[
-        Path, typer.Option(help="Folder that the set was prepared from; dlib describes its photos at full size.", metavar="DIR")
+        Path,
+        typer.Option(
+            help="Folder that the set was prepared from; dlib describes its photos at full size.",
+            metavar="DIR",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Weights to write.", metavar="FILE.safetensors")],
     config: training_run.Config = None,
@@ -27,7 +33,9 @@ def identity_encoder(
     checkpoint: training_run.Checkpoint = None,
     descriptors: Annotated[
         Path | None,
-        typer.Option(help="File that keeps dlib's descriptors; OUT.teacher.npz by default.", metavar="FILE.npz"),
+        typer.Option(
+            help="File that keeps dlib's descriptors; OUT.teacher.npz by default.", metavar="FILE.npz"
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes that describe photos.")] = 1,
     device: options.Device = "auto",
@@ -76,7 +84,9 @@ def identity_encoder(
     show({**card, "written": str(out)}, [told, f"Written: {out}."], as_json=as_json)
 
 
-def _teacher(kept: Path, photos: Path, faces: "FaceSet", *, workers: int, quiet: bool) -> "TeacherDescriptors":
+def _teacher(
+    kept: Path, photos: Path, faces: "FaceSet", *, workers: int, quiet: bool
+) -> "TeacherDescriptors":
     """dlib's descriptors of the training photos: those that are kept, or else made now and kept."""
     from semveil.training.teacher_descriptors import TeacherDescriptors, describe_photos
 
@@ -84,7 +94,9 @@ def _teacher(kept: Path, photos: Path, faces: "FaceSet", *, workers: int, quiet:
         try:
             return TeacherDescriptors.load(kept)
         except (OSError, KeyError, ValueError, EOFError) as error:
-            raise options.OptionError(f"{kept} holds no descriptors of photos; delete it to make it again") from error
+            raise options.OptionError(
+                f"{kept} holds no descriptors of photos; delete it to make it again"
+            ) from error
     with progress("Describing photos", quiet=quiet) as advance:
         made = describe_photos(photos, faces, workers=workers, progress=advance)
     made.save(kept)

@@ -15,8 +15,11 @@ def noise_image(
     data: Annotated[
         Path,
         typer.Argument(
-            help="CIFAR-10 or CIFAR-100 as its page gives it for Python; or a folder with train/CLASS/*.png and "
-            "test/CLASS/*.png; or an .npz.",
+            help=(
+                "CIFAR-10 or CIFAR-100 as its page gives it for Python; or a folder with train/CLASS/*.png "
+                "and "
+                "test/CLASS/*.png; or an .npz."
+            ),
             metavar="DATA",
         ),
     ],
@@ -46,7 +49,9 @@ def noise_image(
         raise options.OptionError(f"training and test pictures of {str(data)!r} differ in classes or size")
     told = f"{len(train)} pictures of {len(train.classes)} classes, {data.resolve().name}"
     with stages(quiet=as_json) as advance:
-        figures = train_networks(out, train, test, settings, seed=seed, trained_on=told, device=place, progress=advance)
+        figures = train_networks(
+            out, train, test, settings, seed=seed, trained_on=told, device=place, progress=advance
+        )
     rows = [[name.replace("_", " "), value] for name, value in figures.items()]
     table = None if as_json else make_table(["accuracy on test pictures", ""], rows)
     show({"accuracy": figures, "model": str(out)}, [f"Model in {out}."], as_json=as_json, table=table)

@@ -17,14 +17,18 @@ def protector(
     protection: Annotated[
         str,
         typer.Option(
-            help="`nn`: the paper's pair. `nn-encrypted`, `learned`: after the abstracts of its successors, arXiv 2504.18581 "
-            "and 2510.23274.",
+            help=(
+                "`nn`: the paper's pair. `nn-encrypted`, `learned`: after the abstracts of its successors, "
+                "arXiv 2504.18581 "
+                "and 2510.23274."
+            ),
             metavar="NAME",
             autocompletion=options.one_of("nn", "nn-encrypted", "learned"),
         ),
     ] = "nn",
     epsilon: Annotated[
-        list[float] | None, typer.Option(help="Nominal epsilon, 10 by default; repeat it for several.", metavar="E")
+        list[float] | None,
+        typer.Option(help="Nominal epsilon, 10 by default; repeat it for several.", metavar="E"),
     ] = None,
     private: options.Private = None,
     private_codes: options.PrivateCodes = None,
@@ -33,26 +37,37 @@ def protector(
     noise: Annotated[
         str | None,
         typer.Option(
-            help="Target noise: `frozen`, one draw for each latent (default of nn and nn-encrypted), or `fresh`, a new draw "
-            "in every pass (default of learned).",
+            help=(
+                "Target noise: `frozen`, one draw for each latent (default of nn and nn-encrypted), or "
+                "`fresh`, a new draw "
+                "in every pass (default of learned)."
+            ),
             metavar="NAME",
             autocompletion=options.one_of("frozen", "fresh"),
         ),
     ] = None,
-    start: Annotated[str, typer.Option(help="Initial weights: `default` or `identity`.", metavar="NAME")] = "default",
+    start: Annotated[
+        str, typer.Option(help="Initial weights: `default` or `identity`.", metavar="NAME")
+    ] = "default",
     channel: Annotated[
         str,
-        typer.Option(help="Channel in training, named as in `semveil receive`.", metavar=options.CHANNEL_METAVAR),
+        typer.Option(
+            help="Channel in training, named as in `semveil receive`.", metavar=options.CHANNEL_METAVAR
+        ),
     ] = "awgn",
     snr_db: Annotated[
         str,
-        typer.Option(help="SNR in training in dB; from a range each latent draws its own.", metavar="DB|LOW..HIGH"),
+        typer.Option(
+            help="SNR in training in dB; from a range each latent draws its own.", metavar="DB|LOW..HIGH"
+        ),
     ] = "20",
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the latents; the paper's 100 by default.", metavar="N")
+        int | None,
+        typer.Option(min=1, help="Passes over the latents; the paper's 100 by default.", metavar="N"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the pairs; by default the cache, where they are found.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder for the pairs; by default the cache, where they are found.", metavar="DIR"),
     ] = None,
     device: options.Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="Train again what exists.")] = False,
@@ -114,7 +129,13 @@ def protector(
                 rng = streams(PAIR_SEED)["train"]
                 latents = loaded.public_latents(PUBLIC_LATENTS, rng=rng)
                 stage = f"Training for epsilon {settings.epsilon:g}"
-                pair = train(latents, settings, rng=rng, epochs=passes, progress=lambda *told, stage=stage: tell(stage, *told))
+                pair = train(
+                    latents,
+                    settings,
+                    rng=rng,
+                    epochs=passes,
+                    progress=lambda *told, stage=stage: tell(stage, *told),
+                )
                 write_pair(path, pair)
             pairs.append(
                 {
@@ -126,8 +147,15 @@ def protector(
                     "path": str(path),
                 }
             )
-    lines = [f"Nominal epsilon {p['epsilon']:g}: {'' if p['trained_now'] else 'exists, '}{p['path']}" for p in pairs]
-    show({"basis": "none: the pairs imitate noise and guarantee nothing", "pairs": pairs}, lines, as_json=as_json)
+    lines = [
+        f"Nominal epsilon {p['epsilon']:g}: {'' if p['trained_now'] else 'exists, '}{p['path']}"
+        for p in pairs
+    ]
+    show(
+        {"basis": "none: the pairs imitate noise and guarantee nothing", "pairs": pairs},
+        lines,
+        as_json=as_json,
+    )
 
 
 def snr_range(name: str, text: str) -> tuple[float, float | None]:
@@ -147,7 +175,9 @@ def snr_range(name: str, text: str) -> tuple[float, float | None]:
     try:
         found = float(low), float(high) if between else None
     except ValueError:
-        raise options.OptionError(f"{name} must be an SNR in dB or a range such as 0..20, got {text!r}") from None
+        raise options.OptionError(
+            f"{name} must be an SNR in dB or a range such as 0..20, got {text!r}"
+        ) from None
     for value in found:
         options.check_snr(name, value)
     if found[1] is not None and found[0] > found[1]:

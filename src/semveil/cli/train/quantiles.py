@@ -15,14 +15,18 @@ def quantiles(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Face set of `semveil data prepare`, whose training photos are inverted; or latents of public photos, as "
-            "`semveil invert` writes them.",
+            help=(
+                "Face set of `semveil data prepare`, whose training photos are inverted; or latents of "
+                "public photos, as "
+                "`semveil invert` writes them."
+            ),
             metavar="FACES.npz|LATENTS.safetensors",
         ),
     ],
     model: options.Model = None,
     out: Annotated[
-        Path | None, typer.Option(help="File to write; in the model's folder by default.", metavar="FILE.safetensors")
+        Path | None,
+        typer.Option(help="File to write; in the model's folder by default.", metavar="FILE.safetensors"),
     ] = None,
     photos: Annotated[int, typer.Option(min=2, help="Number of training photos to invert.")] = 1000,
     seed: Annotated[int, typer.Option(help="Random seed of the choice of photos.", metavar="N")] = 0,
@@ -56,13 +60,20 @@ def quantiles(
         faces = load_faces(source)
         check_size(faces, fixed.size)
         with progress("Inverting training photos", quiet=as_json) as advance:
-            codes = invert_training_photos(fixed, faces, photos=photos, seed=seed, perceptual=perceptual, progress=advance)
+            codes = invert_training_photos(
+                fixed, faces, photos=photos, seed=seed, perceptual=perceptual, progress=advance
+            )
     else:
         codes = LatentSet.load(source, model_digest=fixed.digest).codes
     bounds = training_quantiles(codes, identity_codes(fixed.generator))
     path = out or (fixed.folder or Path()) / FILE
     bounds.save(path)
-    result = {"written": str(path), "latents": bounds.count, "shares": list(bounds.shares), "observed": dict(bounds.observed)}
+    result = {
+        "written": str(path),
+        "latents": bounds.count,
+        "shares": list(bounds.shares),
+        "observed": dict(bounds.observed),
+    }
     distances = ", ".join(f"{name} codes {value:,.0f}" for name, value in bounds.observed.items())
     lines = [f"Bounds from {bounds.count} latents; largest L1 distances: {distances}.", f"Written: {path}."]
     show(result, lines, as_json=as_json)

@@ -31,14 +31,21 @@ RUN = "Run"
 Config = Annotated[
     Path | None,
     typer.Option(
-        help="TOML file of settings; its table [options] holds options of this command. The command line wins.",
+        help=(
+            "TOML file of settings; its table [options] holds options of this command. The command line wins."
+        ),
         metavar="FILE.toml",
         rich_help_panel="Settings",
     ),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override a setting; repeat it for several.", metavar="a.b=c", rich_help_panel="Settings"),
+    typer.Option(
+        "--set",
+        help="Override a setting; repeat it for several.",
+        metavar="a.b=c",
+        rich_help_panel="Settings",
+    ),
 ]
 Checkpoint = Annotated[
     Path | None,
@@ -55,7 +62,9 @@ Minutes = Annotated[
 SheetMinutes = Annotated[
     float,
     typer.Option(
-        help="Minutes between two sheets of samples and reconstructions, written beside the state; 0 for none.",
+        help=(
+            "Minutes between two sheets of samples and reconstructions, written beside the state; 0 for none."
+        ),
         metavar="M",
         min=0,
         rich_help_panel=RUN,
@@ -63,11 +72,15 @@ SheetMinutes = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option(help="Random seed of weight initialisation, data order and noise.", metavar="N", rich_help_panel=RUN),
+    typer.Option(
+        help="Random seed of weight initialisation, data order and noise.", metavar="N", rich_help_panel=RUN
+    ),
 ]
 
 
-def read_settings(schema: type[S], config: Path | None, overrides: list[str] | None, *, defaults: S | None = None) -> S:
+def read_settings(
+    schema: type[S], config: Path | None, overrides: list[str] | None, *, defaults: S | None = None
+) -> S:
     """Settings of a training from the defaults, a TOML file and `--set`, in increasing precedence. The file's
     `[options]` table is left to the command.
 
@@ -99,7 +112,9 @@ def only_process(device: str) -> "torch.device":
     from semveil.core.device import choose_device
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise options.OptionError("only train generator and train fusion run in several processes; start this without torchrun")
+        raise options.OptionError(
+            "only train generator and train fusion run in several processes; start this without torchrun"
+        )
     return choose_device(device)
 
 
@@ -229,7 +244,8 @@ def train(
 
     def kept() -> str:
         return (
-            f"step {kept_state.step} of {settings.steps} is kept in {state}; run the same command again to go on"
+            f"step {kept_state.step} of {settings.steps} is kept in {state}; run the same command again to "
+            "go on"
             if kept_state.step
             else (f"nothing is kept yet: the state is saved every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s")
         )
@@ -271,7 +287,10 @@ def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
     if state.is_file():
         resume(trainer, state)
     steps = trainer.settings.steps
-    told = f"the state is kept in {state} every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s; run the same command again to go on"
+    told = (
+        f"the state is kept in {state} every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s; run the same "
+        "command again to go on"
+    )
     kept_state = _State(trainer, state)
     with when_interrupted(lambda: told), progress(title, quiet=quiet) as advance:
         tell_pace = paced(advance, trainer.settings.batch)
@@ -297,6 +316,13 @@ def tell(trainer: Any, out: Path, state: Path, *, done: bool, as_json: bool) -> 
     if not trainer.processes.first:
         return
     steps = trainer.settings.steps
-    line = f"Step {trainer.step} of {steps}; " + (f"model in {out}." if done else f"run it again to go on from {state}.")
-    result = {"step": trainer.step, "steps": steps, "checkpoint": str(state), "model": str(out) if done else None}
+    line = f"Step {trainer.step} of {steps}; " + (
+        f"model in {out}." if done else f"run it again to go on from {state}."
+    )
+    result = {
+        "step": trainer.step,
+        "steps": steps,
+        "checkpoint": str(state),
+        "model": str(out) if done else None,
+    }
     show(result, [line], as_json=as_json)

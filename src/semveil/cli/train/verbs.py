@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from semveil.data.face_set import FaceSet
     from semveil.training.joint import JointTrainer
 
-app = typer.Typer(name="train", cls=Group, help="Train networks.\n\nA run that is interrupted goes on from its checkpoint.")
+app = typer.Typer(
+    name="train", cls=Group, help="Train networks.\n\nA run that is interrupted goes on from its checkpoint."
+)
 app.command(cls=Command)(fusion)
 app.command(cls=Command)(identity_encoder)
 app.command(cls=Command)(protector)
@@ -35,12 +37,18 @@ app.command("deep-jscc", cls=Command)(deep_jscc)
 app.command(cls=Command)(quantiles)
 app.command("noise-image", cls=Command)(noise_image)
 
-FaceFile = Annotated[Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")]
-PublishedFolder = Annotated[Path, typer.Option(help="Model folder to write when training is done.", metavar="DIR")]
+FaceFile = Annotated[
+    Path, typer.Argument(help="Face set that `semveil data prepare` wrote.", metavar="FACES.npz")
+]
+PublishedFolder = Annotated[
+    Path, typer.Option(help="Model folder to write when training is done.", metavar="DIR")
+]
 Start = Annotated[
     str | None,
     typer.Option(
-        help="Model whose weights to start from, of the same sizes.", metavar="MODEL", rich_help_panel=training_run.RUN
+        help="Model whose weights to start from, of the same sizes.",
+        metavar="MODEL",
+        rich_help_panel=training_run.RUN,
     ),
 ]
 
@@ -50,7 +58,8 @@ def parser(
     faces: FaceFile,
     out: Annotated[Path, typer.Option(help="Weights to write.", metavar="FILE.safetensors")],
     labelled: Annotated[
-        Path | None, typer.Option(help="Also write the face set with all labels filled in.", metavar="FILE.npz")
+        Path | None,
+        typer.Option(help="Also write the face set with all labels filled in.", metavar="FILE.npz"),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 3000,
     checkpoint: training_run.Checkpoint = None,
@@ -94,7 +103,12 @@ def parser(
     written = [str(path) for path in (out, out.with_suffix(".json"), labelled) if path]
     lines = [f"Written: {', '.join(written)}."]
     if scores:
-        lines.insert(0, "IoU on held-out faces: " + ", ".join(f"{part} {score:.2f}" for part, score in scores.items()) + ".")
+        lines.insert(
+            0,
+            "IoU on held-out faces: "
+            + ", ".join(f"{part} {score:.2f}" for part, score in scores.items())
+            + ".",
+        )
     show({"steps": steps, "held_out_iou": scores, "written": written}, lines, as_json=as_json)
 
 
@@ -109,7 +123,8 @@ def generator(
     identity: Annotated[
         Path | None,
         typer.Option(
-            help="Identity encoder that shall see the same person in each reconstruction.", metavar="FILE.safetensors"
+            help="Identity encoder that shall see the same person in each reconstruction.",
+            metavar="FILE.safetensors",
         ),
     ] = None,
     minutes: training_run.Minutes = None,
@@ -120,8 +135,8 @@ def generator(
 ) -> None:
     """Train a semantic generator together with its encoder.
 
-    The faces must be labelled. When all steps are done the model folder is written. Several processes train together under
-    torchrun: torchrun --nproc-per-node 2 -m semveil train generator ...
+    The faces must be labelled. When all steps are done the model folder is written. Several processes train
+    together under torchrun: torchrun --nproc-per-node 2 -m semveil train generator ...
 
     Example: semveil train generator labelled.npz --out models/mine --minutes 120
     """
@@ -179,7 +194,10 @@ def stylegan2(
 @app.command(cls=Command)
 def encoder(
     faces: FaceFile,
-    out: Annotated[Path, typer.Option(help="Model folder to write: the same generator with the new encoder.", metavar="DIR")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Model folder to write: the same generator with the new encoder.", metavar="DIR"),
+    ],
     model: options.Model = None,
     config: training_run.Config = None,
     overrides: training_run.Set = None,
@@ -207,10 +225,14 @@ def encoder(
     settings = training_run.read_settings(EncoderTraining, config, overrides)
     fixed, photos = load_model(model or default_model()).to(place), load_faces(faces)
     if not isinstance(fixed.generator, MappedGenerator):
-        raise options.OptionError(f"{fixed.name} was trained with its encoder: there is no other for it; see `train generator`")
+        raise options.OptionError(
+            f"{fixed.name} was trained with its encoder: there is no other for it; see `train generator`"
+        )
     check_size(photos, fixed.size)
     perceptual = perceptual_distance(settings.perceptual, place)
-    trainer = encoder_trainer(fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual)
+    trainer = encoder_trainer(
+        fixed.generator, photos, settings, rng=streams(seed)["train"], perceptual=perceptual
+    )
     training_run.train_one(trainer, state, title="Training the encoder", quiet=as_json)
     network = trainer.finished()
     _publish(
@@ -251,7 +273,9 @@ def _train_jointly(
     with joined(device) as (processes, place):
         shared = {"processes": processes} if together else {}
         perceptual = perceptual_distance(settings.perceptual, place)
-        trainer = trainer_of(photos, settings, perceptual=perceptual, rng=streams(seed)["train"], device=place, **shared)
+        trainer = trainer_of(
+            photos, settings, perceptual=perceptual, rng=streams(seed)["train"], device=place, **shared
+        )
         if state.is_file():
             training_run.resume(trainer, state)
         elif start is not None:
@@ -277,11 +301,17 @@ def _start(trainer: "JointTrainer", model: str) -> None:
     begun = load_model(model)
     if begun.folder is None:
         raise options.OptionError(f"model {model} has no folder to start from")
-    names = [name for name in ("generator", "encoder", "discriminator") if (begun.folder / f"{name}.safetensors").is_file()]
+    names = [
+        name
+        for name in ("generator", "encoder", "discriminator")
+        if (begun.folder / f"{name}.safetensors").is_file()
+    ]
     trainer.start_from({name: read_network(begun.folder / f"{name}.safetensors") for name in names})
 
 
-def _publish(out: Path, generator: Any, encoder: Any, photos: "FaceSet", *, quiet: bool, **parts: Any) -> None:
+def _publish(
+    out: Path, generator: Any, encoder: Any, photos: "FaceSet", *, quiet: bool, **parts: Any
+) -> None:
     from semveil.training.publish import publish
 
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -66,11 +66,18 @@ class Case:
             >>> Case("blur", "sigma 4", None, None, lambda photos, seed: photos.images).name
             'blur, sigma 4'
         """
-        return ", ".join([self.method, self.setting, *([] if self.asked is None else [f"epsilon {self.asked:g}"])])
+        return ", ".join(
+            [self.method, self.setting, *([] if self.asked is None else [f"epsilon {self.asked:g}"])]
+        )
 
 
 def all_cases(
-    face: FaceModel, identity: IdentityModel, *, epsilons: tuple[float, ...], ranks: tuple[int, ...], gallery: int
+    face: FaceModel,
+    identity: IdentityModel,
+    *,
+    epsilons: tuple[float, ...],
+    ranks: tuple[int, ...],
+    gallery: int,
 ) -> list[Case]:
     """Every method without noise and at every budget.
 
@@ -86,7 +93,9 @@ def all_cases(
         cases += _semantic(face, epsilon)
         cases += _latent(face, epsilon, ranks, gallery)
         cases += _identity(face, identity, epsilon)
-        cases.append(_of_crops("noise-image", "noise on the converted picture", epsilon, NoiseImage(epsilon=epsilon)))
+        cases.append(
+            _of_crops("noise-image", "noise on the converted picture", epsilon, NoiseImage(epsilon=epsilon))
+        )
         cases += _baselines(face.size, epsilon)
     return cases
 
@@ -99,12 +108,17 @@ def _without_noise(face: FaceModel, identity: IdentityModel, ranks: tuple[int, .
 
     def rebuilt(photos: Photos, seed: int) -> Tensor:
         crops = _resized(photos.images, identity.size)
-        parts = [identity.fuse(identity.identify(part), identity.attributes(part)) for part in crops.split(64)]
+        parts = [
+            identity.fuse(identity.identify(part), identity.attributes(part)) for part in crops.split(64)
+        ]
         return _resized(torch.cat(parts), face.size)
 
     ceilings = [
         _of_latents(
-            "latent-dp", f"subspace {rank} without noise", None, LatentDP(latent, subspace=rank, mechanism="none", clip=10.0)
+            "latent-dp",
+            f"subspace {rank} without noise",
+            None,
+            LatentDP(latent, subspace=rank, mechanism="none", clip=10.0),
         )
         for rank in ranks
     ]
@@ -127,8 +141,18 @@ def _keyed(face: FaceModel) -> list[Case]:
 
 def _semantic(face: FaceModel, epsilon: float) -> list[Case]:
     every = tuple(range(face.latent_shape[0]))
-    method = DPSemCom(face, protection="laplace", private_codes=every, epsilon=epsilon, calibration="corrected")
-    return [Case("dp-semcom", "noise on all codes", epsilon, method.guarantee(), partial(_transmitted, method, "bob"))]
+    method = DPSemCom(
+        face, protection="laplace", private_codes=every, epsilon=epsilon, calibration="corrected"
+    )
+    return [
+        Case(
+            "dp-semcom",
+            "noise on all codes",
+            epsilon,
+            method.guarantee(),
+            partial(_transmitted, method, "bob"),
+        )
+    ]
 
 
 def _latent(face: FaceModel, epsilon: float, ranks: tuple[int, ...], gallery: int) -> list[Case]:
@@ -137,10 +161,16 @@ def _latent(face: FaceModel, epsilon: float, ranks: tuple[int, ...], gallery: in
     found = [
         _of_latents("dp-image", "all latents", epsilon, DPImage(latent, epsilon=epsilon)),
         _of_latents("latent-dp", "all latents", epsilon, LatentDP(latent, epsilon=epsilon)),
-        _of_latents("latent-dp", "gallery", epsilon, LatentDP(latent, epsilon=epsilon, mechanism="exponential")),
-        _of_latents("dp-image", f"subspace {first}", epsilon, DPImage(latent, epsilon=epsilon, subspace=first)),
+        _of_latents(
+            "latent-dp", "gallery", epsilon, LatentDP(latent, epsilon=epsilon, mechanism="exponential")
+        ),
+        _of_latents(
+            "dp-image", f"subspace {first}", epsilon, DPImage(latent, epsilon=epsilon, subspace=first)
+        ),
         _of_latents("dp-image", f"subspace {first}, gaussian", epsilon, normal),
-        _of_latents("latent-dp", f"subspace {first}", epsilon, LatentDP(latent, epsilon=epsilon, subspace=first)),
+        _of_latents(
+            "latent-dp", f"subspace {first}", epsilon, LatentDP(latent, epsilon=epsilon, subspace=first)
+        ),
     ]
     for rank in ranks:
         direction = DPImage(latent, epsilon=epsilon, subspace=rank, noise="privunit-g")
@@ -159,7 +189,9 @@ def _identity(face: FaceModel, model: IdentityModel, epsilon: float) -> list[Cas
         run = streams(seed)
         chosen = chooser.protect_latents(photos.codes, rng=run["attributes"]).images.clamp(-1, 1)
         identities = whole.perturb(model.identify(_resized(photos.images, model.size)), rng=run["dp"])
-        return _resized(model.fuse(identities, model.attributes(_resized(chosen, model.size))).clamp(-1, 1), face.size)
+        return _resized(
+            model.fuse(identities, model.attributes(_resized(chosen, model.size))).clamp(-1, 1), face.size
+        )
 
     return [
         _of_crops("identity-dp", "identity alone", epsilon, IdentityDP(model, epsilon=epsilon)),
@@ -206,12 +238,20 @@ def _of_crops(method: str, setting: str, asked: float | None, made: Any) -> Case
         return _resized(shown, photos.images.shape[-1])
 
     black = torch.zeros(1, 3, made.size, made.size)
-    return Case(method, setting, asked, made.guarantee() if hasattr(made, "guarantee") else made.protect(black).guarantee, make)
+    return Case(
+        method,
+        setting,
+        asked,
+        made.guarantee() if hasattr(made, "guarantee") else made.protect(black).guarantee,
+        make,
+    )
 
 
 def _transmitted(method: DPSemCom, party: str, photos: Photos, seed: int) -> Tensor:
     parts = []
-    for number, (images, codes) in enumerate(zip(photos.images.split(64), photos.codes.split(64), strict=True)):
+    for number, (images, codes) in enumerate(
+        zip(photos.images.split(64), photos.codes.split(64), strict=True)
+    ):
         heard = method.transmit(images, snr_db=SNR_DB, codes=codes, run=seed + number)
         parts.append(getattr(heard, party))
     return torch.cat(parts)

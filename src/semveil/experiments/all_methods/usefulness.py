@@ -3,8 +3,8 @@
 
     semveil reproduce all-methods/usefulness --preset small --data FACES
 
-Pictures are written next to the JSON, large enough for an independent judge (`docs/utility.md`). If its `faces.jsonl` is in the
-folder too, the same command adds its judgements and repeats no other measurement.
+Pictures are written next to the JSON, large enough for an independent judge (`docs/utility.md`). If its
+`faces.jsonl` is in the folder too, the same command adds its judgements and repeats no other measurement.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,14 @@ from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
 from semveil.data.save import save_png
 from semveil.experiments.all_methods.cases import Case, Photos, all_cases
-from semveil.experiments.identity_dp.leak_attacks import Signal, nearest, read, small_picture, together, undone
+from semveil.experiments.identity_dp.leak_attacks import (
+    Signal,
+    nearest,
+    read,
+    small_picture,
+    together,
+    undone,
+)
 from semveil.experiments.kit.experiment import Run, experiment, presets
 from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.keeping import Kept, face_model_card, metric_weights
@@ -43,7 +50,9 @@ from semveil.recognition.verifier import Verifier
 
 PICTURES, JUDGEMENTS = "pictures", "faces.jsonl"
 JUDGED_SIDE = 256  # px at least: a judge rounds its points to whole pixels
-_MARKERS = dict(zip(("dp-semcom", "dp-image", "latent-dp", "identity-dp", "noise-image"), "o^vsD", strict=True))
+_MARKERS = dict(
+    zip(("dp-semcom", "dp-image", "latent-dp", "identity-dp", "noise-image"), "o^vsD", strict=True)
+)
 _SHOWN = {"photo, as it is": "unprotected photo", "inversion, without noise": "inversion"}  # labels of cases
 
 
@@ -78,7 +87,15 @@ class UsefulnessPreset:
 
 USEFULNESS_PRESETS = presets(
     UsefulnessPreset(
-        "smoke", None, attacked=2, gallery=0, public=6, epsilons=(8.0,), ranks=(4,), faces=50, verifiers=("dlib",)
+        "smoke",
+        None,
+        attacked=2,
+        gallery=0,
+        public=6,
+        epsilons=(8.0,),
+        ranks=(4,),
+        faces=50,
+        verifiers=("dlib",),
     ),
     UsefulnessPreset("development", "development", attacked=48, gallery=200, public=500, faces=10_000),
     UsefulnessPreset("small", "held-out", attacked=128, gallery=1000, public=1500),
@@ -117,7 +134,10 @@ def load(run: Run) -> Bench:
     faces = _faces(run, face)
     attacked, inversion = _inverted(face, faces.attacked, run.progress)
     public, _ = _inverted(face, faces.public, run.progress)
-    signals: dict[str, Signal] = {**{name: judge.embed for name, judge in judges.items()}, "pixels": small_picture}
+    signals: dict[str, Signal] = {
+        **{name: judge.embed for name, judge in judges.items()},
+        "pixels": small_picture,
+    }
     config = {
         "preset": as_json(chosen),
         "model": face_model_card(face),
@@ -133,13 +153,21 @@ def load(run: Run) -> Bench:
 def measure(bench: Bench, kept: Kept, run: Run) -> None:
     """Every case, with its pictures beside the JSON; and what an independent judge saw in them, where its file lies there."""
     chosen = bench.preset
-    cases = all_cases(bench.face, bench.identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces)
-    jobs = {case.name: partial(_measured, bench, case, number, run.folder) for number, case in enumerate(cases)}
+    cases = all_cases(
+        bench.face, bench.identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces
+    )
+    jobs = {
+        case.name: partial(_measured, bench, case, number, run.folder) for number, case in enumerate(cases)
+    }
     kept.parts("cases", jobs, stage="measure", progress=run.progress)
     judgements = run.folder / JUDGEMENTS
     if judgements.is_file():
         kept.result["judged"] = {}  # what an older file said
-        kept.part("judged", digest_of_file(judgements), measure=partial(_judged, kept.result["cases"], judgements, run.folder))
+        kept.part(
+            "judged",
+            digest_of_file(judgements),
+            measure=partial(_judged, kept.result["cases"], judgements, run.folder),
+        )
 
 
 def _faces(run: Run, face: FaceModel) -> SecurityFaces:
@@ -147,7 +175,9 @@ def _faces(run: Run, face: FaceModel) -> SecurityFaces:
     if preset.split is None and run.data is None:
         return generated_faces(face, preset.attacked, preset.public)
     if run.data is None:
-        raise DataMissing(f"preset {preset.name} measures {preset.split} people: name a face set or a folder with --data")
+        raise DataMissing(
+            f"preset {preset.name} measures {preset.split} people: name a face set or a folder with --data"
+        )
     sizes = {"attacked": preset.attacked, "gallery": preset.gallery, "public": preset.public}
     return real_faces(run.data, face, split=preset.split or "development", **sizes)
 
@@ -160,7 +190,10 @@ def _inverted(face: FaceModel, images: Tensor, progress: Progress) -> tuple[Phot
 def _measured(bench: Bench, case: Case, number: int, folder: Path) -> dict[str, Any]:
     images = case.make(bench.attacked, bench.preset.seed).clamp(-1, 1)
     source = bench.attacked.images
-    protected = {f"protected {name}": rounded(fppsr(source, images, judge).tolist()) for name, judge in bench.verifiers.items()}
+    protected = {
+        f"protected {name}": rounded(fppsr(source, images, judge).tolist())
+        for name, judge in bench.verifiers.items()
+    }
     return {
         "method": case.method,
         "setting": case.setting,
@@ -193,7 +226,10 @@ def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
 
 
 def _ranks(found: Reidentification) -> dict[str, Any]:
-    return {f"rank {k}": [round(v, 4) for v in (score.value, score.low, score.high)] for k, score in found.found.items()}
+    return {
+        f"rank {k}": [round(v, 4) for v in (score.value, score.low, score.high)]
+        for k, score in found.found.items()
+    }
 
 
 def _write(folder: Path, case: str, images: Tensor) -> list[str]:
@@ -223,7 +259,14 @@ def table(result: Mapping[str, Any]) -> list[str]:
     cases: Mapping[str, Mapping[str, Any]] = result["cases"]
     verifiers = list(result["config"]["verifiers"])
     attackers = [f"{name}{how}" for name in verifiers for how in ("", ", trained")]
-    head = ["case", "ε (coverage)", "basis", "face detection rate", "SSIM", *(f"PSR, {name}" for name in verifiers)]
+    head = [
+        "case",
+        "ε (coverage)",
+        "basis",
+        "face detection rate",
+        "SSIM",
+        *(f"PSR, {name}" for name in verifiers),
+    ]
     head += [f"rank-1 rate, {name}" for name in attackers]
     rows = []
     for name, case in cases.items():
@@ -252,22 +295,30 @@ def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
         error, ranks = mean(case["kept"], "five_point_error"), _best_rank(case)
         if error is None:
             continue
-        look = {"color": colours.get(case["asked_epsilon"], "#999999"), "marker": _MARKERS.get(case["method"], "x")}
+        look = {
+            "color": colours.get(case["asked_epsilon"], "#999999"),
+            "marker": _MARKERS.get(case["method"], "x"),
+        }
         axes.plot([ranks], [error.value], ls="", alpha=0.8, label=case["method"], **look)
     axes.set(
-        xlabel="rank-1 identification rate, strongest attacker", ylabel="landmark error / eye distance (dlib's five points)"
+        xlabel="rank-1 identification rate, strongest attacker",
+        ylabel="landmark error / eye distance (dlib's five points)",
     )
     handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     marks = [axes.plot([], [], ls="", marker="o", color=colour)[0] for colour in colours.values()]
     names = [*handles, *(f"$\\epsilon$ {epsilon:g}" for epsilon in colours)]
     figure.legend([*handles.values(), *marks], names, loc="outside lower center", ncols=5)
     preset = result["config"]["preset"]["name"]
-    axes.set_title(f"Privacy vs. utility, {result['config']['photos']['count']} photos ({preset}); grey: no epsilon")
+    axes.set_title(
+        f"Privacy vs. utility, {result['config']['photos']['count']} photos ({preset}); grey: no epsilon"
+    )
     return figure
 
 
 def _best_rank(case: Mapping[str, Any]) -> float:
-    return max((who["rank 1"][0] for who in case["reidentified"].values() if isinstance(who, dict)), default=0.0)
+    return max(
+        (who["rank 1"][0] for who in case["reidentified"].values() if isinstance(who, dict)), default=0.0
+    )
 
 
 def _claim(guarantee: Mapping[str, Any] | None) -> tuple[str, str]:
@@ -277,7 +328,10 @@ def _claim(guarantee: Mapping[str, Any] | None) -> tuple[str, str]:
         return "none", guarantee["basis"]
     delta = f", δ {guarantee['delta']:.2g}" if guarantee["delta"] else ""
     part = "" if guarantee["whole_record_epsilon"] is not None else " only; the rest is in the clear"
-    return f"{number(float(format(guarantee['epsilon'], '.4g')))}{delta} of {guarantee['covers']}{part}", guarantee["basis"]
+    return (
+        f"{number(float(format(guarantee['epsilon'], '.4g')))}{delta} of {guarantee['covers']}{part}",
+        guarantee["basis"],
+    )
 
 
 def _rank(found: Mapping[str, Any] | None) -> str:
@@ -287,13 +341,18 @@ def _rank(found: Mapping[str, Any] | None) -> str:
 def _about(result: Mapping[str, Any]) -> str:
     config = result["config"]
     model, identity = config["model"], config["identity_model"]
-    people = next((case["reidentified"]["people"] for case in result["cases"].values() if case["reidentified"]), 0)
+    people = next(
+        (case["reidentified"]["people"] for case in result["cases"].values() if case["reidentified"]), 0
+    )
     guessing = f"; chance is 1 in {people}" if people else "; no re-identification in this preset"
     judge = "with" if result.get("judged") else "without"
     return (
-        f"{config['photos']['description']}; models {model['name']} (`{model['digest'][:12]}`) and {identity['name']} "
-        f"(`{identity['digest'][:12]}`); one draw per photo, noise simulated, guarantees those of a release{guessing}. "
-        "Trained attackers learned from public faces that they protected themselves. Means over photos with 95 % intervals; "
+        f"{config['photos']['description']}; models {model['name']} (`{model['digest'][:12]}`) and "
+        f"{identity['name']} "
+        f"(`{identity['digest'][:12]}`); one draw per photo, noise simulated, guarantees those of a "
+        f"release{guessing}. "
+        "Trained attackers learned from public faces that they protected themselves. Means over photos with "
+        "95 % intervals; "
         f"{judge} an independent judge."
     )
 

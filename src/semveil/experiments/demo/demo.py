@@ -35,7 +35,12 @@ Pictures = dict[str, NDArray[np.uint8]]
 
 
 def demo(
-    out: Path, *, seed: int = 0, model: str = DEFAULT_MODEL, progress: Progress = quiet, console: Console | None = None
+    out: Path,
+    *,
+    seed: int = 0,
+    model: str = DEFAULT_MODEL,
+    progress: Progress = quiet,
+    console: Console | None = None,
 ) -> Path:
     """Send the astronaut's portrait to Bob and Eve; write `demo.png`, `result.json` and `report.html`.
 
@@ -61,7 +66,9 @@ def demo(
     progress("find and align the face", 0, 1)
     photos = public_photos(faces, 1)
     progress("find and align the face", 1, 1)
-    codes, inversion = cached_inversion(faces, photos.images, progress=lambda done, total: progress("invert", done, total))
+    codes, inversion = cached_inversion(
+        faces, photos.images, progress=lambda done, total: progress("invert", done, total)
+    )
     methods = [protected_method(faces, epsilon, progress=progress) for epsilon in PICTURED_EPSILONS]
     methods.append(DPSemCom(faces, protection="rotation"))
     records: list[dict[str, Any]] = []
@@ -70,8 +77,12 @@ def demo(
         result = method.transmit(photos.images, snr_db=SNR_DB, codes=codes, run=seed)
         (record,) = measure(result, method, verifier, ids=photos.ids)
         records.append({**record, "guarantee_text": result.transmission.guarantee.summary()})
-        pictures |= {party: to_pixels(getattr(result, party))[0] for party in ("source", "inverted", "direct")}
-        pictures |= {f"{party} {setting(record)}": to_pixels(getattr(result, party))[0] for party in ("bob", "eve")}
+        pictures |= {
+            party: to_pixels(getattr(result, party))[0] for party in ("source", "inverted", "direct")
+        }
+        pictures |= {
+            f"{party} {setting(record)}": to_pixels(getattr(result, party))[0] for party in ("bob", "eve")
+        }
         progress("transmit", done, len(methods))
     *published, keyed = records
     content = {
@@ -92,7 +103,11 @@ def demo(
         "versions": versions(),
         "commit": commit(),
         "images": published,
-        "keyed": {**keyed, "protection": methods[-1].protection, "private_codes": list(methods[-1].private_codes)},
+        "keyed": {
+            **keyed,
+            "protection": methods[-1].protection,
+            "private_codes": list(methods[-1].private_codes),
+        },
     }
     out.mkdir(parents=True, exist_ok=True)
     write_result(out / "result.json", content)
@@ -106,7 +121,8 @@ def quality(metrics: dict[str, Any]) -> str:
     """LPIPS where it was measured, else PSNR, each under its own name.
 
     Args:
-        metrics: with `lpips`, None where it was not measured, and `psnr` in dB, None for the very same pixels.
+        metrics: with `lpips`, None where it was not measured, and `psnr` in dB, None for the very same
+            pixels.
 
     Example:
         >>> quality({"lpips": 0.1234, "psnr": 20.0}), quality({"lpips": None, "psnr": 20.04})
@@ -138,7 +154,8 @@ def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
     aside = (
         f"Sent at {config['snr_db']:g} dB to both; recogniser: {config['verifier']['name']}.\n"
         f"Nominal $\\epsilon$: the paper's networks, for {', '.join(_short(config['private_parts']))}.\n"
-        "A setting that guarantees nothing (basis: none);\nan adaptive eavesdropper inverts them (semveil attack).\n"
+        "A setting that guarantees nothing (basis: none);\nan adaptive eavesdropper inverts them (semveil "
+        "attack).\n"
         f"Last column: {claim['covers']}, under a key shared with Bob.\n"
         f"$\\epsilon$ = {claim['epsilon']:g}, $\\delta$ = {claim['delta']:.2g} (basis: {claim['basis']})."
     )
@@ -181,7 +198,9 @@ def _table(content: dict[str, Any]) -> Table:
 
 def _promise(claim: dict[str, Any]) -> str:
     epsilon = claim["epsilon"]
-    words = "none" if epsilon is None else f"epsilon {text_above(epsilon)}: {in_a_word(epsilon, claim['delta'])}"
+    words = (
+        "none" if epsilon is None else f"epsilon {text_above(epsilon)}: {in_a_word(epsilon, claim['delta'])}"
+    )
     return f"{words} ({claim['basis']})"
 
 

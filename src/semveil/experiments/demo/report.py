@@ -52,12 +52,20 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
     config, records = content["config"], [*content["images"], content["keyed"]]
     sections = [
         "<h1>One photo, two receivers</h1>",
-        f"<p>{escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent by dp-semcom over a "
-        f"wiretap channel at {config['snr_db']:g} dB. Bob has the deprotection network, or in the last picture the key; "
-        "Eve decodes the received signal naively, as in the paper. An adaptive eavesdropper can undo the networks, but "
+        f"<p>{escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent by "
+        "dp-semcom over a "
+        f"wiretap channel at {config['snr_db']:g} dB. Bob has the deprotection network, or in the last "
+        "picture the key; "
+        "Eve decodes the received signal naively, as in the paper. An adaptive eavesdropper can undo the "
+        "networks, but "
         "not the key.</p>",
         _faces(
-            pictures, {"source": "source", "inverted": "inversion (no channel)", "direct": "direct transmission, unprotected"}
+            pictures,
+            {
+                "source": "source",
+                "inverted": "inversion (no channel)",
+                "direct": "direct transmission, unprotected",
+            },
         ),
         "<h2>Bob</h2>",
         _faces(pictures, {f"bob {setting(r)}": _caption(r) for r in records}),
@@ -68,11 +76,14 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
         "<h2>Measurements</h2>",
         _table(records),
         _reasons(records),
-        f"<p>FPPSR 1: the recogniser ({escape(config['verifier']['name'])}, threshold {config['verifier']['threshold']:.4g}, "
-        f"{escape(config['verifier']['threshold_from'])}) does not accept the face as the person; 0: it does. Rates need many "
+        f"<p>FPPSR 1: the recogniser ({escape(config['verifier']['name'])}, threshold "
+        f"{config['verifier']['threshold']:.4g}, "
+        f"{escape(config['verifier']['threshold_from'])}) does not accept the face as the person; 0: it "
+        "does. Rates need many "
         "photos: see the experiments.</p>",
         "<h2>How it was made</h2>",
-        f"<p>Channel seed {content['seeds']['channel']}; calibration <code>{escape(config['calibration'])}</code>; "
+        f"<p>Channel seed {content['seeds']['channel']}; calibration "
+        f"<code>{escape(config['calibration'])}</code>; "
         f"private codes of the pairs {escape(', '.join(config['private_parts']))}, all under the key; "
         f"model <code>{config['model']['digest'][:16]}</code>; "
         f"{escape(', '.join(f'{k} {v}' for k, v in content['versions'].items() if v))}"
@@ -142,10 +153,14 @@ def _guarantees(records: list[dict[str, Any]]) -> str:
     items = "".join(f"<li>{escape(claim)}</li>" for claim in claims)
     return (
         f'<div class="note"><ul>{items}</ul></div>'
-        "<p>The nominal ε is the setting that the protection networks were trained with. They are deterministic, so no "
-        "differential privacy follows from them: an eavesdropper who knows some of the sent photos can learn to invert them "
-        "(<code>semveil attack</code>), and the codes that they do not protect (hair, mouth, nose, background, ...) are sent "
-        "in the clear. Under a key all codes are hidden, with new noise for every message; anyone with the key sees what Bob "
+        "<p>The nominal ε is the setting that the protection networks were trained with. They are "
+        "deterministic, so no "
+        "differential privacy follows from them: an eavesdropper who knows some of the sent photos can learn "
+        "to invert them "
+        "(<code>semveil attack</code>), and the codes that they do not protect (hair, mouth, nose, "
+        "background, ...) are sent "
+        "in the clear. Under a key all codes are hidden, with new noise for every message; anyone with the "
+        "key sees what Bob "
         "sees.</p>"
     )
 
@@ -157,7 +172,9 @@ def _table(records: list[dict[str, Any]]) -> str:
     for party in ("bob", "eve"):
         for record in records:
             nominal, claim = record["nominal_epsilon"], record["guarantee"]
-            epsilon = f"{record['protection']}, {claim['epsilon']:g}" if nominal is None else f"nominal {nominal:g}"
+            epsilon = (
+                f"{record['protection']}, {claim['epsilon']:g}" if nominal is None else f"nominal {nominal:g}"
+            )
             rows.append(_row(party.capitalize(), f"{epsilon} ({claim['basis']})", record[party]))
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
@@ -174,5 +191,9 @@ def _number(value: float | None) -> str:
 def _reasons(records: list[dict[str, Any]]) -> str:
     """Why a metric is missing."""
     bob = records[0]["bob"]
-    lines = [f"{METRICS[name]} was not measured: {bob[f'{name}_reason']}" for name in METRICS if f"{name}_reason" in bob]
+    lines = [
+        f"{METRICS[name]} was not measured: {bob[f'{name}_reason']}"
+        for name in METRICS
+        if f"{name}_reason" in bob
+    ]
     return "".join(f"<p>{escape(line)}</p>" for line in lines)

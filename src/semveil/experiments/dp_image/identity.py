@@ -21,7 +21,17 @@ from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_bench import LatentBench, load
 from semveil.experiments.kit.latent_measures import identity, over_draws
 from semveil.experiments.kit.latent_tables import about, guaranteed, in_doubt
-from semveil.experiments.kit.plots import COLOURS, above, cautions, legend, level, line, number, recogniser, title
+from semveil.experiments.kit.plots import (
+    COLOURS,
+    above,
+    cautions,
+    legend,
+    level,
+    line,
+    number,
+    recogniser,
+    title,
+)
 from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.methods.dp_image import SENSITIVITIES, STYLES, DPImage
@@ -36,7 +46,9 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     source = bench.photos.images
     inverted = bench.model.synthesize(bench.latents).clamp(-1, 1)
     settings = [(styles, scale) for styles in STYLES for scale in bench.preset.scales]
-    jobs = {f"{styles} {scale:g}": partial(_point, bench, inverted, styles, scale) for styles, scale in settings}
+    jobs = {
+        f"{styles} {scale:g}": partial(_point, bench, inverted, styles, scale) for styles, scale in settings
+    }
     points = each(jobs, keep, progress, "measure")
     embedded = bench.verifier.embed(source)
     others = bench.verifier.similarities(embedded, embedded)[~torch.eye(len(source), dtype=torch.bool)]
@@ -82,7 +94,9 @@ def _readings(bench: LatentBench, scale: float, styles: str) -> dict[str, Any]:
     found = {}
     for kind in SENSITIVITIES:
         try:
-            found[kind] = DPImage(bench.model, scale=scale, styles=styles, sensitivity=kind).guarantee().as_dict()
+            found[kind] = (
+                DPImage(bench.model, scale=scale, styles=styles, sensitivity=kind).guarantee().as_dict()
+            )
         except ValueError as error:  # distances were not measured for this model
             found[kind] = {"epsilon": None, "basis": "none", "reason": str(error)}
     return found
@@ -94,7 +108,12 @@ def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
     axes = figure.subplots()
     _over_scales(axes, result, "identity_similarity")
     level(axes, result["inverted"], "identity_similarity", **WITHOUT_NOISE)
-    axes.axhline(result["config"]["verifier"]["threshold"], color=COLOURS["direct"], ls="--", label="verification threshold")
+    axes.axhline(
+        result["config"]["verifier"]["threshold"],
+        color=COLOURS["direct"],
+        ls="--",
+        label="verification threshold",
+    )
     others = result["other_people"]["identity_similarity"]
     if others is not None:
         axes.axhline(others, color=COLOURS["direct"], ls=":", label="different people (mean)")
@@ -134,7 +153,9 @@ def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
     """The epsilon that noise on all codes gives, by the clip box, on the upper axis."""
     points = [point for point in result["points"] if point["styles"] == "all"][1::2]
     upper = axes.secondary_xaxis("top")
-    upper.set_xticks([p["scale"] for p in points], [number(p["guarantee"]["epsilon"]) for p in points], fontsize=9)
+    upper.set_xticks(
+        [p["scale"] for p in points], [number(p["guarantee"]["epsilon"]) for p in points], fontsize=9
+    )
     basis = points[0]["guarantee"]["basis"] if points else ""
     upper.set_xlabel(f"$\\epsilon$ of noise on all codes (basis: {basis})", fontsize=9.5)
 
@@ -154,7 +175,8 @@ def table(result: dict[str, Any]) -> Iterator[str]:
         rows.append([codes, f"{point['scale']:g}", *claims, *means(point["photos"], metrics)])
     yield from (about(result), *cautions(result["inverted"]))
     yield (
-        f"Mean over {result['config']['preset']['draws']} draws per photo. Mean similarity between different people: "
+        f"Mean over {result['config']['preset']['draws']} draws per photo. Mean similarity between different "
+        "people: "
         f"{result['other_people']['identity_similarity']}. The epsilons "
         "are those of a release; the noise of these runs is simulated."
     )
@@ -185,11 +207,15 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         guarantee = point["guarantee"]
         yield Claim(
             text,
-            f"FPPSR {rates[0]} against the photo, {rates[1]} against its inversion; epsilon {guarantee['epsilon']:,.0f} "
+            f"FPPSR {rates[0]} against the photo, {rates[1]} against its inversion; epsilon "
+            f"{guarantee['epsilon']:,.0f} "
             f"(basis: {guarantee['basis']}){in_doubt(result['inverted'])}",
             (holds[0] is changed) if holds[0] is holds[1] and holds[0] is not None else None,
         )
-    gaps = [(s, paired(points["identity", s]["photos"], points["all", s]["photos"], "face_detected")) for s in scales]
+    gaps = [
+        (s, paired(points["identity", s]["photos"], points["all", s]["photos"], "face_detected"))
+        for s in scales
+    ]
     scale, gap = max(gaps, key=lambda item: item[1].value)
     yield Claim(
         "Noise on the identity codes alone gives more realistic faces than noise on all",

@@ -98,7 +98,9 @@ def _far_and_near(distances: NDArray[np.float64]) -> dict[str, tuple[int, int]]:
     """The two farthest and the two nearest."""
     first, second = np.triu_indices(len(distances), 1)
     pairs = distances[first, second]
-    return {n: (int(first[i]), int(second[i])) for n, i in (("far", pairs.argmax()), ("near", pairs.argmin()))}
+    return {
+        n: (int(first[i]), int(second[i])) for n, i in (("far", pairs.argmax()), ("near", pairs.argmin()))
+    }
 
 
 def _sensitivities(bench: LatentBench) -> dict[str, Any]:
@@ -165,7 +167,12 @@ def rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.fl
             drawn.append(float(spearmanr(distances[i, j], similarities[i, j]).statistic))
     value = float(spearmanr(distances[first, second], similarities[first, second]).statistic)
     low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return {"spearman": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4), "pairs": len(first)}
+    return {
+        "spearman": round(value, 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+        "pairs": len(first),
+    }
 
 
 def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
@@ -180,8 +187,11 @@ def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
         xlabel="value of a latent coordinate",
         ylabel="count",
         yscale="log",
-        title=f"{title(result, 'Latent values')}\n{spread['min']:.2f} to {spread['max']:.2f}, standard deviation "
-        f"{spread['std']:.2f}; the paper's W+ lies in [-20, 20]",
+        title=(
+            f"{title(result, 'Latent values')}\n{spread['min']:.2f} to {spread['max']:.2f}, standard "
+            "deviation "
+            f"{spread['std']:.2f}; the paper's W+ lies in [-20, 20]"
+        ),
     )
     axes.legend()
     return figure
@@ -196,15 +206,22 @@ def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
     _bars(left, distances, COLOURS["bob"])
     observed = result["sensitivities"]["observed"]["value"]
     if observed:
-        left.axvline(observed, color=COLOURS["eve"], ls="--", label="largest distance between public training photos")
+        left.axvline(
+            observed, color=COLOURS["eve"], ls="--", label="largest distance between public training photos"
+        )
     for i, value in enumerate(result["outliers"].values()):
-        left.axvline(value, color=COLOURS["paper"], lw=1, label=None if i else "largest distance to a non-face image")
+        left.axvline(
+            value, color=COLOURS["paper"], lw=1, label=None if i else "largest distance to a non-face image"
+        )
     box = result["sensitivities"]["box"]["value"]
     left.set(
         xlabel="L1 distance between two photos' latents",
         ylabel="pairs",
-        title=f"{distances['pairs']:,} pairs: mean {distances['mean']:,.0f}, largest {distances['max']:,.0f};\n"
-        f"bound from clipping to public bounds: {box:,.0f}",
+        title=(
+            f"{distances['pairs']:,} pairs: mean {distances['mean']:,.0f}, largest "
+            f"{distances['max']:,.0f};\n"
+            f"bound from clipping to public bounds: {box:,.0f}"
+        ),
     )
     left.legend()
     _heat(parts[0], right, result["shown_distances"], "L1 distance", "{:.0f}")
@@ -220,7 +237,9 @@ def _example_pairs(panel: SubFigure, examples: dict[str, Any], folder: Path) -> 
         for axes, file in zip(row, pair["files"], strict=True):
             axes.imshow(read_pixels(folder / file), interpolation="bicubic")
             axes.set_axis_off()
-        row[0].set_title(f"L1 {pair['distance']:,.0f}, similarity {pair['similarity']:.2f}", loc="left", fontsize=10)
+        row[0].set_title(
+            f"L1 {pair['distance']:,.0f}, similarity {pair['similarity']:.2f}", loc="left", fontsize=10
+        )
     panel.suptitle(f"Farthest and nearest of\n{examples['faces']}", fontsize=10)
 
 
@@ -230,15 +249,25 @@ def similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     _heat(figure, left, result["shown_similarities"], "similarity", "{:.2f}")
     upper = np.triu_indices(len(result["shown_distances"]), 1)
-    distances, similarities = (np.array(result[f"shown_{name}"], float)[upper] for name in ("distances", "similarities"))
+    distances, similarities = (
+        np.array(result[f"shown_{name}"], float)[upper] for name in ("distances", "similarities")
+    )
     right.plot(distances, similarities, "o", color=COLOURS["bob"], alpha=0.5, ls="")
-    right.axhline(result["config"]["verifier"]["threshold"], color=COLOURS["eve"], ls="--", label="verification threshold")
+    right.axhline(
+        result["config"]["verifier"]["threshold"],
+        color=COLOURS["eve"],
+        ls="--",
+        label="verification threshold",
+    )
     found = result["rank_correlation"]
     right.set(
         xlabel="L1 distance between latents",
         ylabel="similarity",
-        title=f"pairs of different people; of all {found['pairs']:,}:\nrank correlation {found['spearman']:.2f} "
-        f"[{found['low']:.2f}, {found['high']:.2f}]",
+        title=(
+            f"pairs of different people; of all {found['pairs']:,}:\nrank correlation "
+            f"{found['spearman']:.2f} "
+            f"[{found['low']:.2f}, {found['high']:.2f}]"
+        ),
     )
     right.legend()
     figure.suptitle(f"{title(result, 'Similarity of the same pairs')}\n{recogniser(result)}")
@@ -272,16 +301,32 @@ def table(result: dict[str, Any]) -> list[str]:
     rows = [
         ["latent dimension", f"{codes} x {style_dim} = {codes * style_dim:,}", f"{theirs:,}"],
         ["range of the latent values", f"{values['min']:.2f} to {values['max']:.2f}", "-20 to 20"],
-        ["mean L1 distance between two photos", f"{distances['mean']:,.0f}", f"{paper['pair_distance_mean']:,} (roughly)"],
-        ["mean L1 distance per coordinate", f"{result['per_coordinate']:.2f}", f"{paper['pair_distance_mean'] / theirs:.2f}"],
+        [
+            "mean L1 distance between two photos",
+            f"{distances['mean']:,.0f}",
+            f"{paper['pair_distance_mean']:,} (roughly)",
+        ],
+        [
+            "mean L1 distance per coordinate",
+            f"{result['per_coordinate']:.2f}",
+            f"{paper['pair_distance_mean'] / theirs:.2f}",
+        ],
         [
             "largest distance over all pairs",
             f"{distances['max']:,.0f} ({distances['pairs']:,} pairs)",
             f"{paper['pair_distance_max']:,}",
         ],
-        ["largest distance among the first " + ", ".join(growth), ", ".join(f"{v:,.0f}" for v in growth.values()), ""],
+        [
+            "largest distance among the first " + ", ".join(growth),
+            ", ".join(f"{v:,.0f}" for v in growth.values()),
+            "",
+        ],
         *(
-            [f"sensitivity `{kind}` (basis: {s.get('basis', 'none')})", "" if s["value"] is None else f"{s['value']:,.0f}", ""]
+            [
+                f"sensitivity `{kind}` (basis: {s.get('basis', 'none')})",
+                "" if s["value"] is None else f"{s['value']:,.0f}",
+                "",
+            ]
             for kind, s in sensitivities.items()
         ),
         *(
@@ -301,15 +346,18 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     else:
         name, worst = max(result["outliers"].items(), key=lambda item: item[1])
         ours = (
-            f"{observed:,.0f} over public training photos; {distances['max']:,.0f} over {distances['pairs']:,} held-out pairs; "
+            f"{observed:,.0f} over public training photos; {distances['max']:,.0f} over "
+            f"{distances['pairs']:,} held-out pairs; "
             f"{worst:,.0f} between a held-out photo and {name}"
         )
         yield Claim(text, ours, max(distances["max"], worst) <= observed)
     found, alone = result["rank_correlation"], result["rank_correlation_of_identity_codes"]
     yield Claim(
         "A small latent distance between two photos correlates strongly with a high similarity",
-        f"Spearman {found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}] over {found['pairs']:,} pairs "
-        f"(threshold: -{STRONG:g}); identity codes only {alone['spearman']:.2f} [{alone['low']:.2f}, {alone['high']:.2f}]",
+        f"Spearman {found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}] over {found['pairs']:,} "
+        "pairs "
+        f"(threshold: -{STRONG:g}); identity codes only {alone['spearman']:.2f} [{alone['low']:.2f}, "
+        f"{alone['high']:.2f}]",
         found["high"] <= -STRONG,
     )
     threshold = result["config"]["verifier"]["threshold"]
@@ -318,7 +366,8 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     everyone = result["similarity_of_different_people"]["largest"]
     yield Claim(
         f"Among {len(shown)} photos of different people all similarities stay below the threshold",
-        f"at most {largest:.2f}, threshold {threshold:.2f}; over all {found['pairs']:,} pairs at most {everyone:.2f}",
+        f"at most {largest:.2f}, threshold {threshold:.2f}; over all {found['pairs']:,} pairs at most "
+        f"{everyone:.2f}",
         largest < threshold,
     )
 

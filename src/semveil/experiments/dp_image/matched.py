@@ -56,7 +56,9 @@ def candidates(bench: LatentBench) -> list[Candidate]:
     rank = max(1, size // DP_SVD_SHARE)
 
     def dp_image(scale: float) -> Release:
-        return DPImage(bench.model, scale=scale).protect_latents(bench.latents, rng=streams(bench.preset.seed)["dp 0"])
+        return DPImage(bench.model, scale=scale).protect_latents(
+            bench.latents, rng=streams(bench.preset.seed)["dp 0"]
+        )
 
     def baseline(build: Callable[[float], Any]) -> Callable[[float], Release]:
         return lambda amount: build(amount).protect(photos, rng=streams(bench.preset.seed)["dp 0"])
@@ -66,9 +68,25 @@ def candidates(bench: LatentBench) -> list[Candidate]:
 
     return [
         Candidate("blur", "sigma in pixels", 0.2, size / 4, baseline(lambda a: Blur(sigma=a, size=size))),
-        Candidate("mosaic", "cell in pixels", 1, size // 2, baseline(lambda a: Mosaic(block=int(a), size=size)), whole=True),
-        Candidate("pixel-noise", "sigma in levels", 1, 1000, baseline(lambda a: PixelNoise(sigma=a, size=size))),
-        Candidate("dp-pix", "scale on a cell's mean in levels", 0.5, 2000, baseline(dp_pix), fixed=f"cells of {block} px"),
+        Candidate(
+            "mosaic",
+            "cell in pixels",
+            1,
+            size // 2,
+            baseline(lambda a: Mosaic(block=int(a), size=size)),
+            whole=True,
+        ),
+        Candidate(
+            "pixel-noise", "sigma in levels", 1, 1000, baseline(lambda a: PixelNoise(sigma=a, size=size))
+        ),
+        Candidate(
+            "dp-pix",
+            "scale on a cell's mean in levels",
+            0.5,
+            2000,
+            baseline(dp_pix),
+            fixed=f"cells of {block} px",
+        ),
         Candidate(
             "dp-svd",
             "scale in levels",
@@ -96,11 +114,15 @@ def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) 
         One row for each method, two where a whole amount lies on either side.
     """
     source = bench.features.of(bench.photos.images)
-    jobs = {candidate.name: partial(_rows, bench, candidate, target, source) for candidate in candidates(bench)}
+    jobs = {
+        candidate.name: partial(_rows, bench, candidate, target, source) for candidate in candidates(bench)
+    }
     return [row for rows in each(jobs, keep, progress, "search") for row in rows]
 
 
-def _rows(bench: LatentBench, candidate: Candidate, target: float, source: Mapping[str, Moments]) -> list[dict[str, Any]]:
+def _rows(
+    bench: LatentBench, candidate: Candidate, target: float, source: Mapping[str, Moments]
+) -> list[dict[str, Any]]:
     return [
         {
             "method": candidate.name,

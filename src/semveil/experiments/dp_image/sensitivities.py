@@ -35,12 +35,38 @@ def sensitivities(model: LatentModel) -> str:
             ("paper", "box [-20, 20]", paper_box, "proved"),
             (model.name, f"observed, {model.bounds().count} photos", observed, "observed-sensitivity"),
             (model.name, "box", box, "proved"),
-            *((model.name, f"{s:g} % quantiles", _quantile_width(model, styles, s), "proved") for s in (0.0, 10.0, 25.0)),
+            *(
+                (model.name, f"{s:g} % quantiles", _quantile_width(model, styles, s), "proved")
+                for s in (0.0, 10.0, 25.0)
+            ),
         ):
             if value is not None:
-                rows.append([where, styles, what, f"{value:,.0f}", *(f"{value / scale:,.0f}" for scale in SCALES), basis])
-    head = ["model", "noisy codes", "sensitivity", "Δ₁", *(f"ε at scale {scale:g}" for scale in SCALES), "basis"]
-    metric = ["any", "any", "metric form", "none", *(f"{1 / scale:g} per unit of L1" for scale in SCALES), "proved"]
+                rows.append(
+                    [
+                        where,
+                        styles,
+                        what,
+                        f"{value:,.0f}",
+                        *(f"{value / scale:,.0f}" for scale in SCALES),
+                        basis,
+                    ]
+                )
+    head = [
+        "model",
+        "noisy codes",
+        "sensitivity",
+        "Δ₁",
+        *(f"ε at scale {scale:g}" for scale in SCALES),
+        "basis",
+    ]
+    metric = [
+        "any",
+        "any",
+        "metric form",
+        "none",
+        *(f"{1 / scale:g} per unit of L1" for scale in SCALES),
+        "proved",
+    ]
     return markdown(head, [*rows, metric])
 
 

@@ -38,7 +38,10 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     return {
         "target_similarity": bench.verifier.threshold,
         "reconstructed": {
-            "images": {**looks(bench, plain), **bench.features.distances(bench.features.of(bench.photos.images), plain)}
+            "images": {
+                **looks(bench, plain),
+                **bench.features.distances(bench.features.of(bench.photos.images), plain),
+            }
         },
         "methods": matched.measured(bench, bench.verifier.threshold, progress, keep),
     }
@@ -57,7 +60,9 @@ def bars(result: dict[str, Any], folder: Path) -> Figure:
         if metric == "identity_similarity":
             axes.axhline(result["target_similarity"], color="#222222", ls=":", label="target")
             axes.legend()
-        axes.set_xticks(range(len(methods)), [_row_name(method, methods) for method in methods], rotation=30, ha="right")
+        axes.set_xticks(
+            range(len(methods)), [_row_name(method, methods) for method in methods], rotation=30, ha="right"
+        )
         axes.set(title=label)
     figure.suptitle(f"{title(result, 'At equal similarity')}\n{recogniser(result)}")
     return figure
@@ -71,7 +76,16 @@ def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 
 def table(result: dict[str, Any]) -> list[str]:
     """Metrics of every method at equal similarity, beside the paper's Table 1."""
-    metrics = ("l2", "ald_inf", "ssim", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "face_detected")
+    metrics = (
+        "l2",
+        "ald_inf",
+        "ssim",
+        "lpips",
+        "lpips_squeeze",
+        "frechet",
+        "identity_similarity",
+        "face_detected",
+    )
     head = ["method", "strength", "ε per crop (basis)", *heads(metrics)]
     rows = [["inversion, no noise", "", "none", *means(result["reconstructed"]["images"], metrics)]]
     for row in result["methods"]:
@@ -83,8 +97,10 @@ def table(result: dict[str, Any]) -> list[str]:
     ]
     return [
         about(result),
-        f"The strength of every method is tuned so that the mean similarity equals the recogniser's threshold, "
-        f"{result['target_similarity']:.4g}, because the paper's 0.31 is close to ArcFace's threshold of 0.3; "
+        "The strength of every method is tuned so that the mean similarity equals the recogniser's "
+        "threshold, "
+        f"{result['target_similarity']:.4g}, because the paper's 0.31 is close to ArcFace's threshold of "
+        "0.3; "
         "mosaic cells have integer sizes, so the two nearest are shown.",
         markdown(head, rows),
         "The paper's Table 1 (1,024 px; l2 grows with the picture size, so compare only within a table):",
@@ -109,7 +125,9 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
             words = " or ".join(dict.fromkeys(f"{name} {images[key]:.1f}" for name, images in bests))
             said.append(f"{metric} {ours[key]:.1f}, best other: {words}")
             verdicts |= {ours[key] < images[key] for _, images in bests}
-        yield Claim(text, f"{'; '.join(said)}{'' if ours['frechet_metric'] == FID else '; not FID'}", agreed(verdicts))
+        yield Claim(
+            text, f"{'; '.join(said)}{'' if ours['frechet_metric'] == FID else '; not FID'}", agreed(verdicts)
+        )
     for text, metric, sign, wanted in (
         ("It has the lowest l2 noise", "l2", 1, True),
         ("It is not the best in ALD", "ald_inf", 1, False),
@@ -136,7 +154,9 @@ def _fields(rows: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
     for i in range(max(len(same) for same in amounts.values())):
         chosen = [same[min(i, len(same) - 1)] for same in amounts.values()]
         yield {
-            row["method"] + (f" ({row['amount']:g} px)" if len(amounts[row["method"]]) > 1 else ""): row["images"]
+            row["method"] + (f" ({row['amount']:g} px)" if len(amounts[row["method"]]) > 1 else ""): row[
+                "images"
+            ]
             for row in chosen
         }
 

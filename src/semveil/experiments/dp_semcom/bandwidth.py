@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quality over channel uses, analogue and digital, side information included: `bandwidth.json`.
 
-The analogue message is repeated and combined. The digital baseline encrypts an image file of a size that fits the same number
-of uses: at capacity, an upper bound, and with 5G's LDPC codes and QAM. semveil's own latents are sent in the same ways.
+The analogue message is repeated and combined. The digital baseline encrypts an image file of a size that fits
+the same number of uses: at capacity, an upper bound, and with 5G's LDPC codes and QAM. semveil's own latents
+are sent in the same ways.
 """
 
 from collections.abc import Callable
@@ -21,10 +22,15 @@ from semveil.experiments.kit.statistics import value
 
 def jobs(bench: Bench) -> Jobs:
     """The analogue message in several lengths, and every digital one."""
-    jobs: dict[str, Callable[[], Any]] = {f"{ANALOGUE} x {n}": partial(analogue, bench, n) for n in bench.preset.repetitions}
+    jobs: dict[str, Callable[[], Any]] = {
+        f"{ANALOGUE} x {n}": partial(analogue, bench, n) for n in bench.preset.repetitions
+    }
     for kind in kinds():
         for way in ways(bench.preset.ways)[0]:
-            jobs |= {f"{kind}, {way} x {n}": partial(digital, bench, kind, way, n) for n in bench.preset.digital_uses}
+            jobs |= {
+                f"{kind}, {way} x {n}": partial(digital, bench, kind, way, n)
+                for n in bench.preset.digital_uses
+            }
     return jobs
 
 
@@ -36,7 +42,11 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     axes = figure.subplots()
     for kind, way in dict.fromkeys((point["kind"], point["way"]) for point in points):
         own = [point for point in points if (point["kind"], point["way"]) == (kind, way)]
-        axes.plot([point["ratio"] for point in own], [value(point["bob"][0], metric) for point in own], **look(kind, way))
+        axes.plot(
+            [point["ratio"] for point in own],
+            [value(point["bob"][0], metric) for point in own],
+            **look(kind, way),
+        )
     axes.set_xscale("log")
     axes.set_xlabel("channel bandwidth ratio (complex channel uses per source value)")
     axes.set_ylabel(LABEL[metric])
@@ -45,4 +55,6 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-BANDWIDTH = over_channels("bandwidth", jobs, drawing, revision=2, load=load_digital, place="points", stage="transmit")
+BANDWIDTH = over_channels(
+    "bandwidth", jobs, drawing, revision=2, load=load_digital, place="points", stage="transmit"
+)

@@ -53,10 +53,18 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         for axes, protection in zip(row, protections, strict=True):
             own = [cell for cell in cells if cell["protection"] == protection]
             places = [channels.index(cell["channel"]) for cell in own]
-            axes.plot([value(cell["bob"][0], metric) for cell in own], places, "o", color=COLOURS["bob"], label="Bob")
+            axes.plot(
+                [value(cell["bob"][0], metric) for cell in own],
+                places,
+                "o",
+                color=COLOURS["bob"],
+                label="Bob",
+            )
             values = [of_strongest(cell, metric, snr) for cell in own]
             axes.plot(values, places, "s", color=COLOURS["eve"], label="strongest Eve")
-            axes.set_yticks(range(len(channels)), [channel.replace(":", "\n") for channel in channels], fontsize=8)
+            axes.set_yticks(
+                range(len(channels)), [channel.replace(":", "\n") for channel in channels], fontsize=8
+            )
             axes.set_xlabel(LABEL[metric])
             axes.set_title(protection)
     panels[0, 0].legend()

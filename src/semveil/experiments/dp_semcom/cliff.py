@@ -9,7 +9,15 @@ from matplotlib.figure import Figure
 
 from semveil.channels import parse_link
 from semveil.experiments.dp_semcom.digital import ANALOGUE, kinds, load_digital, over_snr, ways
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LABEL, look, over_channels, shown_metric, values_of
+from semveil.experiments.dp_semcom.link_bench import (
+    AWGN,
+    FADING,
+    LABEL,
+    look,
+    over_channels,
+    shown_metric,
+    values_of,
+)
 from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.statistics import value
@@ -21,7 +29,9 @@ def jobs(bench: Bench) -> Jobs:
     cells = [(channel, kind, way) for channel in links for kind in kinds() for way in carried]
     cells += [(channel, ANALOGUE, "") for channel in links]
     return {
-        f"{kind} {way} | {channel}".replace("  ", " "): partial(over_snr, bench, channel, links[channel], kind, way)
+        f"{kind} {way} | {channel}".replace("  ", " "): partial(
+            over_snr, bench, channel, links[channel], kind, way
+        )
         for channel, kind, way in cells
     }
 
@@ -42,7 +52,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         axes.set_title(channel, fontsize=9)
     panels[0].set_ylabel(LABEL[metric])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle(f"{len(result['photos'])} photos, designed for {preset['made_for_db']:g} dB, equal channel uses")
+    figure.suptitle(
+        f"{len(result['photos'])} photos, designed for {preset['made_for_db']:g} dB, equal channel uses"
+    )
     return figure
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`dp-semcom/competitors`: protections, some based on other papers' abstracts, against every attack over several channels.
 
-`competitors.json` has one cell per protection and channel: Bob, and every attack by an Eve whose channel is as good as his,
-better, fading, or received with several antennas. A DeepJSCC is included if one was trained (`deep_jscc_file`).
+`competitors.json` has one cell per protection and channel: Bob, and every attack by an Eve whose channel is
+as good as his, better, fading, or received with several antennas. A DeepJSCC is included if one was trained
+(`deep_jscc_file`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,16 @@ from semveil.channels import bandwidth, parse_link
 from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.core.weights import home
-from semveil.experiments.dp_semcom.link_bench import AWGN, CONTROL, FADING, LABEL, LinkPreset, measured, shown_metric, values_of
+from semveil.experiments.dp_semcom.link_bench import (
+    AWGN,
+    CONTROL,
+    FADING,
+    LABEL,
+    LinkPreset,
+    measured,
+    shown_metric,
+    values_of,
+)
 from semveil.experiments.dp_semcom.link_bench import load as load_link
 from semveil.experiments.dp_semcom.security import Bench, Case, known_latents
 from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment, presets
@@ -183,7 +193,14 @@ def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[st
     rng, hers = run["eve"], snr + ear.better_db
     heard, variance = hear(link, sent, hers, rng, eve_channel)
     eve = listen(
-        link, heard, traffic, snr_db=hers, latents=contender.public, rng=rng, channel=eve_channel, variance=variance.float()
+        link,
+        heard,
+        traffic,
+        snr_db=hers,
+        latents=contender.public,
+        rng=rng,
+        channel=eve_channel,
+        variance=variance.float(),
     )
     return {
         "protection": name,
@@ -194,13 +211,17 @@ def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[st
         "eve_snr_db": hers,
         "guarantee": link.guarantee().as_dict(),
         "known_pairs": len(known),
-        "bandwidth_ratio": round(bandwidth(sent.symbols.shape[1], bench.model.size, link=bob_channel).ratio, 5),
+        "bandwidth_ratio": round(
+            bandwidth(sent.symbols.shape[1], bench.model.size, link=bob_channel).ratio, 5
+        ),
         "bob": measured(bench, link.receive(hear(link, sent, snr, run["bob"], bob_channel)[0])),
         "eves": [
             {
                 "attack": attack.name,
                 "knowledge": attack.knowledge,
-                **measured(bench, link.synthesize(attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng))),
+                **measured(
+                    bench, link.synthesize(attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng))
+                ),
             }
             for attack in attacks_on(link, sent, eve, ear.attacks and (*ear.attacks, CONTROL))
         ],
@@ -220,7 +241,10 @@ def _contenders(bench: Bench, preset: CompetitorsPreset, progress: Progress) -> 
     found = {}
     for case in (case for case in CASES if case.name in preset.link.protections):
         method = _method(bench.model, case.options, preset.epochs, progress)
-        told = {"pair": method.pair and pair_digest(method.pair), "trained_on": method.pair and method.pair.settings.trained_on}
+        told = {
+            "pair": method.pair and pair_digest(method.pair),
+            "trained_on": method.pair and method.pair.settings.trained_on,
+        }
         found[case.name] = Contender(method, bench.codes, bench.public, told)
     path = deep_jscc_file(bench.model.size)
     if path.is_file():
@@ -228,7 +252,9 @@ def _contenders(bench: Bench, preset: CompetitorsPreset, progress: Progress) -> 
         public = model.public_latents(bench.preset.public, rng=streams(bench.preset.seed)["public"])
         for name, protection in DEEP_JSCC.items():
             link = DeepJSCCLink(model, protection=protection)
-            found[name] = Contender(link, link.encode(bench.faces.attacked), public, {"networks": model.digest})
+            found[name] = Contender(
+                link, link.encode(bench.faces.attacked), public, {"networks": model.digest}
+            )
     return found
 
 
@@ -259,8 +285,10 @@ def table(result: Mapping[str, Any]) -> list[str]:
     metric, config = _metric(cells), result["config"]
     parts = [
         f"{config['photos']}; Bob at {cells[0]['snr_db']:g} dB; model {config['model']['name']} "
-        f"(`{config['model']['digest'][:12]}`). {LABEL[metric]}, means over photos. `nn-encrypted` follows the abstract of "
-        "arXiv 2504.18581, `learned` of 2510.23274, `glass-box` and `generative-prior` of 2503.23103; they are not "
+        f"(`{config['model']['digest'][:12]}`). {LABEL[metric]}, means over photos. `nn-encrypted` follows "
+        "the abstract of "
+        "arXiv 2504.18581, `learned` of 2510.23274, `glass-box` and `generative-prior` of 2503.23103; they "
+        "are not "
         f"reproductions. `{CONTROL}` has Bob's network or key (positive control)."
     ]
     for ear in dict.fromkeys(cell["ear"] for cell in cells):
@@ -285,7 +313,10 @@ def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(3 + 0.8 * (len(attacks) + 1), 1.4 + len(ears) * (1.3 + 0.34 * len(names))))
     for axes, ear in zip(np.atleast_1d(figure.subplots(len(ears), 1)), ears, strict=True):
         own = {cell["protection"]: cell for cell in cells if cell["ear"] == ear}
-        rows = [[value(own[n]["bob"], metric), *(_value(own[n], attack, metric) for attack in attacks)] for n in names]
+        rows = [
+            [value(own[n]["bob"], metric), *(_value(own[n], attack, metric) for attack in attacks)]
+            for n in names
+        ]
         table = np.array(rows)
         far = 1 - table if metric == "ssim" else table
         heat_table(axes, table, ["Bob", *attacks], names, colours=far, top=float(np.nanmax(far)))

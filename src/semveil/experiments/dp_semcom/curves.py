@@ -13,7 +13,15 @@ from semveil.attacks.intervals import Score
 from semveil.core.progress import Progress
 from semveil.experiments.dp_semcom.measures import measured_point, per_seed, result_of_paper
 from semveil.experiments.dp_semcom.setup import Setup, prepare_run
-from semveil.experiments.dp_semcom.shown import LABELS, MARKERS, about, epsilon_axis, line_of, say_what_lacks, title_of
+from semveil.experiments.dp_semcom.shown import (
+    LABELS,
+    MARKERS,
+    about,
+    epsilon_axis,
+    line_of,
+    say_what_lacks,
+    title_of,
+)
 from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
@@ -59,7 +67,10 @@ def identity(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(9.6, 5.2))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric, words in zip(
-        panels, ("fppsr", "fppsr_to_inversion"), ("against the source photo", "against its inversion"), strict=True
+        panels,
+        ("fppsr", "fppsr_to_inversion"),
+        ("against the source photo", "against its inversion"),
+        strict=True,
     ):
         _curves(axes, result, metric, baselines=("direct", "inverted") if metric == "fppsr" else ("direct",))
         axes.set(ylim=(-0.03, 1.03), title=f"FPPSR {words}")
@@ -89,7 +100,15 @@ def table(result: dict[str, Any]) -> list[str]:
         ["Inversion, no channel", "", *means(result["inverted"], metrics[:3]), "", ""],
         ["Direct, unprotected", "", *means(result["direct"], metrics), ""],
     ]
-    head = ["", "basis", "LPIPS", "LPIPS-Squeeze", "FPPSR to source", "FPPSR to inversion", "fake noise / nominal"]
+    head = [
+        "",
+        "basis",
+        "LPIPS",
+        "LPIPS-Squeeze",
+        "FPPSR to source",
+        "FPPSR to inversion",
+        "fake noise / nominal",
+    ]
     for party in ("bob", "eve"):
         for p in result["points"]:
             noise = p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"]
@@ -122,7 +141,9 @@ def _lpips_claims(result: dict[str, Any]) -> Iterator[Claim]:
         yield Claim(text, "LPIPS not measured", None)
     else:
         worst = max((g for g in gaps if g), key=lambda g: g.value)
-        yield Claim(text, f"largest mean difference {worst} (tolerance: {NEAR_LPIPS})", worst.high <= NEAR_LPIPS)
+        yield Claim(
+            text, f"largest mean difference {worst} (tolerance: {NEAR_LPIPS})", worst.high <= NEAR_LPIPS
+        )
 
     text = "Eve's LPIPS is about .1 to .2 above Bob's"
     if unmeasured:
@@ -167,7 +188,9 @@ def _others(result: dict[str, Any]) -> Iterator[Claim]:
         assert reference is not None
         ours = f"face detection rate (dlib) {_span(rates)}; direct transmission {reference.value:.3f}"
         yield Claim(text, ours, min(rates) >= 0.9 * reference.value)
-    ratios = [p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"] for p in points if p["noise_calibration"]]
+    ratios = [
+        p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"] for p in points if p["noise_calibration"]
+    ]
     if ratios:
         text = "In general epsilon' > epsilon: the fake noise is smaller than the noise that it imitates"
         ours = f"its fitted scale is {_span(ratios)} times the nominal one (neither is a guarantee)"

@@ -60,7 +60,14 @@ def digital(bench: Bench, kind: str, way: str, times: int) -> dict[str, Any]:
     symbols, snr_db = times * bench.codes[0].numel() // 2, bench.preset.snr_db
     snrs = (snr_db, snr_db - WORSE_DB)
     point = digital_point(
-        bench, kind, way, link=Link(), symbols=symbols, made_for_db=snr_db, snrs_db=snrs, outage=bench.preset.outage
+        bench,
+        kind,
+        way,
+        link=Link(),
+        symbols=symbols,
+        made_for_db=snr_db,
+        snrs_db=snrs,
+        outage=bench.preset.outage,
     )
     return {**point, "ratio": round(bandwidth(symbols, bench.model.size).ratio, 5)}
 
@@ -82,12 +89,25 @@ def over_snr(bench: Bench, channel: str, link: Link, kind: str, way: str) -> dic
         return {"kind": kind, "way": way, "channel": channel, "ratio": ratio, "bob": shown}
     symbols = chosen.cliff_uses * bench.codes[0].numel() // 2
     point = digital_point(
-        bench, kind, way, link=link, symbols=symbols, made_for_db=chosen.made_for_db, snrs_db=snrs, outage=chosen.outage
+        bench,
+        kind,
+        way,
+        link=link,
+        symbols=symbols,
+        made_for_db=chosen.made_for_db,
+        snrs_db=snrs,
+        outage=chosen.outage,
     )
-    return {**point, "channel": channel, "ratio": round(bandwidth(symbols, bench.model.size, link=link).ratio, 5)}
+    return {
+        **point,
+        "channel": channel,
+        "ratio": round(bandwidth(symbols, bench.model.size, link=link).ratio, 5),
+    }
 
 
-def _repeated(bench: Bench, link: Link, repetitions: int, snrs_db: Sequence[float]) -> tuple[list[dict[str, Any]], float]:
+def _repeated(
+    bench: Bench, link: Link, repetitions: int, snrs_db: Sequence[float]
+) -> tuple[list[dict[str, Any]], float]:
     """The keyed message sent so many times and averaged: what Bob sees at each SNR, and the bandwidth ratio."""
     method, run = DPSemCom(bench.model, protection=ANALOGUE), streams(bench.preset.seed)
     sent, shown = method.send_codes(bench.codes), []
@@ -96,7 +116,9 @@ def _repeated(bench: Bench, link: Link, repetitions: int, snrs_db: Sequence[floa
     counted = bandwidth(repetitions * sent.symbols.shape[1], bench.model.size, link=link, side_bits=side)
     for snr in snrs_db:
         rng = run[f"bob {snr:g}"]
-        heard = torch.stack([hear(method, sent, snr, rng, link)[0].symbols for _ in range(repetitions)]).mean(0)
+        heard = torch.stack([hear(method, sent, snr, rng, link)[0].symbols for _ in range(repetitions)]).mean(
+            0
+        )
         shown.append({"snr_db": snr, **measured(bench, method.receive(replace(sent, symbols=heard)))})
     return shown, round(counted.ratio, 5)
 
@@ -143,15 +165,28 @@ def digital_point(
     """
     carrier = WAYS[way](link, symbols, made_for_db, outage=outage)
     sent, sizes, headers = _sealed(bench, kind, carrier)
-    said = {"kind": kind, "way": way, "bytes": None if carrier is None else carrier.size, "file": sizes, "header": headers}
+    said = {
+        "kind": kind,
+        "way": way,
+        "bytes": None if carrier is None else carrier.size,
+        "file": sizes,
+        "header": headers,
+    }
     bob = [
-        {"snr_db": snr, **_received(bench, kind, carrier, sent, link, snr, streams(bench.preset.seed)[f"{kind} {way} {snr:g}"])}
+        {
+            "snr_db": snr,
+            **_received(
+                bench, kind, carrier, sent, link, snr, streams(bench.preset.seed)[f"{kind} {way} {snr:g}"]
+            ),
+        }
         for snr in snrs_db
     ]
     return {**said, "bob": bob}
 
 
-def _sealed(bench: Bench, kind: str, carrier: Carrier | None) -> tuple[list[bytes | None], list[int | None], list[int | None]]:
+def _sealed(
+    bench: Bench, kind: str, carrier: Carrier | None
+) -> tuple[list[bytes | None], list[int | None], list[int | None]]:
     """What is sent for each face, bytes of the file in it, and how many of them describe it; None where nothing fits."""
     nothing = [None] * len(bench.faces.attacked)
     if carrier is None or (kind == LATENTS and carrier.size < SEAL_BYTES + LEAST_BYTES):
@@ -159,8 +194,11 @@ def _sealed(bench: Bench, kind: str, carrier: Carrier | None) -> tuple[list[byte
     if kind == LATENTS:
         codec = LatentCodec(bench.model)
         coded = [codec.encode(codes, carrier.size - SEAL_BYTES) for codes in bench.codes]
-        return [seal(data, KEY) for data in coded], [len(data) for data in coded], [1] * len(coded)  # the quantiser's step
-    found = [seal_picture(face, KEY, codec=kind, size=carrier.size) for face in to_pixels(bench.faces.attacked)]
+        # the quantiser's step
+        return [seal(data, KEY) for data in coded], [len(data) for data in coded], [1] * len(coded)
+    found = [
+        seal_picture(face, KEY, codec=kind, size=carrier.size) for face in to_pixels(bench.faces.attacked)
+    ]
     return (
         [None if one is None else one.data for one in found],
         [None if one is None else one.file for one in found],
@@ -178,16 +216,22 @@ def _received(
     rng: torch.Generator,
 ) -> dict[str, Any]:
     """What Bob shows of all faces, measured; and the share that he lost."""
-    heard = [None if data is None or carrier is None else carrier.send(data, link, snr_db, rng) for data in sent]
+    heard = [
+        None if data is None or carrier is None else carrier.send(data, link, snr_db, rng) for data in sent
+    ]
     lost = sum(unseal(data, KEY) is None for data in heard) / len(heard)
     return {"lost": lost, **measured(bench, _shown(bench, kind, heard))}
 
 
 def _shown(bench: Bench, kind: str, heard: Sequence[bytes | None]) -> Tensor:
     if kind != LATENTS:
-        return to_tensor([shown_picture(data, KEY, (bench.model.size, bench.model.size, 3)) for data in heard])
+        return to_tensor(
+            [shown_picture(data, KEY, (bench.model.size, bench.model.size, 3)) for data in heard]
+        )
     codec, plain = LatentCodec(bench.model), [unseal(data, KEY) for data in heard]
     grey = to_tensor([np.full((bench.model.size, bench.model.size, 3), LOST, np.uint8)])[0]
     with torch.inference_mode():
-        pictures = [grey if p is None else bench.model.generator.synthesize(codec.decode(p)[None])[0] for p in plain]
+        pictures = [
+            grey if p is None else bench.model.generator.synthesize(codec.decode(p)[None])[0] for p in plain
+        ]
     return torch.stack(pictures)

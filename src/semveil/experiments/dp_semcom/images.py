@@ -22,7 +22,9 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
     """Every party's image of every photo, as files beside the JSON, with their measurements in it."""
     records: list[dict[str, Any]] = []
     for done, (name, method) in enumerate(setup.methods.items(), 1):
-        result = method.transmit(setup.photos.images, snr_db=setup.preset.snr_db, codes=setup.codes, run=setup.preset.seeds[0])
+        result = method.transmit(
+            setup.photos.images, snr_db=setup.preset.snr_db, codes=setup.codes, run=setup.preset.seeds[0]
+        )
         measured = measure(result, method, setup.verifier, ids=setup.photos.ids)
         for i, record in enumerate(measured):
             record["files"] = {}
@@ -46,8 +48,12 @@ def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
         rows: dict[str, list[tuple[Path, str]]] = {}
         for record in result["images"]:
             row = rows.setdefault(record["source"], [(folder / record["files"]["source"], "source")])
-            row.append((folder / record["files"][party], f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}"))
-        return draw_pictures(list(rows.values()), title=title_of(result, f"Images decoded by {LABELS[party]}"))
+            row.append(
+                (folder / record["files"][party], f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}")
+            )
+        return draw_pictures(
+            list(rows.values()), title=title_of(result, f"Images decoded by {LABELS[party]}")
+        )
 
     return picture
 

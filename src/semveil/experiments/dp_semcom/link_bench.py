@@ -31,7 +31,8 @@ class LinkPreset:
         name: as the user says it.
         split: people reported on; None: generated faces, for which no data is needed.
         photos: under attack, at most.
-        public, synthetic: faces that Eve learns from, and known pairs that she makes beside them, but for keyed protection.
+        public, synthetic: faces that Eve learns from, and known pairs that she makes beside them, but for
+            keyed protection.
         protections: names of `security.CASES`.
         fully: channels on which all Eves listen.
         others: channels with the two strongest Eves, at the same SNR.
@@ -143,7 +144,12 @@ def over_channels(
     """
     measure = cells(place, jobs, stage=stage)
     return experiment(
-        f"dp-semcom/{name}", revision=revision, presets=PRESETS, load=load, measure=measure, figures={name: drawing}
+        f"dp-semcom/{name}",
+        revision=revision,
+        presets=PRESETS,
+        load=load,
+        measure=measure,
+        figures={name: drawing},
     )
 
 
@@ -169,7 +175,10 @@ def run_cell(
     options = next(case.options for case in CASES if case.name == protection)
     method, link, run = DPSemCom(bench.model, **options), parse_link(channel), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
-    size, side = bench.model.size, 32 + (-(-8 * len(sent.keyed.sealed) // len(bench.codes)) if sent.keyed else 0)
+    size, side = (
+        bench.model.size,
+        32 + (-(-8 * len(sent.keyed.sealed) // len(bench.codes)) if sent.keyed else 0),
+    )
     counted = bandwidth(sent.symbols.shape[1], size, link=link, side_bits=side)
     cell: dict[str, Any] = {
         "protection": protection,
@@ -177,7 +186,10 @@ def run_cell(
         "guarantee": method.guarantee().as_dict(),
         "bandwidth": {**asdict(counted), "ratio": round(counted.ratio, 5)},
         "bob": [
-            {"snr_db": snr, **measured(bench, method.receive(hear(method, sent, snr, run[f"bob {snr:g}"], link)[0]))}
+            {
+                "snr_db": snr,
+                **measured(bench, method.receive(hear(method, sent, snr, run[f"bob {snr:g}"], link)[0])),
+            }
             for snr in bob_snrs
         ],
         "eves": [],
@@ -187,10 +199,21 @@ def run_cell(
     for snr in eve_snrs:
         rng = run[f"eve {snr:g}"]
         heard, variance = hear(method, sent, snr, rng, link)
-        eve = listen(method, heard, traffic, snr_db=snr, latents=bench.public, rng=rng, channel=link, variance=variance.float())
+        eve = listen(
+            method,
+            heard,
+            traffic,
+            snr_db=snr,
+            latents=bench.public,
+            rng=rng,
+            channel=link,
+            variance=variance.float(),
+        )
         for attack in attacks_on(method, sent, eve, attacks):
             codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
-            cell["eves"].append({"attack": attack.name, "snr_db": snr, **measured(bench, method.synthesize(codes))})
+            cell["eves"].append(
+                {"attack": attack.name, "snr_db": snr, **measured(bench, method.synthesize(codes))}
+            )
     return cell
 
 

@@ -54,7 +54,9 @@ def describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
         method: that protects.
     """
     calibration, noise = method.calibration, method.noise_calibration(setup.codes)
-    genuine = DPSemCom(setup.model, epsilon=calibration.nominal_epsilon, calibration="as_published", protection="laplace")
+    genuine = DPSemCom(
+        setup.model, epsilon=calibration.nominal_epsilon, calibration="as_published", protection="laplace"
+    )
     return {
         "nominal_epsilon": calibration.nominal_epsilon,
         "protection": method.protection,
@@ -64,7 +66,9 @@ def describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
         "nominal_scale": calibration.scale,
         "guarantee_of_genuine_noise": genuine.guarantee(simulated=True).as_dict(),
         "noise_calibration": noise.as_dict() if noise else None,
-        "distance_from_identity": method.pair.distance_from_identity() if isinstance(method.pair, LinearPair) else None,
+        "distance_from_identity": method.pair.distance_from_identity()
+        if isinstance(method.pair, LinearPair)
+        else None,
     }
 
 
@@ -90,7 +94,9 @@ def per_seed(
         records: list[dict[str, Any]] = []
         for first in range(0, len(setup.codes), CHUNK):
             rows = slice(first, first + CHUNK)
-            result = method.transmit(setup.photos.images[rows], snr_db=setup.preset.snr_db, codes=setup.codes[rows], run=run)
+            result = method.transmit(
+                setup.photos.images[rows], snr_db=setup.preset.snr_db, codes=setup.codes[rows], run=run
+            )
             records += measure(result, method, setup.verifier, ids=setup.photos.ids[rows], parties=parties)
         for party in parties:
             for name in records[0][party]:

@@ -9,7 +9,15 @@ from matplotlib.figure import Figure
 
 from semveil.channels import parse_link
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.link_bench import AWGN, FADING, LABEL, measured, over_channels, shown_metric, values_of
+from semveil.experiments.dp_semcom.link_bench import (
+    AWGN,
+    FADING,
+    LABEL,
+    measured,
+    over_channels,
+    shown_metric,
+    values_of,
+)
 from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.plots import COLOURS
@@ -33,7 +41,9 @@ def jobs(bench: Bench) -> Jobs:
 def _cell(bench: Bench, channel: str, snrs_db: tuple[float, float]) -> dict[str, Any]:
     """A pair trained over one channel, and Bob at every SNR of both."""
     chosen, run, (low, high) = bench.preset, streams(bench.preset.seed), snrs_db
-    settings = pair_settings(bench.model, snr_db=low, snr_high_db=high if high > low else None, channel=channel)
+    settings = pair_settings(
+        bench.model, snr_db=low, snr_high_db=high if high > low else None, channel=channel
+    )
     latents = bench.model.public_latents(chosen.trained_latents, rng=run["latents"])
     pair = train_pair(latents, settings, rng=run["train"], epochs=chosen.epochs)
     method = DPSemCom(bench.model, protection="nn", pair=pair)
@@ -45,7 +55,9 @@ def _cell(bench: Bench, channel: str, snrs_db: tuple[float, float]) -> dict[str,
             heard, _ = hear(method, sent, snr, run[f"bob {other} {snr:g}"], link)
             error = (method.receive_codes(heard) - bench.codes).square().mean((1, 2))
             shown = measured(bench, method.receive(heard))
-            tested.append({"channel": other, "snr_db": snr, "latent_mse": [round(float(e), 6) for e in error], **shown})
+            tested.append(
+                {"channel": other, "snr_db": snr, "latent_mse": [round(float(e), 6) for e in error], **shown}
+            )
     return {"channel": channel, "snrs_db": list(snrs_db), "bob": tested}
 
 

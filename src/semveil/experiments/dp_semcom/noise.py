@@ -42,10 +42,14 @@ def _power_blocks(setup: Setup, method: DPSemCom) -> dict[str, Any]:
     run, columns = streams(setup.preset.seeds[0]), []
     for first in range(0, len(setup.codes), CHUNK):
         rows = slice(first, first + CHUNK)
-        images, _ = blocks_link(method, setup.codes[rows], snr_db=setup.preset.snr_db, noise=run["dp"], channel=run["bob"])
+        images, _ = blocks_link(
+            method, setup.codes[rows], snr_db=setup.preset.snr_db, noise=run["dp"], channel=run["bob"]
+        )
         columns.append(compare(setup.photos.images[rows], images.clamp(-1, 1), setup.verifier))
     return {
-        name: [rounded([v for part in columns for v in part[name]])] if isinstance(first_values, list) else first_values
+        name: [rounded([v for part in columns for v in part[name]])]
+        if isinstance(first_values, list)
+        else first_values
         for name, first_values in columns[0].items()
     }
 
@@ -62,7 +66,12 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     for point in result["points"]:
         groups.setdefault(_noise_of(point), []).append(point)
     looks: dict[str, dict[str, Any]] = {
-        label: {"color": colour, "marker": "so"[i % 2], "ls": "--" if "fresh" in label else "-", "markerfacecolor": "none"}
+        label: {
+            "color": colour,
+            "marker": "so"[i % 2],
+            "ls": "--" if "fresh" in label else "-",
+            "markerfacecolor": "none",
+        }
         for i, (label, colour) in enumerate(zip(groups, COLOURS["series"], strict=False))
     }
     for axes, (title, value) in zip(panels[0], fits.items(), strict=True):
@@ -111,7 +120,13 @@ def table(result: dict[str, Any]) -> list[str]:
             ]
         else:
             guarantee = p["guarantee"]
-            fitted = ["1", f"true ε {guarantee['epsilon']:.4g} (basis: {guarantee['basis']}), private codes only", "3", "0", ""]
+            fitted = [
+                "1",
+                f"true ε {guarantee['epsilon']:.4g} (basis: {guarantee['basis']}), private codes only",
+                "3",
+                "0",
+                "",
+            ]
         rows.append([f"{p['nominal_epsilon']:g}", pair, *fitted, *bob, *eve])
         if "bob_power_blocks" in p:
             cells = means(p["bob_power_blocks"], ("lpips",))

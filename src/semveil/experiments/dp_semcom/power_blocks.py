@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Genuine noise with per-block power normalisation, as errata dp-semcom 7 proposes: the common codes keep their power.
 
-With a single gain for the whole message, genuine noise on the private codes takes nearly all the power. Here private and common
-codes are normalised separately, at the same overall power per symbol.
+With a single gain for the whole message, genuine noise on the private codes takes nearly all the power. Here
+private and common codes are normalised separately, at the same overall power per symbol.
 """
 
 import torch

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The unprotected baseline of keyed rotation: the same public map without a key.
 
-Rotation centres the private block by a public mean, halves the spread of its variances by a public covariance, and transmits
-the norm to Bob. This improves Bob's reception without any key: no power is spent on the public mean, directions of large
-variance are sent with less gain than those of small variance (under white noise, power proportional to the standard deviation
-minimises the error), and noise along the known norm is removed. A link without the map differs from Bob's in both map and key,
-a link with the map only in the key.
+Rotation centres the private block by a public mean, halves the spread of its variances by a public
+covariance, and transmits the norm to Bob. This improves Bob's reception without any key: no power is spent on
+the public mean, directions of large variance are sent with less gain than those of small variance (under
+white noise, power proportional to the standard deviation minimises the error), and noise along the known norm
+is removed. A link without the map differs from Bob's in both map and key, a link with the map only in the
+key.
 """
 
 import math
@@ -50,7 +51,9 @@ def _heard(
     mapped = directions * (space.signal * math.sqrt(space.dimension))
     sent[:, private] = mapped.view_as(sent[:, private]).to(sent)
     symbols, gains = normalise_power(pack(sent.flatten(1)))
-    nothing = Guarantee.none("nothing", reason="the latents are sent as they are", not_covered=("the whole photo",))
+    nothing = Guarantee.none(
+        "nothing", reason="the latents are sent as they are", not_covered=("the whole photo",)
+    )
     heard = method.heard_codes(over_the_air(Transmission(symbols, gains, nothing), snr_db, rng))
     heard[:, private] = space.from_sphere(heard[:, private].double().cpu().flatten(1), norms).to(heard)
     return heard

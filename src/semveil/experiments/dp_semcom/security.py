@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every protection against every attack, on real faces: `dp-semcom/security`.
 
-Eve's received signals of held-out photos are attacked with every attack of `attacks` and compared with Bob and direct
-transmission. The result is `security.json`, drawn by `security_shown`.
+Eve's received signals of held-out photos are attacked with every attack of `attacks` and compared with Bob
+and direct transmission. The result is `security.json`, drawn by `security_shown`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,17 @@ from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
 # Those that the committed results have; `dp-semcom/competitors` has all.
-EVES = ("direct", "denoise", "prior-search", "impute", "linear", "learned-same", "learned-deep", "stolen", "multi-shot")
+EVES = (
+    "direct",
+    "denoise",
+    "prior-search",
+    "impute",
+    "linear",
+    "learned-same",
+    "learned-deep",
+    "stolen",
+    "multi-shot",
+)
 METRICS = ("lpips", "lpips_squeeze", "fppsr", "identity_similarity", "face_detected")
 
 
@@ -65,7 +75,10 @@ CASES = (
     Case("rotation", {"protection": "rotation"}),
     Case("modulo, paper's codes", {"protection": "modulo", "private_codes": PRIVATE_CODES}),
     Case("modulo", {"protection": "modulo"}),
-    Case("modulo, epsilon 1000, paper's codes", {"protection": "modulo", "epsilon": 1000, "private_codes": PRIVATE_CODES}),
+    Case(
+        "modulo, epsilon 1000, paper's codes",
+        {"protection": "modulo", "epsilon": 1000, "private_codes": PRIVATE_CODES},
+    ),
 )
 
 
@@ -79,7 +92,8 @@ class SecurityPreset:
         attacked: photos at most.
         gallery: strangers in the gallery.
         public: public faces that Eve learns from.
-        synthetic: known pairs that she makes from the public latent prior beside them, but for keyed protection.
+        synthetic: known pairs that she makes from the public latent prior beside them, but for keyed
+            protection.
         cases: protections by name.
         snr_db: Bob's.
         noisier_db: Bob's on a worse day.
@@ -117,7 +131,9 @@ PRESETS = presets(
         shots=2,
         verifier="dlib",
     ),
-    SecurityPreset(name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000),
+    SecurityPreset(
+        name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000
+    ),
     SecurityPreset(name="small", split="held-out", attacked=128, gallery=1000, public=1500, synthetic=3500),
 )
 
@@ -155,7 +171,9 @@ def load(run: Run) -> Bench:
     return replace(bench, config={**bench.config, "attributes": attributes})
 
 
-def load_bench(run: Run, *, attacked: int, gallery: int, cases: Sequence[str], perceptual: str | None = None) -> Bench:
+def load_bench(
+    run: Run, *, attacked: int, gallery: int, cases: Sequence[str], perceptual: str | None = None
+) -> Bench:
     """Load model and recogniser, faces with their parts to play, and their latents.
 
     Args:
@@ -201,7 +219,8 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
     method, run = DPSemCom(bench.model, **case.options), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
     bob, noisier = (
-        method.receive(over_the_air(sent, snr_db, run["bob"])) for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
+        method.receive(over_the_air(sent, snr_db, run["bob"]))
+        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
     )
     result: dict[str, Any] = {
         "protection": method.protection,
@@ -216,7 +235,9 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
     traffic = Traffic.of(method, bench.codes, shots=bench.preset.shots, known=known)
     for snr_db in bench.preset.eve_snr_db:
         rng = run[f"eve {snr_db:g}"]
-        eve = listen(method, over_the_air(sent, snr_db, rng), traffic, snr_db=snr_db, latents=bench.public, rng=rng)
+        eve = listen(
+            method, over_the_air(sent, snr_db, rng), traffic, snr_db=snr_db, latents=bench.public, rng=rng
+        )
         for attack in attacks_on(method, sent, eve, EVES):
             codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
             result["eves"].append(
@@ -233,7 +254,9 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
     return result
 
 
-def known_latents(method: DPSemCom | DeepJSCCLink, public: Tensor, synthetic: int, rng: torch.Generator) -> Tensor:
+def known_latents(
+    method: DPSemCom | DeepJSCCLink, public: Tensor, synthetic: int, rng: torch.Generator
+) -> Tensor:
     """Latents (N, K, D) that Eve knows as Alice sends them: public faces, and such as she draws from the latent prior.
 
     Under a key every message has keys of its own: more pairs tell nothing more, and none are drawn.
@@ -244,7 +267,9 @@ def known_latents(method: DPSemCom | DeepJSCCLink, public: Tensor, synthetic: in
         synthetic: how many are drawn.
         rng: draws them.
     """
-    return public if method.kind.keyed else torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
+    return (
+        public if method.kind.keyed else torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
+    )
 
 
 def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
@@ -310,7 +335,10 @@ def _attributes(bench: Bench, eve: Eve) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, (truth, labels) in bench.faces.attributes.items():
         told, known = truth >= 0, labels >= 0
-        for source, codes in (("common codes", eve.public.common), ("everything heard", list(range(heard.shape[1])))):
+        for source, codes in (
+            ("common codes", eve.public.common),
+            ("everything heard", list(range(heard.shape[1]))),
+        ):
             if codes:
                 score = infer_attribute(
                     learnt[known][:, codes], labels[known].bool(), heard[told][:, codes], truth[told].bool()
@@ -333,7 +361,8 @@ def _unprotected(bench: Bench) -> dict[str, Any]:
     sent = plain.send_codes(bench.codes)
     run = streams(bench.preset.seed)
     direct, noisier = (
-        plain.receive(over_the_air(sent, snr_db, run["direct"])) for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
+        plain.receive(over_the_air(sent, snr_db, run["direct"]))
+        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
     )
     rotation = DPSemCom(bench.model, protection="rotation")
     mapped, mapped_noisier = (
@@ -351,7 +380,11 @@ def _unprotected(bench: Bench) -> dict[str, Any]:
 
 
 def _balance(labels: Tensor) -> dict[str, int]:
-    return {"with": int((labels == 1).sum()), "without": int((labels == 0).sum()), "unknown": int((labels < 0).sum())}
+    return {
+        "with": int((labels == 1).sum()),
+        "without": int((labels == 0).sum()),
+        "unknown": int((labels < 0).sum()),
+    }
 
 
 SECURITY = experiment(

@@ -36,7 +36,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         colours = table if metric != "face_detected" else 1 - table
         heat_table(axes, table, ["Bob", *attacks], list(cases), colours=colours, top=scale)
         axes.axvline(0.5, color="white", lw=3)
-        axes.set_title(f"{PANELS[metric]}; direct transmission {value(result['unprotected']['direct'], metric):.2f}")
+        axes.set_title(
+            f"{PANELS[metric]}; direct transmission {value(result['unprotected']['direct'], metric):.2f}"
+        )
     snr_db = result["config"]["preset"]["snr_db"]
     figure.suptitle(f"Bob and all attacks by Eve, {len(result['photos'])} photos, {snr_db:g} dB")
     return figure
@@ -48,7 +50,9 @@ def _table(result: dict[str, Any], metric: str, attacks: list[str]) -> NDArray[n
     rows = []
     for case in result["cases"].values():
         eves = {eve["attack"]: eve for eve in case["eves"] if eve["snr_db"] == snr_db}
-        rows.append([value(party, metric) for party in (case["bob"], *(eves.get(attack, {}) for attack in attacks))])
+        rows.append(
+            [value(party, metric) for party in (case["bob"], *(eves.get(attack, {}) for attack in attacks))]
+        )
     return np.array(rows)
 
 
@@ -57,13 +61,16 @@ def table(result: dict[str, Any]) -> list[str]:
     config, verifier = result["config"], result["config"]["verifier"]
     parts = [
         f"{config['photos']}; Bob at {config['preset']['snr_db']:g} dB; model {config['model']['name']} "
-        f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold {verifier['threshold']:.4g} "
+        f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold "
+        f"{verifier['threshold']:.4g} "
         f"({verifier['threshold_from']}). Means over photos with 95 % intervals.",
-        "Bob, and the strongest Eve (lowest LPIPS) on each protection; `stolen` is omitted where it uses the key.",
+        "Bob, and the strongest Eve (lowest LPIPS) on each protection; `stolen` is omitted where it uses the "
+        "key.",
         markdown(*_best(result)),
         "LPIPS of every Eve at Bob's SNR. `stolen` has Bob's network or key (positive control).",
         markdown(*_everyone(result)),
-        "Linkage: AUC for telling two transmissions of one photo from two of different photos, by the private codes, their "
+        "Linkage: AUC for telling two transmissions of one photo from two of different photos, by the "
+        "private codes, their "
         "norm, the common codes, or all codes.",
         markdown(*_linkage(result)),
     ]
@@ -87,7 +94,9 @@ def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         rows.append([name, basis, "Bob", f"{preset['noisier_db']:g}", *_figures(case["bob_noisier"])])
         keyed = case["protection"] in ("rotation", "modulo")
         for snr_db in preset["eve_snr_db"]:
-            eves = [e for e in case["eves"] if e["snr_db"] == snr_db and not (keyed and e["attack"] == CONTROL)]
+            eves = [
+                e for e in case["eves"] if e["snr_db"] == snr_db and not (keyed and e["attack"] == CONTROL)
+            ]
             best = min(eves, key=lambda eve: value(eve, "lpips"))
             rows.append([name, basis, f"Eve, {best['attack']}", f"{snr_db:g}", *_figures(best)])
     return head, rows
@@ -105,7 +114,12 @@ def _everyone(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def _linkage(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     snr_db = result["config"]["preset"]["eve_snr_db"][0]
-    sources = {"private": "private codes", "length": "norm", "common": "common codes", "everything": "all codes"}
+    sources = {
+        "private": "private codes",
+        "length": "norm",
+        "common": "common codes",
+        "everything": "all codes",
+    }
     rows = []
     for name, case in result["cases"].items():
         point: dict[str, Any] = next((p for p in case["linkage"] if p["snr_db"] == snr_db), {})
@@ -120,7 +134,13 @@ def _attributes(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         point = next(iter(_attributes_of(case)), {})
         for source, heading in (("common codes", "common codes"), ("everything heard", "all received codes")):
             if any(source in point.get(attribute, {}) for attribute in names):
-                rows.append([name, heading, *(shown_score(point.get(attribute, {}).get(source)) for attribute in names)])
+                rows.append(
+                    [
+                        name,
+                        heading,
+                        *(shown_score(point.get(attribute, {}).get(source)) for attribute in names),
+                    ]
+                )
     return ["protection", "from", *names], rows
 
 

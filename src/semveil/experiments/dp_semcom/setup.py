@@ -33,7 +33,8 @@ class Preset:
         model: face model by default.
         verifier: recogniser by default.
         photos: photos that figs. 3 and 4 and the noise comparison measure.
-        needs_data: whether those must be held-out photos; else, without data, the astronaut and generated faces serve.
+        needs_data: whether those must be held-out photos; else, without data, the astronaut and generated
+            faces serve.
         epsilons: nominal, of figs. 3 and 4.
         pictured: photos in figs. 5 and 6.
         pictured_epsilons: nominal, of figs. 5 and 6.
@@ -71,8 +72,9 @@ PRESETS = presets(
         seeds=(0,),
     ),
     Preset("small"),
-    # The paper names no number of test photos. The official generator was not trained on the last 2,000; 500 of them fit
-    # into 2 GB at 512 px. Its inversion is dominated by LPIPS(VGG), which therefore has to be there.
+    # The paper names no number of test photos. The official generator was not trained on the last 2,000; 500
+    # of them fit into 2 GB at 512 px. Its inversion is dominated by LPIPS(VGG), which therefore has to be
+    # there.
     Preset(
         name="paper",
         model=OFFICIAL_MODEL,
@@ -121,7 +123,10 @@ def prepare_run(kind: str, run: Run) -> Setup:
     photos = photos_to_measure(run, loaded, count, partial(public_photos, loaded, count), shows=shows)
     plain = DPSemCom(loaded, protection="none")
     codes, inversion = cached_inversion(
-        loaded, photos.images, perceptual=preset.perceptual, progress=lambda done, total: run.progress("invert", done, total)
+        loaded,
+        photos.images,
+        perceptual=preset.perceptual,
+        progress=lambda done, total: run.progress("invert", done, total),
     )
     methods = _methods(kind, preset, loaded, run.progress)
     config: dict[str, Any] = {
@@ -142,7 +147,9 @@ def prepare_run(kind: str, run: Run) -> Setup:
 def _methods(kind: str, preset: Preset, model: FaceModel, progress: Progress) -> dict[str, DPSemCom]:
     if kind == "noise":
         trained = {
-            f"{epsilon:g} {noise} {start}": protected_method(model, epsilon, noise=noise, start=start, progress=progress)
+            f"{epsilon:g} {noise} {start}": protected_method(
+                model, epsilon, noise=noise, start=start, progress=progress
+            )
             for epsilon in preset.noise_epsilons
             for noise, start in VARIANTS
         }
@@ -159,7 +166,12 @@ TRAINING_SEED = 0
 
 
 def protected_method(
-    model: FaceModel, epsilon: float, *, noise: str = "frozen", start: str = "default", progress: Progress = quiet
+    model: FaceModel,
+    epsilon: float,
+    *,
+    noise: str = "frozen",
+    start: str = "default",
+    progress: Progress = quiet,
 ) -> DPSemCom:
     """dp-semcom with the paper's pair for a nominal epsilon: bundled, cached, or trained now from a fixed seed.
 

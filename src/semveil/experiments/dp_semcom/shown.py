@@ -9,7 +9,12 @@ from matplotlib.axes import Axes
 from semveil.experiments.kit.plots import line
 
 X_LABEL = "nominal $\\epsilon$ (a setting, not a guarantee)"
-LABELS = {"bob": "Bob", "eve": "Eve", "direct": "Direct transmission, unprotected", "inverted": "Inversion, no channel"}
+LABELS = {
+    "bob": "Bob",
+    "eve": "Eve",
+    "direct": "Direct transmission, unprotected",
+    "inverted": "Inversion, no channel",
+}
 MARKERS = {"bob": "o", "eve": "s"}
 
 
@@ -66,10 +71,17 @@ def title_of(result: dict[str, Any], what: str) -> str:
 def about(result: dict[str, Any]) -> str:
     """What was measured, by which model and recogniser, and over how many photos and seeds: the sentence above a table."""
     config, verifier = result["config"], result["config"]["verifier"]
-    seeds = f"{len(result['seeds'])} channel seeds" if len(result["seeds"]) > 1 else f"channel seed {result['seeds'][0]}"
+    seeds = (
+        f"{len(result['seeds'])} channel seeds"
+        if len(result["seeds"]) > 1
+        else f"channel seed {result['seeds'][0]}"
+    )
     return (
-        f"{config['photos']['description']}; {config['snr_db']:g} dB; {seeds}; model {config['model']['name']} "
-        f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold {verifier['threshold']:.4g} "
-        f"({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap interval; an interval of zero width at 0 or 1 "
+        f"{config['photos']['description']}; {config['snr_db']:g} dB; {seeds}; model "
+        f"{config['model']['name']} "
+        f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold "
+        f"{verifier['threshold']:.4g} "
+        f"({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap interval; an interval of "
+        "zero width at 0 or 1 "
         "means that all photos have the same value."
     )

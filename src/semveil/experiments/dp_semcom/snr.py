@@ -46,7 +46,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     for cell in cells:
         row, column = channels.index(cell["channel"]), protections.index(cell["protection"])
         curve, square = panels[2 * row, column], panels[2 * row + 1, column]
-        curve.plot(snrs, [value(party, metric) for party in cell["bob"]], "o-", color=COLOURS["bob"], label="Bob")
+        curve.plot(
+            snrs, [value(party, metric) for party in cell["bob"]], "o-", color=COLOURS["bob"], label="Bob"
+        )
         values = [of_strongest(cell, metric, snr) for snr in snrs]
         curve.plot(snrs, values, "s-", color=COLOURS["eve"], label="strongest Eve")
         curve.set_title(f"{cell['protection']}\n{cell['channel']}", fontsize=8)
@@ -62,7 +64,8 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         square.grid(False)
     panels[0, 0].legend()
     figure.suptitle(
-        f"{LABEL[metric]}, {len(result['photos'])} photos; heat maps: strongest Eve minus Bob (blue: Bob is better)"
+        f"{LABEL[metric]}, {len(result['photos'])} photos; heat maps: strongest Eve minus Bob (blue: Bob is "
+        "better)"
     )
     return figure
 

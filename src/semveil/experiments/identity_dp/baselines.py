@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traditional baselines of [IDP], Table I and Fig. 7, in two readings of the paper's description.
 
-Section V-E and the numbers of Table I are inconsistent. In the reading `text` the face region is clustered, noised with
-clamping, or downsampled to 7 x 7 pixels. In the reading `numbers`, which fits Table I best, it is divided into cells, noised in
-bytes that overflow (a value beyond 255 wraps around to 0), or downsampled by a factor of 7. To measure the agreement of either:
+Section V-E and the numbers of Table I are inconsistent. In the reading `text` the face region is clustered,
+noised with clamping, or downsampled to 7 x 7 pixels. In the reading `numbers`, which fits Table I best, it is
+divided into cells, noised in bytes that overflow (a value beyond 255 wraps around to 0), or downsampled by a
+factor of 7. To measure the agreement of either:
 
     semveil reproduce identity-dp/readings --data PHOTOS    # aligned photos such as CelebA-HQ's
 
-Sizes in pixels refer to the paper's 256 px and are scaled with the crop, so that they cover the same fraction of a face.
+Sizes in pixels refer to the paper's 256 px and are scaled with the crop, so that they cover the same fraction
+of a face.
 """
 
 from collections.abc import Callable
@@ -30,17 +32,21 @@ from semveil.metrics import psnr, ssim
 
 PAPER_SIDE = 256  # px
 READINGS = ("text", "numbers")
-# Median box that dlib's detector finds on aligned held-out photos, in units of the crop's side: left, top, right, bottom.
+# Median box that dlib's detector finds on aligned held-out photos, in units of the crop's side: left, top,
+# right, bottom.
 FACE_BOX = (0.19, 0.32, 0.77, 0.90)
 CHECKED = 64  # photos
 
 
-def baseline(name: str, amount: float, images: Tensor, *, reading: str, rng: torch.Generator | None = None) -> Tensor:
+def baseline(
+    name: str, amount: float, images: Tensor, *, reading: str, rng: torch.Generator | None = None
+) -> Tensor:
     """Aligned crops under one of the paper's traditional methods, which changes the face region alone.
 
     Args:
         name: `pixelization`, `noise` or `blur`.
-        amount: side of a cluster or cell in pixels; standard deviation in levels; pixels along a side, or how many become one.
+        amount: side of a cluster or cell in pixels; standard deviation in levels; pixels along a side, or how
+            many become one.
         images: (B, 3, S, S) in [-1, 1].
         reading: `text` or `numbers`.
         rng: draws the noise.
@@ -58,7 +64,9 @@ def baseline(name: str, amount: float, images: Tensor, *, reading: str, rng: tor
         raise ValueError(f"the readings of [IDP]'s baselines are {' and '.join(READINGS)}, got {reading!r}")
     left, top, right, bottom = face_pixels(images.shape[-1])
     shown = images.clone()
-    shown[..., top:bottom, left:right] = BASELINES[name](amount, images, reading, rng)[..., top:bottom, left:right]
+    shown[..., top:bottom, left:right] = BASELINES[name](amount, images, reading, rng)[
+        ..., top:bottom, left:right
+    ]
     return shown
 
 
@@ -109,7 +117,9 @@ def _blur(amount: float, images: Tensor, reading: str, rng: torch.Generator | No
     face = images[..., top:bottom, left:right]
     height, width = face.shape[-2:]
     small = (amount, amount) if reading == "text" else (height * PAPER_SIDE / images.shape[-2] / amount,) * 2
-    shrunk = functional.interpolate(face, size=[max(1, round(side)) for side in small], mode="bilinear", antialias=True)
+    shrunk = functional.interpolate(
+        face, size=[max(1, round(side)) for side in small], mode="bilinear", antialias=True
+    )
     shown = images.clone()
     shown[..., top:bottom, left:right] = functional.interpolate(shrunk, size=(height, width), mode="bilinear")
     return shown
@@ -141,13 +151,20 @@ def fit_of_readings(images: Tensor) -> str:
 def _load(run: Run) -> Text:
     """`data` is a folder of aligned photos; the first of them are read."""
     if run.data is None:
-        raise DataMissing("the readings are compared with Table I on aligned photos: name a folder of .jpg files with --data")
+        raise DataMissing(
+            "the readings are compared with Table I on aligned photos: name a folder of .jpg files with "
+            "--data"
+        )
     pixels = []
     for file in sorted(run.data.glob("*.jpg"))[:CHECKED]:
         with Image.open(file) as photo:
-            pixels.append(np.asarray(photo.convert("RGB").resize((PAPER_SIDE, PAPER_SIDE), Image.Resampling.LANCZOS)))
+            pixels.append(
+                np.asarray(photo.convert("RGB").resize((PAPER_SIDE, PAPER_SIDE), Image.Resampling.LANCZOS))
+            )
     photos = PhotoSet(to_tensor(pixels), (), f"{len(pixels)} photos at {PAPER_SIDE} px", public=False)
-    return Text({"photos": photos.as_dict()}, lambda: f"{photos.description}\n\n{fit_of_readings(photos.images)}")
+    return Text(
+        {"photos": photos.as_dict()}, lambda: f"{photos.description}\n\n{fit_of_readings(photos.images)}"
+    )
 
 
 READINGS_TABLE = text_table("identity-dp/readings", revision=1, load=_load)

@@ -40,7 +40,8 @@ class IdentityBench:
     Attributes:
         verifiers: that judge, by name; `psr` asks those that had no part in training the model.
         facenets: those of the paper's identity distance whose weights are here.
-        sensitivity: largest L1 distance between the photos' identity vectors, which [IDP] V-D takes for the sensitivity.
+        sensitivity: largest L1 distance between the photos' identity vectors, which [IDP] V-D takes for the
+            sensitivity.
         features: that Frechet distances compare.
     """
 
@@ -85,7 +86,9 @@ def load(photos: Callable[[Run, IdentityModel], PhotoSet]) -> Callable[[Run], Id
     return loaded
 
 
-def prepare_bench(preset: IdentityPreset, model: IdentityModel, photos: PhotoSet, verifiers: Iterable[str]) -> IdentityBench:
+def prepare_bench(
+    preset: IdentityPreset, model: IdentityModel, photos: PhotoSet, verifiers: Iterable[str]
+) -> IdentityBench:
     """Load recognisers and features, and measure what [IDP] takes for the sensitivity.
 
     Args:
@@ -153,7 +156,9 @@ def _facenets() -> tuple[dict[str, Verifier], list[str]]:
     for name in FACENETS:
         try:
             # No threshold was measured, and none is needed for a distance.
-            found[name] = Remembering(FaceNetVerifier(threshold=1.0, trained_on=name.removeprefix("facenet-")))
+            found[name] = Remembering(
+                FaceNetVerifier(threshold=1.0, trained_on=name.removeprefix("facenet-"))
+            )
         except WeightsMissing:
             lacking.append(name)
     return found, lacking

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Effect of identity-dp's budgets, as Markdown tables: expected cosines by mechanism, and ranks of selected public faces.
 
-There are no figures and no photos: cosines follow in closed form from the noise distributions ([IDP] uses Laplace noise and
-d = 512), and the selected public faces are generated.
+There are no figures and no photos: cosines follow in closed form from the noise distributions ([IDP] uses
+Laplace noise and d = 512), and the selected public faces are generated.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,12 @@ def cosines(dimension: int, threshold: float, *, epsilons: Sequence[float] = EPS
         for name, kept in cosines_kept(d, epsilons).items():
             found = accepted_from(name, d, threshold) if d == dimension else None
             rows.append([f"{d}", name, *map(_cosine, kept), "" if found is None else f"{found:.1f}"])
-    head = ["d", "mechanism", *(f"ε {epsilon:g}" for epsilon in epsilons), f"ε where the mean reaches {threshold:.3f}"]
+    head = [
+        "d",
+        "mechanism",
+        *(f"ε {epsilon:g}" for epsilon in epsilons),
+        f"ε where the mean reaches {threshold:.3f}",
+    ]
     return markdown(head, rows)
 
 

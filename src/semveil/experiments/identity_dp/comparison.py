@@ -14,7 +14,14 @@ from semveil.core.progress import Progress
 from semveil.experiments.identity_dp.bench import IdentityBench, load, photos_for
 from semveil.experiments.identity_dp.paper import result_of_paper
 from semveil.experiments.identity_dp.presets import OURS
-from semveil.experiments.identity_dp.rows import PAPER_EPSILONS, baseline_rows, looks, measured, other_people, own_rows
+from semveil.experiments.identity_dp.rows import (
+    PAPER_EPSILONS,
+    baseline_rows,
+    looks,
+    measured,
+    other_people,
+    own_rows,
+)
 from semveil.experiments.identity_dp.shown import (
     DETECTION_AIM,
     PSR_AIM,
@@ -60,7 +67,9 @@ def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> d
 
 def _baselines(bench: IdentityBench, path: Path, progress: Progress) -> dict[str, Any]:
     """The traditional methods' rows, a result of their own, which another model does not change."""
-    config = {name: value for name, value in bench.config.items() if name not in ("model", "observed_sensitivity")}
+    config = {
+        name: value for name, value in bench.config.items() if name not in ("model", "observed_sensitivity")
+    }
     kept = Kept(path, BASELINES, config=config)
     kept.whole(lambda keep: {"rows": measured(bench, baseline_rows(bench), progress, keep)})
     return kept.result
@@ -100,13 +109,18 @@ def _bars(result: dict[str, Any], table: str, rows: Sequence[dict[str, Any]]) ->
         "face_detected": "face detection rate",
     }
     reported = result["paper"][table]
-    names = [*map(row_name, rows), *(" ".join(f"{row['method']} {row['setting']} (paper)".split()) for row in reported)]
+    names = [
+        *map(row_name, rows),
+        *(" ".join(f"{row['method']} {row['setting']} (paper)".split()) for row in reported),
+    ]
     for axes, (metric, label) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
         for at, row in enumerate(rows):
             colour = COLOURS["bob"] if row["method"] == "identity-dp" else COLOURS["series"][1]
             bar(axes, at, row["images"], metric, colour)
         for at, theirs in enumerate(reported, len(rows)):
-            value = theirs.get("identity_distance facenet-vggface2" if metric.startswith("identity_distance") else metric)
+            value = theirs.get(
+                "identity_distance facenet-vggface2" if metric.startswith("identity_distance") else metric
+            )
             if value is not None:
                 axes.bar(at, value, fill=False, edgecolor="#777777", hatch="//")
         axes.set_xticks(range(len(names)), names, rotation=70, ha="right", fontsize=7)
@@ -125,8 +139,10 @@ def table(result: dict[str, Any]) -> list[str]:
     paper = result["paper"]
     return [
         about(result),
-        f"Face detection rate (dlib) on the photos: {found}. Identity distance between different people: {others(result)}. "
-        f"identity-dp takes {seconds:.3f} s of CPU time per photo, one at a time with {result['threads']} thread(s), "
+        f"Face detection rate (dlib) on the photos: {found}. Identity distance between different people: "
+        f"{others(result)}. "
+        f"identity-dp takes {seconds:.3f} s of CPU time per photo, one at a time with {result['threads']} "
+        "thread(s), "
         f"excluding face detection and alignment (the paper: {paper['seconds_per_image']:g} s on "
         f"{paper['seconds_per_image_on']}). Parameters are the paper's, for 256 px, scaled to the crop; "
         "`text` and `numbers` are the two readings in the errata.",
@@ -141,11 +157,17 @@ def table(result: dict[str, Any]) -> list[str]:
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
     """[IDP] V-E and V-F, of Table I, and the aims of the bundled model."""
-    own = {(r["setting"], r.get("nominal_epsilon")): r["images"] for r in result["rows"] if r["method"] == "identity-dp"}
+    own = {
+        (r["setting"], r.get("nominal_epsilon")): r["images"]
+        for r in result["rows"]
+        if r["method"] == "identity-dp"
+    }
     source = value(result["source"], "face_detected")
     plain, ours = own["no noise", None], own[OURS, 6.0]
     accepted = {name: 1 - value(plain, name) for name in plain if name.startswith("protected ")}
-    words = ", ".join(f"acceptance rate of {name.removeprefix('protected ')} {rate:.3f}" for name, rate in accepted.items())
+    words = ", ".join(
+        f"acceptance rate of {name.removeprefix('protected ')} {rate:.3f}" for name, rate in accepted.items()
+    )
     yield Claim(
         f"Target: without noise SSIM >= {PLAIN_SSIM_AIM:g}, PSNR >= {PLAIN_PSNR_AIM:g} dB, acceptance rate "
         f">= {PLAIN_ACCEPTED_AIM:.0%}",
@@ -156,7 +178,8 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     )
     ratio = value(ours, "face_detected") / source
     yield Claim(
-        f"Target: at epsilon 6 PSR >= {PSR_AIM:g} with SSIM >= {SSIM_AIM:g} and relative detection rate >= {DETECTION_AIM:g}",
+        f"Target: at epsilon 6 PSR >= {PSR_AIM:g} with SSIM >= {SSIM_AIM:g} and relative detection rate >= "
+        f"{DETECTION_AIM:g}",
         f"PSR {mean(ours, 'psr')}, SSIM {mean(ours, 'ssim')}, relative detection rate {ratio:.3f}",
         value(ours, "psr") >= PSR_AIM and value(ours, "ssim") >= SSIM_AIM and ratio >= DETECTION_AIM,
     )
@@ -172,7 +195,10 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         rivals = [row for row in result["rows"] if row.get("reading") == reading]
         near = [row for row in rivals if value(row["images"], "psr") >= value(ours, "psr")]
         better = [row for row in near if value(row["images"], "ssim") >= value(ours, "ssim")]
-        said = ", ".join(f"{r['method']} {r['amount']:g} (SSIM {value(r['images'], 'ssim'):.3f})" for r in near) or "none"
+        said = (
+            ", ".join(f"{r['method']} {r['amount']:g} (SSIM {value(r['images'], 'ssim'):.3f})" for r in near)
+            or "none"
+        )
         yield Claim(
             "Traditional methods fail to improve the privacy-utility trade-off",
             f"reading `{reading}`: settings (of six) with at least identity-dp's PSR at epsilon 6: {said}; "

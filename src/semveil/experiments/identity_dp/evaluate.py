@@ -60,20 +60,21 @@ def evaluate(
 ) -> tuple[Path, Path]:
     """Compare what other programs made of photos with what identity-dp makes of them.
 
-    A picture belongs to the photo of the same name in the same place below its folder, whatever the suffix, and shows it
-    whole: it is cut where the photo's own largest face lies. Photos that lack in one folder are measured in none.
+    A picture belongs to the photo of the same name in the same place below its folder, whatever the suffix,
+    and shows it whole: it is cut where the photo's own largest face lies. Photos that lack in one folder are
+    measured in none.
 
     Args:
         photos: folder of the originals.
         outputs: folders of pictures by the name of the method that made them.
         out: folder for `evaluation.json` and the picture `fig8.png`, which show the photos.
-        pairs: a list such as LFW's `pairs.txt`; adds the true acceptance rate of its pairs with the second photo from the
-            folder ([IDP] Table III). Only its photos are measured.
+        pairs: a list such as LFW's `pairs.txt`; adds the true acceptance rate of its pairs with the second
+            photo from the folder ([IDP] Table III). Only its photos are measured.
         far: false acceptance rate of that.
         model: identity model of identity-dp's rows; the bundled one where None.
         verifiers: recognisers; all whose weights are on this machine where empty.
-        judgements: what an independent program sees in photos and pictures (`docs/utility.md`): adds landmark error,
-            expression, gaze, age, sex and its own detection.
+        judgements: what an independent program sees in photos and pictures (`docs/utility.md`): adds landmark
+            error, expression, gaze, age, sex and its own detection.
         parser: weights of a face parser: adds how open mouth and eyes are, and the place of the hair.
         progress: what is being done, how much is done, how much there is.
 
@@ -97,16 +98,23 @@ def evaluate(
         wanted = {path for pair in listed.pairs for path in (pair.first, pair.second)}
         files = {place: path for place, path in files.items() if path in wanted}
     made = {name: photo_files(folder) for name, folder in outputs.items()}
-    complete = {place: path for place, path in files.items() if all(place in places for places in made.values())}
+    complete = {
+        place: path for place, path in files.items() if all(place in places for places in made.values())
+    }
     if not complete:
-        raise DataMissing(f"no photo in {photos} has a picture of the same name in every folder; {len(files)} photos checked")
+        raise DataMissing(
+            f"no photo in {photos} has a picture of the same name in every folder; {len(files)} photos "
+            "checked"
+        )
     found = find_faces(complete, loaded.size, progress=progress)
     faces, crops = _crops(found, made, loaded.size)
     ids = tuple(f"photo {i:04d}" for i in range(1, len(faces) + 1))
     images = to_tensor([face.aligned.pixels for face in faces.values()])
     photo_set = PhotoSet(images, ids, f"{len(ids)} faces of a folder of photos", public=False)
     bench = prepare_bench(preset, loaded, photo_set, verifiers or present_verifiers(loaded.size))
-    theirs = [Row({"method": name, "setting": "", "guarantee": None}, _given(crops[name])) for name in outputs]
+    theirs = [
+        Row({"method": name, "setting": "", "guarantee": None}, _given(crops[name])) for name in outputs
+    ]
     rows = [*theirs, *own_rows(bench)]
     result: dict[str, Any] = {
         "experiment": "identity-dp/evaluation",
@@ -149,7 +157,11 @@ def present_verifiers(resolution: int) -> list[str]:
     for name in VERIFIERS:
         try:
             load_verifier(name, resolution=resolution)
-        except (WeightsMissing, ImportError, ValueError):  # no weights, no onnxruntime, no threshold at this resolution
+        except (
+            WeightsMissing,
+            ImportError,
+            ValueError,
+        ):  # no weights, no onnxruntime, no threshold at this resolution
             continue
         found.append(name)
     return found
@@ -171,7 +183,8 @@ def _crops(
             pixels[name].append(crop)
     if not faces:
         raise DataMissing(
-            f"none of {len(found.faces)} photos with a face has a picture of the same aspect ratio in every folder"
+            f"none of {len(found.faces)} photos with a face has a picture of the same aspect ratio in every "
+            "folder"
         )
     return faces, {name: to_tensor(crops) for name, crops in pixels.items()}
 
@@ -193,7 +206,11 @@ def _accepted(bench: IdentityBench, known: Pairs, images: Tensor, far: float) ->
     judged = {**bench.verifiers, **bench.facenets}
     photos = bench.photos.images
     try:
-        return {"true_acceptance": {name: acceptance(judge, photos, images, known, far) for name, judge in judged.items()}}
+        return {
+            "true_acceptance": {
+                name: acceptance(judge, photos, images, known, far) for name, judge in judged.items()
+            }
+        }
     except ValueError as error:  # too few pairs for this rate
         return {"true_acceptance": dict.fromkeys(judged), "true_acceptance_reason": str(error)}
 

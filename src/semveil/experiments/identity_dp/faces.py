@@ -44,7 +44,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         rows += [[(folder / face[key], face["source"]) for face in part] for key in ("source_file", "file")]
     guarantee = result["guarantee"]
     claim = f"$\\epsilon$ {guarantee['epsilon']:g} for {guarantee['covers']}, basis: {guarantee['basis']}"
-    return draw_pictures(rows, row_labels=["photos", "protected"] * (len(rows) // 2), title=f"identity-dp ({claim})")
+    return draw_pictures(
+        rows, row_labels=["photos", "protected"] * (len(rows) // 2), title=f"identity-dp ({claim})"
+    )
 
 
 for _name, _figure in (("challenging", "fig10"), ("portraits", "fig11")):

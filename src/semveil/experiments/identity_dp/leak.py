@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leakage outside identity-dp's guarantee: identification rates from the attributes sent in the clear.
 
-The guarantee covers the identity vector; the attributes of the photo enter the picture unperturbed ([IDP] Eq. 13, despite
-Proof 4.1). Attackers with increasing knowledge identify the person in a protected photo:
+The guarantee covers the identity vector; the attributes of the photo enter the picture unperturbed ([IDP]
+Eq. 13, despite Proof 4.1). Attackers with increasing knowledge identify the person in a protected photo:
 
 - `recogniser`: compares it with a gallery of unprotected photos of many people, without the original photo.
-- `fused anew`: re-fuses the released picture's attributes with random identities and averages the recogniser's features, for
-  the picture only or for the gallery too; `sum of scores` adds its scores and the recogniser's.
+- `fused anew`: re-fuses the released picture's attributes with random identities and averages the
+  recogniser's features, for the picture only or for the gallery too; `sum of scores` adds its scores and the
+  recogniser's.
 - `same photo`: has the original photo in the gallery and compares pixels.
-- `learnt to undo`: protects photos of strangers, and learns a regression from protected to original recogniser features.
-- `learnt the people`: trains a classifier on labelled protected photos of the same people (parrot recognition).
+- `learnt to undo`: protects photos of strangers, and learns a regression from protected to original
+  recogniser features.
+- `learnt the people`: trains a classifier on labelled protected photos of the same people (parrot
+  recognition).
 
-Positive control: photos without protection. Negative controls: attributes of another person's photo, and permuted names.
+Positive control: photos without protection. Negative controls: attributes of another person's photo, and
+permuted names.
 """
 
 from collections.abc import Callable, Mapping
@@ -87,10 +91,25 @@ class LeakPreset:
 
 LEAK_PRESETS = presets(
     LeakPreset(
-        "smoke", ("bundled",), 1, strangers=8, public=16, named_people=2, named_photos=2, sides=(8,), attribute_epsilon=None
+        "smoke",
+        ("bundled",),
+        1,
+        strangers=8,
+        public=16,
+        named_people=2,
+        named_photos=2,
+        sides=(8,),
+        attribute_epsilon=None,
     ),
     LeakPreset("small"),
-    LeakPreset("full", ("edgeface", "dlib", "bundled"), strangers=3000, public=4000, named_people=100, named_photos=10),
+    LeakPreset(
+        "full",
+        ("edgeface", "dlib", "bundled"),
+        strangers=3000,
+        public=4000,
+        named_people=100,
+        named_photos=10,
+    ),
 )
 
 
@@ -144,7 +163,9 @@ class LeakBench:
         Returns:
             (N, p), from the same random identities each time.
         """
-        return fused_anew(self.model, pictures, signal, rng=streams(self.preset.seed)["attacker's identities"])
+        return fused_anew(
+            self.model, pictures, signal, rng=streams(self.preset.seed)["attacker's identities"]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +191,8 @@ def load(run: Run) -> LeakBench:
     chosen, loaded = run.preset, load_identity_model(run.model or DEFAULT_IDENTITY_MODEL)
     if data is None:
         raise DataMissing(
-            "the leakage experiment needs several photos per person: pass a face set or a folder with lfw as --data"
+            "the leakage experiment needs several photos per person: pass a face set or a folder with lfw as "
+            "--data"
         )
     faces = leak_faces(
         load_face_set(data, loaded, progress=lambda done, total: run.progress("prepare photos", done, total)),
@@ -196,10 +218,16 @@ def load(run: Run) -> LeakBench:
 def run(bench: LeakBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """All attackers on all variants."""
     signal, faces = signals(bench.model, bench.recognisers), bench.faces
-    clear, before = ({name: read(of, part.images) for name, of in signal.items()} for part in (faces.gallery, faces.strangers))
+    clear, before = (
+        {name: read(of, part.images) for name, of in signal.items()}
+        for part in (faces.gallery, faces.strangers)
+    )
     anew = {name: bench.anew(faces.gallery.images, signal[name]) for name in bench.recognisers}
     known = Known(signal, clear, anew, before)
-    jobs = {variant.name: partial(_attacked, bench, known, variant) for variant in _variants(bench.model, faces, bench.preset)}
+    jobs = {
+        variant.name: partial(_attacked, bench, known, variant)
+        for variant in _variants(bench.model, faces, bench.preset)
+    }
     found = each(jobs, keep, progress, "attack")
     return {
         "attribute_probe": _attribute_probe(bench.model, faces, bench.preset),
@@ -245,11 +273,15 @@ def _attacked(bench: LeakBench, known: Known, variant: Variant) -> dict[str, Any
     probes, gallery = faces.probes, faces.gallery
     pictures = variant.make(probes.images).clamp(-1, 1)
     probed = {name: read(of, pictures) for name, of in signal.items()}
-    attacks = [_row("recogniser", name, bench.nearest(probed[name], clear[name])) for name in bench.recognisers]
+    attacks = [
+        _row("recogniser", name, bench.nearest(probed[name], clear[name])) for name in bench.recognisers
+    ]
     for name in bench.recognisers:
         attacks += _without_noise(bench, known, name, pictures, probed[name])
     very = read(signal["pixels"], probes.images)
-    found = nearest(probed["pixels"], torch.cat([very, clear["pixels"]]), probes.names, (*probes.names, *gallery.names))
+    found = nearest(
+        probed["pixels"], torch.cat([very, clear["pixels"]]), probes.names, (*probes.names, *gallery.names)
+    )
     attacks.append(_row("same photo", "pixels", found))
     if variant.trained:
         strangers, named = (
@@ -266,21 +298,33 @@ def _attacked(bench: LeakBench, known: Known, variant: Variant) -> dict[str, Any
     }
 
 
-def _without_noise(bench: LeakBench, known: Known, name: str, pictures: Tensor, probed: Tensor) -> list[dict[str, Any]]:
+def _without_noise(
+    bench: LeakBench, known: Known, name: str, pictures: Tensor, probed: Tensor
+) -> list[dict[str, Any]]:
     """The attackers who fuse attributes anew. The sum was fixed before looking: all three scores, equally weighted."""
     clear, probed_anew = known.clear[name], bench.anew(pictures, known.signal[name])
-    plain, anew, both = likeness(probed, clear), likeness(probed_anew, clear), likeness(probed_anew, known.clear_anew[name])
+    plain, anew, both = (
+        likeness(probed, clear),
+        likeness(probed_anew, clear),
+        likeness(probed_anew, known.clear_anew[name]),
+    )
     scores = {
         ("fused anew", name): anew,
         ("fused anew", f"{name}, the gallery too"): both,
         ("sum of scores", name): added_up(plain, anew, both),
     }
     probes, gallery = bench.faces.probes, bench.faces.gallery
-    return [_row(attack, by, judged(table, probes.names, gallery.names)) for (attack, by), table in scores.items()]
+    return [
+        _row(attack, by, judged(table, probes.names, gallery.names)) for (attack, by), table in scores.items()
+    ]
 
 
 def _learnt_to_undo(
-    bench: LeakBench, known: Known, recogniser: str, strangers: Mapping[str, Tensor], probed: Mapping[str, Tensor]
+    bench: LeakBench,
+    known: Known,
+    recogniser: str,
+    strangers: Mapping[str, Tensor],
+    probed: Mapping[str, Tensor],
 ) -> list[dict[str, Any]]:
     """A recogniser's vector of the photo itself is estimated from its vector of the protected one, or from all signals."""
     before, rng = known.before[recogniser], streams(bench.preset.seed)["network"]
@@ -297,9 +341,14 @@ def _learnt_to_undo(
 def _learnt_the_people(named: Mapping[str, Tensor], faces: Portraits, seed: int) -> list[dict[str, Any]]:
     """Half the protected photos with names, the other half asked; with permuted names as a control."""
     first = torch.arange(len(faces)) % 2 == 0  # photos of a person follow each other, an even number of them
-    labels, truth = (tuple(n for n, mine in zip(faces.names, part.tolist(), strict=True) if mine) for part in (first, ~first))
+    labels, truth = (
+        tuple(n for n, mine in zip(faces.names, part.tolist(), strict=True) if mine)
+        for part in (first, ~first)
+    )
     split = {name: (values[first], values[~first]) for name, values in named.items()}
-    learnt, asked = together({name: a for name, (a, _) in split.items()}, {name: b for name, (_, b) in split.items()})
+    learnt, asked = together(
+        {name: a for name, (a, _) in split.items()}, {name: b for name, (_, b) in split.items()}
+    )
     split[EVERYTHING] = learnt, asked
     rows = []
     for name, (train, test) in split.items():
@@ -318,11 +367,15 @@ def _attribute_probe(model: IdentityModel, faces: LeakFaces, preset: LeakPreset)
     identities = {name: read(model.identify, part.images) for name, part in vars(faces).items()}
     rows = []
     for side in (model.size, *preset.sides):
-        known, asked = (read(attributes, coarsened(part.images, side)) for part in (faces.public, faces.probes))
+        known, asked = (
+            read(attributes, coarsened(part.images, side)) for part in (faces.public, faces.probes)
+        )
         estimate = undone(known, identities["public"], asked)
         found = nearest(estimate, identities["gallery"], faces.probes.names, faces.gallery.names)
         cosine = F.cosine_similarity(estimate, identities["probes"]).mean()
-        rows.append({"attribute_side": side, "cosine_with_the_identity": round(float(cosine), 4), **_scores(found)})
+        rows.append(
+            {"attribute_side": side, "cosine_with_the_identity": round(float(cosine), 4), **_scores(found)}
+        )
     return rows
 
 

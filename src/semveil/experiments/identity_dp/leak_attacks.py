@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Identification attacks on protected photos, from a plain recogniser to classifiers trained on protected photos.
 
-All use a *signal* of a photo, (B, p) numbers: recogniser features, pixels or attributes. All return scores of probes against
-people, evaluated by `attacks.reidentification`.
+All use a *signal* of a photo, (B, p) numbers: recogniser features, pixels or attributes. All return scores of
+probes against people, evaluated by `attacks.reidentification`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -110,11 +110,13 @@ def likeness(probes: Tensor, gallery: Tensor) -> Tensor:
     return F.normalize(probes - centre, dim=1) @ F.normalize(gallery - centre, dim=1).T
 
 
-def fused_anew(model: IdentityModel, pictures: Tensor, signal: Signal, *, rng: torch.Generator, draws: int = FUSIONS) -> Tensor:
+def fused_anew(
+    model: IdentityModel, pictures: Tensor, signal: Signal, *, rng: torch.Generator, draws: int = FUSIONS
+) -> Tensor:
     """Mean signal (N, p) of what the public networks make of pictures' attributes with random identities.
 
-    It takes the noise of a protected picture's identity away, without training, names or a second release: what is left is
-    what the attributes tell.
+    It takes the noise of a protected picture's identity away, without training, names or a second release:
+    what is left is what the attributes tell.
 
     Args:
         model: the public networks.
@@ -159,7 +161,12 @@ def undone(seen: Tensor, known: Tensor, probes: Tensor, *, rng: torch.Generator 
 
 
 def recognised(
-    train: Tensor, labels: Sequence[str], test: Tensor, truth: Sequence[str], *, rng: torch.Generator | None = None
+    train: Tensor,
+    labels: Sequence[str],
+    test: Tensor,
+    truth: Sequence[str],
+    *,
+    rng: torch.Generator | None = None,
 ) -> Reidentification:
     """A recogniser trained on protected photos with names, on other protected photos of those people (closed set).
 

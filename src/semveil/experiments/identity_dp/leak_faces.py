@@ -29,12 +29,15 @@ class LeakFaces:
     """Photos by what the attacker has of them; people are numbered, not named.
 
     Attributes:
-        probes: one photo of each held-out person who has several; the attacker sees it protected and asks who it is.
+        probes: one photo of each held-out person who has several; the attacker sees it protected and asks who
+            it is.
         gallery: other photos of those people and photos of other held-out people, unprotected, with names.
-        strangers: one photo of each of some training people; the attacker protects them to learn what protection does.
-        public: as many and more, the strangers first; the attacker learns from their attributes, which need no protecting.
-        named: as many photos of each of some training people; one half the attacker sees protected with names, and asks who the
-            other half shows.
+        strangers: one photo of each of some training people; the attacker protects them to learn what
+            protection does.
+        public: as many and more, the strangers first; the attacker learns from their attributes, which need
+            no protecting.
+        named: as many photos of each of some training people; one half the attacker sees protected with
+            names, and asks who the other half shows.
     """
 
     probes: Portraits
@@ -75,16 +78,21 @@ def leak_faces(
     others = [name for name in train if name not in set(often)][:public]
     if not several or len(often) < named_people or len(others) < strangers:
         raise DataMissing(
-            f"needed: people of the test split with several photos ({len(several)} found), {named_people} training people "
+            f"needed: people of the test split with several photos ({len(several)} found), {named_people} "
+            "training people "
             f"with {named_photos} photos ({len(often)} found) and {strangers} others ({len(others)} found); "
             "name LFW with --data"
         )
     number = {name: f"person {i:04d}" for i, name in enumerate([*held, *often, *others], 1)}
 
     def portraits(chosen: list[tuple[str, int]]) -> Portraits:
-        return Portraits(to_tensor(faces.pixels[[row for _, row in chosen]]), tuple(number[name] for name, _ in chosen))
+        return Portraits(
+            to_tensor(faces.pixels[[row for _, row in chosen]]), tuple(number[name] for name, _ in chosen)
+        )
 
-    shown = {name: own[1 : 1 + gallery_photos] if name in set(several) else own[:1] for name, own in held.items()}
+    shown = {
+        name: own[1 : 1 + gallery_photos] if name in set(several) else own[:1] for name, own in held.items()
+    }
     return LeakFaces(
         portraits([(name, held[name][0]) for name in several]),
         portraits([(name, row) for name, own in shown.items() for row in own]),

@@ -46,16 +46,23 @@ def leak_tables(result: dict[str, Any]) -> list[str]:
     shown = list(map(_label, variants))
     return [
         f"Rank-1 identification rates with 95 % confidence intervals over people; model {model['name']} "
-        f"(`{model['digest'][:12]}`). {photos['probes']} held-out probes, gallery of {people['gallery']} people "
-        f"({photos['gallery']} photos). Learned inversion is trained on {photos['strangers']} photos that the attacker "
-        f"protected; parrot recognition on half of {photos['named']} protected photos of {people['named']} people, tested on "
-        "the other half. The attackers' training photos were in the networks' training set, without labels; the test photos "
+        f"(`{model['digest'][:12]}`). {photos['probes']} held-out probes, gallery of {people['gallery']} "
+        "people "
+        f"({photos['gallery']} photos). Learned inversion is trained on {photos['strangers']} photos that "
+        "the attacker "
+        f"protected; parrot recognition on half of {photos['named']} protected photos of {people['named']} "
+        "people, tested on "
+        "the other half. The attackers' training photos were in the networks' training set, without labels; "
+        "the test photos "
         "were not.",
         markdown(["attack", "recogniser or features", "chance", *shown], rows),
         "Rank-10 identification rates of the attacks that are not trained on protected photos:",
         markdown(["attack", "recogniser or features", *shown], tenth),
-        "SSIM to the photo: " + ", ".join(f"{_label(name)} {variant['ssim']:.3f}" for name, variant in variants.items()) + ".",
-        f"Linear probe that predicts the identity from the attributes sent in the clear, trained on {photos['public']} photos:",
+        "SSIM to the photo: "
+        + ", ".join(f"{_label(name)} {variant['ssim']:.3f}" for name, variant in variants.items())
+        + ".",
+        "Linear probe that predicts the identity from the attributes sent in the clear, trained on "
+        f"{photos['public']} photos:",
         markdown(
             ["attribute resolution", "cosine with the identity", "rank-1 identification rate"],
             [
@@ -73,22 +80,32 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     table = np.array([[cell[RANK]["value"] if cell else np.nan for cell in row] for row in found])
     figure = Figure(figsize=(4.2 + 0.95 * len(variants), 1.8 + 0.34 * len(attacks)))
     axes = figure.subplots()
-    heat_table(axes, table, list(map(_label, variants)), [": ".join(map(_label, attack)) for attack in attacks])
+    heat_table(
+        axes, table, list(map(_label, variants)), [": ".join(map(_label, attack)) for attack in attacks]
+    )
     axes.set_title(f"Rank-1 identification rate, identity at ε = {result['config']['preset']['epsilon']:g}")
     return figure
 
 
 def _label(name: str) -> str:
-    return LABELS.get(name, name.replace(", the gallery too", ", re-fused gallery").replace("everything", "all signals"))
+    return LABELS.get(
+        name, name.replace(", the gallery too", ", re-fused gallery").replace("everything", "all signals")
+    )
 
 
 def _attacks(result: dict[str, Any]) -> list[Attack]:
     """Attackers in the order in which they were run, over all variants."""
-    return list(dict.fromkeys((row["attack"], row["signal"]) for v in result["variants"].values() for row in v["attacks"]))
+    return list(
+        dict.fromkeys(
+            (row["attack"], row["signal"]) for v in result["variants"].values() for row in v["attacks"]
+        )
+    )
 
 
 def _found(variant: dict[str, Any], attack: str, signal: str) -> dict[str, Any] | None:
-    return next((row for row in variant["attacks"] if (row["attack"], row["signal"]) == (attack, signal)), None)
+    return next(
+        (row for row in variant["attacks"] if (row["attack"], row["signal"]) == (attack, signal)), None
+    )
 
 
 def _cell(row: dict[str, Any] | None, rank: str = RANK) -> str:

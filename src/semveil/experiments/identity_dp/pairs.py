@@ -63,7 +63,8 @@ def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
     """Photos of LFW's test split, several of a person; names are `person 0001, photo 1` and so on.
 
     Args:
-        run: whose data is a face set or a folder with LFW; the preset says how many people and photos of each.
+        run: whose data is a face set or a folder with LFW; the preset says how many people and photos of
+            each.
         model: sets the size of the photos.
 
     Raises:
@@ -71,11 +72,17 @@ def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
     """
     preset, data = run.preset, run.data
     if data is None:
-        raise DataMissing("Table III needs several photos per person: pass a face set or a folder with lfw as --data")
-    faces = load_face_set(data, model, progress=lambda done, total: run.progress("prepare photos", done, total))
+        raise DataMissing(
+            "Table III needs several photos per person: pass a face set or a folder with lfw as --data"
+        )
+    faces = load_face_set(
+        data, model, progress=lambda done, total: run.progress("prepare photos", done, total)
+    )
     rows = np.flatnonzero(faces.tested & np.char.startswith(faces.source, "lfw/"))
     rng = np.random.default_rng(ORDER_SEED)
-    of_person = {str(name): rng.permutation(rows[faces.person[rows] == name]) for name in np.unique(faces.person[rows])}
+    of_person = {
+        str(name): rng.permutation(rows[faces.person[rows] == name]) for name in np.unique(faces.person[rows])
+    }
     # Those with several photos first: without them there is nothing to recognise.
     order = sorted(of_person, key=lambda name: (-min(2, len(of_person[name])), name))[: preset.people]
     if not order or len(of_person[order[0]]) < 2:
@@ -102,7 +109,8 @@ def pairs_within_folds(people: NDArray[np.str_], folds: int) -> Pairs:
         (2, 6)
     """
     _, person, photos = np.unique(people, return_inverse=True, return_counts=True)
-    of_photo = np.argsort(np.argsort(-photos, kind="stable"))[person] % folds  # those with several photos in turn
+    # those with several photos in turn
+    of_photo = np.argsort(np.argsort(-photos, kind="stable"))[person] % folds
     first, second = np.triu_indices(len(people), 1)
     inside = of_photo[first] == of_photo[second]
     first, second = first[inside], second[inside]
@@ -131,13 +139,24 @@ def table3(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -
     people = np.array([name.partition(",")[0] for name in bench.photos.ids])
     pairs = pairs_within_folds(people, bench.preset.folds)
     source = bench.features.of(photos)
-    rows = [Row({"method": "original", "setting": "", "guarantee": None}, lambda photos: photos), *own_rows(bench)]
-    found = each({row.key: partial(_table3_row, bench, row, pairs, source) for row in rows}, keep, progress, "verify")
-    counts = {"same": int(pairs.same.sum()), "different": int((~pairs.same).sum()), "folds": bench.preset.folds}
+    rows = [
+        Row({"method": "original", "setting": "", "guarantee": None}, lambda photos: photos),
+        *own_rows(bench),
+    ]
+    found = each(
+        {row.key: partial(_table3_row, bench, row, pairs, source) for row in rows}, keep, progress, "verify"
+    )
+    counts = {
+        "same": int(pairs.same.sum()),
+        "different": int((~pairs.same).sum()),
+        "folds": bench.preset.folds,
+    }
     return {"pairs": counts, "far": bench.preset.far, "rows": found}
 
 
-def _table3_row(bench: IdentityBench, row: Row, pairs: Pairs, source: Mapping[str, Moments]) -> dict[str, Any]:
+def _table3_row(
+    bench: IdentityBench, row: Row, pairs: Pairs, source: Mapping[str, Moments]
+) -> dict[str, Any]:
     photos = bench.photos.images
     images = row.make(photos)
     accepted = {
@@ -161,7 +180,14 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     for k, judge in enumerate(found):
         values = [row["true_acceptance"][judge] for row in rows]
         at = [i + (k - (len(found) - 1) / 2) * width for i in range(len(rows))]
-        left.bar(at, [v[0] for v in values], width, yerr=[v[1] for v in values], color=COLOURS["series"][k], label=judge)
+        left.bar(
+            at,
+            [v[0] for v in values],
+            width,
+            yerr=[v[1] for v in values],
+            color=COLOURS["series"][k],
+            label=judge,
+        )
     for k, theirs in enumerate(row for row in result["paper"]["table3"] if row["method"] == "identity-dp"):
         label = f"the paper, {theirs['setting']}, FaceNet (VGGFace2)"
         left.axhline(theirs["facenet-vggface2"][0], color="#777777", ls="--" if k else ":", label=label)
@@ -195,9 +221,12 @@ def table(result: dict[str, Any]) -> list[str]:
     counts = result["pairs"]
     return [
         f"{material(result)} Recognisers: {', '.join(judged)}.{lacking(result)}",
-        f"{counts['same']} genuine and {counts['different']} impostor pairs in {counts['folds']} folds with disjoint "
-        "people; the second photo of a pair is protected; the threshold of each fold gives a false acceptance rate (FAR) of "
-        f"{result['far']:g} on the other folds. TAR: true acceptance rate. Mean and standard deviation over folds.",
+        f"{counts['same']} genuine and {counts['different']} impostor pairs in {counts['folds']} folds with "
+        "disjoint "
+        "people; the second photo of a pair is protected; the threshold of each fold gives a false "
+        "acceptance rate (FAR) of "
+        f"{result['far']:g} on the other folds. TAR: true acceptance rate. Mean and standard deviation over "
+        "folds.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
         f"Table III, {REPORTED} (LFW; FaceNet):",
@@ -208,7 +237,9 @@ def table(result: dict[str, Any]) -> list[str]:
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
     """[IDP] V-F 5, of Table III."""
     rows = {(row["setting"], row.get("nominal_epsilon")): row for row in result["rows"]}
-    for law, epsilon in ((law, epsilon) for law in READINGS for epsilon in (6.0, 0.57) if (law, epsilon) in rows):
+    for law, epsilon in (
+        (law, epsilon) for law in READINGS for epsilon in (6.0, 0.57) if (law, epsilon) in rows
+    ):
         found = rows[law, epsilon]["true_acceptance"]
         said = ", ".join(f"{name} {mean:.3f} ± {deviation:.3f}" for name, (mean, deviation) in found.items())
         yield Claim(

@@ -7,14 +7,29 @@ from typing import Any, Final
 from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS
 from semveil.experiments.kit.experiment import experiment
 
-COLUMNS = ("identity_distance facenet-casia", "identity_distance facenet-vggface2", "psr", "psnr", "ssim", "face_detected")
+COLUMNS = (
+    "identity_distance facenet-casia",
+    "identity_distance facenet-vggface2",
+    "psr",
+    "psnr",
+    "ssim",
+    "face_detected",
+)
 # Of its traditional methods: pixels of 256 or levels, in the order of Table I.
-TABLE_AMOUNTS = (("pixelization", 8.0), ("pixelization", 16.0), ("noise", 9.0), ("noise", 49.0), ("blur", 7.0), ("blur", 19.0))
+TABLE_AMOUNTS = (
+    ("pixelization", 8.0),
+    ("pixelization", 16.0),
+    ("noise", 9.0),
+    ("noise", 49.0),
+    ("blur", 7.0),
+    ("blur", 19.0),
+)
 
 
 def _rows(*rows: tuple[str, str, tuple[float, ...]]) -> list[dict[str, Any]]:
     return [
-        {"method": method, "setting": setting, **dict(zip(COLUMNS, values, strict=True))} for method, setting, values in rows
+        {"method": method, "setting": setting, **dict(zip(COLUMNS, values, strict=True))}
+        for method, setting, values in rows
     ]
 
 
@@ -46,7 +61,13 @@ PAPER: Final[dict[str, Any]] = {
         ("identity-dp", "epsilon 0.57", (0.9622, 1.1176, 0.961, 22.7639, 0.8005, 0.987)),
     ),
     "table3": [
-        {"method": method, "setting": setting, "facenet-casia": casia, "facenet-vggface2": vggface2, "fid": fid}
+        {
+            "method": method,
+            "setting": setting,
+            "facenet-casia": casia,
+            "facenet-vggface2": vggface2,
+            "fid": fid,
+        }
         for method, setting, casia, vggface2, fid in (
             ("original", "", [0.965, 0.016], [0.986, 0.010], 0.0),
             ("AnonymousNet", "", [0.037, 0.015], [0.044, 0.016], 6.8479),

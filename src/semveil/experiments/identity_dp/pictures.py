@@ -21,15 +21,27 @@ from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.picture_grid import Cell, by_source, draw_pictures, save_picture
 from semveil.metrics import identity_distance
 
-FIGURE_AMOUNTS = (("pixelization", 4.0), ("pixelization", 8.0), ("noise", 9.0), ("noise", 18.0), ("blur", 8.0), ("blur", 16.0))
+FIGURE_AMOUNTS = (
+    ("pixelization", 4.0),
+    ("pixelization", 8.0),
+    ("noise", 9.0),
+    ("noise", 18.0),
+    ("blur", 8.0),
+    ("blur", 16.0),
+)
 
 
 def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Faces over epsilons (Fig. 6), and beside the traditional methods in both readings (Fig. 7)."""
     photos = bench.photos.images
-    made: list[tuple[dict[str, Any], Tensor]] = [({"shows": "source"}, photos), ({"shows": "no noise"}, rebuilt(bench, photos))]
+    made: list[tuple[dict[str, Any], Tensor]] = [
+        ({"shows": "source"}, photos),
+        ({"shows": "no noise"}, rebuilt(bench, photos)),
+    ]
     for epsilon in bench.preset.pictured_epsilons:
-        made.append(({"shows": "mean distance", **claim(bench.method(epsilon))}, _at_mean_distance(bench, epsilon)))
+        made.append(
+            ({"shows": "mean distance", **claim(bench.method(epsilon))}, _at_mean_distance(bench, epsilon))
+        )
     for epsilon in PAPER_EPSILONS:
         method = bench.method(epsilon)
         made.append(({"shows": "first draw", **claim(method)}, protected(bench, method, photos)))
@@ -40,7 +52,13 @@ def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> d
     records = []
     for number, (said, images) in enumerate(made):
         for i, photo in enumerate(bench.photos.ids):
-            records.append({**said, "source": photo, "file": save_picture(folder, f"identity-{i + 1}-{number:02d}", images[i])})
+            records.append(
+                {
+                    **said,
+                    "source": photo,
+                    "file": save_picture(folder, f"identity-{i + 1}-{number:02d}", images[i]),
+                }
+            )
     return {"images": records, "judge": independent(bench)[0].name}
 
 
@@ -55,10 +73,13 @@ def _at_mean_distance(bench: IdentityBench, epsilon: float) -> Tensor:
 
 def over_epsilons(result: dict[str, Any], folder: Path) -> Figure:
     """The photos, their reconstructions, and draws at the mean identity distance, over epsilon (Fig. 6)."""
-    shown = [record for record in result["images"] if record["shows"] in ("source", "no noise", "mean distance")]
+    shown = [
+        record for record in result["images"] if record["shows"] in ("source", "no noise", "mean distance")
+    ]
     draws = f"the draw of {result['config']['preset']['candidates']} nearest to the mean identity distance"
     return draw_pictures(
-        by_source(shown, folder, caption), title=f"{OURS}, {draws} ($\\epsilon$ of the identity only, basis: {basis(result)})"
+        by_source(shown, folder, caption),
+        title=f"{OURS}, {draws} ($\\epsilon$ of the identity only, basis: {basis(result)})",
     )
 
 
@@ -66,8 +87,14 @@ def beside_others(result: dict[str, Any], folder: Path) -> Figure:
     """The traditional methods, in both readings, beside identity-dp (Fig. 7)."""
     rows: list[list[Cell]] = []
     labels: list[str] = []
-    for reading in dict.fromkeys(record.get("reading") for record in result["images"] if record.get("reading")):
-        shown = (r for r in result["images"] if r["shows"] in ("source", "first draw") or r.get("reading") == reading)
+    for reading in dict.fromkeys(
+        record.get("reading") for record in result["images"] if record.get("reading")
+    ):
+        shown = (
+            r
+            for r in result["images"]
+            if r["shows"] in ("source", "first draw") or r.get("reading") == reading
+        )
         found = by_source(shown, folder, caption)
         rows += found
         labels += [f"reading: {reading}"] * len(found)

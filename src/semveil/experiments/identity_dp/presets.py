@@ -19,7 +19,8 @@ class IdentityPreset:
         name: as the user says it.
         model: identity model by default.
         verifiers: recognisers that judge the protection by default; those of `psr` must all be deceived.
-        needs_data: whether what is measured must be held-out photos; else, without data, the astronaut and generated faces.
+        needs_data: whether what is measured must be held-out photos; else, without data, the astronaut and
+            generated faces.
         photos: whose protected pictures are measured over epsilons ([IDP] Figs. 4 and 5).
         compared: whose are measured in Table I.
         pictured: photos in the figures that show faces.
@@ -72,7 +73,8 @@ IDENTITY_PRESETS = presets(
         far=0.5,
     ),
     IdentityPreset("small"),
-    # The paper's 27,000 and 3,000 photos of CelebA-HQ at 256 px; all 3,000 are measured, 100 faces of each and epsilon.
+    # The paper's 27,000 and 3,000 photos of CelebA-HQ at 256 px; all 3,000 are measured, 100 faces of each
+    # and epsilon.
     IdentityPreset(
         name="paper",
         model="identity-256",

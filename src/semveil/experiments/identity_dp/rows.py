@@ -47,11 +47,12 @@ def own_rows(bench: IdentityBench) -> list[Row]:
     """identity-dp without noise, with the default law and with the paper's in both readings, at the paper's epsilons.
 
     Args:
-        bench: gives the model and the seed; of a single photo the paper's law, which takes its sensitivity from pairs, is left
-            out.
+        bench: gives the model and the seed; of a single photo the paper's law, which takes its sensitivity
+            from pairs, is left out.
     """
     rows = [Row({"method": "identity-dp", "setting": "no noise", "guarantee": None}, partial(rebuilt, bench))]
-    for how in (OURS, PUBLISHED, LITERAL) if bench.sensitivity > 0 else (OURS,):  # one photo alone is no distance
+    # one photo alone is no distance
+    for how in (OURS, PUBLISHED, LITERAL) if bench.sensitivity > 0 else (OURS,):
         for epsilon in PAPER_EPSILONS:
             method = bench.method(epsilon, how)
             said = {"method": "identity-dp", "setting": how, **claim(method)}
@@ -73,7 +74,9 @@ def _baseline(bench: IdentityBench, name: str, amount: float, reading: str, phot
     return baseline(name, amount, photos, reading=reading, rng=streams(bench.preset.seed)["dp 0"])
 
 
-def measured(bench: IdentityBench, rows: Sequence[Row], progress: Progress, keep: Keep) -> list[dict[str, Any]]:
+def measured(
+    bench: IdentityBench, rows: Sequence[Row], progress: Progress, keep: Keep
+) -> list[dict[str, Any]]:
     """Every row with all its metrics.
 
     Args:
@@ -90,7 +93,10 @@ def measured(bench: IdentityBench, rows: Sequence[Row], progress: Progress, keep
 def _measured(bench: IdentityBench, row: Row, source: Mapping[str, Moments]) -> dict[str, Any]:
     photos = bench.photos.images
     images = row.make(photos)
-    return {**row.said, "images": {**looks(bench, photos, images), **bench.features.distances(source, images)}}
+    return {
+        **row.said,
+        "images": {**looks(bench, photos, images), **bench.features.distances(source, images)},
+    }
 
 
 def claim(method: IdentityDP) -> dict[str, Any]:
@@ -133,10 +139,14 @@ def rebuilt(bench: IdentityBench, photos: Tensor) -> Tensor:
         (N, 3, S, S) in [-1, 1].
     """
     model = bench.model
-    return torch.cat([model.fuse(model.identify(part), model.attributes(part)) for part in photos.split(CHUNK)]).clamp(-1, 1)
+    return torch.cat(
+        [model.fuse(model.identify(part), model.attributes(part)) for part in photos.split(CHUNK)]
+    ).clamp(-1, 1)
 
 
-def looks(bench: IdentityBench, source: Tensor, images: Tensor, *, detected: int | None = None) -> dict[str, Any]:
+def looks(
+    bench: IdentityBench, source: Tensor, images: Tensor, *, detected: int | None = None
+) -> dict[str, Any]:
     """Every metric of [IDP] V-B, of pictures against their photos.
 
     Args:
@@ -146,19 +156,23 @@ def looks(bench: IdentityBench, source: Tensor, images: Tensor, *, detected: int
         detected: in how many of the first pictures a face is looked for; the preset's number where None.
 
     Returns:
-        `identity_distance NAME` and `protected NAME` for every recogniser, `psr` against all of them together but
-        `IN_TRAINING`, `psnr`, `ssim`, `sharpness` inside the face, `face_detected`.
+        `identity_distance NAME` and `protected NAME` for every recogniser, `psr` against all of them together
+        but `IN_TRAINING`, `psnr`, `ssim`, `sharpness` inside the face, `face_detected`.
     """
     columns: dict[str, list[float | None]] = {}
     for name, judge in {**bench.verifiers, **bench.facenets}.items():
-        columns[f"identity_distance {name}"] = _of_chunks(source, images, lambda a, b, v=judge: identity_distance(a, b, v))
+        columns[f"identity_distance {name}"] = _of_chunks(
+            source, images, lambda a, b, v=judge: identity_distance(a, b, v)
+        )
     for name, judge in bench.verifiers.items():
         columns[f"protected {name}"] = _of_chunks(source, images, lambda a, b, v=judge: fppsr(a, b, v))
     judges = independent(bench)
     columns["psr"] = _of_chunks(source, images, lambda a, b: psr(a, b, judges))
     columns["psnr"], columns["ssim"] = _of_chunks(source, images, psnr), _of_chunks(source, images, ssim)
     columns["sharpness"] = _of_chunks(source, images, sharpness)
-    columns["face_detected"] = face_detected(images[: bench.preset.detected if detected is None else detected]).float().tolist()
+    columns["face_detected"] = (
+        face_detected(images[: bench.preset.detected if detected is None else detected]).float().tolist()
+    )
     return {name: rounded(values) for name, values in columns.items()}
 
 
@@ -169,7 +183,9 @@ def independent(bench: IdentityBench) -> list[Any]:
 
 
 def _of_chunks(source: Tensor, images: Tensor, metric: Any) -> list[float | None]:
-    return torch.cat([metric(a, b) for a, b in zip(source.split(CHUNK), images.split(CHUNK), strict=True)]).tolist()
+    return torch.cat(
+        [metric(a, b) for a, b in zip(source.split(CHUNK), images.split(CHUNK), strict=True)]
+    ).tolist()
 
 
 def other_people(bench: IdentityBench) -> dict[str, Any]:

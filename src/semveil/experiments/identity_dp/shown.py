@@ -13,9 +13,13 @@ from semveil.experiments.kit.tables import HEADS, markdown, means
 
 SAID_BY = "Claim in the paper, or our target"
 REPORTED = "as reported by the paper"
-PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98  # under epsilon 6; detection rate relative to the photos' own
+# under epsilon 6; detection rate relative to the photos' own
+PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98
 # The paper's noise, as rows of results name it, in the words of a claim.
-READINGS = {PUBLISHED: "noise as published, normalised to unit length", LITERAL: "noise by Eq. 11 to the letter"}
+READINGS = {
+    PUBLISHED: "noise as published, normalised to unit length",
+    LITERAL: "noise by Eq. 11 to the letter",
+}
 
 
 def distance_judge(result: dict[str, Any]) -> str:
@@ -25,7 +29,9 @@ def distance_judge(result: dict[str, Any]) -> str:
         result: whose rows have columns of `identity_distance`.
     """
     columns = (result.get("reconstructed") or result["rows"][0])["images"]
-    judges = [name.removeprefix("identity_distance ") for name in columns if name.startswith("identity_distance ")]
+    judges = [
+        name.removeprefix("identity_distance ") for name in columns if name.startswith("identity_distance ")
+    ]
     return min(judges, key=lambda judge: (not judge.startswith("facenet"), judge == "dlib"))
 
 
@@ -58,7 +64,9 @@ def row_name(row: dict[str, Any]) -> str:
 def photos_and_model(result: dict[str, Any]) -> str:
     """Number of photos, the model and its dimension, for a title."""
     config = result["config"]
-    return f"{config['photos']['count']} photos, {config['model']['name']} (d = {config['model']['dimension']})"
+    return (
+        f"{config['photos']['count']} photos, {config['model']['name']} (d = {config['model']['dimension']})"
+    )
 
 
 def caption(record: dict[str, Any]) -> str:
@@ -97,7 +105,13 @@ def head_of(columns: Iterable[str]) -> list[str]:
     Args:
         columns: names of what was measured of the rows.
     """
-    return ["method", "ε (basis)", *map(column, _metrics(columns)), "detection rate relative to the photos", "Fréchet"]
+    return [
+        "method",
+        "ε (basis)",
+        *map(column, _metrics(columns)),
+        "detection rate relative to the photos",
+        "Fréchet",
+    ]
 
 
 def _metrics(columns: Iterable[str]) -> list[str]:
@@ -115,7 +129,9 @@ def reported(rows: Sequence[dict[str, Any]]) -> str:
         rows: with `method`, `setting` and what the paper reports; all must have it.
     """
     cells = [[row["method"], row["setting"], *(f"{row[name]:g}" for name in COLUMNS)] for row in rows]
-    return markdown(["method", "setting", "distance, CASIA", "distance, VGGFace2", "PSR", "PSNR", "SSIM", "FDR"], cells)
+    return markdown(
+        ["method", "setting", "distance, CASIA", "distance, VGGFace2", "PSR", "PSNR", "SSIM", "FDR"], cells
+    )
 
 
 def about(result: dict[str, Any]) -> str:
@@ -148,7 +164,9 @@ def lacking(result: dict[str, Any]) -> str:
 
 def others(result: dict[str, Any]) -> str:
     """Identity distance of other people, by recogniser, in words."""
-    return ", ".join(f"{name.removeprefix('identity_distance ')} {value}" for name, value in result["other_people"].items())
+    return ", ".join(
+        f"{name.removeprefix('identity_distance ')} {value}" for name, value in result["other_people"].items()
+    )
 
 
 def distances_in(columns: Iterable[str]) -> list[str]:
@@ -166,7 +184,9 @@ def column(metric: str) -> str:
     Args:
         metric: as results name it.
     """
-    return HEADS.get(metric, metric.replace("identity_distance ", "distance, ").replace("protected ", "PSR, "))
+    return HEADS.get(
+        metric, metric.replace("identity_distance ", "distance, ").replace("protected ", "PSR, ")
+    )
 
 
 def named(row: dict[str, Any]) -> str:

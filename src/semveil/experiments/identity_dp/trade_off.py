@@ -50,7 +50,9 @@ def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> d
     """Every metric over epsilons and perturbations: of each photo and draw."""
     photos = bench.photos.images
     settings = [(how, epsilon) for how in PERTURBATIONS for epsilon in bench.preset.epsilons]
-    jobs = {f"from {start}": partial(_drawn, bench, settings, start) for start in range(0, len(photos), CHUNK)}
+    jobs = {
+        f"from {start}": partial(_drawn, bench, settings, start) for start in range(0, len(photos), CHUNK)
+    }
     parts_of_settings = zip(*each(jobs, keep, progress, "measure"), strict=True)
     return {
         "source": {"face_detected": looks(bench, photos, photos)["face_detected"]},
@@ -74,7 +76,9 @@ def _side_by_side(parts: Sequence[dict[str, list[list[float]]]], name: str) -> l
     return [[value for row in draw for value in row] for draw in zip(*rows, strict=True)]
 
 
-def _drawn(bench: IdentityBench, settings: Sequence[tuple[str, float]], start: int) -> list[dict[str, list[list[float]]]]:
+def _drawn(
+    bench: IdentityBench, settings: Sequence[tuple[str, float]], start: int
+) -> list[dict[str, list[list[float]]]]:
     """For each setting the metrics of some photos, for each draw."""
     part = bench.photos.images[start : start + CHUNK]
     identities, attributes = bench.model.identify(part), bench.model.attributes(part)
@@ -113,7 +117,15 @@ def protection(result: dict[str, Any], folder: Path) -> Figure:
     reported = {float(epsilon): rate for epsilon, rate in result["paper"]["psr"].items()}
     theirs = [row for row in result["paper"]["table1"] if row["method"] == "identity-dp"]
     reported |= {float(row["setting"].removeprefix("epsilon ")): row["psr"] for row in theirs}
-    right.plot(list(reported), list(reported.values()), "*", ls="", color="#777777", ms=10, label="as reported by the paper")
+    right.plot(
+        list(reported),
+        list(reported.values()),
+        "*",
+        ls="",
+        color="#777777",
+        ms=10,
+        label="as reported by the paper",
+    )
     right.set(ylabel="protection success rate (PSR)", ylim=(-0.03, 1.03))
     return _finished(figure, [left, right], result, "Identity protection")
 
@@ -123,7 +135,10 @@ def utility(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(14.4, 5.0))
     panels = figure.subplots(1, 3)
     for axes, metric, label in zip(
-        panels, ("psnr", "ssim", "face_detected"), ("PSNR (dB)", "SSIM", "face detection rate (dlib)"), strict=True
+        panels,
+        ("psnr", "ssim", "face_detected"),
+        ("PSNR (dB)", "SSIM", "face detection rate (dlib)"),
+        strict=True,
     ):
         _over_epsilons(axes, result, metric)
         axes.set(ylabel=label)
@@ -138,7 +153,9 @@ def _over_epsilons(axes: Axes, result: dict[str, Any], metric: str) -> None:
         if points:
             epsilons = [point["nominal_epsilon"] for point in points]
             line(axes, epsilons, [point["images"] for point in points], metric, label=how, **look)
-    level(axes, result["reconstructed"]["images"], metric, color=COLOURS["inverted"], ls=":", label="no noise")
+    level(
+        axes, result["reconstructed"]["images"], metric, color=COLOURS["inverted"], ls=":", label="no noise"
+    )
     axes.set(xscale="log", xlabel="nominal $\\epsilon$ of the identity vector; attributes in the clear")
 
 
@@ -162,9 +179,12 @@ def table(result: dict[str, Any]) -> list[str]:
     d = result["config"]["model"]["dimension"]
     return [
         about(result),
-        f"`as published` uses {observed:.2f}, the largest L1 distance between these photos' identity vectors, as the "
-        f"sensitivity; {2 * d**0.5:.2f} is the bound for any two. The true ε is that of a release with the same noise. "
-        f"Identity distance between different people: {others(result)}. ε covers the identity vector; the attributes are in "
+        f"`as published` uses {observed:.2f}, the largest L1 distance between these photos' identity "
+        "vectors, as the "
+        f"sensitivity; {2 * d**0.5:.2f} is the bound for any two. The true ε is that of a release with the "
+        "same noise. "
+        f"Identity distance between different people: {others(result)}. ε covers the identity vector; the "
+        "attributes are in "
         "the clear.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
@@ -187,10 +207,15 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         rise = paired(most, least, "ssim")
         text = "Visual similarity improves as the budget grows"
         yield Claim(text, f"SSIM rises by {rise} {ends}; {words}", rise.low > 0)
-        rates = [m.value / source for (how, _), p in points.items() if how == law and (m := mean(p, "face_detected"))]
+        rates = [
+            m.value / source
+            for (how, _), p in points.items()
+            if how == law and (m := mean(p, "face_detected"))
+        ]
         yield Claim(
             "The face detection rate always remains high",
-            f"{min(rates):.3f} to {max(rates):.3f} relative to the photos, all budgets (target: {DETECTION_AIM:g}); {words}",
+            f"{min(rates):.3f} to {max(rates):.3f} relative to the photos, all budgets (target: "
+            f"{DETECTION_AIM:g}); {words}",
             min(rates) >= DETECTION_AIM,
         )
         drop = paired(least, most, "face_detected")
@@ -201,7 +226,8 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         likeness = [value(points[law, epsilon], "ssim") for epsilon in small]
         yield Claim(
             "Any budget below 10 anonymises successfully and preserves visual similarity",
-            f"PSR {min(rates):.3f} to {max(rates):.3f}, SSIM {min(likeness):.3f} to {max(likeness):.3f} at epsilon "
+            f"PSR {min(rates):.3f} to {max(rates):.3f}, SSIM {min(likeness):.3f} to {max(likeness):.3f} at "
+            "epsilon "
             f"{small[0]:g} to {small[-1]:g} (targets: PSR {PSR_AIM:g}, SSIM {SSIM_AIM:g}); {words}",
             min(rates) >= PSR_AIM and min(likeness) >= SSIM_AIM,
         )

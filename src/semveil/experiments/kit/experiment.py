@@ -255,8 +255,8 @@ def whole(body: Callable[[Any, Path, Progress, Keep], Mapping[str, Any]]) -> Cal
     """A measurement that gives all of the file at once; `body` may write pictures into the folder, and keep cells.
 
     Args:
-        body: called with what `load` gave, the folder of the JSON, what is told of progress, and what keeps cells that a break
-            must not lose; gives the rest of the file, JSON-ready.
+        body: called with what `load` gave, the folder of the JSON, what is told of progress, and what keeps
+            cells that a break must not lose; gives the rest of the file, JSON-ready.
     """
 
     def measure(inputs: Any, kept: Kept, run: Run) -> None:
@@ -266,7 +266,11 @@ def whole(body: Callable[[Any, Path, Progress, Keep], Mapping[str, Any]]) -> Cal
 
 
 def cells(
-    place: str, jobs: Callable[[Any], Jobs], *, stage: str, first: Mapping[str, Callable[[Any], Any]] | None = None
+    place: str,
+    jobs: Callable[[Any], Jobs],
+    *,
+    stage: str,
+    first: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> Callable[[Any, Kept, Run], None]:
     """A measurement of cells that do not depend on each other, each kept when it is done.
 

@@ -11,7 +11,9 @@ from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 
-def measured_photos(run: Run, model: Sized, count: int, *, first_test_photo: int = FIRST_TEST_PHOTO) -> PhotoSet:
+def measured_photos(
+    run: Run, model: Sized, count: int, *, first_test_photo: int = FIRST_TEST_PHOTO
+) -> PhotoSet:
     """The held-out photos that a run measures.
 
     Args:
@@ -25,8 +27,10 @@ def measured_photos(run: Run, model: Sized, count: int, *, first_test_photo: int
     """
     if run.data is None:
         raise DataMissing(
-            f"preset {run.preset.name} measures {count} held-out photos; name them with --data (a prepared .npz, a folder with "
-            "celebamask_hq and lfw, or the folder of CelebAMask-HQ or CelebA-HQ), or take --preset smoke, which needs none"
+            f"preset {run.preset.name} measures {count} held-out photos; name them with --data (a prepared "
+            ".npz, a folder with "
+            "celebamask_hq and lfw, or the folder of CelebAMask-HQ or CelebA-HQ), or take --preset smoke, "
+            "which needs none"
         )
     tick = lambda done, total: run.progress("prepare photos", done, total)  # noqa: E731
     return held_out_photos(run.data, model, count, first_test_photo=first_test_photo, progress=tick)
@@ -67,7 +71,9 @@ def recognisers(names: Iterable[str], size: int) -> tuple[dict[str, Verifier], d
         size: side of the pictures in pixels, which the thresholds are of.
     """
     loaded = {name: load_verifier(name, resolution=size) for name in names}
-    return {name: Remembering(judge) for name, (judge, _) in loaded.items()}, {name: card for name, (_, card) in loaded.items()}
+    return {name: Remembering(judge) for name, (judge, _) in loaded.items()}, {
+        name: card for name, (_, card) in loaded.items()
+    }
 
 
 def as_json(preset: Any) -> dict[str, Any]:
@@ -78,4 +84,6 @@ def as_json(preset: Any) -> dict[str, Any]:
         >>> as_json(LATENT_PRESETS["smoke"])["scales"]
         [0.5, 1.0]
     """
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(preset).items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(preset).items()
+    }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Caching of results: whether a measurement is reused or repeated, for every experiment.
 
-A result is reused if its key matches: the digest of the measurement's name and revision, of all inputs (`config`: sizes,
-photos, models, recognisers, each with its digest) and of the versions of the underlying software.
+A result is reused if its key matches: the digest of the measurement's name and revision, of all inputs
+(`config`: sizes, photos, models, recognisers, each with its digest) and of the versions of the underlying
+software.
 """
 
 import json
@@ -20,7 +21,9 @@ from semveil.core.weights import find
 from semveil.models.face import FaceModel
 from semveil.models.folder import box_as_dict
 
-DRAFT = "made from sources that differ from their commit: not for committing, measure again from a clean checkout"
+DRAFT = (
+    "made from sources that differ from their commit: not for committing, measure again from a clean checkout"
+)
 # Networks of the metrics, which are left out where they are not here.
 METRIC_WEIGHTS = ("alexnet", "lpips-alex", "squeezenet1_1", "lpips-squeeze", "inception-fid")
 _UNFINISHED = "unfinished"
@@ -34,8 +37,9 @@ class Measurement:
 
     Attributes:
         name: such as `dp-semcom/curves`.
-        revision: raised whenever its numbers can change for the same inputs, by a corrected metric as by a new default. Moving
-            code changes nothing and raises nothing; a test compares with stored values of this revision.
+        revision: raised whenever its numbers can change for the same inputs, by a corrected metric as by a
+            new default. Moving code changes nothing and raises nothing; a test compares with stored values of
+            this revision.
     """
 
     name: str
@@ -113,7 +117,12 @@ class Kept:
     """
 
     def __init__(
-        self, path: Path, measurement: Measurement, *, config: Mapping[str, Any], head: Mapping[str, Any] | None = None
+        self,
+        path: Path,
+        measurement: Measurement,
+        *,
+        config: Mapping[str, Any],
+        head: Mapping[str, Any] | None = None,
     ) -> None:
         known = {
             "experiment": measurement.name,
@@ -150,7 +159,9 @@ class Kept:
             self._save()
         return inside[name]
 
-    def parts(self, folder: str, jobs: Mapping[str, Callable[[], Any]], *, stage: str, progress: Progress) -> None:
+    def parts(
+        self, folder: str, jobs: Mapping[str, Callable[[], Any]], *, stage: str, progress: Progress
+    ) -> None:
         """`part` for each job, by name and in their order.
 
         Args:
@@ -165,8 +176,8 @@ class Kept:
         """Fill in all that a measurement gives at once, unless it is there; `measure` may keep cells on the way.
 
         Args:
-            measure: gives places of the file and their values, JSON-ready; called with a `Keep`, whose cells are dropped at
-                the end.
+            measure: gives places of the file and their values, JSON-ready; called with a `Keep`, whose cells
+                are dropped at the end.
 
         Returns:
             The file.
@@ -207,7 +218,13 @@ def face_model_card(model: FaceModel) -> dict[str, Any]:
     if (prior := model.prior) is None:
         return {"name": model.name, "digest": model.digest, "clip_box": box, "prior": None}
     digest = digest_of_tensors(prior.tensors.values())
-    return {"name": model.name, "digest": model.digest, "clip_box": box, "prior": digest, "whitening": prior.whitening}
+    return {
+        "name": model.name,
+        "digest": model.digest,
+        "clip_box": box,
+        "prior": digest,
+        "whitening": prior.whitening,
+    }
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -71,7 +71,9 @@ def load(photos: Callable[[LatentPreset], int], *, shows: bool = False) -> Calla
         model, invert = _load(run.model or preset.model, preset.perceptual, run.progress)
         judge, judge_card = load_verifier(run.verifier or preset.verifier, resolution=model.size)
         count = photos(preset)
-        made = partial(astronaut_and, model.size, count, lambda n, rng: model.synthesize(model.public_latents(n, rng)))
+        made = partial(
+            astronaut_and, model.size, count, lambda n, rng: model.synthesize(model.public_latents(n, rng))
+        )
         taken = photos_to_measure(run, model, count, partial(made, by="the model"), shows=shows)
         latents, inversion = invert(taken.images)
         features = SetFeatures.load()

@@ -34,7 +34,9 @@ def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str,
     }
 
 
-def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None, *, detect: bool = True) -> dict[str, Any]:
+def looks(
+    bench: LatentBench, images: Tensor, inverted: Tensor | None = None, *, detect: bool = True
+) -> dict[str, Any]:
     """Every metric of pictures against the bench's photos, one value per photo; faces are looked for in the first ones.
 
     Args:
@@ -47,13 +49,18 @@ def looks(bench: LatentBench, images: Tensor, inverted: Tensor | None = None, *,
     columns = compare(source, shown, bench.verifier, detect=False)
     columns |= {"l2": l2(source, shown).tolist(), "ald_inf": ald(source, shown, p=float("inf")).tolist()}
     if inverted is not None:
-        columns |= {f"{name}_to_inversion": values for name, values in identity(bench, inverted.clamp(-1, 1), shown).items()}
+        columns |= {
+            f"{name}_to_inversion": values
+            for name, values in identity(bench, inverted.clamp(-1, 1), shown).items()
+        }
     if detect:
         columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
     return {name: rounded(value) if isinstance(value, list) else value for name, value in columns.items()}
 
 
-def pictured(bench: LatentBench, folder: Path, images: Tensor, name: str, said: dict[str, Any]) -> list[dict[str, Any]]:
+def pictured(
+    bench: LatentBench, folder: Path, images: Tensor, name: str, said: dict[str, Any]
+) -> list[dict[str, Any]]:
     """Pictures of the bench's photos as files beside the JSON, and what it says of each.
 
     Args:
@@ -92,6 +99,8 @@ def over_draws(rows: list[list[float]]) -> list[Any]:
         >>> len(over_draws([[1.0, 2.0]] * 100))
         10
     """
-    kept = [np.mean(group, 0) for group in np.array_split(np.asarray(rows, float), min(len(rows), KEPT_DRAWS))]
+    kept = [
+        np.mean(group, 0) for group in np.array_split(np.asarray(rows, float), min(len(rows), KEPT_DRAWS))
+    ]
     found = [rounded(row.tolist()) for row in kept]
     return found[0] if len(found) == 1 else found

@@ -18,7 +18,8 @@ class LatentPreset:
         name: as the user says it.
         model: latent model by default.
         verifier: recogniser by default.
-        needs_data: whether what is measured must be held-out photos; else, without data, the astronaut and generated faces.
+        needs_data: whether what is measured must be held-out photos; else, without data, the astronaut and
+            generated faces.
         photos: whose protected pictures are measured.
         distance_photos: whose latents are compared pair by pair ([DPI] Figs. 4, 5, 8).
         shown_pairs: photos in the heat maps.
@@ -87,7 +88,8 @@ LATENT_PRESETS = presets(
         noises=2,
     ),
     LatentPreset("small"),
-    # [DPI] compares 1,000 photos pair by pair (13 GB at 1,024 px) and draws 100 times; it names no number of test photos.
+    # [DPI] compares 1,000 photos pair by pair (13 GB at 1,024 px) and draws 100 times; it names no number of
+    # test photos.
     LatentPreset(
         name="paper",
         model=STYLEGAN2,

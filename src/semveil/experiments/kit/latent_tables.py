@@ -20,7 +20,10 @@ def of_model(make: Callable[[LatentModel], str], run: Run) -> Text:
         run: whose model is loaded, the bundled one where it names none; data and size are not used.
     """
     model = load_latent_model(run.model or DEFAULT_MODEL)
-    return Text({"model": {"name": model.name, "digest": model.digest, "bounds": model.bounds().digest}}, partial(make, model))
+    return Text(
+        {"model": {"name": model.name, "digest": model.digest, "bounds": model.bounds().digest}},
+        partial(make, model),
+    )
 
 
 def about(result: dict[str, Any]) -> str:
@@ -30,7 +33,8 @@ def about(result: dict[str, Any]) -> str:
     looked = min(config["preset"]["detected"], config["photos"]["count"])
     return (
         f"{config['photos']['description']}; model {model['name']} (`{model['digest'][:12]}`); recogniser "
-        f"{recogniser(result)} ({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap interval; face "
+        f"{recogniser(result)} ({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap "
+        "interval; face "
         f"detection on the first {looked}."
     )
 

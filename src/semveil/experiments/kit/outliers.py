@@ -27,7 +27,8 @@ class Outliers:
 def outliers(size: int, *, noises: int) -> Outliers:
     """A cat, a cup of coffee and a rocket, centred; all black and all white; and pictures of independent uniform noise.
 
-    The paper's dog is not public; scikit-image's cat stands in. Black and white are its own example of what lies far apart.
+    The paper's dog is not public; scikit-image's cat stands in. Black and white are its own example of what
+    lies far apart.
 
     Args:
         size: side in pixels.

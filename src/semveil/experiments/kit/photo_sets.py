@@ -95,11 +95,16 @@ def public_photos(model: FaceModel, count: int) -> PhotoSet:
         count: of all, the astronaut among them; at least 1.
     """
     return astronaut_and(
-        model.size, count, lambda many, rng: model.generator.synthesize(model.public_latents(many, rng=rng)), by="the model"
+        model.size,
+        count,
+        lambda many, rng: model.generator.synthesize(model.public_latents(many, rng=rng)),
+        by="the model",
     )
 
 
-def astronaut_and(size: int, count: int, generate: Callable[[int, torch.Generator], Tensor], *, by: str) -> PhotoSet:
+def astronaut_and(
+    size: int, count: int, generate: Callable[[int, torch.Generator], Tensor], *, by: str
+) -> PhotoSet:
     """The astronaut, and generated faces.
 
     Args:
@@ -129,11 +134,12 @@ def held_out_photos(
     """Photos of a data set's test split, at most one of each person, in an order fixed by a seed.
 
     Args:
-        data: an `.npz` of `FaceSet`; a folder with `celebamask_hq` and `lfw` (aligned at first use and kept in the cache);
-            or CelebAMask-HQ's own folder, with `CelebA-HQ-img/0.jpg` and so on.
+        data: an `.npz` of `FaceSet`; a folder with `celebamask_hq` and `lfw` (aligned at first use and kept
+            in the cache); or CelebAMask-HQ's own folder, with `CelebA-HQ-img/0.jpg` and so on.
         model: gives the size of the photos.
         count: how many at most.
-        first_test_photo: number of the first photo of CelebAMask-HQ's own folder that belongs to its test split.
+        first_test_photo: number of the first photo of CelebAMask-HQ's own folder that belongs to its test
+            split.
         progress: photos prepared, and all.
 
     Raises:
@@ -145,9 +151,13 @@ def held_out_photos(
     shuffled = np.random.default_rng(ORDER_SEED).permutation(np.flatnonzero(faces.tested))
     chosen = one_of_each(faces.person, shuffled)[:count]
     if not len(chosen):
-        raise DataMissing(f"{data} contains no photo of the test split; prepare it from the photos listed in the model card")
+        raise DataMissing(
+            f"{data} contains no photo of the test split; prepare it from the photos listed in the model card"
+        )
     kinds = sorted({str(source).split("/")[0] for source in faces.source[chosen]})
-    return _numbered(list(faces.pixels[chosen]), f"photos of the test split of {' and '.join(kinds)}, one of each person")
+    return _numbered(
+        list(faces.pixels[chosen]), f"photos of the test split of {' and '.join(kinds)}, one of each person"
+    )
 
 
 def load_face_set(data: Path, model: Sized, *, progress: Tick = lambda done, total: None) -> FaceSet:
@@ -165,7 +175,10 @@ def load_face_set(data: Path, model: Sized, *, progress: Tick = lambda done, tot
     faces = FaceSet.load(data) if is_set else _prepared(data, model.size, progress)
     size = faces.pixels.shape[1]
     if size != model.size:
-        raise DataMissing(f"{data} contains faces of {size} px, model {model.name} needs {model.size} px; prepare them again")
+        raise DataMissing(
+            f"{data} contains faces of {size} px, model {model.name} needs {model.size} px; prepare them "
+            "again"
+        )
     return faces
 
 
@@ -176,10 +189,14 @@ def _prepared(data: Path, size: int, progress: Tick) -> FaceSet:
         try:
             prepared = prepare(data, size=size, progress=progress)
         except FileNotFoundError as error:
-            raise DataMissing(f"{error}, nor CelebA-HQ-img/*.jpg; name the folder of the photos with --data") from None
+            raise DataMissing(
+                f"{error}, nor CelebA-HQ-img/*.jpg; name the folder of the photos with --data"
+            ) from None
         if prepared.unreadable:  # other photos would give other figures
             path, reason = prepared.unreadable[0]
-            raise DataMissing(f"{len(prepared.unreadable)} photos cannot be read, such as {str(path)!r}: {reason}")
+            raise DataMissing(
+                f"{len(prepared.unreadable)} photos cannot be read, such as {str(path)!r}: {reason}"
+            )
         prepared.faces.save(kept)
     return FaceSet.load(kept)
 

@@ -19,7 +19,9 @@ CELL = 1.75  # inches
 PICTURES = "images"  # folder beside the JSON
 
 
-def draw_pictures(rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Sequence[str] = (), aside: str = "") -> Figure:
+def draw_pictures(
+    rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Sequence[str] = (), aside: str = ""
+) -> Figure:
     """Images in rows, each with its caption above; small ones are enlarged bicubically.
 
     Args:
@@ -39,7 +41,9 @@ def draw_pictures(rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Seq
                 spine.set_visible(False)
             if j < len(row):
                 picture, caption = row[j]
-                axes.imshow(read_pixels(picture) if isinstance(picture, Path) else picture, interpolation="bicubic")
+                axes.imshow(
+                    read_pixels(picture) if isinstance(picture, Path) else picture, interpolation="bicubic"
+                )
                 axes.set_title(caption, fontsize=10, linespacing=1.25)
             else:
                 axes.set_axis_off()
@@ -53,7 +57,9 @@ def draw_pictures(rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Seq
     return figure
 
 
-def by_source(records: Iterable[Mapping[str, Any]], folder: Path, caption: Callable[[Any], str]) -> list[list[Cell]]:
+def by_source(
+    records: Iterable[Mapping[str, Any]], folder: Path, caption: Callable[[Any], str]
+) -> list[list[Cell]]:
     """Rows of pictures, one for each photo that they were made of.
 
     Args:

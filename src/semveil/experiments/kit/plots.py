@@ -62,13 +62,16 @@ def finish(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
     return path
 
 
-def line(axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metric: str, **style: Any) -> None:
+def line(
+    axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metric: str, **style: Any
+) -> None:
     """A mean over photos with its 95 % band.
 
     Args:
         axes: drawn on.
         x: one for each of `columns`.
-        columns: metric -> values of photos, as for `mean`; where one lacks the metric, the line goes on without it.
+        columns: metric -> values of photos, as for `mean`; where one lacks the metric, the line goes on
+            without it.
         metric: that is averaged.
         **style: of the line, for `Axes.plot`; `color` is needed, which the band takes too.
     """
@@ -76,7 +79,9 @@ def line(axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metr
     if means:
         axes.plot([at for at, _ in means], [m.value for _, m in means], **style)
         band = {"color": style["color"], "alpha": 0.14, "lw": 0}
-        axes.fill_between([at for at, _ in means], [m.low for _, m in means], [m.high for _, m in means], **band)
+        axes.fill_between(
+            [at for at, _ in means], [m.low for _, m in means], [m.high for _, m in means], **band
+        )
 
 
 def level(axes: Axes, columns: dict[str, Any], metric: str, **style: Any) -> None:
@@ -106,7 +111,9 @@ def bar(axes: Axes, at: int, columns: Mapping[str, Any], metric: str, colour: st
         axes.bar(at, columns[metric], color=colour)
     elif found := mean(columns, metric):
         axes.bar(at, found.value, color=colour)
-        axes.errorbar(at, found.value, [[found.value - found.low], [found.high - found.value]], color="#222222")
+        axes.errorbar(
+            at, found.value, [[found.value - found.low], [found.high - found.value]], color="#222222"
+        )
 
 
 def heat_table(
@@ -168,7 +175,10 @@ def doubt(inverted: dict[str, Any]) -> str | None:
         return "INCONCLUSIVE: recogniser not available"
     if 1 - rate.value >= ACCEPTED_INVERSIONS:
         return None
-    return f"INCONCLUSIVE: the recogniser accepts only {1 - rate.value:.0%} of the noise-free inversions (80% required)"
+    return (
+        f"INCONCLUSIVE: the recogniser accepts only {1 - rate.value:.0%} of the noise-free inversions "
+        "(80% required)"
+    )
 
 
 def cautions(inverted: dict[str, Any]) -> list[str]:
@@ -201,7 +211,11 @@ def legend(figure: Figure, panels: Iterable[Axes], columns: int = 3) -> None:
         panels: whose labels it has.
         columns: of the legend.
     """
-    named = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    named = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
     if named:
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns)
 

@@ -31,15 +31,16 @@ def reproduce(
 ) -> Path:
     """Run what a figure shows, write its JSON into a folder, and draw it from there.
 
-    A result that lies there is drawn and not measured again where its key is the same, see `keeping`; an interrupted run
-    goes on.
+    A result that lies there is drawn and not measured again where its key is the same, see `keeping`; an
+    interrupted run goes on.
 
     Args:
         figure: such as `dp-semcom/fig3`.
         preset: `smoke`, `small`, `paper` or another of the experiment's.
-        out: folder of the results; made where it is missing. With `data`, figures that show faces write photos into it.
-        data: held-out photos, see `photo_sets.held_out_photos`, or what the experiment names; without it, public pictures
-            where those will do.
+        out: folder of the results; made where it is missing. With `data`, figures that show faces write
+            photos into it.
+        data: held-out photos, see `photo_sets.held_out_photos`, or what the experiment names; without it,
+            public pictures where those will do.
         model: name or folder of a model; the preset's where None.
         verifier: recogniser, or several with commas between them; the preset's where None.
         progress: what is being done, how much is done, how much there is.
@@ -55,10 +56,19 @@ def reproduce(
     experiment, out = find(figure), Path(out)
     if experiment.load is None or experiment.measure is None:
         raise ValueError(
-            f"{figure} cannot be measured by this command, only redrawn from an {experiment.file} written by another command"
+            f"{figure} cannot be measured by this command, only redrawn from an {experiment.file} written by "
+            "another command"
         )
     chosen = experiment.presets[preset]
-    run = Run(figure.rpartition("/")[2], chosen, out, None if data is None else Path(data), model, verifier, progress)
+    run = Run(
+        figure.rpartition("/")[2],
+        chosen,
+        out,
+        None if data is None else Path(data),
+        model,
+        verifier,
+        progress,
+    )
     inputs = experiment.load(run)
     out.mkdir(parents=True, exist_ok=True)
     paper = {} if experiment.paper is None else {"paper": dict(experiment.paper)}
@@ -136,7 +146,8 @@ def fill(page: str, name: str, text: str) -> str:
     pattern = re.compile(rf"(<!-- tables: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not pattern.search(page):
         raise SemveilError(
-            f"the page has no '<!-- tables: {name} -->' followed by '<!-- end -->'; add both where the table belongs"
+            f"the page has no '<!-- tables: {name} -->' followed by '<!-- end -->'; add both where the table "
+            "belongs"
         )
     return pattern.sub(lambda found: f"{found[1]}{text.strip()}\n{found[2]}", page)
 

@@ -16,7 +16,13 @@ from semveil.core.rng import streams
 from semveil.data.face_set import FaceSet
 from semveil.data.splits import DEVELOPMENT, TEST
 from semveil.experiments.kit.experiment import Run
-from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, load_face_set, one_of_each, public_photos
+from semveil.experiments.kit.photo_sets import (
+    ORDER_SEED,
+    DataMissing,
+    load_face_set,
+    one_of_each,
+    public_photos,
+)
 from semveil.faces.parts import PARTS
 from semveil.faces.pixels import to_tensor
 from semveil.models.face import FaceModel
@@ -67,11 +73,19 @@ def generated_faces(model: FaceModel, attacked: int, public: int) -> SecurityFac
     images = photos.images
     nobody = torch.full((attacked,), -1)
     return SecurityFaces(
-        images[:attacked], photos.ids[:attacked], images[:0], nobody, images[attacked:], {}, photos.description
+        images[:attacked],
+        photos.ids[:attacked],
+        images[:0],
+        nobody,
+        images[attacked:],
+        {},
+        photos.description,
     )
 
 
-def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, gallery: int, public: int) -> SecurityFaces:
+def real_faces(
+    data: Path, model: FaceModel, *, split: str, attacked: int, gallery: int, public: int
+) -> SecurityFaces:
     """Held-out people under attack; training people as gallery strangers and as the public faces that Eve learns from.
 
     Args:
@@ -91,12 +105,14 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
     held = held[faces.split[held] == SPLITS[split]]
     if not len(held):
         raise DataMissing(
-            f"{data} contains nobody of the {SPLITS[split]} split; prepare the face set again: semveil data prepare"
+            f"{data} contains nobody of the {SPLITS[split]} split; prepare the face set again: semveil data "
+            "prepare"
         )
     photos_of: dict[str, list[int]] = {}
     for row in held:
         photos_of.setdefault(str(faces.person[row]), []).append(int(row))
-    people = sorted(photos_of.values(), key=lambda rows: len(rows) < 2)[:attacked]  # stable: seeded order within
+    # stable: seeded order within
+    people = sorted(photos_of.values(), key=lambda rows: len(rows) < 2)[:attacked]
     others = np.random.default_rng(PUBLIC_SEED).permutation(np.flatnonzero(~faces.held_out))
     known, rest = others[:public], others[public:]
     strangers = one_of_each(faces.person, rest[~np.isin(faces.person[rest], faces.person[known])])[:gallery]
@@ -111,7 +127,8 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
         public=to_tensor(list(faces.pixels[known])),
         attributes=_attributes(faces.select(attacked_rows), faces.select(known)),
         description=(
-            f"{len(people)} photos of {split} people, one of each; gallery of {len(mates)} other photos of theirs and "
+            f"{len(people)} photos of {split} people, one of each; gallery of {len(mates)} other photos of "
+            "theirs and "
             f"{len(strangers)} strangers; {len(known)} public faces of people in neither"
         ),
     )
@@ -119,13 +136,17 @@ def real_faces(data: Path, model: FaceModel, *, split: str, attacked: int, galle
 
 def _attributes(attacked: FaceSet, public: FaceSet) -> dict[str, tuple[Tensor, Tensor]]:
     """What part labels and colours tell: something worn, light skin, dark hair; medians over the public faces divide."""
-    found = {f"wears {part}": tuple(_worn(faces, part) for faces in (attacked, public)) for part in ("glasses", "hat")}
+    found = {
+        f"wears {part}": tuple(_worn(faces, part) for faces in (attacked, public))
+        for part in ("glasses", "hat")
+    }
     for name, part, sign in (("light skin", "skin", 1), ("dark hair", "hair", -1)):
         light = [_lightness(faces, part) for faces in (attacked, public)]
         if np.isfinite(light[1]).any():
             middle = np.nanmedian(light[1])
             found[name] = tuple(
-                torch.from_numpy(np.where(np.isnan(v), -1, sign * (v - middle) > 0).astype(np.int64)) for v in light
+                torch.from_numpy(np.where(np.isnan(v), -1, sign * (v - middle) > 0).astype(np.int64))
+                for v in light
             )
     return {name: (labels[0], labels[1]) for name, labels in found.items() if _usable(labels)}
 
@@ -150,7 +171,9 @@ def _usable(labels: Sequence[Tensor]) -> bool:
     return all(min(int((label == value).sum()) for value in (0, 1)) >= 5 for label in labels)
 
 
-def faces_with_parts(run: Run, model: FaceModel, *, attacked: int, gallery: int, public: int) -> SecurityFaces:
+def faces_with_parts(
+    run: Run, model: FaceModel, *, attacked: int, gallery: int, public: int
+) -> SecurityFaces:
     """The faces that a run attacks: of the preset's split of real people, or generated where it names none.
 
     Args:
@@ -167,10 +190,13 @@ def faces_with_parts(run: Run, model: FaceModel, *, attacked: int, gallery: int,
         return generated_faces(model, attacked, public)
     if run.data is None:
         raise DataMissing(
-            f"preset {run.preset.name} attacks photos of {run.preset.split} people; name them with --data (a prepared .npz, or "
+            f"preset {run.preset.name} attacks photos of {run.preset.split} people; name them with --data (a "
+            "prepared .npz, or "
             "a folder with celebamask_hq and lfw), or take --preset smoke, which needs none"
         )
-    return real_faces(run.data, model, split=run.preset.split, attacked=attacked, gallery=gallery, public=public)
+    return real_faces(
+        run.data, model, split=run.preset.split, attacked=attacked, gallery=gallery, public=public
+    )
 
 
 def inverted_parts(
@@ -179,7 +205,8 @@ def inverted_parts(
     """Clipped codes of the attacked and of the public faces, and how they were inverted.
 
     Args:
-        run: whose preset has `split`, `public` and `seed`; without a split the public codes are drawn by the model.
+        run: whose preset has `split`, `public` and `seed`; without a split the public codes are drawn by the
+            model.
         model: inverts.
         faces: of `faces_with_parts`.
         perceptual: term of the inversion; the model's own where None.

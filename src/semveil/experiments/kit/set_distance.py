@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frechet distances between sets of pictures, JSON-ready: with the best available features, and with SqueezeNet's.
 
-The bundled generator was trained on AlexNet's LPIPS, which biases distances on AlexNet's features in its favour; SqueezeNet's
-features were not part of any loss.
+The bundled generator was trained on AlexNet's LPIPS, which biases distances on AlexNet's features in its
+favour; SqueezeNet's features were not part of any loss.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,10 @@ class SetFeatures:
         """Those whose weights are on this machine."""
         found: dict[str, FeatureNetwork | None] = {"frechet": None, UNSEEN: None}
         reasons = {}
-        for key, network in (("frechet", feature_network), (UNSEEN, lambda: TrunkFeatures.from_catalogue("squeeze"))):
+        for key, network in (
+            ("frechet", feature_network),
+            (UNSEEN, lambda: TrunkFeatures.from_catalogue("squeeze")),
+        ):
             try:
                 found[key] = network()
             except WeightsMissing as error:
@@ -57,7 +60,11 @@ class SetFeatures:
             images: (N, 3, S, S), clamped to [-1, 1]; N at least 2.
         """
         shown = images.clamp(-1, 1)
-        return {key: moments(shown, network) for key, network in (("frechet", self.best), (UNSEEN, self.unseen)) if network}
+        return {
+            key: moments(shown, network)
+            for key, network in (("frechet", self.best), (UNSEEN, self.unseen))
+            if network
+        }
 
     def distances(self, source: Mapping[str, Moments], images: Tensor) -> dict[str, Any]:
         """`frechet` with `frechet_metric`, the name of its features, and `frechet_squeezenet`; or None and why.

@@ -18,10 +18,10 @@ NOT_MEASURED = "not measured"
 def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float = 0.95) -> Score | None:
     """Mean over photos with a percentile-bootstrap interval of two levels.
 
-    Photos, one of each person, are drawn anew with replacement, and of each of them its draws of noise (channel seeds), which
-    are independent from photo to photo. Ten draws of a photo are not ten photos. The resampling is seeded, so equal values give
-    equal intervals. An interval of no width at 0 or 1 means that no photo differed, not that none would: with N photos rates up
-    to 3 / N stay possible.
+    Photos, one of each person, are drawn anew with replacement, and of each of them its draws of noise
+    (channel seeds), which are independent from photo to photo. Ten draws of a photo are not ten photos. The
+    resampling is seeded, so equal values give equal intervals. An interval of no width at 0 or 1 means that
+    no photo differed, not that none would: with N photos rates up to 3 / N stay possible.
 
     Args:
         values: (draws, photos) or (photos,); NaN or None where a photo has no value.
@@ -54,10 +54,14 @@ def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float =
 
 
 def _resampled(
-    packed: NDArray[np.float64], counts: NDArray[np.int64], chosen: NDArray[np.int64], rng: np.random.Generator
+    packed: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """For each chosen photo the mean of as many of its draws as there are, drawn with replacement."""
-    rows = (rng.random((len(packed), len(chosen))) * counts[chosen]).astype(int)  # below the photo's own count
+    # below the photo's own count
+    rows = (rng.random((len(packed), len(chosen))) * counts[chosen]).astype(int)
     return packed[rows, chosen].mean(0)
 
 
@@ -85,7 +89,9 @@ def value(columns: Mapping[str, Any], metric: str) -> float:
 
 def score_as_json(score: Score) -> dict[str, float]:
     """A rate with its interval as results keep it."""
-    return {name: round(float(number), 4) for name, number in vars(score).items()} | {"count": int(score.count)}
+    return {name: round(float(number), 4) for name, number in vars(score).items()} | {
+        "count": int(score.count)
+    }
 
 
 def rates(found: Reidentification) -> dict[str, dict[str, float]]:

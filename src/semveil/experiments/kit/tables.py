@@ -73,4 +73,6 @@ def claims_table(claims: Iterable[Claim], *, said_by: str = "Claim in the paper"
         claims: one for each row.
         said_by: head of the first column.
     """
-    return markdown([said_by, "Our result", "Verdict"], [[claim.text, claim.ours, claim.verdict] for claim in claims])
+    return markdown(
+        [said_by, "Our result", "Verdict"], [[claim.text, claim.ours, claim.verdict] for claim in claims]
+    )

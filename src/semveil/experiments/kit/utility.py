@@ -20,11 +20,19 @@ from semveil.faces.pixels import to_pixels
 from semveil.metrics.detection import PADDING, SIDE
 from semveil.metrics.five_points import five_point_error, five_points
 from semveil.metrics.part_shapes import opening_error, overlap
-from semveil.metrics.points import eye_distance, eye_opening, gaze_error, landmark_error, mouth_opening, pose_error
+from semveil.metrics.points import (
+    eye_distance,
+    eye_opening,
+    gaze_error,
+    landmark_error,
+    mouth_opening,
+    pose_error,
+)
 from semveil.recognition import yunet
 from semveil.recognition.face_parser import FaceParser
 
-SAME_PLACE = 0.3  # intersection over union of the meshes' boxes, from which a judged face counts as that of the photo
+# intersection over union of the meshes' boxes, from which a judged face counts as that of the photo
+SAME_PLACE = 0.3
 YUNET_SCORE = 0.6
 _WORDS = {
     "five_point_error": "landmark error / eye distance (five points)",
@@ -67,7 +75,9 @@ def kept_on_crops(source: Tensor, images: Tensor, parser: FaceParser | None) -> 
     Returns:
         By name one value for each photo; None where a face or a part lacks.
     """
-    columns: dict[str, list[float | None]] = {"five_point_error": five_point_error(five_points(source), images)}
+    columns: dict[str, list[float | None]] = {
+        "five_point_error": five_point_error(five_points(source), images)
+    }
     if yunet.is_installed():
         columns["yunet_detected"] = [float(_yunet_finds(image)) for image in images]
     if parser is not None:
@@ -113,7 +123,9 @@ def _cell(values: Any) -> str:
 
 
 def _yunet_finds(image: Tensor) -> bool:
-    resized = F.interpolate(image[None].detach().float().cpu(), size=(SIDE, SIDE), mode="bicubic", antialias=True)
+    resized = F.interpolate(
+        image[None].detach().float().cpu(), size=(SIDE, SIDE), mode="bicubic", antialias=True
+    )
     padded = to_pixels(F.pad(resized, (PADDING,) * 4, mode="replicate"))[0]
     return bool(yunet.detect(padded, threshold=YUNET_SCORE))
 
@@ -141,8 +153,9 @@ def compare_faces(face: JudgedFace, other: JudgedFace) -> dict[str, float]:
         other: that stands in its place in the other picture.
 
     Returns:
-        Pose in degrees, gaze in eye widths, openings as height over width, landmarks in eye distances, age in years, and 1 or
-        0 for what is kept. The sex is left out where either is unknown, landmarks where both irises lie in one point.
+        Pose in degrees, gaze in eye widths, openings as height over width, landmarks in eye distances, age in
+        years, and 1 or 0 for what is kept. The sex is left out where either is unknown, landmarks where both
+        irises lie in one point.
     """
     strongest = [max(one.emotion, key=one.emotion.__getitem__) for one in (face, other)]
     found = {

@@ -32,7 +32,13 @@ def clipping(model: LatentModel) -> str:
                 f"{_published(widths):,.0f}",
             ]
         )
-    head = ["clip", "Σ S", "mean S", *(f"std, {name}" for name in WEIGHTINGS), "true ε of the published scale"]
+    head = [
+        "clip",
+        "Σ S",
+        "mean S",
+        *(f"std, {name}" for name in WEIGHTINGS),
+        "true ε of the published scale",
+    ]
     return markdown(head, rows)
 
 

@@ -58,14 +58,19 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
                     "is_a_face": photo not in strange.ids,
                     "clip": method.clip if method else None,
                     "shows": name.partition("-")[0],
-                    "file": save_picture(folder, f"clip-{i + 1}-{name}", made[i]) if shows and i in shown else None,
+                    "file": save_picture(folder, f"clip-{i + 1}-{name}", made[i])
+                    if shows and i in shown
+                    else None,
                     "face_detected": found[i],
                     "identity_similarity": round(judged["identity_similarity"][i], 4),
                     "coordinates_clipped": _outside(method, latents[i]) if method else None,
                     "guarantee": method.guarantee().as_dict() if method else None,
                 }
             )
-    codes = {ids[i]: save_picture(folder, f"clip-{i + 1}-latents", _map_of_bounds(bench, latents[i])) for i in shown}
+    codes = {
+        ids[i]: save_picture(folder, f"clip-{i + 1}-latents", _map_of_bounds(bench, latents[i]))
+        for i in shown
+    }
     progress("clip", len(methods), len(methods))
     return {"photos_may_be_shown": bench.photos.public, "latents": codes, "images": records}
 
@@ -80,7 +85,9 @@ def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
     """(K, D) coordinates as pixels: white inside all bounds that Fig. 4 shows, darker the wider those that are exceeded."""
     shades = np.full((*latents.shape, 3), 255, np.uint8)
     for clip, colour in zip(
-        sorted(bench.preset.shown_clips, reverse=True), ((240, 228, 66), (230, 159, 0), (213, 94, 0)), strict=False
+        sorted(bench.preset.shown_clips, reverse=True),
+        ((240, 228, 66), (230, 159, 0), (213, 94, 0)),
+        strict=False,
     ):
         box = bench.model.quantiles(clip)
         shades[(box.clip(latents[None])[0] != latents).numpy()] = colour
@@ -109,13 +116,16 @@ def table(result: dict[str, Any]) -> list[str]:
         of = {(r["shows"], r["clip"]): r for r in result["images"] if r["source"] == source}
         plain = ["yes" if of[name, None]["face_detected"] else "no" for name in ("source", "reconstructed")]
         cells = [
-            f"{'yes' if of['clip', c]['face_detected'] else 'no'} ({of['clip', c]['coordinates_clipped']:.0%})" for c in clips
+            f"{'yes' if of['clip', c]['face_detected'] else 'no'} "
+            f"({of['clip', c]['coordinates_clipped']:.0%})"
+            for c in clips
         ]
         rows.append([source, *plain, *cells])
     head = ["picture", "source", "inversion", *(f"{c:g}/{100 - c:g} %" for c in clips)]
     return [
         about(result),
-        "Face detection by dlib and, in brackets, the fraction of coordinates changed by clipping. No noise, so no guarantee.",
+        "Face detection by dlib and, in brackets, the fraction of coordinates changed by clipping. No noise, "
+        "so no guarantee.",
         markdown(head, rows),
         claims_table(judge(result)),
     ]
@@ -130,10 +140,14 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     ):
         rates = []
         for clip in sorted({r["clip"] for r in strange if r["clip"] is not None}):
-            found = [r["face_detected"] for r in strange if r["clip"] == clip and r["source"].startswith(kind)]
+            found = [
+                r["face_detected"] for r in strange if r["clip"] == clip and r["source"].startswith(kind)
+            ]
             rates.append((clip, float(np.mean(found)), len(found)))
         words = ", ".join(f"{rate:.0%} at {clip:g}/{100 - clip:g}" for clip, rate, _ in rates)
-        yield Claim(text, f"face detection rate (dlib) {words} ({rates[0][2]} pictures)", rates[-1][1] >= FACES)
+        yield Claim(
+            text, f"face detection rate (dlib) {words} ({rates[0][2]} pictures)", rates[-1][1] >= FACES
+        )
 
 
 OUTLIERS = result_of_paper(

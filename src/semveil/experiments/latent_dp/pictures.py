@@ -20,7 +20,11 @@ from semveil.experiments.latent_dp.common import bounds, method_of, result_of_pa
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """The same faces under small epsilons (Fig. 6) and large ones, each several times (Fig. 7)."""
     preset = bench.preset
-    settings = [("fig6", clip, eps, 0) for clip in preset.small_epsilon_clips for eps in (None, *preset.small_epsilons)]
+    settings = [
+        ("fig6", clip, eps, 0)
+        for clip in preset.small_epsilon_clips
+        for eps in (None, *preset.small_epsilons)
+    ]
     large = [e * bench.coordinates for e in preset.large_epsilons_per_coordinate]
     settings += [
         ("fig7", clip, epsilon, group)
@@ -72,12 +76,16 @@ def _grid(result: dict[str, Any], folder: Path, figure: str, words: str) -> Figu
                 continue
             key = (photo, record["clip"])
             if key not in rows:
-                rows[key] = [(folder / plain[photo, name]["file"], name) for name in ("source", "reconstructed")]
+                rows[key] = [
+                    (folder / plain[photo, name]["file"], name) for name in ("source", "reconstructed")
+                ]
             caption = f"clip only\n{bounds(record['clip'])}"
             if record["epsilon"] is not None:
                 caption, basis = f"$\\epsilon$ {number(record['epsilon'])}", record["guarantee"]["basis"]
             rows[key].append((folder / record["file"], caption))
-    return draw_pictures(list(rows.values()), title=f"{words}: {result['config']['model']['name']} (basis: {basis})")
+    return draw_pictures(
+        list(rows.values()), title=f"{words}: {result['config']['model']['name']} (basis: {basis})"
+    )
 
 
 PICTURES = result_of_paper(

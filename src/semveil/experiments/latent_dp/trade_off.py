@@ -41,7 +41,10 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     totals = [e * bench.coordinates for e in preset.epsilons_per_coordinate]
     settings = [(clip, epsilon) for clip in preset.clips for epsilon in (None, *totals)]
     plain = bench.model.synthesize(bench.latents)
-    jobs = {f"{clip:g} {epsilon}": partial(_point, bench, clip, epsilon, plain, source) for clip, epsilon in settings}
+    jobs = {
+        f"{clip:g} {epsilon}": partial(_point, bench, clip, epsilon, plain, source)
+        for clip, epsilon in settings
+    }
     points = each(jobs, keep, progress, "measure")
     return {
         "reconstructed": {"images": {**looks(bench, plain), **bench.features.distances(source, plain)}},
@@ -55,7 +58,9 @@ def _point(
 ) -> dict[str, Any]:
     """One bound and epsilon: quality and identity of every draw."""
     method, draws = method_of(bench, clip, epsilon), 1 if epsilon is None else bench.preset.draws
-    releases = [method.protect_latents(bench.latents, rng=streams(bench.preset.seed)[f"dp {n}"]) for n in range(draws)]
+    releases = [
+        method.protect_latents(bench.latents, rng=streams(bench.preset.seed)[f"dp {n}"]) for n in range(draws)
+    ]
     # Looking for faces takes longest: in the first draw only; sets are compared by it too.
     measured = [looks(bench, release.images, plain, detect=not n) for n, release in enumerate(releases)]
     columns = {
@@ -117,7 +122,8 @@ def table(result: dict[str, Any]) -> list[str]:
     return [
         about(result),
         *cautions(plain),
-        "One draw per photo, uniform weights. Beside each ε: the true ε of the published formula at the same nominal ε "
+        "One draw per photo, uniform weights. Beside each ε: the true ε of the published formula at the same "
+        "nominal ε "
         f"({result['coordinates']:,} coordinates).",
         markdown(head, rows),
         claims_table(judge(result)),
@@ -133,7 +139,8 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     rises = [paired(points[clip, most], points[clip, least], "ssim") for clip in clips]
     yield Claim(
         "The larger epsilon, the closer the picture is to the original",
-        f"SSIM rises by {min(r.value for r in rises):.3f} to {max(r.value for r in rises):.3f} from epsilon {least:,.0f} to "
+        f"SSIM rises by {min(r.value for r in rises):.3f} to {max(r.value for r in rises):.3f} from epsilon "
+        f"{least:,.0f} to "
         f"{most:,.0f}, depending on the bounds",
         all(r.low > 0 for r in rises),
     )
@@ -145,7 +152,10 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         gap.low > 0,
     )
     faces = [mean(points[clip, least], "face_detected") for clip in (loose, tight)]
-    words = f"at epsilon {least:,.0f} face detection rate (dlib) {faces[0]} at {bounds(loose)}, {faces[1]} at {bounds(tight)}"
+    words = (
+        f"at epsilon {least:,.0f} face detection rate (dlib) {faces[0]} at {bounds(loose)}, {faces[1]} "
+        f"at {bounds(tight)}"
+    )
     yield Claim(
         "With sufficient clipping, pictures at small epsilon are recognisably human",
         words,
@@ -168,7 +178,8 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     alone = mean(points[tight, None], "fppsr")
     yield Claim(
         "At epsilon 1 per coordinate people cannot be identified",
-        f"FPPSR at epsilon {at:,.0f}: {words}; for {bounds(tight)} clipping without noise {alone} against the photo"
+        f"FPPSR at epsilon {at:,.0f}: {words}; for {bounds(tight)} clipping without noise {alone} against "
+        "the photo"
         f"{in_doubt(result['reconstructed']['images'])}",
         agreed(holds),
     )

@@ -41,7 +41,8 @@ class CardPreset:
         split: `test`, or `development`, whose people choices looked at.
         photos: of the split, at most.
         samples: random faces for the memorisation check.
-        verifiers: recognisers, each at its threshold for a false acceptance rate of 0.1 % at the model's resolution.
+        verifiers: recognisers, each at its threshold for a false acceptance rate of 0.1 % at the model's
+            resolution.
         seed: of which photos and which random faces.
     """
 
@@ -54,7 +55,9 @@ class CardPreset:
 
 
 PRESETS = presets(
-    CardPreset("smoke", photos=2, samples=10), CardPreset("development", DEVELOPMENT, photos=120), CardPreset("small")
+    CardPreset("smoke", photos=2, samples=10),
+    CardPreset("development", DEVELOPMENT, photos=120),
+    CardPreset("small"),
 )
 
 
@@ -92,18 +95,26 @@ class CardBench:
             images: what the model made of them, in the same shape.
 
         Returns:
-            Means over the photos by metric; None with `METRIC_reason` where weights are missing. `accepted_NAME` is the
-            share, 0 to 1, that a verifier takes for the same person.
+            Means over the photos by metric; None with `METRIC_reason` where weights are missing.
+            `accepted_NAME` is the share, 0 to 1, that a verifier takes for the same person.
         """
-        found: dict[str, Any] = {"psnr": float(psnr(images, source).mean()), "ssim": float(ssim(images, source).mean())}
-        found |= {"sharpness": float(sharpness(source, images).mean()), "overlap": overlap_of_features(source, images)}
+        found: dict[str, Any] = {
+            "psnr": float(psnr(images, source).mean()),
+            "ssim": float(ssim(images, source).mean()),
+        }
+        found |= {
+            "sharpness": float(sharpness(source, images).mean()),
+            "overlap": overlap_of_features(source, images),
+        }
         nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))
         for metric, net in nets:
             try:
                 found[metric] = float(lpips(images, source, net=net).mean())
             except WeightsMissing as error:
                 found |= {metric: None, f"{metric}_reason": str(error)}
-        accepted = {name: 1 - float(fppsr(source, images, judge).mean()) for name, judge in self.verifiers.items()}
+        accepted = {
+            name: 1 - float(fppsr(source, images, judge).mean()) for name, judge in self.verifiers.items()
+        }
         return found | {f"accepted_{name}": rate for name, rate in accepted.items()}
 
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare face models on held-out people, to choose the model of the methods.
 
-    python -m semveil.experiments.models.comparison faces-64 models/mine --data FACES.npz --out results/models/comparison.json
+    python -m semveil.experiments.models.comparison faces-64 models/mine --data FACES.npz --out
+    results/models/comparison.json
 
-Every model reconstructs the same held-out photos, with its encoder only and with its inversion, samples random faces, and is
-used by dp-image and latent-dp at the same true epsilons. Times are CPU seconds of one thread, so that other load does not
-count. Models already measured in OUT with the same settings are not measured again.
+Every model reconstructs the same held-out photos, with its encoder only and with its inversion, samples
+random faces, and is used by dp-image and latent-dp at the same true epsilons. Times are CPU seconds of one
+thread, so that other load does not count. Models already measured in OUT with the same settings are not
+measured again.
 """
 
 import argparse
@@ -117,7 +119,8 @@ def compare_models(
     Args:
         models: of one size, that of the photos.
         photos: that no model was trained on.
-        verifiers: each at its threshold for a false acceptance rate of 0.1 %; the first also gives similarities.
+        verifiers: each at its threshold for a false acceptance rate of 0.1 %; the first also gives
+            similarities.
         settings: how much is measured.
         known: an earlier comparison, whose models are taken from it where all else is the same.
         progress: how many models are done.
@@ -129,7 +132,10 @@ def compare_models(
     size = photos.images.shape[-1]
     for model in models:
         if model.size != size:
-            raise ValueError(f"all compared models must have the same input size, {size} px; {model.name} has {model.size} px")
+            raise ValueError(
+                f"all compared models must have the same input size, {size} px; {model.name} has "
+                f"{model.size} px"
+            )
     judges, cards = recognisers(verifiers, size)
     features = SetFeatures.load()
     measure = Measure(photos, judges, settings.detected, features, features.of(photos.images))
@@ -158,12 +164,17 @@ def _measured(model: FaceModel, measure: Measure, settings: ComparisonSettings) 
     inverted, synthesis_seconds = _timed(lambda: latent.synthesize(codes), len(images))
     mapped = latent.synthesize(model.random_faces(settings.samples, rng=rng))
     drawn = latent.synthesize(latent.public_latents(settings.samples, rng))
-    methods: list[DPImage | LatentDP] = [DPImage(latent, epsilon=epsilon) for epsilon in settings.dp_image_epsilons]
+    methods: list[DPImage | LatentDP] = [
+        DPImage(latent, epsilon=epsilon) for epsilon in settings.dp_image_epsilons
+    ]
     methods += [LatentDP(latent, epsilon=epsilon) for epsilon in settings.latent_dp_epsilons]
     return {
         "semantic": model.semantic,
         "latent_shape": list(model.latent_shape),
-        "parameters": {"generator": _count(model.generator), "encoder": _count(model.encoder) if model.encoder else 0},
+        "parameters": {
+            "generator": _count(model.generator),
+            "encoder": _count(model.encoder) if model.encoder else 0,
+        },
         "cpu_seconds": {
             "encoder": round(encoder_seconds, 4),
             "inversion": round(inversion_seconds, 4),
@@ -199,10 +210,17 @@ def table(result: dict[str, Any]) -> list[str]:
     verifiers = list(config["verifiers"])
     likeness = ["psnr", "ssim", "lpips", "lpips_squeeze", *(f"accepted_{name}" for name in verifiers)]
     realism = ["frechet", "face_detected"]
-    labels = {**HEADS, "psnr": "PSNR in dB", **{f"accepted_{name}": f"acceptance rate of {name}" for name in verifiers}}
+    labels = {
+        **HEADS,
+        "psnr": "PSNR in dB",
+        **{f"accepted_{name}": f"acceptance rate of {name}" for name in verifiers},
+    }
 
     def block(what: str, metrics: Iterable[str], columns: list[dict[str, Any]]) -> list[list[str]]:
-        return [[f"{what}: {labels[metric]}", *(means(column, [metric])[0] for column in columns)] for metric in metrics]
+        return [
+            [f"{what}: {labels[metric]}", *(means(column, [metric])[0] for column in columns)]
+            for metric in metrics
+        ]
 
     def seconds(of: str) -> list[str]:
         return [f"{model['cpu_seconds'][of]:.3g}" for model in models]
@@ -211,7 +229,10 @@ def table(result: dict[str, Any]) -> list[str]:
     rows = [
         ["latent dimension", *(f"{codes} x {dim} = {codes * dim:,}" for codes, dim in shapes)],
         *(
-            [f"parameters of the {part}", *(f"{model['parameters'][part] / 1e6:.2f} million" for model in models)]
+            [
+                f"parameters of the {part}",
+                *(f"{model['parameters'][part] / 1e6:.2f} million" for model in models),
+            ]
             for part in ("generator", "encoder")
         ),
         *block("encoder only", likeness, [model["encoder"] for model in models]),
@@ -222,7 +243,14 @@ def table(result: dict[str, Any]) -> list[str]:
         *block("random faces, mapping network", realism, [model["samples"]["mapping"] for model in models]),
         *block("random faces, latent prior", realism, [model["samples"]["prior"] for model in models]),
     ]
-    protected = ["identity_similarity", f"accepted_{verifiers[0]}", "ssim", "lpips", "lpips_squeeze", *realism]
+    protected = [
+        "identity_similarity",
+        f"accepted_{verifiers[0]}",
+        "ssim",
+        "lpips",
+        "lpips_squeeze",
+        *realism,
+    ]
     for i, method in enumerate(models[0]["methods"]):
         claim = method["guarantee"]
         what = f"{method['method']} at ε {number(claim['epsilon'])} ({claim['basis']})"
@@ -234,13 +262,17 @@ def table(result: dict[str, Any]) -> list[str]:
 def _about(result: dict[str, Any]) -> str:
     config = result["config"]
     cards = [
-        f"{card['name']}, threshold {card['threshold']:.4g} ({card['threshold_from']})" for card in config["verifiers"].values()
+        f"{card['name']}, threshold {card['threshold']:.4g} ({card['threshold_from']})"
+        for card in config["verifiers"].values()
     ]
     (photos,) = means(result["photos"], ["face_detected"])
     return (
-        f"{config['photos']['description']}; {config['samples']} random faces; recognisers: {'; '.join(cards)}. Mean over "
-        f"photos with a 95 % bootstrap interval; face detection rate on the first {config['detected']} (of the "
-        f"original photos: {photos}). Times are CPU seconds of one thread, in batches. The noise is simulated; a release has "
+        f"{config['photos']['description']}; {config['samples']} random faces; recognisers: "
+        f"{'; '.join(cards)}. Mean over "
+        f"photos with a 95 % bootstrap interval; face detection rate on the first {config['detected']} (of "
+        "the "
+        f"original photos: {photos}). Times are CPU seconds of one thread, in batches. The noise is "
+        "simulated; a release has "
         "the same epsilon, with basis proved."
     )
 
@@ -255,11 +287,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: without the program's name; those of the process where None.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m semveil.experiments.models.comparison", description="Compare face models on held-out photos."
+        prog="python -m semveil.experiments.models.comparison",
+        description="Compare face models on held-out photos.",
     )
     parser.add_argument("models", nargs="+", help="names or folders, as `semveil models list` knows them")
-    parser.add_argument("--data", type=Path, required=True, help="held-out photos: a prepared .npz or a folder of photos")
-    parser.add_argument("--verifier", action="append", choices=list(VERIFIERS), help="may be repeated; edgeface and dlib")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="held-out photos: a prepared .npz or a folder of photos"
+    )
+    parser.add_argument(
+        "--verifier", action="append", choices=list(VERIFIERS), help="may be repeated; edgeface and dlib"
+    )
     parser.add_argument("--photos", type=int, default=ComparisonSettings.photos)
     parser.add_argument("--out", type=Path, required=True, help="JSON to write")
     given = parser.parse_args(arguments)
@@ -269,7 +306,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report: Progress = lambda stage, done, total: print(f"{stage}: {done} of {total}", flush=True)  # noqa: E731
     verifiers = given.verifier or ("edgeface", "dlib")
     known = read_result(given.out) if given.out.is_file() else None
-    result = compare_models(models, photos, verifiers=verifiers, settings=settings, known=known, progress=report)
+    result = compare_models(
+        models, photos, verifiers=verifiers, settings=settings, known=known, progress=report
+    )
     write_result(given.out, result)
 
 

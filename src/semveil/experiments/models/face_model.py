@@ -39,7 +39,9 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
     noised_all += torch.randn(codes.shape, generator=rng) * spread
     sampled = _synthesize(model, model.random_faces(chosen.samples, rng=rng))
     drawn = _synthesize(model, model.public_latents(RANDOM_FACES, rng=rng))
-    wrong_key = _synthesize(model, _as_without_key(model, codes[torch.randint(len(codes), (RANDOM_FACES,), generator=rng)]))
+    wrong_key = _synthesize(
+        model, _as_without_key(model, codes[torch.randint(len(codes), (RANDOM_FACES,), generator=rng)])
+    )
 
     figures: dict[str, Any] = {
         "photos": len(source),
@@ -61,7 +63,9 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
         "all_codes_noised_by_their_spread": _synthesize(model, noised_all),
     }
     strangers = {"prior_samples": drawn, "without_key": wrong_key}
-    figures["face_detected"] = {name: float(face_detected(images).float().mean()) for name, images in shown.items()}
+    figures["face_detected"] = {
+        name: float(face_detected(images).float().mean()) for name, images in shown.items()
+    }
     figures["similarity_among"] = {
         name: {kind: _similarity_among(images, judge) for kind, images in strangers.items()}
         for name, judge in bench.verifiers.items()
@@ -111,4 +115,6 @@ def _memorisation(training: Tensor, sampled: Tensor, held_out: Tensor) -> dict[s
     }
 
 
-FACE_MODEL = card(lambda name: load_model(name or DEFAULT_MODEL), face_model_card)("models/face-model", measure=whole(run))
+FACE_MODEL = card(lambda name: load_model(name or DEFAULT_MODEL), face_model_card)(
+    "models/face-model", measure=whole(run)
+)

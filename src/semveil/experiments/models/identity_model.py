@@ -43,7 +43,9 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
         shown[f"own_identity_attributes_of_{side}_px"] = (own, model.fuse(own, coarse))
         shown[f"random_identity_attributes_of_{side}_px"] = (drawn, model.fuse(drawn, coarse))
     again = model.fuse(F.normalize(torch.randn(own.shape, generator=rng), dim=1), attributes)
-    elsewhere = model.fuse(drawn.roll(len(own) // 2, 0), attributes).roll(-(len(own) // 2), 0)  # the same draws, other photos
+    elsewhere = model.fuse(drawn.roll(len(own) // 2, 0), attributes).roll(
+        -(len(own) // 2), 0
+    )  # the same draws, other photos
     found = face_detected(source).float().mean().item()
     return {
         "model": {"name": model.name, "digest": model.digest},
@@ -56,7 +58,9 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
         "follows_the_identity": {
             name: {
                 "accepted_as_the_other_person": 1
-                - fppsr(source.roll(len(own) // 2, 0), shown["identity_of_another_photo"][1], judge).mean().item(),
+                - fppsr(source.roll(len(own) // 2, 0), shown["identity_of_another_photo"][1], judge)
+                .mean()
+                .item(),
                 "one_draw_on_two_photos": _likeness(judge, shown["random_identity"][1], elsewhere),
                 "two_draws_on_one_photo": _likeness(judge, shown["random_identity"][1], again),
             }
@@ -66,7 +70,9 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
             name: bench.quality(source, images)
             | {
                 "psr": psr(source, images, judges).mean().item(),
-                "face_detected_relative_to_source": face_detected(images).float().mean().item() / found if found else None,
+                "face_detected_relative_to_source": face_detected(images).float().mean().item() / found
+                if found
+                else None,
                 "cosine_to_wanted_identity": (model.identify(images) * wanted).sum(1).mean().item(),
                 "cosine_to_own_identity": (model.identify(images) * own).sum(1).mean().item(),
             }

@@ -46,12 +46,20 @@ def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
         "permutation": (lambda: shuffled, steps),
         "blur": (lambda: blurred, steps),
         **{cell.name: (partial(bench.conversion, cell), steps) for cell in TARGETS},
-        **{f"{cell.name}, {LONGER * steps} steps": (partial(bench.conversion, cell), LONGER * steps) for cell in PATIENT},
+        **{
+            f"{cell.name}, {LONGER * steps} steps": (partial(bench.conversion, cell), LONGER * steps)
+            for cell in PATIENT
+        },
     }
     shown = bench.test.rows(slice(bench.preset.attacked))
     average = bench.train.images.mean(0)
     keep("mean picture", lambda: rebuilt(bench, average.expand_as(shown.images), shown))
-    keep("source", lambda: {"classified": score_as_json(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))})
+    keep(
+        "source",
+        lambda: {
+            "classified": score_as_json(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))
+        },
+    )
 
     def job(name: str) -> dict[str, Any]:
         make, chosen = named[name]
@@ -69,7 +77,9 @@ def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps
         shown: test pictures that are rebuilt.
         steps: of the inverter's training.
     """
-    known, sent = (as_sent(protect, pixels).float() / 127.5 - 1 for pixels in (bench.train.pixels, shown.pixels))
+    known, sent = (
+        as_sent(protect, pixels).float() / 127.5 - 1 for pixels in (bench.train.pixels, shown.pixels)
+    )
     settings = InverterSettings(width=bench.preset.inverter_width, steps=steps)
     inverter = train_inverter(known, bench.train.images, settings, rng=streams(0)["attack"])
     return {
@@ -105,7 +115,9 @@ def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
     }
     try:  # its network wants more pixels than these have
         large = [F.interpolate(x, scale_factor=2, mode="bilinear").clamp(-1, 1) for x in (images, sources)]
-        found["lpips"] = rounded(torch.cat([lpips(a, b) for a, b in zip(*(x.split(128) for x in large), strict=True)]).tolist())
+        found["lpips"] = rounded(
+            torch.cat([lpips(a, b) for a, b in zip(*(x.split(128) for x in large), strict=True)]).tolist()
+        )
     except WeightsMissing as error:
         found["lpips"], found["lpips_reason"] = None, str(error)
     return found
@@ -149,7 +161,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     left.set_yticks(places, [label_of(row["name"]) for row in rows])
     right.axvline(result["attack"]["source"]["classified"]["value"], color="grey", lw=1)
     right.axvline(result["explainer"]["chance"], color="grey", lw=1, ls=":")
-    figure.suptitle("Reconstruction by a trained inverter (vertical lines: accuracy on the originals, chance)")
+    figure.suptitle(
+        "Reconstruction by a trained inverter (vertical lines: accuracy on the originals, chance)"
+    )
     return figure
 
 
@@ -171,7 +185,14 @@ def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def table(result: dict[str, Any]) -> list[str]:
     """What the inverter rebuilds of each target, and what of it is classified right."""
-    head = ["transmitted picture", "SSIM before the attack", "SSIM", "PSNR, dB", "LPIPS", "classification accuracy"]
+    head = [
+        "transmitted picture",
+        "SSIM before the attack",
+        "SSIM",
+        "PSNR, dB",
+        "LPIPS",
+        "classification accuracy",
+    ]
     rows = []
     for row in attack_rows(result):
         scores = [str(row[c] or NOT_MEASURED) for c in ("ssim", "psnr", "lpips", "classified")]
@@ -180,7 +201,8 @@ def table(result: dict[str, Any]) -> list[str]:
     steps = result["config"]["preset"]["inverter_steps"]
     about = (
         f"An inverter trained on {known:,} pairs of training pictures for {steps:,} steps unless stated; "
-        f"{len(result['attack']['mean picture']['ssim'])} test pictures reconstructed; mean with a 95 % interval over "
+        f"{len(result['attack']['mean picture']['ssim'])} test pictures reconstructed; mean with a 95 % "
+        "interval over "
         "pictures. LPIPS after upsampling by 2. The explainer's accuracy on the original "
         f"pictures is {shown_score(result['attack']['source']['classified'])}, chance is "
         f"{result['explainer']['chance']:.3f}."

@@ -28,7 +28,14 @@ from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import score_as_json
 from semveil.experiments.noise_image.hits import right
-from semveil.experiments.noise_image.picture_sets import Pictures, Protect, as_sent, as_tensors, enlarged, made_pictures
+from semveil.experiments.noise_image.picture_sets import (
+    Pictures,
+    Protect,
+    as_sent,
+    as_tensors,
+    enlarged,
+    made_pictures,
+)
 from semveil.experiments.noise_image.presets import Cell, NoiseImagePreset
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
 from semveil.models.noise_image import load_noise_image_model
@@ -117,13 +124,14 @@ class NoiseImageBench:
     def service(self, cell: Cell, protect: Protect, sent: Tensor | None = None) -> VGG16Classifier:
         """The service model of a cell, trained on what clients sent of the training pictures.
 
-        Augmented by mirroring: a client with a conversion converts the mirrored pictures too; true noise is drawn once for each
-        picture and mirrored with it, since a second draw would cost epsilon again.
+        Augmented by mirroring: a client with a conversion converts the mirrored pictures too; true noise is
+        drawn once for each picture and mirrored with it, since a second draw would cost epsilon again.
 
         Args:
             cell: whose service it is.
             protect: what clients do with a picture.
-            sent: of the training pictures, where it is there already; else they are protected if it comes to training.
+            sent: of the training pictures, where it is there already; else they are protected if it comes to
+                training.
         """
         network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
 
@@ -134,7 +142,9 @@ class NoiseImageBench:
 
         return self.kept(f"f {cell.name}", network, train)
 
-    def classifier(self, sent: Tensor, seed: int, stage: str, *, mirrored: Tensor | None = None) -> VGG16Classifier:
+    def classifier(
+        self, sent: Tensor, seed: int, stage: str, *, mirrored: Tensor | None = None
+    ) -> VGG16Classifier:
         """Train a service model on pixels (N, 3, H, W) uint8 sent of the training pictures, and of mirrored ones.
 
         Args:
@@ -216,12 +226,18 @@ def load(run: Run) -> NoiseImageBench:
     preset, data = run.preset, run.data
     if data is None and preset.needs_data:
         raise DataMissing(
-            f"preset {preset.name} measures accuracy on CIFAR-100; name it with --data (the folder that its Python version "
-            "unpacks to, a folder with train/CLASS/*.png, or an .npz), or take --preset smoke, which needs none"
+            f"preset {preset.name} measures accuracy on CIFAR-100; name it with --data (the folder that its "
+            "Python version "
+            "unpacks to, a folder with train/CLASS/*.png, or an .npz), or take --preset smoke, which needs "
+            "none"
         )
-    train, test = (load_labelled(data, part=part) if data else made_pictures(part) for part in ("train", "test"))
+    train, test = (
+        load_labelled(data, part=part) if data else made_pictures(part) for part in ("train", "test")
+    )
     if preset.classes and len(train.classes) != preset.classes:
-        raise ValueError(f"preset {preset.name} is of {preset.classes} classes; {str(data)!r} has {len(train.classes)}")
+        raise ValueError(
+            f"preset {preset.name} is of {preset.classes} classes; {str(data)!r} has {len(train.classes)}"
+        )
     rows = slice(preset.tested)
     parts = [torch.from_numpy(values) for part in (train, test) for values in (part.pixels, part.labels)]
     digest = digest_of_json([digest_of_tensors(parts), train.classes])
@@ -233,8 +249,8 @@ def load(run: Run) -> NoiseImageBench:
         enlarged(as_tensors(train), preset.size),
         enlarged(as_tensors(test).rows(rows), preset.size),
         train.classes,
-        f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, {size}, digest {digest[:12]}"
-        + ("" if data else "; made, no photographs"),
+        f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, {size}, "
+        f"digest {digest[:12]}" + ("" if data else "; made, no photographs"),
         digest,
         explainer,
         source,
@@ -257,15 +273,22 @@ def load(run: Run) -> NoiseImageBench:
     return bench
 
 
-def _explainer(preset: NoiseImagePreset, model: str | None, classes: tuple[str, ...]) -> tuple[VGG16Classifier, str]:
+def _explainer(
+    preset: NoiseImagePreset, model: str | None, classes: tuple[str, ...]
+) -> tuple[VGG16Classifier, str]:
     """A trained model's explainer, or one to be filled, and where it comes from."""
     if model is None:
         config = classifier_sizes(preset, preset.explainer_width, len(classes))
         return VGG16Classifier(config, rng=torch.Generator()), "trained on the training pictures"
     loaded = load_noise_image_model(model)
     if loaded.classes != classes:
-        raise ValueError(f"model {loaded.name} has {len(loaded.classes)} classes, which differ from those of the data set")
-    return loaded.explainer, f"of model {loaded.name}, digest {digest_of_tensors(loaded.explainer.state_dict().values())}"
+        raise ValueError(
+            f"model {loaded.name} has {len(loaded.classes)} classes, which differ from those of the data set"
+        )
+    return (
+        loaded.explainer,
+        f"of model {loaded.name}, digest {digest_of_tensors(loaded.explainer.state_dict().values())}",
+    )
 
 
 def training(preset: NoiseImagePreset, epochs: int) -> ClassifierTraining:
@@ -311,7 +334,11 @@ def classifier_sizes(preset: NoiseImagePreset, width: int, classes: int) -> VGG1
         width: of the first layers of the small one.
         classes: number of them.
     """
-    return VGG16Config.published(classes=classes) if preset.table2 else VGG16Config.small(classes=classes, width=width)
+    return (
+        VGG16Config.published(classes=classes)
+        if preset.table2
+        else VGG16Config.small(classes=classes, width=width)
+    )
 
 
 def bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[Score], label: str) -> None:

@@ -28,7 +28,8 @@ def cells_by_setting(result: dict[str, Any]) -> Cells:
     found: Cells = {}
     for record in result["cells"].values():
         named = {name: record[name] for name in ("sigma", "kind", "epsilon", "delta", "seed")}
-        cell = Cell(**named, calibration=record.get("calibration", "corrected"))  # cells of before have one law
+        # cells of before have one law
+        cell = Cell(**named, calibration=record.get("calibration", "corrected"))
         found.setdefault(cell.setting, {}).setdefault(cell.sigma, []).append(record)
     order = ["noised", *result["paper"]["table3"]]
     rows = {setting: setting.removesuffix(AS_PUBLISHED) for setting in found}
@@ -93,7 +94,9 @@ def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
         for sigma, of in cells.get(setting, {}).items():
             if sigma in noise:
                 yield _compare(
-                    f"Converted pictures ({named(setting)}) are classified more accurately, σ = {sigma:g}", of, noise[sigma]
+                    f"Converted pictures ({named(setting)}) are classified more accurately, σ = {sigma:g}",
+                    of,
+                    noise[sigma],
                 )
     if {3.0, 5.0} <= noise.keys():
         yield _compare("Accuracy on genuine noise falls with σ, from 3 to 5", noise[3.0], noise[5.0])
@@ -106,11 +109,14 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
     both = [sigma for sigma in SIGMAS if sigma in helped and sigma in bare]
     for sigma in both:
         yield _compare(
-            f"The explanation loss improves accuracy: {EFFECT} against none, σ = {sigma:g}", helped[sigma], bare[sigma]
+            f"The explanation loss improves accuracy: {EFFECT} against none, σ = {sigma:g}",
+            helped[sigma],
+            bare[sigma],
         )
     several = [effect for sigma in both if len(effect := _gains(helped[sigma], bare[sigma])) > 1]
     if len(several) > 1 and len({len(effect) for effect in several}) == 1:
-        together = over_trainings(np.concatenate(several, 1))  # cells of one seed start from the same weights: one trial
+        # cells of one seed start from the same weights: one trial
+        together = over_trainings(np.concatenate(several, 1))
         assert together is not None
         text = "The explanation loss improves accuracy: mean over every σ with several seeds"
         yield Claim(text, f"{together} over {together.count} seeds", _sign(together))
@@ -119,7 +125,12 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
             yield _compare(f"Accuracy falls with σ, from 3 to 5 ({named(setting)})", of[3.0], of[5.0])
     for law, words in (("", "N corrected"), (AS_PUBLISHED, "N as published")):
         weak, strong = (
-            [c for d in ("1e-05", "0.9") for of in [cells.get(f"epsilon {e}, delta {d}{law}", {})] for c in _of_seed(of)]
+            [
+                c
+                for d in ("1e-05", "0.9")
+                for of in [cells.get(f"epsilon {e}, delta {d}{law}", {})]
+                for c in _of_seed(of)
+            ]
             for e in ("0.9", "0.1")
         )
         if len(weak) == len(strong) > 1:
@@ -129,7 +140,9 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
             yield Claim(text, f"{gain} over {len(weak)} pairs of cells", _sign(gain))
     noise = cells.get("noised", {})
     gaps = []
-    for setting in (name + law for name in result["paper"]["table4"] if name != "noised" for law in ("", AS_PUBLISHED)):
+    for setting in (
+        name + law for name in result["paper"]["table4"] if name != "noised" for law in ("", AS_PUBLISHED)
+    ):
         for sigma, made in cells.get(setting, {}).items():
             if sigma in noise:
                 gaps.append(mean_of_photos(np.array(made[0]["ssim"]) - np.array(noise[sigma][0]["ssim"])))
@@ -138,14 +151,18 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
         worst = max(found, key=lambda gap: abs(gap.value))
         text = "Converted pictures are as dissimilar to the original as genuinely noised ones (SSIM)"
         yield Claim(
-            text, f"largest mean difference {worst} (tolerance: {NEAR_SSIM})", max(abs(worst.low), abs(worst.high)) <= NEAR_SSIM
+            text,
+            f"largest mean difference {worst} (tolerance: {NEAR_SSIM})",
+            max(abs(worst.low), abs(worst.high)) <= NEAR_SSIM,
         )
 
 
 def _compare(text: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> Claim:
     """Whether the first is larger: where there are several seeds, by the interval over seeds."""
     over_pictures, seeds = over_seeds(first, second)
-    ours = f"{over_pictures} over pictures" + (f", {seeds} over {seeds.count} seeds" if seeds else ", one seed")
+    ours = f"{over_pictures} over pictures" + (
+        f", {seeds} over {seeds.count} seeds" if seeds else ", one seed"
+    )
     return Claim(text, ours, _sign(seeds) if seeds else None)
 
 
@@ -169,5 +186,9 @@ def named(setting: str) -> str:
     Args:
         setting: as cells have it.
     """
-    names = {"noised": "n(x), genuine noise", "without loss": "without $L_{exp}$", "without noise": "$L_{exp}$ without N"}
+    names = {
+        "noised": "n(x), genuine noise",
+        "without loss": "without $L_{exp}$",
+        "without noise": "$L_{exp}$ without N",
+    }
     return names.get(setting, setting.replace("epsilon", "ε").replace("delta", "δ").replace("noised", "n(x)"))

@@ -17,8 +17,21 @@ from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import mean_of_photos, score_as_json, shown_score
 from semveil.experiments.kit.tables import claims_table, markdown
-from semveil.experiments.noise_image.bench import DELTA, DETERMINISTIC, Body, NoiseImageBench, label_of, shown_by
-from semveil.experiments.noise_image.cell_claims import cell_claims, cells_by_setting, mean_accuracy, named, noise_claims
+from semveil.experiments.noise_image.bench import (
+    DELTA,
+    DETERMINISTIC,
+    Body,
+    NoiseImageBench,
+    label_of,
+    shown_by,
+)
+from semveil.experiments.noise_image.cell_claims import (
+    cell_claims,
+    cells_by_setting,
+    mean_accuracy,
+    named,
+    noise_claims,
+)
 from semveil.experiments.noise_image.hits import packed, right
 from semveil.experiments.noise_image.paper import result_of_paper
 from semveil.experiments.noise_image.picture_sets import as_sent
@@ -60,7 +73,9 @@ def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
     compared = slice(bench.preset.compared)
     likeness = ssim(shown[compared].float() / 127.5 - 1, bench.test.rows(compared).images)
     return {
-        **{name: getattr(cell, name) for name in ("sigma", "kind", "epsilon", "delta", "seed", "calibration")},
+        **{
+            name: getattr(cell, name) for name in ("sigma", "kind", "epsilon", "delta", "seed", "calibration")
+        },
         "guarantee": cell_guarantee(cell, bench.test.pixels.shape[1:].numel()).as_dict(),
         "accuracy": score_as_json(rate(hits.numpy())),
         "right": packed(hits),
@@ -102,7 +117,9 @@ def table_3(result: dict[str, Any], folder: Path) -> Figure:
     theirs.axhline(result["paper"]["explainer"], color="grey", lw=1)
     figure.legend(*ours.get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=4)
     explainer = result["explainer"]["accuracy"]["value"]
-    figure.suptitle(f"Accuracy on converted pictures (explainer on original ones: {explainer:.3f}; paper: .720)")
+    figure.suptitle(
+        f"Accuracy on converted pictures (explainer on original ones: {explainer:.3f}; paper: .720)"
+    )
     return figure
 
 
@@ -110,13 +127,28 @@ def table_4(result: dict[str, Any], folder: Path) -> Figure:
     """SSIM of what is sent over sigma, beside the paper's."""
     figure = Figure(figsize=(6, 4.2))
     axes = figure.subplots()
-    shown = {setting: of for setting, of in cells_by_setting(result).items() if setting in result["paper"]["table4"]}
+    shown = {
+        setting: of
+        for setting, of in cells_by_setting(result).items()
+        if setting in result["paper"]["table4"]
+    }
     for number, (setting, cells) in enumerate(shown.items()):
         found = {sigma: mean_of_photos([cell["ssim"] for cell in of]) for sigma, of in cells.items()}
         colour = COLOURS["series"][number % 5]
-        _over_sigmas(axes, {s: mean for s, mean in found.items() if mean}, number, color=colour, label=label_of(setting))
+        _over_sigmas(
+            axes,
+            {s: mean for s, mean in found.items() if mean},
+            number,
+            color=colour,
+            label=label_of(setting),
+        )
         axes.plot([3, 4, 5], result["paper"]["table4"][setting], color=colour, ls=":", marker="x")
-    axes.set(xlabel="σ", ylabel="SSIM to the original", xticks=[3, 4, 5], title="Table 4 (dotted: the paper, 224 px)")
+    axes.set(
+        xlabel="σ",
+        ylabel="SSIM to the original",
+        xticks=[3, 4, 5],
+        title="Table 4 (dotted: the paper, 224 px)",
+    )
     axes.legend()
     return figure
 
@@ -124,7 +156,9 @@ def table_4(result: dict[str, Any], folder: Path) -> Figure:
 def _over_sigmas(axes: Axes, means: dict[float, Score], number: int, **look: Any) -> None:
     """Means with their intervals, each setting a little aside of the others."""
     bars = np.array([[mean.value - mean.low, mean.high - mean.value] for mean in means.values()]).T
-    axes.errorbar([s + 0.03 * (number - 3) for s in means], [m.value for m in means.values()], bars, marker="o", **look)
+    axes.errorbar(
+        [s + 0.03 * (number - 3) for s in means], [m.value for m in means.values()], bars, marker="o", **look
+    )
 
 
 def table(result: dict[str, Any]) -> list[str]:
@@ -132,15 +166,20 @@ def table(result: dict[str, Any]) -> list[str]:
     paper, cells = result["paper"], cells_by_setting(result)
     explainer = result["explainer"]
     about = (
-        f"{result['config']['pictures']}. Explainer's accuracy on unconverted pictures: {shown_score(explainer['accuracy'])} "
-        f"(paper: {paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval "
-        "over test pictures; in brackets the accuracy per seed if there are several; in italics the paper's value."
+        f"{result['config']['pictures']}. Explainer's accuracy on unconverted pictures: "
+        f"{shown_score(explainer['accuracy'])} "
+        f"(paper: {paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % "
+        "bootstrap interval "
+        "over test pictures; in brackets the accuracy per seed if there are several; in italics the paper's "
+        "value."
     )
     rows, likeness = [], []
     for setting, of in cells.items():
         printed = setting.removesuffix(AS_PUBLISHED)
         rows.append([named(setting), *_beside(paper["table3"].get(printed), of, _accuracy, "{:.3f}")])
-        likeness.append([named(setting), *_beside(paper["table4"].get(printed), of, _likeness, "{:.2f}", times=100)])
+        likeness.append(
+            [named(setting), *_beside(paper["table4"].get(printed), of, _likeness, "{:.2f}", times=100)]
+        )
     head = ["", *(f"σ = {sigma:g}" for sigma in SIGMAS)]
     return [
         about,
@@ -154,7 +193,12 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def _beside(
-    theirs: list[float] | None, of: dict[float, Any], shown: Callable[[list[Any]], str], form: str, *, times: int = 1
+    theirs: list[float] | None,
+    of: dict[float, Any],
+    shown: Callable[[list[Any]], str],
+    form: str,
+    *,
+    times: int = 1,
 ) -> list[str]:
     """A row over sigmas: what was measured, and in italics what the paper prints."""
     ours = [shown(of[sigma]) if sigma in of else "" for sigma in SIGMAS]
@@ -178,7 +222,8 @@ CELLS = result_of_paper(
     "noise-image/cells",
     revision=2,
     measure=shown_by(
-        "cells", {"table3": measured_cells(table3_cells), "table4": measured_cells(lambda preset: table4_cells())}
+        "cells",
+        {"table3": measured_cells(table3_cells), "table4": measured_cells(lambda preset: table4_cells())},
     ),
     figures={"table3": table_3, "table4": table_4},
     table=table,

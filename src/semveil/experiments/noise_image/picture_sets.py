@@ -84,8 +84,12 @@ def enlarged(pictures: Pictures, size: int | None) -> Pictures:
     if size is None or pictures.pixels.shape[-1] == size:
         return pictures
     rows = max(1, AT_ONCE // (3 * size**2))
-    parts = (F.interpolate(part.float(), (size, size), mode="bicubic") for part in pictures.pixels.split(rows))
-    return Pictures(torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts]), pictures.labels)
+    parts = (
+        F.interpolate(part.float(), (size, size), mode="bicubic") for part in pictures.pixels.split(rows)
+    )
+    return Pictures(
+        torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts]), pictures.labels
+    )
 
 
 def made_pictures(part: str) -> LabelledPictures:
@@ -99,7 +103,9 @@ def made_pictures(part: str) -> LabelledPictures:
     labels = rng.integers(0, 4, count)
     across, down = np.meshgrid(np.arange(32), np.arange(32))
     ways = np.stack([across, down, across + down, across - down])[labels]
-    waves = np.sin(ways / 2 + rng.uniform(0, 6, (count, 1, 1)))[..., None] * rng.uniform(20, 120, (count, 1, 1, 3))
+    waves = np.sin(ways / 2 + rng.uniform(0, 6, (count, 1, 1)))[..., None] * rng.uniform(
+        20, 120, (count, 1, 1, 3)
+    )
     return LabelledPictures((128 + waves).astype(np.uint8), labels, ("across", "down", "falling", "rising"))
 
 

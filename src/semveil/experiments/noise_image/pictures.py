@@ -45,7 +45,9 @@ def pictures(figure: str) -> Body:
         rows = []
         for number, (label, row) in enumerate(ROWS[figure](bench, images)):
             side_by_side = torch.cat(list(row), dim=2)
-            rows.append({"shows": label, "file": save_picture(bench.folder, f"{figure}-{number + 1}", side_by_side)})
+            rows.append(
+                {"shows": label, "file": save_picture(bench.folder, f"{figure}-{number + 1}", side_by_side)}
+            )
         likeness = {"likeness": _likeness(bench)} if figure == "fig4" else {}
         return {"pictures": list(ids), "rows": rows, **likeness}
 

@@ -17,8 +17,9 @@ class Cell:
 
     Attributes:
         sigma: target noise.
-        kind: `published`: the explanation loss with N; `without noise`: it without N; `without loss`: the ablation;
-            `as_released`: the public code's loss and its generator, `ConversionConfig.released()`; `noised`: n(x) itself.
+        kind: `published`: the explanation loss with N; `without noise`: it without N; `without loss`: the
+            ablation; `as_released`: the public code's loss and its generator, `ConversionConfig.released()`;
+            `noised`: n(x) itself.
         epsilon, delta: of N, for `published`.
         seed: of the conversion's training, of the noise and of the service's training.
         calibration: of N: `corrected`, or `as_published`, the classical law that the paper cites.
@@ -53,22 +54,26 @@ class NoiseImagePreset:
 
     Attributes:
         name: as the user says it.
-        needs_data: whether pictures must be given; else made ones of four classes are used, which say nothing of photographs.
-        explainer_width, explainer_epochs: of f', trained once, from seed 0; not where a model with one is named.
+        needs_data: whether pictures must be given; else made ones of four classes are used, which say nothing
+            of photographs.
+        explainer_width, explainer_epochs: of f', trained once, from seed 0; not where a model with one is
+            named.
         service_width, service_epochs: of f, trained for each cell.
         batch: pictures per step of a classifier.
         classifier_rate: of their stochastic gradient descent.
         classes: that the data set must have; any number where None.
-        size: side in pixels that pictures are enlarged to; as they are where None. At 224 px CIFAR-100's training pictures take
-            7.5 GB, and what is sent of them as much again.
-        table2: whether the classifiers are [NI] Table 2's (4,096 hidden units, no batch norm) and not narrow ones.
+        size: side in pixels that pictures are enlarged to; as they are where None. At 224 px CIFAR-100's
+            training pictures take 7.5 GB, and what is sent of them as much again.
+        table2: whether the classifiers are [NI] Table 2's (4,096 hidden units, no batch norm) and not narrow
+            ones.
         generator_width, blocks, halvings: of g.
         released_width: of `as_released`'s generator, of which the code's has 64; all else is as in the code.
         discriminator_width: of D.
         conversion_steps, conversion_batch: of the training of g and D.
         conversion_rates: Adam's, of g and of D.
         decay: factor on both after each epoch; None: they fall to zero along a line.
-        main_seeds: for sigma 3 and 5, with the explanation loss at `MAIN` and without it, and as many for n(x).
+        main_seeds: for sigma 3 and 5, with the explanation loss at `MAIN` and without it, and as many for
+            n(x).
         tested: test pictures whose classes are counted; all where None.
         compared: test pictures whose SSIM is measured.
         attacked: test pictures that the inverter rebuilds.
@@ -137,8 +142,9 @@ _SMOKE = NoiseImagePreset(
     private_width=4,
     released_width=4,
 )
-# [NI]'s side, and the networks of its Tables 1 and 2. Batch, epochs and rates of g and D are the public code's (batch 24, 30
-# epochs, Adam 2e-4, 0.95 per epoch); those of the classifiers, and D itself, are not printed.
+# [NI]'s side, and the networks of its Tables 1 and 2. Batch, epochs and rates of g and D are the public
+# code's (batch 24, 30 epochs, Adam 2e-4, 0.95 per epoch); those of the classifiers, and D itself, are not
+# printed.
 _PAPER = NoiseImagePreset(
     name="paper",
     explainer_width=64,
@@ -166,7 +172,9 @@ _PAPER = NoiseImagePreset(
     table2=True,
 )
 # [NI] Table 4 is of CIFAR-10 too. Not measured: for whoever has the data.
-NOISE_IMAGE_PRESETS = presets(_SMOKE, NoiseImagePreset("small"), _PAPER, replace(_PAPER, name="cifar10", classes=10))
+NOISE_IMAGE_PRESETS = presets(
+    _SMOKE, NoiseImagePreset("small"), _PAPER, replace(_PAPER, name="cifar10", classes=10)
+)
 
 
 def table3_cells(preset: NoiseImagePreset) -> list[Cell]:
@@ -182,7 +190,11 @@ def table3_cells(preset: NoiseImagePreset) -> list[Cell]:
     main = [Cell(sigma, *kind, seed=seed) for seed in seeds for sigma in (3.0, 5.0) for kind in kinds]
     rest = [Cell(4.0, *kind) for kind in kinds]
     rest += [Cell(sigma, "published", *privacy) for sigma in SIGMAS for privacy in PRIVACY if privacy != MAIN]
-    rest += [Cell(sigma, "published", *privacy, calibration="as_published") for sigma in SIGMAS for privacy in PRIVACY]
+    rest += [
+        Cell(sigma, "published", *privacy, calibration="as_published")
+        for sigma in SIGMAS
+        for privacy in PRIVACY
+    ]
     return [*main, *rest, *(Cell(sigma, "as_released") for sigma in (3.0, 5.0))]
 
 

@@ -3,8 +3,8 @@
 
 Accuracy that remains under a guarantee for the transmitted picture, and under one for the training pictures.
 
-Local privacy at the output protects the client's picture. DP-SGD protects the training pictures of the networks, and
-nothing of the client's. The two guarantees are independent.
+Local privacy at the output protects the client's picture. DP-SGD protects the training pictures of the
+networks, and nothing of the client's. The two guarantees are independent.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,14 @@ from semveil.core.rng import streams
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.statistics import score_as_json, shown_score
 from semveil.experiments.kit.tables import markdown
-from semveil.experiments.noise_image.bench import DELTA, NoiseImageBench, bars, conversion_settings, shown_by, training
+from semveil.experiments.noise_image.bench import (
+    DELTA,
+    NoiseImageBench,
+    bars,
+    conversion_settings,
+    shown_by,
+    training,
+)
 from semveil.experiments.noise_image.hits import right
 from semveil.experiments.noise_image.paper import result_of_paper
 from semveil.experiments.noise_image.picture_sets import Pictures, Protect, as_sent
@@ -50,12 +57,17 @@ Trained = tuple[VGG16Classifier, Protect, Guarantee]
 def variants(bench: NoiseImageBench, keep: Keep) -> None:
     """Measure every variant."""
     local = [(base, epsilon) for base in ("g(x)", "x") for epsilon in bench.preset.epsilons]
-    runs = {f"local, {base}, epsilon {epsilon:g}": partial(_local, bench, base, epsilon) for base, epsilon in local}
+    runs = {
+        f"local, {base}, epsilon {epsilon:g}": partial(_local, bench, base, epsilon)
+        for base, epsilon in local
+    }
     runs |= {f"training, {name}": partial(_training, bench, name) for name in TRAINED}
     each(runs, keep, bench.progress, "variants")
 
 
-def local_release(images: Tensor, epsilon: float, *, rng: torch.Generator) -> tuple[Tensor, OutputNoise, Guarantee]:
+def local_release(
+    images: Tensor, epsilon: float, *, rng: torch.Generator
+) -> tuple[Tensor, OutputNoise, Guarantee]:
     """Noise on values clamped to [-1, 1], as `semveil protect --method noise-image --epsilon` draws it.
 
     Args:
@@ -118,7 +130,9 @@ def _plain(bench: NoiseImageBench, protect: Protect, private: Pictures, classes:
     config = bench.sizes(bench.preset.service_width, classes)
     settings = training(bench.preset, 2 * bench.preset.service_epochs)  # half the pictures, as many steps
     sent, mirrored = (as_sent(protect, pixels) for pixels in (private.pixels, private.pixels.flip(-1)))
-    network = train_classifier(sent, private.labels, config, settings, rng=streams(0)["service"], mirrored=mirrored)
+    network = train_classifier(
+        sent, private.labels, config, settings, rng=streams(0)["service"], mirrored=mirrored
+    )
     claim = Guarantee.none(f"each of the {len(private.labels)} training pictures", reason=NOT_PRIVATE)
     return network, protect, claim
 
@@ -137,13 +151,20 @@ def _private_service(bench: NoiseImageBench, public: Pictures, private: Pictures
 
 def _private_all(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
     """Explainer, g, D and service from private pictures, each by DP-SGD, under one accountant."""
-    phases = [_phase(bench, name) for name in ("the explainer", "the conversion", "its discriminator", "the service model")]
+    phases = [
+        _phase(bench, name)
+        for name in ("the explainer", "the conversion", "its discriminator", "the service model")
+    ]
     settings = _settings(bench, phases)
     config = _private_sizes(bench, classes)
     run = streams(0)
-    explainer = private_classifier(private.pixels, private.labels, config, phases[0], settings, rng=run["explainer"])
+    explainer = private_classifier(
+        private.pixels, private.labels, config, phases[0], settings, rng=run["explainer"]
+    )
     conversion = conversion_settings(bench.preset, CELL)
-    generator = private_conversion(private.pixels, explainer, conversion, (phases[1], phases[2]), settings, rng=run["train"])
+    generator = private_conversion(
+        private.pixels, explainer, conversion, (phases[1], phases[2]), settings, rng=run["train"]
+    )
     sent = as_sent(lambda images: convert(generator, images), private.pixels)
     network = private_classifier(sent, private.labels, config, phases[3], settings, rng=run["service"])
     claim = training_guarantee(phases, settings.noise, DELTA, pictures=len(private.labels))
@@ -200,7 +221,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(8, 0.4 * len(found) + 1.2))
     axes = figure.subplots()
     places = np.arange(len(found))[::-1]
-    bars(axes, places, [Score(**case["accuracy"]) for case in found.values()], "accuracy of the service model")
+    bars(
+        axes, places, [Score(**case["accuracy"]) for case in found.values()], "accuracy of the service model"
+    )
     axes.plot([case["chance"] for case in found.values()], places, "|", color="black", ms=14, label="chance")
     axes.set_yticks(places, list(found))
     axes.legend()
@@ -217,7 +240,14 @@ def table(result: dict[str, Any]) -> list[str]:
         covers = claim["covers"].split(", in the weights")[0]
         noise = f"{case['sigma']:.4g}" if "sigma" in case else ""
         rows.append(
-            [name, covers, f"{epsilon} ({claim['basis']})", noise, shown_score(case["accuracy"]), f"{case['chance']:.3f}"]
+            [
+                name,
+                covers,
+                f"{epsilon} ({claim['basis']})",
+                noise,
+                shown_score(case["accuracy"]),
+                f"{case['chance']:.3f}",
+            ]
         )
     head = ["variant", "covers", "ε (basis)", "relative noise std", "accuracy", "chance"]
     return [f"{result['config']['pictures']}.", markdown(head, rows)]

@@ -53,7 +53,9 @@ class Gaussian:
     def __post_init__(self) -> None:
         require_positive("the sigma of Gaussian noise", self.sigma)
         if not 0 < self.delta < 1:
-            raise ValueError(f"Gaussian noise needs a delta in (0, 1), got {self.delta}; for delta 0 use Laplace noise")
+            raise ValueError(
+                f"Gaussian noise needs a delta in (0, 1), got {self.delta}; for delta 0 use Laplace noise"
+            )
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Noisy copy of x (B, ...)."""
@@ -117,9 +119,13 @@ class Gaussian:
         require_norm(sensitivity, Norm.L2, "Gaussian noise")
         calibrated_ratio(sensitivity, epsilon)  # the same checks
         if epsilon > LARGEST_GAUSSIAN:
-            raise ValueError(f"Gaussian noise is calibrated to an epsilon of at most {LARGEST_GAUSSIAN:g}, got {epsilon:g}")
+            raise ValueError(
+                f"Gaussian noise is calibrated to an epsilon of at most {LARGEST_GAUSSIAN:g}, got {epsilon:g}"
+            )
         if not 0 < delta < 1:
-            raise ValueError(f"Gaussian noise needs a delta in (0, 1), got {delta}; for delta 0 use Laplace noise")
+            raise ValueError(
+                f"Gaussian noise needs a delta in (0, 1), got {delta}; for delta 0 use Laplace noise"
+            )
         sigma = sensitivity.value * gaussian_ratio(epsilon, delta)
         while gaussian_epsilon_above(delta, sigma, sensitivity.value) > epsilon:  # floats found the ratio
             sigma *= 1 + _NUDGE

@@ -29,8 +29,8 @@ from semveil.privacy.guarantee import Guarantee, MetricForm, Norm, Sensitivity
 class L2Laplace:
     """Adds noise with density proportional to exp(-||N||_2 / scale) to each record.
 
-    epsilon = Delta_2 / scale with the L2 sensitivity Delta_2 (Hardt and Talwar 2010, K the L2 ball). In n dimensions the
-    direction is uniform and the length Gamma(n, scale), which is the sum of n exponentials.
+    epsilon = Delta_2 / scale with the L2 sensitivity Delta_2 (Hardt and Talwar 2010, K the L2 ball). In n
+    dimensions the direction is uniform and the length Gamma(n, scale), which is the sum of n exponentials.
 
     Args:
         scale: of the length, in the units of x; each coordinate has standard deviation scale sqrt(n + 1).

@@ -40,7 +40,8 @@ def draw_laplace(shape: Sequence[int], rng: torch.Generator | None) -> Tensor:
 class Laplace:
     """Adds independent Laplace noise to every coordinate: Y = X + (N_1, ..., N_n), density exp(-|N_i|/scale) / (2 scale).
 
-    epsilon = Delta_1 / scale with the L1 sensitivity Delta_1 ([DPSC] Eq. 5, with L1 in place of the paper's L2).
+    epsilon = Delta_1 / scale with the L1 sensitivity Delta_1 ([DPSC] Eq. 5, with L1 in place of the paper's
+    L2).
 
     Args:
         scale: of the noise, in the units of x; its standard deviation is sqrt(2) scale.

@@ -18,8 +18,9 @@ from semveil.mechanisms.sphere.renormalised import INWARD, NoiseOnSphere, Renorm
 class LiteralLaplace(NoiseOnSphere):
     """x + N with Laplace noise in every coordinate, not normalised: its norm is about sqrt(2 d) scale.
 
-    epsilon = 2 sqrt(d) / scale, as of `RenormalisedLaplace`, which divides the same sum by its length. No registered mechanism:
-    the result is not a unit vector, and a network for unit vectors does not produce a face from it.
+    epsilon = 2 sqrt(d) / scale, as of `RenormalisedLaplace`, which divides the same sum by its length. No
+    registered mechanism: the result is not a unit vector, and a network for unit vectors does not produce a
+    face from it.
 
     Args:
         dimension: d >= 4, of the vectors.

@@ -37,25 +37,33 @@ class CoordinateSensitivity:
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", self.values.detach().to("cpu", torch.float64))
         if self.values.numel() == 0 or not bool((torch.isfinite(self.values) & (self.values >= 0)).all()):
-            raise ValueError("coordinate sensitivities must be finite and >= 0, at least one; clip the values first")
+            raise ValueError(
+                "coordinate sensitivities must be finite and >= 0, at least one; clip the values first"
+            )
 
     def l1(self) -> Sensitivity:
         """The sum over the coordinates, rounded up."""
-        return Sensitivity(sum_above(self.values.flatten().tolist()), Norm.L1, self.values.numel(), self.source, self.basis)
+        return Sensitivity(
+            sum_above(self.values.flatten().tolist()), Norm.L1, self.values.numel(), self.source, self.basis
+        )
 
     def l2(self) -> Sensitivity:
         """The Euclidean norm over the coordinates, rounded up."""
-        return Sensitivity(norm_above(self.values.flatten().tolist()), Norm.L2, self.values.numel(), self.source, self.basis)
+        return Sensitivity(
+            norm_above(self.values.flatten().tolist()), Norm.L2, self.values.numel(), self.source, self.basis
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class PerCoordinateLaplace:
     """Adds independent Laplace noise of scale b_j to coordinate j.
 
-    epsilon = sum_j S_j / b_j ([LDP] Alg. 2 with b_j = S_j / (w_j epsilon); the printed S_j w_j / epsilon is inverted).
+    epsilon = sum_j S_j / b_j ([LDP] Alg. 2 with b_j = S_j / (w_j epsilon); the printed S_j w_j / epsilon is
+    inverted).
 
     Args:
-        scales: (...) the shape of one record, finite and not negative; 0 where a coordinate is constant and needs no noise.
+        scales: (...) the shape of one record, finite and not negative; 0 where a coordinate is constant and
+            needs no noise.
 
     Example:
         >>> box = CoordinateSensitivity(torch.tensor([1.0, 3.0, 0.0]), source="an example")
@@ -96,7 +104,8 @@ class PerCoordinateLaplace:
         _require_coordinates(sensitivity)
         if sensitivity.values.shape != self.scales.shape:
             raise ValueError(
-                f"the sensitivity has shape {tuple(sensitivity.values.shape)}, the scales {tuple(self.scales.shape)}"
+                f"the sensitivity has shape {tuple(sensitivity.values.shape)}, the scales "
+                f"{tuple(self.scales.shape)}"
             )
         varying = sensitivity.values > 0
         bare = int((varying & (self.scales == 0)).sum())
@@ -120,7 +129,9 @@ class PerCoordinateLaplace:
         """
         noisy = self.scales[self.scales > 0]
         if not len(noisy):
-            raise ValueError("all scales of the Laplace noise are 0; a release needs noise in one coordinate at least")
+            raise ValueError(
+                "all scales of the Laplace noise are 0; a release needs noise in one coordinate at least"
+            )
         return float(noisy.min())
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
@@ -134,7 +145,9 @@ class PerCoordinateLaplace:
 
     def _check_shape(self, x: Tensor) -> None:
         if x.shape[1:] != self.scales.shape:
-            raise ValueError(f"records have shape {tuple(x.shape[1:])}, the scales {tuple(self.scales.shape)}")
+            raise ValueError(
+                f"records have shape {tuple(x.shape[1:])}, the scales {tuple(self.scales.shape)}"
+            )
 
     def coordinate_std(self, dimension: int) -> Tensor:
         """sqrt(2) b_j, in the shape of a record, whatever `dimension`."""
@@ -149,13 +162,13 @@ class PerCoordinateLaplace:
         Args:
             sensitivity: S_j, at least one of them > 0.
             epsilon: budget in nats.
-            weights: share of epsilon that each coordinate may spend, any positive numbers where S_j > 0 (they are
-                normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
+            weights: share of epsilon that each coordinate may spend, any positive numbers where S_j > 0 (they
+                are normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
 
         Raises:
             TypeError: the sensitivity is not a `CoordinateSensitivity`.
-            ValueError: epsilon is out of range (`require_epsilon`), the weights have another shape than the sensitivity, no
-                coordinate varies, or one that varies has no positive, finite weight.
+            ValueError: epsilon is out of range (`require_epsilon`), the weights have another shape than the
+                sensitivity, no coordinate varies, or one that varies has no positive, finite weight.
         """
         _require_coordinates(sensitivity)
         require_epsilon(epsilon)
@@ -163,12 +176,22 @@ class PerCoordinateLaplace:
         varying = widths > 0
         shares = torch.ones_like(widths) if weights is None else weights.detach().to("cpu", torch.float64)
         if shares.shape != widths.shape:
-            raise ValueError(f"the weights have shape {tuple(shares.shape)}, the sensitivity {tuple(widths.shape)}")
+            raise ValueError(
+                f"the weights have shape {tuple(shares.shape)}, the sensitivity {tuple(widths.shape)}"
+            )
         shares = torch.where(varying, shares, 0.0)
-        if not varying.any() or not bool((torch.isfinite(shares) & (shares >= 0)).all()) or bool((shares[varying] == 0).any()):
-            raise ValueError("every coordinate that varies needs a positive, finite weight, and at least one must vary")
+        if (
+            not varying.any()
+            or not bool((torch.isfinite(shares) & (shares >= 0)).all())
+            or bool((shares[varying] == 0).any())
+        ):
+            raise ValueError(
+                "every coordinate that varies needs a positive, finite weight, and at least one must vary"
+            )
         shares = shares / shares.sum()
-        scales = torch.where(varying, widths / (shares.where(varying, torch.ones_like(shares)) * epsilon), 0.0)
+        scales = torch.where(
+            varying, widths / (shares.where(varying, torch.ones_like(shares)) * epsilon), 0.0
+        )
         while loss_above(widths.flatten().tolist(), scales.flatten().tolist()) > epsilon:  # roundings add up
             scales = scales * (1 + _NUDGE)
         return cls(scales)

@@ -18,12 +18,12 @@ from semveil.privacy.guarantee import Norm, Sensitivity
 class ClipBox:
     """Coordinate-wise bounds [lower, upper] that records are clipped to before noise.
 
-    Bounds must be public: fixed, or computed from data that is not protected ([DPSC] Section 3.2.4 clips to the 0.5 % and
-    99.5 % quantiles of all latent codes of the training set).
+    Bounds must be public: fixed, or computed from data that is not protected ([DPSC] Section 3.2.4 clips to
+    the 0.5 % and 99.5 % quantiles of all latent codes of the training set).
 
     Args:
-        lower, upper: floats for all coordinates, or tensors in the shape of one record; finite, lower <= upper (lower <
-            upper for floats).
+        lower, upper: floats for all coordinates, or tensors in the shape of one record; finite, lower <=
+            upper (lower < upper for floats).
         source: where the bounds come from, in words.
 
     Raises:
@@ -42,18 +42,26 @@ class ClipBox:
     source: str = "fixed bounds"
 
     def __post_init__(self) -> None:
-        lower, upper = (torch.as_tensor(b, dtype=torch.float64).detach().cpu() for b in (self.lower, self.upper))
+        lower, upper = (
+            torch.as_tensor(b, dtype=torch.float64).detach().cpu() for b in (self.lower, self.upper)
+        )
         if lower.shape != upper.shape:
-            raise ValueError(f"the bounds have different shapes, {tuple(lower.shape)} and {tuple(upper.shape)}")
+            raise ValueError(
+                f"the bounds have different shapes, {tuple(lower.shape)} and {tuple(upper.shape)}"
+            )
         if not bool((torch.isfinite(lower) & torch.isfinite(upper) & (lower <= upper)).all()) or (
             lower.ndim == 0 and bool(lower == upper)
         ):
-            raise ValueError(f"clip bounds must be finite with lower below upper, got {self.lower} and {self.upper}")
+            raise ValueError(
+                f"clip bounds must be finite with lower below upper, got {self.lower} and {self.upper}"
+            )
         for name, bound in (("lower", lower), ("upper", upper)):
             object.__setattr__(self, name, float(bound) if bound.ndim == 0 else bound)
 
     @classmethod
-    def from_quantiles(cls, latents: Tensor | NDArray[Any], *, low: float = 0.005, high: float = 0.995) -> "ClipBox":
+    def from_quantiles(
+        cls, latents: Tensor | NDArray[Any], *, low: float = 0.005, high: float = 0.995
+    ) -> "ClipBox":
         """One box for all coordinates, from quantiles over all entries of public latents.
 
         Args:
@@ -67,7 +75,11 @@ class ClipBox:
         if not 0 <= low < high <= 1:
             raise ValueError(f"quantiles must satisfy 0 <= low < high <= 1, got {low} and {high}")
         lower, upper = streamed_quantiles(latents, [low, high])
-        return cls(lower, upper, source=f"{100 * low:g} % and {100 * high:g} % quantiles of {len(latents)} public records")
+        return cls(
+            lower,
+            upper,
+            source=f"{100 * low:g} % and {100 * high:g} % quantiles of {len(latents)} public records",
+        )
 
     def clip(self, x: Tensor) -> Tensor:
         """Clipped copy of records; bounds are rounded inwards to the dtype of x, so that no entry lies outside the box.
@@ -81,10 +93,13 @@ class ClipBox:
         bad = ~torch.isfinite(x)
         if bad.any():
             raise ValueError(
-                f"cannot clip {int(bad.sum())} NaN or infinite entries of {x.numel()}; they mean that an earlier step failed"
+                f"cannot clip {int(bad.sum())} NaN or infinite entries of {x.numel()}; they mean that an "
+                "earlier step failed"
             )
         if isinstance(self.lower, Tensor) and x.shape[1:] != self.lower.shape:
-            raise ValueError(f"records have shape {tuple(x.shape[1:])}, the clip bounds {tuple(self.lower.shape)}")
+            raise ValueError(
+                f"records have shape {tuple(x.shape[1:])}, the clip bounds {tuple(self.lower.shape)}"
+            )
         return x.clamp(_rounded(self.lower, x, towards=np.inf), _rounded(self.upper, x, towards=-np.inf))
 
     def coordinate_sensitivity(self, shape: int | tuple[int, ...] | None = None) -> CoordinateSensitivity:
@@ -94,9 +109,12 @@ class ClipBox:
             shape: of a record; the shape of the bounds where None.
 
         Raises:
-            ValueError: the bounds are numbers and `shape` is None, or they have another number of coordinates.
+            ValueError: the bounds are numbers and `shape` is None, or they have another number of
+                coordinates.
         """
-        width = _difference_above(*(torch.as_tensor(bound, dtype=torch.float64) for bound in (self.upper, self.lower)))
+        width = _difference_above(
+            *(torch.as_tensor(bound, dtype=torch.float64) for bound in (self.upper, self.lower))
+        )
         if width.ndim == 0 and shape is None:
             raise ValueError("these bounds hold for any number of coordinates; say how many the record has")
         shape = width.shape if shape is None else shape
@@ -128,7 +146,9 @@ class ClipBox:
         """
         return self.coordinate_sensitivity(n).l2()
 
-    def sensitivity(self, norm: Norm | None, shape: int | tuple[int, ...] | None = None) -> Sensitivity | CoordinateSensitivity:
+    def sensitivity(
+        self, norm: Norm | None, shape: int | tuple[int, ...] | None = None
+    ) -> Sensitivity | CoordinateSensitivity:
         """Sensitivity for a mechanism: in its `norm`, or per coordinate for a mechanism without one.
 
         Args:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNIT = 2.0**-24  # float32 rounds by at most this, relatively
-_STRIP = 1024  # coordinates that the L1 kernel sums at once: the strip stays in the processor's nearest caches
+# coordinates that the L1 kernel sums at once: the strip stays in the processor's nearest caches
+_STRIP = 1024
 
 Float32 = NDArray[np.float32]
 
@@ -20,7 +21,8 @@ class Block:
     Attributes:
         rows: (T, n) centred, float32.
         scaled: (T, n) centred and weighted, float32; the same array as `rows` without weights.
-        squares: (T,) squared L2 norms of `scaled`, inflated so that bounds from them hold in spite of all rounding.
+        squares: (T,) squared L2 norms of `scaled`, inflated so that bounds from them hold in spite of all
+            rounding.
         sums, sizes: (T,) sum and L1 norm of each row of `rows`.
     """
 
@@ -54,8 +56,9 @@ class Block:
 def squared_bounds(a: Block, b: Block) -> Float32:
     """Upper bounds on the squared L2 distances of the scaled rows, from one matrix product.
 
-    ||a - b||^2 = ||a||^2 + ||b||^2 - 2 a.b, where a computed product errs by at most n u ||a|| ||b|| whatever the order of
-    its additions (Higham 2002, Section 3.1); with the rounding of centring and scaling this amounts to a factor on the norms.
+    ||a - b||^2 = ||a||^2 + ||b||^2 - 2 a.b, where a computed product errs by at most n u ||a|| ||b|| whatever
+    the order of its additions (Higham 2002, Section 3.1); with the rounding of centring and scaling this
+    amounts to a factor on the norms.
 
     Args:
         a: S rows.
@@ -64,7 +67,8 @@ def squared_bounds(a: Block, b: Block) -> Float32:
     Returns:
         (S, T) float32; infinite or NaN after an overflow.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow gives inf or NaN, which the search rechecks
+    # an overflow gives inf or NaN, which the search rechecks
+    with np.errstate(over="ignore", invalid="ignore"):
         bounds = a.scaled @ b.scaled.T
         bounds *= -2
         bounds += a.squares.astype(np.float32)[:, None]

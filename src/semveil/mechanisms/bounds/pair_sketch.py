@@ -17,18 +17,22 @@ _SAMPLE = 512
 class Sketch:
     """Rows y as coordinates p in a shared subspace and the norm rho of the orthogonal residual.
 
-    ||y - y'||^2 <= ||p - p'||^2 + (rho + rho')^2, whatever the subspace; it is tight where the subspace holds most of y.
+    ||y - y'||^2 <= ||p - p'||^2 + (rho + rho')^2, whatever the subspace; it is tight where the subspace holds
+    most of y.
 
     Attributes:
         values: (N, k + 1) the coordinates, then rho.
-        squares: (N,) squared L2 norms of the rows, inflated so that bounds from them hold in spite of all rounding.
+        squares: (N,) squared L2 norms of the rows, inflated so that bounds from them hold in spite of all
+            rounding.
     """
 
     values: NDArray[np.float32]
     squares: NDArray[np.float32]
 
     @classmethod
-    def build(cls, sample: NDArray[np.float64], parts: Callable[[], Iterable[NDArray[np.float64]]]) -> "Sketch":
+    def build(
+        cls, sample: NDArray[np.float64], parts: Callable[[], Iterable[NDArray[np.float64]]]
+    ) -> "Sketch":
         """Sketch rows in the principal subspace of a sample.
 
         Args:
@@ -55,7 +59,9 @@ class Sketch:
             count: number of all rows.
         """
         first = np.arange(min(_SAMPLE // 2, count))
-        return np.unique(np.concatenate([first, np.linspace(0, count - 1, min(_SAMPLE // 2, count)).astype(np.intp)]))
+        return np.unique(
+            np.concatenate([first, np.linspace(0, count - 1, min(_SAMPLE // 2, count)).astype(np.intp)])
+        )
 
     def reordered(self, order: NDArray[np.intp]) -> "Sketch":
         """Sketch with permuted rows.
@@ -77,7 +83,8 @@ class Sketch:
         """
         mirrored = self.values[b].copy()
         mirrored[:, -1] *= -1
-        with np.errstate(over="ignore", invalid="ignore"):  # an overflow gives inf or NaN, which the search rechecks
+        # an overflow gives inf or NaN, which the search rechecks
+        with np.errstate(over="ignore", invalid="ignore"):
             bounds = self.values[a] @ mirrored.T
             bounds *= -2
             bounds += self.squares[a][:, None]

@@ -15,8 +15,9 @@ _CHUNK = 1 << 22
 def streamed_quantiles(values: Tensor | NDArray[Any], probabilities: Sequence[float]) -> list[float]:
     """Quantiles over all entries, linearly interpolated as numpy does, of the values rounded to float32.
 
-    Two passes count the upper and then the lower 16 bits of the floats' order-preserving integer code, so memory does not
-    grow with the input (`torch.quantile` stops at 16 million entries) and a memory-mapped array is never loaded whole.
+    Two passes count the upper and then the lower 16 bits of the floats' order-preserving integer code, so
+    memory does not grow with the input (`torch.quantile` stops at 16 million entries) and a memory-mapped
+    array is never loaded whole.
 
     Args:
         values: any shape, at least one entry, all finite.
@@ -32,7 +33,8 @@ def streamed_quantiles(values: Tensor | NDArray[Any], probabilities: Sequence[fl
     array = values.detach().cpu().float().numpy() if isinstance(values, Tensor) else np.asanyarray(values)
     if array.size == 0 or any(not 0 <= p <= 1 for p in probabilities):
         raise ValueError(
-            f"quantiles need at least one value and probabilities in [0, 1], got {array.size} and {list(probabilities)}"
+            f"quantiles need at least one value and probabilities in [0, 1], got {array.size} and "
+            f"{list(probabilities)}"
         )
     positions = [p * (array.size - 1) for p in probabilities]
     ranks = {r for position in positions for r in (math.floor(position), math.ceil(position))}
@@ -51,7 +53,9 @@ def streamed_quantiles(values: Tensor | NDArray[Any], probabilities: Sequence[fl
         value_at[r] = _decode(bucket << 16 | low)
     neighbours = [(value_at[math.floor(p)], value_at[math.ceil(p)]) for p in positions]
     # numpy interpolates between the two, so that the last bit is its too
-    return [float(np.quantile(pair, p - math.floor(p))) for pair, p in zip(neighbours, positions, strict=True)]
+    return [
+        float(np.quantile(pair, p - math.floor(p))) for pair, p in zip(neighbours, positions, strict=True)
+    ]
 
 
 def _codes(array: NDArray[Any]) -> Iterator[NDArray[np.uint32]]:

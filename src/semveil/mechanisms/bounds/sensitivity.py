@@ -35,21 +35,22 @@ def observed_pairwise_sensitivity(
 ) -> Sensitivity:
     """max over i < j of ||x_i - x_j|| over the rows of an (N, n) array, exact in float64 ([DPI] Section 4.2.1).
 
-    Rows are sorted by their distance from the mean and compared tile by tile, each pair once. A tile is skipped where the
-    triangle inequality through the mean says that it cannot hold the maximum. Otherwise its distances are bounded, first
-    from short sketches of the rows, then by one float32 matrix product: in L2 up to rounding, in L1 by Cauchy-Schwarz,
-    ||x||_1 <= sqrt(sum w) ||x / sqrt(w)||_2, with w the mean deviation per coordinate. Only pairs whose bound exceeds the
-    best so far go on, to a float32 L1 bound and then to the exact distance. All bounds include their rounding, so the
-    result is the true maximum over the rows.
+    Rows are sorted by their distance from the mean and compared tile by tile, each pair once. A tile is
+    skipped where the triangle inequality through the mean says that it cannot hold the maximum. Otherwise its
+    distances are bounded, first from short sketches of the rows, then by one float32 matrix product: in L2 up
+    to rounding, in L1 by Cauchy-Schwarz, ||x||_1 <= sqrt(sum w) ||x / sqrt(w)||_2, with w the mean deviation
+    per coordinate. Only pairs whose bound exceeds the best so far go on, to a float32 L1 bound and then to
+    the exact distance. All bounds include their rounding, so the result is the true maximum over the rows.
 
     A maximum over seen photos bounds no unseen one: the basis is `observed-sensitivity`.
 
     Args:
-        latents: a `.npy` file (read through a memory map, released after each tile) or an array (N, n) of finite real numbers.
+        latents: a `.npy` file (read through a memory map, released after each tile) or an array (N, n) of
+            finite real numbers.
         norm: `"l1"` or `"l2"`.
         tile: rows per block; memory is about 16 x tile x n bytes plus 8 x tile^2.
-        checkpoint: file that a later call with the same input resumes from; written atomically after every row of tiles
-            and at the end, bound to the input's content.
+        checkpoint: file that a later call with the same input resumes from; written atomically after every
+            row of tiles and at the end, bound to the input's content.
         progress: called with (tiles done, tiles in all).
 
     Raises:
@@ -60,10 +61,13 @@ def observed_pairwise_sensitivity(
         5.0
     """
     norm = Norm(norm)
-    array = latents if isinstance(latents, np.ndarray) else np.load(latents, mmap_mode="r", allow_pickle=False)
+    array = (
+        latents if isinstance(latents, np.ndarray) else np.load(latents, mmap_mode="r", allow_pickle=False)
+    )
     if array.ndim != 2 or len(array) < 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu" or tile < 1:
         raise ValueError(
-            f"needs an (N >= 2, n >= 1) array of real numbers and tile >= 1, got {array.dtype} {array.shape}, {tile}"
+            f"needs an (N >= 2, n >= 1) array of real numbers and tile >= 1, got {array.dtype} "
+            f"{array.shape}, {tile}"
         )
     rows = _Rows(array, norm)
     blocks = -(-len(array) // tile)
@@ -79,7 +83,10 @@ def observed_pairwise_sensitivity(
             progress(done, total)
         state = _State(i + 1, state.best, state.pair)
         state.save(checkpoint, rows.fingerprint(tile))
-    source = f"largest pairwise {norm.value} distance of {len(array)} seen records (rows {state.pair[0]} and {state.pair[1]})"
+    source = (
+        f"largest pairwise {norm.value} distance of {len(array)} seen records (rows {state.pair[0]} and "
+        f"{state.pair[1]})"
+    )
     return Sensitivity(state.best, norm, array.shape[1], source, Basis.OBSERVED_SENSITIVITY)
 
 
@@ -109,14 +116,21 @@ class _State:
             return None
         try:
             record = json.loads(Path(path).read_text())
-            state = cls(int(record["blocks_done"]), float(record["best"]), (int(record["pair"][0]), int(record["pair"][1])))
+            state = cls(
+                int(record["blocks_done"]),
+                float(record["best"]),
+                (int(record["pair"][0]), int(record["pair"][1])),
+            )
             same = record["format"] == _FORMAT and record["input"] == fingerprint
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise ValueError(
                 f"{path} is no checkpoint of a pairwise sensitivity ({error!r}); delete it or name another"
             ) from None
         if not same:
-            raise ValueError(f"the checkpoint {path} belongs to another input, norm or tile size; delete it or name another")
+            raise ValueError(
+                f"the checkpoint {path} belongs to another input, norm or tile size; delete it or name "
+                "another"
+            )
         return state
 
 
@@ -142,8 +156,11 @@ class _Rows:
         self.order = np.argsort(-radius, kind="stable")
         self.radius = radius[self.order]
         if radius.max() > 1e30 or 0 < radius.max() < 1e-25:
-            raise ValueError(f"the rows lie {radius.max():.1e} from their mean, out of float32's reach; scale them first")
-        # Bounds are computed on rows scaled to mean radius about 1; `factor` takes squared scaled distances back.
+            raise ValueError(
+                f"the rows lie {radius.max():.1e} from their mean, out of float32's reach; scale them first"
+            )
+        # Bounds are computed on rows scaled to mean radius about 1; `factor` takes squared scaled distances
+        # back.
         deviation /= len(array)
         share = np.full_like(deviation, max(radius.mean(), _TINY) ** 2)
         if norm == Norm.L1:
@@ -154,7 +171,9 @@ class _Rows:
         self.sketch: Sketch | None = None
         if len(array) > _SMALL:
             sample = self._scaled(array[self.order[Sketch.sample_of(len(array))]])
-            self.sketch = Sketch.build(sample, lambda: map(self._scaled, self._parts(1 << 23))).reordered(self.order)
+            self.sketch = Sketch.build(sample, lambda: map(self._scaled, self._parts(1 << 23))).reordered(
+                self.order
+            )
         self.factor = float(exact.sum() if norm == Norm.L1 else exact.max()) * (1 + 1e-9)
 
     def fingerprint(self, tile: int) -> str:
@@ -214,10 +233,13 @@ class _Rows:
                 state = self._recheck(part, chosen, first.start + i, second.start + j, state)
         return state
 
-    def _recheck(self, bounds: NDArray[Any], wanted: NDArray[np.bool_], i0: int, j0: int, state: _State) -> _State:
+    def _recheck(
+        self, bounds: NDArray[Any], wanted: NDArray[np.bool_], i0: int, j0: int, state: _State
+    ) -> _State:
         """Exact distances of the wanted pairs, in order of falling bound, as far as they can beat the best."""
         i, j = np.nonzero(wanted)
-        bound = np.nan_to_num(bounds[i, j].astype(np.float64), nan=np.inf, posinf=np.inf)  # float32 may overflow
+        # float32 may overflow
+        bound = np.nan_to_num(bounds[i, j].astype(np.float64), nan=np.inf, posinf=np.inf)
         for k in np.argsort(-bound):
             limit = bound[k] if self.norm == Norm.L1 else math.sqrt(bound[k] * self.factor)
             if limit <= state.best:
@@ -249,10 +271,16 @@ class _Rows:
 
     def _release(self) -> None:
         """Give the pages of a memory map back to the system; they count as this process's memory otherwise."""
-        if isinstance(self.array, np.memmap) and self.array.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):
+        if (
+            isinstance(self.array, np.memmap)
+            and self.array.mode in ("r", "r+")
+            and hasattr(mmap, "MADV_DONTNEED")
+        ):
             self.array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def _part(block: Block, start: int) -> Block:
     where = slice(start, start + _SUBTILE)
-    return Block(block.rows[where], block.scaled[where], block.squares[where], block.sums[where], block.sizes[where])
+    return Block(
+        block.rows[where], block.scaled[where], block.squares[where], block.sums[where], block.sizes[where]
+    )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Budget split of latent-dp between coordinates of different width: weights w_j and the resulting noise.
 
-[LDP]: Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. With weights that add up
-to 1 and scales b_j = S_j / (w_j epsilon), coordinate j loses w_j epsilon and all of them epsilon.
+[LDP]: Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. With
+weights that add up to 1 and scales b_j = S_j / (w_j epsilon), coordinate j loses w_j epsilon and all of them
+epsilon.
 """
 
 from collections.abc import Callable, Mapping
@@ -107,11 +108,13 @@ def budget_shares(
     return shares
 
 
-def scales_as_published(sensitivity: CoordinateSensitivity, epsilon: float, shares: Tensor) -> PerCoordinateLaplace:
+def scales_as_published(
+    sensitivity: CoordinateSensitivity, epsilon: float, shares: Tensor
+) -> PerCoordinateLaplace:
     """The noise of [LDP] Algorithm 2, line 3, as printed: b_j = S_j w_j / epsilon, which is inverted.
 
-    Coordinate j then loses epsilon / w_j: with n equal weights, n^2 epsilon in all. `PerCoordinateLaplace.calibrate` has the
-    correct scale; this function quantifies the error.
+    Coordinate j then loses epsilon / w_j: with n equal weights, n^2 epsilon in all.
+    `PerCoordinateLaplace.calibrate` has the correct scale; this function quantifies the error.
 
     Args:
         sensitivity: S_j, widths of the clip box.
@@ -133,5 +136,7 @@ def scales_as_published(sensitivity: CoordinateSensitivity, epsilon: float, shar
 def _normalised(weights: Tensor, what: str) -> Tensor:
     total = weights.sum()
     if not total > 0:
-        raise ValueError(f"nothing varies in {what} between these clip bounds, so there is no budget to spend on it")
+        raise ValueError(
+            f"nothing varies in {what} between these clip bounds, so there is no budget to spend on it"
+        )
     return weights / total

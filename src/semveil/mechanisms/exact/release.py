@@ -22,14 +22,15 @@ class ExactRelease:
     """A mechanism with exactly sampled noise, for real releases in place of simulations.
 
     Y = step * round((X + N) / step), N of the mechanism's ideal law; Y has exactly this law, see
-    `semveil.mechanisms.exact.sampler`. Rounding to a public grid is post-processing of the ideal X + N, so the guarantee of
-    the ideal mechanism holds with basis `proved`. No generator can be passed in: a reproducible release could be undone.
+    `semveil.mechanisms.exact.sampler`. Rounding to a public grid is post-processing of the ideal X + N, so
+    the guarantee of the ideal mechanism holds with basis `proved`. No generator can be passed in: a
+    reproducible release could be undone.
 
     Args:
-        mechanism: an `ExactMechanism`, as Laplace, L2Laplace, Gaussian and PerCoordinateLaplace are; its scale must not depend
-            on the record.
-        step: of the grid, a power of two in [2^-100, 2^100], in the units of x, independent of the record. By default
-            2^-17 to 2^-16 of the smallest scale, which is negligible beside the noise.
+        mechanism: an `ExactMechanism`, as Laplace, L2Laplace, Gaussian and PerCoordinateLaplace are; its
+            scale must not depend on the record.
+        step: of the grid, a power of two in [2^-100, 2^100], in the units of x, independent of the record. By
+            default 2^-17 to 2^-16 of the smallest scale, which is negligible beside the noise.
 
     Raises:
         TypeError: a mechanism that has no exact sampler.
@@ -54,7 +55,9 @@ class ExactRelease:
         self.mechanism, self._exact = mechanism, mechanism
         self.step = _default_step(self._exact.smallest_scale) if step is None else float(step)
         if not SMALLEST_STEP <= self.step <= LARGEST_STEP or math.frexp(self.step)[0] != 0.5:
-            raise ValueError(f"the step of the grid must be a power of two in [2^-100, 2^100], got {self.step}")
+            raise ValueError(
+                f"the step of the grid must be a power of two in [2^-100, 2^100], got {self.step}"
+            )
 
     @property
     def name(self) -> str:
@@ -76,7 +79,9 @@ class ExactRelease:
         if x.dtype not in (torch.float32, torch.float64):
             raise ValueError(f"a release takes float32 or float64 records, got {x.dtype}; convert them first")
         if x.numel() and float(x.detach().abs().max()) > LARGEST_VALUE:
-            raise ValueError(f"records must lie within {LARGEST_VALUE:.3g} of 0; clip them before adding noise")
+            raise ValueError(
+                f"records must lie within {LARGEST_VALUE:.3g} of 0; clip them before adding noise"
+            )
         integers = self._exact.sample_on_grid(x.detach().double(), self.step)
         y = torch.from_numpy(np.array(integers, dtype=np.float64) * self.step)
         return y.to(x.device, x.dtype).view(x.shape)
@@ -109,7 +114,8 @@ class ExactRelease:
             epsilon=None if claim.epsilon is None else self._exact.epsilon_above(sensitivity),
             basis=weakest(Basis.PROVED, sensitivity.basis),
             assumptions=(*rests_on, *assumptions),
-            metric=claim.metric and replace(claim.metric, rate=loss_above([1.0], [self._exact.smallest_scale])),
+            metric=claim.metric
+            and replace(claim.metric, rate=loss_above([1.0], [self._exact.smallest_scale])),
         )
 
 
@@ -118,7 +124,9 @@ def release_of(mechanism: Mechanism) -> ExactRelease | None:
     return ExactRelease(mechanism) if isinstance(mechanism, ExactMechanism) else None
 
 
-def noisy(mechanism: Mechanism, release: ExactRelease | None, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+def noisy(
+    mechanism: Mechanism, release: ExactRelease | None, x: Tensor, *, rng: torch.Generator | None = None
+) -> Tensor:
     """Noise on records x (B, ...): the release's, or with `rng` simulated.
 
     Args:
@@ -135,7 +143,8 @@ def noisy(mechanism: Mechanism, release: ExactRelease | None, x: Tensor, *, rng:
     if release is not None:
         return release(x)
     raise ValueError(
-        f"mechanism {mechanism.name!r} has no exact sampler (see mechanisms.ExactMechanism), so its noise is fit for "
+        f"mechanism {mechanism.name!r} has no exact sampler (see mechanisms.ExactMechanism), so its noise is "
+        "fit for "
         "simulations alone; simulate it with a seed, or take another law"
     )
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Noise on a grid without a floating-point error: continuous laws sampled by ball arithmetic, rounded with certainty.
 
-A uniform number is an infinite string of random bits, of which the first are drawn. The noise that they give is enclosed in
-a ball (FLINT's Arb, whose balls contain the true value whatever was rounded on the way). Where the whole ball rounds to one
-grid point, that point is the answer for every continuation of the bits; elsewhere more bits are drawn and the balls shrink.
-The integers returned therefore follow the ideal law of round((x + N) / step) exactly. Mironov (2012) shows what happens to
-noise that is computed in floats instead.
+A uniform number is an infinite string of random bits, of which the first are drawn. The noise that they give
+is enclosed in a ball (FLINT's Arb, whose balls contain the true value whatever was rounded on the way). Where
+the whole ball rounds to one grid point, that point is the answer for every continuation of the bits;
+elsewhere more bits are drawn and the balls shrink. The integers returned therefore follow the ideal law of
+round((x + N) / step) exactly. Mironov (2012) shows what happens to noise that is computed in floats instead.
 """
 
 import os
@@ -20,7 +20,8 @@ GUARD = 32  # bits of working precision beyond those drawn
 class Uniforms:
     """Independent uniform numbers in (0, 1), whose bits are drawn as needed.
 
-    Number i lies between digits[i] / 2^bits[i] and (digits[i] + 1) / 2^bits[i]. All bits come from the operating system.
+    Number i lies between digits[i] / 2^bits[i] and (digits[i] + 1) / 2^bits[i]. All bits come from the
+    operating system.
 
     Args:
         count: how many numbers.
@@ -35,7 +36,9 @@ class Uniforms:
 
     def __init__(self, count: int) -> None:
         words = os.urandom(count * WORD // 8)
-        self.digits = [int.from_bytes(words[i : i + WORD // 8], "big") for i in range(0, len(words), WORD // 8)]
+        self.digits = [
+            int.from_bytes(words[i : i + WORD // 8], "big") for i in range(0, len(words), WORD // 8)
+        ]
         self.bits = [WORD] * count
 
     def extend(self, index: int) -> None:
@@ -126,8 +129,9 @@ def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[i
 def round_k_norm(values: Sequence[float], scale: float, step: float) -> list[int]:
     """round((x + N) / step) for one vector N of density proportional to exp(-||N||_2 / scale).
 
-    N = scale L V / ||V||, with V standard normal, so that its direction is uniform, and L the sum of n exponentials, which is
-    Gamma(n). All coordinates depend on all bits, so one undecided coordinate refines the whole vector.
+    N = scale L V / ||V||, with V standard normal, so that its direction is uniform, and L the sum of n
+    exponentials, which is Gamma(n). All coordinates depend on all bits, so one undecided coordinate refines
+    the whole vector.
 
     Args:
         values: finite numbers x_i, the coordinates of one vector.
@@ -190,7 +194,10 @@ class Normals:
 
 
 def rounded(
-    groups: Sequence[Sequence[float]], noise: Callable[[int], list[arb]], extend: Callable[[int], None], step: float
+    groups: Sequence[Sequence[float]],
+    noise: Callable[[int], list[arb]],
+    extend: Callable[[int], None],
+    step: float,
 ) -> list[int]:
     """Round values + noise to the grid with certainty, group by group; the building block of exact samplers.
 
@@ -198,7 +205,8 @@ def rounded(
 
     Args:
         groups: finite numbers; those of a group share random bits.
-        noise: balls that hold a group's noise, at least one for each of its numbers, as far as its random bits are known.
+        noise: balls that hold a group's noise, at least one for each of its numbers, as far as its random
+            bits are known.
         extend: draws further bits of a group.
         step: of the grid, a power of two.
 

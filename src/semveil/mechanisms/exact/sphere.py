@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unit vectors on a grid without a floating-point error: directional laws by ball arithmetic, rounded with certainty.
 
-Additive noise can be rounded to a grid that contains all its sums; a sphere has no such grid. So the ideal vector is drawn
-first, as balls around real numbers that infinite strings of random bits define, and then each coordinate is rounded to a
-public grid of the space around the sphere: post-processing of the ideal law. Every decision on the way, to accept a proposal
-or into which cap to go, compares balls too. Where balls overlap more bits are drawn and the same decisions are taken again
-with smaller balls, so the integers follow the law of round(Y / step) exactly, Y the ideal vector for x / ||x||.
+Additive noise can be rounded to a grid that contains all its sums; a sphere has no such grid. So the ideal
+vector is drawn first, as balls around real numbers that infinite strings of random bits define, and then each
+coordinate is rounded to a public grid of the space around the sphere: post-processing of the ideal law. Every
+decision on the way, to accept a proposal or into which cap to go, compares balls too. Where balls overlap
+more bits are drawn and the same decisions are taken again with smaller balls, so the integers follow the law
+of round(Y / step) exactly, Y the ideal vector for x / ||x||.
 """
 
 from collections.abc import Callable, Sequence
@@ -140,7 +141,8 @@ def release_around(x: Tensor, dimension: int, cosine: Callable[[RandomBits], arb
     """Vectors at random cosines from the rows of x, uniform otherwise, rounded to multiples of 2^-24 in every coordinate.
 
     Args:
-        x: (B, dimension), float32 or float64, norms of 1 up to rounding; the law is that for x / ||x|| in real numbers.
+        x: (B, dimension), float32 or float64, norms of 1 up to rounding; the law is that for x / ||x|| in
+            real numbers.
         dimension: d, of the vectors.
         cosine: draws a cosine, of any law that does not depend on x.
 
@@ -164,7 +166,10 @@ def _rounded(x: Sequence[float], cosine: Callable[[RandomBits], arb], draws: Ran
     along = sum((n * v for n, v in zip(normals, towards, strict=True)), start=arb(0))
     across = [n - along * v for n, v in zip(normals, towards, strict=True)]
     stretch = (1 - t * t).sqrt() / _length(across)
-    integers = [((t * v + stretch * a) / STEP + 0.5).floor().unique_fmpz() for v, a in zip(towards, across, strict=True)]
+    integers = [
+        ((t * v + stretch * a) / STEP + 0.5).floor().unique_fmpz()
+        for v, a in zip(towards, across, strict=True)
+    ]
     decided = [int(k) for k in integers if k is not None]
     if len(decided) < len(x):
         raise Undecided

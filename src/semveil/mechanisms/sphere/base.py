@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shared by mechanisms on the unit sphere: the interface, the check of unit vectors, vectors with a given cosine.
 
-All of them leave the direction around the input to chance: the output is t x + sqrt(1 - t^2) u, u uniform among the unit
-vectors orthogonal to x, and only the law of the cosine t = <x, y> differs. Density ratios are then those of the cosines.
+All of them leave the direction around the input to chance: the output is t x + sqrt(1 - t^2) u, u uniform
+among the unit vectors orthogonal to x, and only the law of the cosine t = <x, y> differs. Density ratios are
+then those of the cosines.
 """
 
 from abc import ABC, abstractmethod
@@ -30,8 +31,8 @@ UNIT_TOLERANCE = 1e-4  # how far a norm may lie from 1; float32 stays within 1e-
 class SphereMechanism(Protocol):
     """Replaces unit vectors by random ones near them; epsilon-LDP for any two unit vectors, so there is no sensitivity.
 
-    `mechanism(x, rng=...)` simulates for x (B, dimension) in floats; `release(x)` draws the ideal law, rounded to a public
-    grid, from the operating system's entropy, and has no stream to pass in.
+    `mechanism(x, rng=...)` simulates for x (B, dimension) in floats; `release(x)` draws the ideal law,
+    rounded to a public grid, from the operating system's entropy, and has no stream to pass in.
     """
 
     name: ClassVar[str]
@@ -64,7 +65,12 @@ class SphereMechanism(Protocol):
         ...
 
     def guarantee(
-        self, *, exact: bool = ..., covers: str = ..., not_covered: Sequence[str] = ..., assumptions: Sequence[str] = ...
+        self,
+        *,
+        exact: bool = ...,
+        covers: str = ...,
+        not_covered: Sequence[str] = ...,
+        assumptions: Sequence[str] = ...,
     ) -> Guarantee:
         """Guarantee for any two unit vectors.
 
@@ -99,7 +105,8 @@ def unit_rows(x: Tensor, dimension: int) -> Tensor:
         dimension: required.
 
     Raises:
-        ValueError: another shape, an entry is NaN or infinite, or a norm differs from 1 by more than `UNIT_TOLERANCE`.
+        ValueError: another shape, an entry is NaN or infinite, or a norm differs from 1 by more than
+            `UNIT_TOLERANCE`.
 
     Example:
         >>> unit_rows(torch.tensor([[0.6, 0.8, 0.0, 0.0]]), 4).norm().item()
@@ -113,7 +120,8 @@ def unit_rows(x: Tensor, dimension: int) -> Tensor:
     off = (norms - 1).abs()
     if x.numel() and float(off.max()) > UNIT_TOLERANCE:
         raise ValueError(
-            f"vectors must have norm 1 within {UNIT_TOLERANCE:g}, got {float(norms[off.argmax()]):.6g}; divide by it"
+            f"vectors must have norm 1 within {UNIT_TOLERANCE:g}, got {float(norms[off.argmax()]):.6g}; "
+            "divide by it"
         )
     return rows / norms
 
@@ -158,7 +166,9 @@ def require_dimension(dimension: int) -> None:
         ValueError: it is below `SMALLEST_DIMENSION`.
     """
     if dimension < SMALLEST_DIMENSION:
-        raise ValueError(f"mechanisms on the sphere take a dimension of at least {SMALLEST_DIMENSION}, got {dimension}")
+        raise ValueError(
+            f"mechanisms on the sphere take a dimension of at least {SMALLEST_DIMENSION}, got {dimension}"
+        )
 
 
 def require_budget(dimension: int, epsilon: float) -> None:
@@ -223,4 +233,6 @@ class Claimed(ABC):
         )
         if not exact:
             return claim
-        return replace(claim, basis=Basis.PROVED, assumptions=(*release_assumptions(self.rests_on), *assumptions))
+        return replace(
+            claim, basis=Basis.PROVED, assumptions=(*release_assumptions(self.rests_on), *assumptions)
+        )

@@ -39,7 +39,10 @@ def rest_probability(epsilon: float, log_cap: float, *, dimension: int) -> float
     """
     rest = float(scipy.special.expit(log_rest(log_cap) - log_cap - epsilon))
     if rest < SMALLEST_REST:
-        raise ValueError(f"epsilon {epsilon:g} is more than caps in dimension {dimension} can be calibrated to; ask for less")
+        raise ValueError(
+            f"epsilon {epsilon:g} is more than caps in dimension {dimension} can be calibrated to; ask for "
+            "less"
+        )
     return rest
 
 
@@ -55,7 +58,9 @@ def checked(epsilon: float, claimed: float, *, dimension: int) -> None:
         ValueError: the claimed value is NaN, infinite or off by more.
     """
     if not abs(claimed / epsilon - 1) <= 1e-6:  # also where it is NaN
-        raise ValueError(f"caps in dimension {dimension} cannot be calibrated to epsilon {epsilon:g}; ask for another")
+        raise ValueError(
+            f"caps in dimension {dimension} cannot be calibrated to epsilon {epsilon:g}; ask for another"
+        )
 
 
 def cap_loss(rest: float, log_cap: float) -> float:

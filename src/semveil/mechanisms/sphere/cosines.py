@@ -8,7 +8,8 @@ import scipy
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-NODES = 2001  # of a trapezoidal sum, which converges geometrically for these smooth, quickly falling integrands
+# of a trapezoidal sum, which converges geometrically for these smooth, quickly falling integrands
+NODES = 2001
 
 
 def log_cap(threshold: float, dimension: int) -> float:
@@ -32,7 +33,12 @@ def log_cap(threshold: float, dimension: int) -> float:
         return math.log(whole / 2)
     # I_x(a, b) = x^a (1 - x)^b / (a B(a, b)) F(a + b, 1; a + 1; x), all terms positive
     series = float(scipy.special.hyp2f1(power + 0.5, 1.0, power + 1, outside))
-    front = power * math.log(outside) + math.log(threshold) - math.log(power) - float(scipy.special.betaln(power, 0.5))
+    front = (
+        power * math.log(outside)
+        + math.log(threshold)
+        - math.log(power)
+        - float(scipy.special.betaln(power, 0.5))
+    )
     return front + math.log(series / 2)
 
 
@@ -54,9 +60,9 @@ def log_cap_moment(threshold: float, dimension: int) -> float:
 def exponential_moment(rate: float, dimension: int) -> tuple[float, float]:
     """ln E[exp(k T)] and its derivative in k, the mean cosine I_{d/2}(k) / I_{d/2-1}(k) of the von Mises-Fisher law.
 
-    E[exp(k T)] = Gamma(d/2) (2/k)^(d/2-1) I_{d/2-1}(k) = sum_j (k^2/4)^j Gamma(d/2) / (j! Gamma(d/2 + j)), T being the cosine
-    to a uniform vector. The terms are positive, so that summing their logarithms is stable where the Bessel function
-    overflows.
+    E[exp(k T)] = Gamma(d/2) (2/k)^(d/2-1) I_{d/2-1}(k) = sum_j (k^2/4)^j Gamma(d/2) / (j! Gamma(d/2 + j)), T
+    being the cosine to a uniform vector. The terms are positive, so that summing their logarithms is stable
+    where the Bessel function overflows.
 
     Args:
         rate: k > 0.

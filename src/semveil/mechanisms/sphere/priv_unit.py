@@ -13,7 +13,14 @@ from torch import Tensor
 
 from semveil.mechanisms.exact.sphere import RandomBits, certified_less, exact_uniform_cosine
 from semveil.mechanisms.sphere.base import require_budget, uniform_cosines
-from semveil.mechanisms.sphere.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
+from semveil.mechanisms.sphere.caps import (
+    cap_loss,
+    cap_loss_above,
+    checked,
+    crossing,
+    log_rest,
+    rest_probability,
+)
 from semveil.mechanisms.sphere.cosines import Floats, log_cap, log_cap_moment
 from semveil.mechanisms.sphere.law import CosineLaw
 from semveil.mechanisms.sphere.tails import cap_tail
@@ -23,9 +30,10 @@ from semveil.mechanisms.sphere.tails import cap_tail
 class PrivUnit(CosineLaw):
     """Replaces each unit vector x by y, uniform in the cap <x, y> >= threshold with probability p, else uniform outside it.
 
-    epsilon = ln p (1 - q) / ((1 - p) q), q the cap's share of the sphere (Bhowmick et al. 2018, whose two budgets are merged:
-    the density takes two values only, so this is exact). Among all epsilon-LDP mechanisms whose output has one length and
-    whose mean is a multiple of x, this law with the best threshold keeps most of x (Asi, Feldman and Talwar 2022).
+    epsilon = ln p (1 - q) / ((1 - p) q), q the cap's share of the sphere (Bhowmick et al. 2018, whose two
+    budgets are merged: the density takes two values only, so this is exact). Among all epsilon-LDP mechanisms
+    whose output has one length and whose mean is a multiple of x, this law with the best threshold keeps most
+    of x (Asi, Feldman and Talwar 2022).
 
     Args:
         dimension: d >= 4, of the vectors.
@@ -45,7 +53,10 @@ class PrivUnit(CosineLaw):
 
     def check_parameters(self) -> None:
         if not (0 <= self.threshold < 1 and 0 < self.rest < 1):
-            raise ValueError(f"PrivUnit takes a threshold in [0, 1) and a rest in (0, 1), got {self.threshold}, {self.rest}")
+            raise ValueError(
+                f"PrivUnit takes a threshold in [0, 1) and a rest in (0, 1), got {self.threshold}, "
+                f"{self.rest}"
+            )
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
         """Simulated cosines <x, y>, see `CosineLaw.cosines`."""
@@ -97,15 +108,16 @@ class PrivUnit(CosineLaw):
     def calibrate(cls, dimension: int, epsilon: float) -> "PrivUnit":
         """Law of a given epsilon with the largest mean cosine; its threshold equals that mean.
 
-        m(t) = M(t) (e^epsilon - 1) / (1 + (e^epsilon - 1) q(t)) with M' = -t f and q' = -f, f the density of T. So m' = 0
-        where t = m(t), that is t = (e^epsilon - 1) E[(T - t)_+], whose sides cross once.
+        m(t) = M(t) (e^epsilon - 1) / (1 + (e^epsilon - 1) q(t)) with M' = -t f and q' = -f, f the density of
+        T. So m' = 0 where t = m(t), that is t = (e^epsilon - 1) E[(T - t)_+], whose sides cross once.
 
         Args:
             dimension: d >= 4.
             epsilon: budget in nats.
 
         Raises:
-            ValueError: as for `require_budget`; or an epsilon too large for the dimension or for floating point.
+            ValueError: as for `require_budget`; or an epsilon too large for the dimension or for floating
+                point.
         """
         require_budget(dimension, epsilon)
         gain = epsilon + math.log(-math.expm1(-epsilon))
@@ -117,7 +129,11 @@ class PrivUnit(CosineLaw):
             return math.log(t) - gain - moment - math.log(max(beyond, 1e-12))
 
         threshold = float(scipy.special.expit(crossing(excess, -60.0, 20.0)))
-        law = cls(dimension, threshold, rest_probability(epsilon, log_cap(threshold, dimension), dimension=dimension))
+        law = cls(
+            dimension,
+            threshold,
+            rest_probability(epsilon, log_cap(threshold, dimension), dimension=dimension),
+        )
         checked(epsilon, cap_loss_above(law.rest, law._cap), dimension=dimension)
         return law
 

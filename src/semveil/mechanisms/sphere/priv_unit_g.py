@@ -14,7 +14,14 @@ from torch import Tensor
 from semveil.mechanisms.base import draw_normal
 from semveil.mechanisms.exact.sphere import RandomBits, certified_less
 from semveil.mechanisms.sphere.base import require_budget
-from semveil.mechanisms.sphere.caps import cap_loss, cap_loss_above, checked, crossing, log_rest, rest_probability
+from semveil.mechanisms.sphere.caps import (
+    cap_loss,
+    cap_loss_above,
+    checked,
+    crossing,
+    log_rest,
+    rest_probability,
+)
 from semveil.mechanisms.sphere.cosines import Floats, gamma_nodes
 from semveil.mechanisms.sphere.law import CosineLaw
 from semveil.mechanisms.sphere.tails import normal_tail
@@ -24,9 +31,10 @@ from semveil.mechanisms.sphere.tails import normal_tail
 class PrivUnitG(CosineLaw):
     """Replaces each unit vector x by the direction of v, standard normal but for its part a = <x, v> along x.
 
-    With probability p, a is normal given a >= threshold, else normal given a < threshold; epsilon = ln p (1 - q) / ((1 - p) q)
-    with q = Phi(-threshold) (Asi, Feldman and Talwar 2022, here times sqrt(d) and with v divided by its length, which costs no
-    privacy). For large d it is as good as PrivUnit while epsilon stays well below d.
+    With probability p, a is normal given a >= threshold, else normal given a < threshold; epsilon = ln p (1 -
+    q) / ((1 - p) q) with q = Phi(-threshold) (Asi, Feldman and Talwar 2022, here times sqrt(d) and with v
+    divided by its length, which costs no privacy). For large d it is as good as PrivUnit while epsilon stays
+    well below d.
 
     Args:
         dimension: d >= 4, of the vectors.
@@ -46,7 +54,9 @@ class PrivUnitG(CosineLaw):
 
     def check_parameters(self) -> None:
         if not (0 <= self.threshold < math.inf and 0 < self.rest < 1):
-            raise ValueError(f"PrivUnitG takes a threshold >= 0 and a rest in (0, 1), got {self.threshold}, {self.rest}")
+            raise ValueError(
+                f"PrivUnitG takes a threshold >= 0 and a rest in (0, 1), got {self.threshold}, {self.rest}"
+            )
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
         """Simulated cosines <x, y> = a / ||v||, see `CosineLaw.cosines`."""
@@ -80,7 +90,8 @@ class PrivUnitG(CosineLaw):
     def log_density(self, cosines: Floats) -> Floats:
         """Log-density relative to the uniform law on the sphere.
 
-        The length R of a standard normal vector is independent of its direction, and a >= threshold means R >= threshold / t.
+        The length R of a standard normal vector is independent of its direction, and a >= threshold means R
+        >= threshold / t.
 
         Args:
             cosines: t = <x, y> in [-1, 1], of any shape.
@@ -104,10 +115,13 @@ class PrivUnitG(CosineLaw):
     def cosine_kept(self) -> float:
         """E<x, y> = C (p / q - (1 - p) / (1 - q)) with C = E[a / ||v||; a >= t] = phi(t) E[(t^2 + S)^(-1/2)], t the threshold.
 
-        S is chi-square of d + 1 degrees; the mean over it is Tricomi's function U((d + 1) / 2, d / 2 + 1, t^2 / 2) up
-        to a factor, computed here as a sum.
+        S is chi-square of d + 1 degrees; the mean over it is Tricomi's function U((d + 1) / 2, d / 2 + 1, t^2
+        / 2) up to a factor, computed here as a sum.
         """
-        cap, moment = float(scipy.special.log_ndtr(-self.threshold)), _log_moment(self.threshold, self.dimension)
+        cap, moment = (
+            float(scipy.special.log_ndtr(-self.threshold)),
+            _log_moment(self.threshold, self.dimension),
+        )
         return (1 - self.rest) * math.exp(moment - cap) - self.rest * math.exp(moment - log_rest(cap))
 
     @classmethod
@@ -122,7 +136,8 @@ class PrivUnitG(CosineLaw):
             epsilon: budget in nats.
 
         Raises:
-            ValueError: as for `require_budget`; or an epsilon too large for the dimension or for floating point.
+            ValueError: as for `require_budget`; or an epsilon too large for the dimension or for floating
+                point.
         """
         require_budget(dimension, epsilon)
         gain = epsilon + math.log(-math.expm1(-epsilon))
@@ -131,7 +146,9 @@ class PrivUnitG(CosineLaw):
         def excess(log_threshold: float) -> float:
             t = math.exp(log_threshold)
             edge = math.log(weights @ (t / (t * t + 2 * nodes) ** 0.5))
-            kept = _log_moment(t, dimension) + gain - float(np.logaddexp(0, gain + scipy.special.log_ndtr(-t)))
+            kept = (
+                _log_moment(t, dimension) + gain - float(np.logaddexp(0, gain + scipy.special.log_ndtr(-t)))
+            )
             return edge - kept
 
         threshold = math.exp(crossing(excess, -60.0, math.log(10 + 2 * math.sqrt(epsilon))))

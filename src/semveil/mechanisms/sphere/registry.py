@@ -30,7 +30,11 @@ def cosines_kept(dimension: int, epsilons: Iterable[float]) -> dict[str, list[fl
 
     Example:
         >>> {name: round(kept, 4) for name, (kept,) in cosines_kept(512, [10.0]).items()}
-        {'laplace': 0.0069, 'l2-laplace': 0.0098, 'von-mises-fisher': 0.0098, 'privunit': 0.1434, 'privunit-g': 0.1427}
+        {'laplace': 0.0069, 'l2-laplace': 0.0098, 'von-mises-fisher': 0.0098, 'privunit': 0.1434,
+        'privunit-g': 0.1427}
     """
     budgets = list(epsilons)
-    return {name: [kind.calibrate(dimension, e).cosine_kept() for e in budgets] for name, kind in SPHERE_MECHANISMS.items()}
+    return {
+        name: [kind.calibrate(dimension, e).cosine_kept() for e in budgets]
+        for name, kind in SPHERE_MECHANISMS.items()
+    }

@@ -23,7 +23,8 @@ from semveil.mechanisms.sphere.cosines import cosine_nodes, gamma_nodes
 from semveil.mechanisms.sphere.law import SphereLaw
 from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
-INWARD = 1 - 2.0**-30  # of released records: no norm exceeds 1 however floats rounded it, so the sensitivity holds
+# of released records: no norm exceeds 1 however floats rounded it, so the sensitivity holds
+INWARD = 1 - 2.0**-30
 
 
 def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
@@ -99,7 +100,9 @@ class NoiseOnSphere(SphereLaw):
             assumptions: further conditions of the claim.
         """
         law: Laplace | L2Laplace | ExactRelease = ExactRelease(self.noise) if exact else self.noise
-        return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions)
+        return law.guarantee(
+            self.sensitivity, covers=covers, not_covered=not_covered, assumptions=assumptions
+        )
 
 
 @dataclass(frozen=True)

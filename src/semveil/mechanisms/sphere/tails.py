@@ -18,9 +18,9 @@ from semveil.mechanisms.exact.sphere import RandomBits, certified_less
 class Tail:
     """A law with density proportional to exp(l(t)) on [threshold, limit), l concave.
 
-    A concave function lies below its tangent, so t = threshold + E / s with s = -l'(touch), accepted if E' >= l(touch) +
-    l'(touch) (t - touch) - l(t), has exactly this law, E and E' standard exponential. Any touch with l'(touch) < 0 will do;
-    most proposals are accepted where touch - threshold = 1 / s.
+    A concave function lies below its tangent, so t = threshold + E / s with s = -l'(touch), accepted if E' >=
+    l(touch) + l'(touch) (t - touch) - l(t), has exactly this law, E and E' standard exponential. Any touch
+    with l'(touch) < 0 will do; most proposals are accepted where touch - threshold = 1 / s.
 
     Args:
         log_density: l, of tensors and of balls.
@@ -109,4 +109,10 @@ def normal_tail(threshold: float) -> Tail:
         >>> bool((normal_tail(30.0).draw(100, rng=torch.Generator().manual_seed(0)) >= 30).all())
         True
     """
-    return Tail(lambda t: -t * t / 2, lambda t: -t, threshold, math.inf, touch=(threshold + math.sqrt(threshold**2 + 4)) / 2)
+    return Tail(
+        lambda t: -t * t / 2,
+        lambda t: -t,
+        threshold,
+        math.inf,
+        touch=(threshold + math.sqrt(threshold**2 + 4)) / 2,
+    )

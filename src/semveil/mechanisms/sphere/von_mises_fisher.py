@@ -21,9 +21,9 @@ from semveil.privacy.guarantee import MetricForm, Norm
 class VonMisesFisher(CosineLaw):
     """Replaces each unit vector x by y of density proportional to exp(kappa <x, y>).
 
-    epsilon = 2 kappa: kappa <x - x', y> is at most kappa ||x - x'|| <= 2 kappa, and the normaliser is the same for all x. This
-    is the exponential mechanism with utility <x, y>. With utility -<x, y>, which repels, it is the same mechanism for -x at the
-    same epsilon: `mechanism(-x)`.
+    epsilon = 2 kappa: kappa <x - x', y> is at most kappa ||x - x'|| <= 2 kappa, and the normaliser is the
+    same for all x. This is the exponential mechanism with utility <x, y>. With utility -<x, y>, which repels,
+    it is the same mechanism for -x at the same epsilon: `mechanism(-x)`.
 
     Args:
         dimension: d >= 4, of the vectors.
@@ -58,9 +58,10 @@ class VonMisesFisher(CosineLaw):
     def exact_cosine(self, draws: RandomBits) -> arb:
         """Enclosure of a cosine of density proportional to exp(kappa w) (1 - w^2)^((d - 3) / 2), by rejection.
 
-        W = (s + T) / (1 + s T), T the cosine to a uniform vector, has density proportional to (1 - w^2)^((d - 3) / 2) /
-        (1 - s w)^(d - 1); it is accepted with probability exp(h(w) - max h), h(w) = kappa w + (d - 1) ln(1 - s w). The law is
-        correct for every shift s in (0, 1), which only affects the acceptance rate.
+        W = (s + T) / (1 + s T), T the cosine to a uniform vector, has density proportional to (1 - w^2)^((d -
+        3) / 2) / (1 - s w)^(d - 1); it is accepted with probability exp(h(w) - max h), h(w) = kappa w + (d -
+        1) ln(1 - s w). The law is correct for every shift s in (0, 1), which only affects the acceptance
+        rate.
 
         Args:
             draws: random bits.

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from semveil.faces.pixels import check_range
 from semveil.mechanisms.base import require_positive
-from semveil.methods.baselines.shared import SIZE, WithoutNetworks, check_fits, check_whole, crop_certificate, no_guarantee
+from semveil.methods.baselines.shared import (
+    SIZE,
+    WithoutNetworks,
+    check_fits,
+    check_whole,
+    crop_certificate,
+    no_guarantee,
+)
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 from semveil.privacy.certificate import Certificate
@@ -23,7 +30,9 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
         images: (B, 3, H, W).
         sigma: standard deviation in pixels.
     """
-    filtered = scipy.ndimage.gaussian_filter(images.detach().cpu().double().numpy(), (0, 0, sigma, sigma), mode="nearest")
+    filtered = scipy.ndimage.gaussian_filter(
+        images.detach().cpu().double().numpy(), (0, 0, sigma, sigma), mode="nearest"
+    )
     return torch.from_numpy(filtered).to(images)
 
 

@@ -33,11 +33,12 @@ from semveil.privacy.guarantee import Norm, Sensitivity
 class DPPix(WithoutNetworks):
     """Pixelation with Laplace noise on each cell's mean [DPPix].
 
-    Two crops are neighbours there if they differ in at most m pixels, which moves the means of b x b cells by at most
-    255 m / b^2 in L1, times 3 for colour pictures; Laplace noise of that over epsilon is epsilon-private between neighbours.
-    Any two S x S crops differ in up to S^2 pixels, so for the whole crop epsilon S^2 / m holds, and this is what the guarantee
-    states (256 px, m = 16, epsilon 0.5: 2048). Neighbours differ in a spot, not in a person: the small number protects, say,
-    a mole. Noise is drawn for sums over cells, which are whole numbers, so no rounding weakens the claim.
+    Two crops are neighbours there if they differ in at most m pixels, which moves the means of b x b cells by
+    at most 255 m / b^2 in L1, times 3 for colour pictures; Laplace noise of that over epsilon is
+    epsilon-private between neighbours. Any two S x S crops differ in up to S^2 pixels, so for the whole crop
+    epsilon S^2 / m holds, and this is what the guarantee states (256 px, m = 16, epsilon 0.5: 2048).
+    Neighbours differ in a spot, not in a person: the small number protects, say, a mole. Noise is drawn for
+    sums over cells, which are whole numbers, so no rounding weakens the claim.
 
     Example:
         >>> method = DPPix(epsilon=0.5, block=8, neighbourhood=16)
@@ -46,7 +47,9 @@ class DPPix(WithoutNetworks):
         (32.0, 'proved')
     """
 
-    epsilon: Annotated[float, Option("Budget between crops that differ in at most --neighbourhood pixels.")] = 0.5
+    epsilon: Annotated[
+        float, Option("Budget between crops that differ in at most --neighbourhood pixels.")
+    ] = 0.5
     block: Annotated[int, Option("Side of a cell in pixels of the crop; must divide the crop's side.")] = 16
     neighbourhood: Annotated[int, Option("How many pixels neighbouring crops may differ in.")] = 16
     size: Annotated[int, SIZE] = 256
@@ -82,7 +85,9 @@ class DPPix(WithoutNetworks):
             sums,
             self._sensitivity(images),
             rng,
-            Coverage.of(Part(Kind.CROP, note=f" (between crops that differ in {spot} the loss is at most {most})")),
+            Coverage.of(
+                Part(Kind.CROP, note=f" (between crops that differ in {spot} the loss is at most {most})")
+            ),
             assumptions=[FACE_FOUND, f"the noise on a cell's mean has scale {self.scale / area:g} levels"],
         )
         assert claim.metric is not None

@@ -32,10 +32,11 @@ from semveil.privacy.guarantee import MetricForm, Norm, Sensitivity
 class DPSVD(WithoutNetworks):
     """Noise on the largest singular values of each colour [DPSVD].
 
-    X = U diag(s) V^T; the k largest s get noise of density proportional to exp(-||n|| / scale) over all colours, the rest is
-    dropped, and U and V stay. In metric form the loss is at most ||s - s'|| / scale, and ||s - s'|| is at most the distance
-    of the pixels (Mirsky 1960); over any two crops it is bounded because their pixels are. That covers the singular values
-    only: U and V come from the same photo and are in the picture, so the crop as a whole has no finite epsilon.
+    X = U diag(s) V^T; the k largest s get noise of density proportional to exp(-||n|| / scale) over all
+    colours, the rest is dropped, and U and V stay. In metric form the loss is at most ||s - s'|| / scale, and
+    ||s - s'|| is at most the distance of the pixels (Mirsky 1960); over any two crops it is bounded because
+    their pixels are. That covers the singular values only: U and V come from the same photo and are in the
+    picture, so the crop as a whole has no finite epsilon.
 
     Example:
         >>> claim = DPSVD(rank=2).protect(torch.rand(1, 3, 16, 16), rng=torch.Generator().manual_seed(0)).guarantee
@@ -43,7 +44,9 @@ class DPSVD(WithoutNetworks):
         ('the 2 largest singular values of each colour', True)
     """
 
-    scale: Annotated[float, Option("Scale of the noise, in 8-bit levels; 1 / scale is the loss per unit of distance.")] = 100.0
+    scale: Annotated[
+        float, Option("Scale of the noise, in 8-bit levels; 1 / scale is the loss per unit of distance.")
+    ] = 100.0
     rank: Annotated[int, Option("How many singular values of each colour are kept.")] = 4
     size: Annotated[int, SIZE] = 256
     name: ClassVar[str] = "dp-svd"
@@ -64,7 +67,9 @@ class DPSVD(WithoutNetworks):
             ValueError: the rank exceeds the side, or the images are not floats in [-1, 1].
         """
         if self.rank > min(images.shape[-2:]):
-            raise ValueError(f"crops of {images.shape[-1]} px have no {self.rank} singular values; ask for fewer with rank")
+            raise ValueError(
+                f"crops of {images.shape[-1]} px have no {self.rank} singular values; ask for fewer with rank"
+            )
         u, values, v = torch.linalg.svd(to_levels(images), full_matrices=False)
         noisy, claim = with_noise(
             L2Laplace(self.scale),
@@ -72,7 +77,11 @@ class DPSVD(WithoutNetworks):
             self._sensitivity(images),
             rng,
             Coverage.of(Part(Kind.SINGULAR_VALUES, size=self.rank), Part(Kind.SINGULAR_VECTORS)),
-            assumptions=[FACE_FOUND, f"the noise has scale {self.scale:g} levels", "singular values are right to 6 digits"],
+            assumptions=[
+                FACE_FOUND,
+                f"the noise has scale {self.scale:g} levels",
+                "singular values are right to 6 digits",
+            ],
         )
         assert claim.metric is not None
         claim = replace(claim, metric=MetricForm(claim.metric.rate, Norm.L2, "the singular values"))

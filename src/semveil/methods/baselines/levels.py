@@ -37,7 +37,9 @@ def pixelated(images: Tensor, block: int) -> Tensor:
         >>> pixelated(torch.arange(4.0).view(1, 1, 2, 2), 2).unique().tolist()
         [1.5]
     """
-    return enlarged(functional.avg_pool2d(images, block, ceil_mode=True), block)[..., : images.shape[-2], : images.shape[-1]]
+    return enlarged(functional.avg_pool2d(images, block, ceil_mode=True), block)[
+        ..., : images.shape[-2], : images.shape[-1]
+    ]
 
 
 def enlarged(cells: Tensor, block: int) -> Tensor:

@@ -9,7 +9,14 @@ from torch import Tensor
 
 from semveil.faces.pixels import check_range
 from semveil.methods.baselines.levels import pixelated
-from semveil.methods.baselines.shared import SIZE, WithoutNetworks, check_fits, check_whole, crop_certificate, no_guarantee
+from semveil.methods.baselines.shared import (
+    SIZE,
+    WithoutNetworks,
+    check_fits,
+    check_whole,
+    crop_certificate,
+    no_guarantee,
+)
 from semveil.methods.options import Option
 from semveil.methods.release import Release
 from semveil.privacy.certificate import Certificate

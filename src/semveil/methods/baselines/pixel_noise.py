@@ -29,8 +29,9 @@ from semveil.privacy.certificate import Certificate
 class PixelNoise(WithoutNetworks):
     """Independent normal noise on every colour of every pixel.
 
-    It is the Gaussian mechanism over all pixels, so an epsilon holds for the whole crop; at amounts that leave a picture it
-    is far too large to mean anything (2.7 million for sigma 49 at 256 px), and the certificate says so.
+    It is the Gaussian mechanism over all pixels, so an epsilon holds for the whole crop; at amounts that
+    leave a picture it is far too large to mean anything (2.7 million for sigma 49 at 256 px), and the
+    certificate says so.
 
     Example:
         >>> claim = PixelNoise(sigma=49.0).protect(torch.zeros(1, 3, 8, 8), rng=torch.Generator().manual_seed(0)).guarantee

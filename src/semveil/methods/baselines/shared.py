@@ -44,7 +44,9 @@ def with_noise(
     if rng is None:
         release = mechanisms.ExactRelease(mechanism)
         return release(values), release.guarantee(sensitivity, assumptions=assumptions).about(coverage)
-    return mechanism(values, rng=rng), mechanism.guarantee(sensitivity, assumptions=assumptions).about(coverage)
+    return mechanism(values, rng=rng), mechanism.guarantee(sensitivity, assumptions=assumptions).about(
+        coverage
+    )
 
 
 def grid_step(mechanism: Gaussian | Laplace | L2Laplace, release: Release) -> float | None:
@@ -75,4 +77,6 @@ def check_whole(name: str, value: int) -> None:
 
 def check_fits(name: str, value: float, size: int) -> None:
     if value > size:
-        raise ValueError(f"{name} must be at most the crop's side, {size} pixels, got {value:g}; change it or size")
+        raise ValueError(
+            f"{name} must be at most the crop's side, {size} pixels, got {value:g}; change it or size"
+        )

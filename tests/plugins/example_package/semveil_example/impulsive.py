@@ -9,7 +9,8 @@ from semveil.channels.channel import complex_normal, noise_column, source, unifo
 
 
 class Impulsive(Channel):
-    """y = s + n, n ~ CN(0, sigma_0^2), and ratio * sigma_0^2 with a probability; sigma^2 on average, as the SNR says.
+    """y = s + n, n ~ CN(0, sigma_0^2), and ratio * sigma_0^2 with a probability; sigma^2 on average, as the
+    SNR says.
 
     Args:
         probability: of an impulse, for each symbol.
@@ -25,5 +26,8 @@ class Impulsive(Channel):
         power = noise_column(symbols, snr_db)
         usual = power / (1 + self.probability * (self.ratio - 1))
         hit = (uniform(tuple(symbols.shape), rng) < self.probability).to(symbols.device)
-        noise = complex_normal(tuple(symbols.shape), rng).to(symbols) * (usual * torch.where(hit, self.ratio, 1.0)).sqrt()
+        noise = (
+            complex_normal(tuple(symbols.shape), rng).to(symbols)
+            * (usual * torch.where(hit, self.ratio, 1.0)).sqrt()
+        )
         return Heard(symbols + noise, ChannelState(torch.ones_like(symbols), power))

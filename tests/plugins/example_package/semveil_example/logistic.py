@@ -29,7 +29,8 @@ from semveil.privacy.guarantee import Guarantee, MetricForm, Norm, Sensitivity
 class Logistic:
     """Adds independent logistic noise to every coordinate, density sech^2(n / (2 scale)) / (4 scale).
 
-    The logarithm of the density changes by at most 1 / scale per unit, so that epsilon = Delta_1 / scale as for Laplace noise.
+    The logarithm of the density changes by at most 1 / scale per unit, so that epsilon = Delta_1 / scale as
+    for Laplace noise.
 
     Args:
         scale: of the noise, in the units of x; its standard deviation is pi / sqrt(3) scale.
@@ -44,7 +45,9 @@ class Logistic:
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         check_records(x)
-        return add_noise(x, self.scale * torch.log(draw_exponential(x.shape, rng) / draw_exponential(x.shape, rng)))
+        return add_noise(
+            x, self.scale * torch.log(draw_exponential(x.shape, rng) / draw_exponential(x.shape, rng))
+        )
 
     def guarantee(
         self,

@@ -53,10 +53,13 @@ MOVED = experiment(
     measure=cells(
         "cells",
         lambda inputs: {
-            f"{scale:g}": lambda scale=scale: moved(scale, inputs.config["draws"]) for scale in inputs.config["scales"]
+            f"{scale:g}": lambda scale=scale: moved(scale, inputs.config["draws"])
+            for scale in inputs.config["scales"]
         },
         stage="draw",
     ),
     figures={"moved": drawing},
-    table=lambda result: markdown(["scale", "mean size"], [[scale, f"{size:.2f}"] for scale, size in result["cells"].items()]),
+    table=lambda result: markdown(
+        ["scale", "mean size"], [[scale, f"{size:.2f}"] for scale, size in result["cells"].items()]
+    ),
 )
