@@ -229,8 +229,8 @@ def clips(data: Path, epsilon: float, count: int, most: int) -> None:
                 measured = flicker(*pairs, masks)
                 print(
                     f"| {label} | {kind} | {len(account.marks)} | {facts.hidden} | {facts.missed} | "
-                    f"{facts.elsewhere} | "
-                    f"{measured.source:.2f} | {measured.protected:.2f} | {seconds * 1e3:.0f} ms |",
+                    f"{facts.elsewhere} | {measured.source:.2f} | {measured.protected:.2f} | "
+                    f"{seconds * 1e3:.0f} ms |",
                     flush=True,
                 )
 

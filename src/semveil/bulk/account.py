@@ -104,9 +104,8 @@ class ClipFacts:
         """
         frames = f"{self.frames} frame{'' if self.frames == 1 else 's'}"
         return (
-            f"{frames} ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a known "
-            "face "
-            f"missed in {self.missed}, other finds in {self.elsewhere}"
+            f"{frames} ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a "
+            f"known face missed in {self.missed}, other finds in {self.elsewhere}"
         )
 
 

@@ -90,7 +90,6 @@ def _pixels(source: Source, trained: NoiseImageModel, network: str) -> NDArray[n
         height, width = pixels.shape[:2]
         raise ValueError(
             f"{str(source.path)!r} has {width} x {height} px, converted pictures have {trained.size} x "
-            f"{trained.size}; "
-            "convert it with: semveil protect --method noise-image"
+            f"{trained.size}; convert it with: semveil protect --method noise-image"
         )
     return pixels

@@ -131,8 +131,8 @@ class _Work:
                 return self._told(Outcome(self.task.place, "skipped"))
             raise NoFaceError(
                 f"no face found in {self.name!r} ({len(clip.pts)} frames of {clip.size[0]} x "
-                f"{clip.size[1]}); name another "
-                "clip, or say what becomes of it with --on-no-face skip or copy"
+                f"{clip.size[1]}); name another clip, or say what becomes of it with --on-no-face skip or "
+                "copy"
             )
         faces = choose_fates(tracks, clip, settings, self.name)
         refused = self._refused(faces)
@@ -206,9 +206,8 @@ class _Work:
             for one, other in itertools.combinations(chosen, 2):
                 if not set(faces.tracks[one].seen).isdisjoint(faces.tracks[other].seen):
                     raise FaceChoiceError(
-                        f"{self.name!r} shows the chosen faces {one} and {other} at once, the subject is one "
-                        "person; choose "
-                        "with --face, or enrol people"
+                        f"{self.name!r} shows the chosen faces {one} and {other} at once, the subject is "
+                        "one person; choose with --face, or enrol people"
                     )
         return None
 

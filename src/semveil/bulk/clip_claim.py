@@ -17,13 +17,11 @@ from semveil.privacy.sealed_claim import with_sealed_part
 
 NEIGHBOURS = (
     "two clips are compared that have the same faces in the same places of the same frames, and agree, in "
-    "every frame, in all "
-    "that is not covered"
+    "every frame, in all that is not covered"
 )
 ONE_DRAW = (
-    "each face has one draw, from the sharpest frame in which it can be aligned, and all its frames show it; "
-    "how often it is "
-    "shown costs nothing"
+    "each face has one draw, from the sharpest frame in which it can be aligned, and all its frames show "
+    "it; how often it is shown costs nothing"
 )
 NEW_DRAWS = (
     "each face is drawn anew in every frame, at most {frames} times, and the epsilons of its frames add up"

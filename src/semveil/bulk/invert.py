@@ -111,8 +111,7 @@ def _open(out: Path, model: FaceModel, perceptual: str | None) -> LatentSet:
     if latents.perceptual != term:
         raise ValueError(
             f"{out.name} holds latents inverted with perceptual term {latents.perceptual or 'unknown'}, not "
-            f"{term}; "
-            "name another file with --out, or the same --perceptual"
+            f"{term}; name another file with --out, or the same --perceptual"
         )
     return latents
 

@@ -78,8 +78,7 @@ def _of_a_clip(
     if settings.subject is None:
         raise NotRecorded(
             f"{clip!r} was protected before without this ledger, and whom its faces show is not found out "
-            "again; it is not "
-            "recorded: protect it into another folder, which is a further release"
+            "again; it is not recorded: protect it into another folder, which is a further release"
         )
     fates = [Mark.from_dict(mark).fate for mark in entry.marks]
     shown = (settings.subject,) if Fate.PROTECTED not in fates and Fate.COVERED in fates else ()
@@ -92,8 +91,7 @@ def _of_the_subject(made: dict[str, Certificate], settings: Settings, photo: str
     if sum(certificate.images for certificate in made.values()) > 1:
         raise NotRecorded(
             f"{photo!r} was protected before without a subject and shows several chosen faces, of which one "
-            "is the subject's; "
-            "it is not recorded: choose with --face, or enrol people"
+            "is the subject's; it is not recorded: choose with --face, or enrol people"
         )
     for certificate in made.values():
         yield from bookings((settings.subject,), (), certificate)

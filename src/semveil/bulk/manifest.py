@@ -283,9 +283,8 @@ class Manifest:
         if found.get("key") != check:
             raise KeyProblem(
                 f"{str(self.out)!r} was begun with another SEMVEIL_HOME, so what is done there cannot be "
-                "recognised; "
-                "set it as before, or choose another --out (protecting photos again adds to what is known "
-                "about them)"
+                "recognised; set it as before, or choose another --out (protecting photos again adds to "
+                "what is known about them)"
             )
         for line in filter(bytes.strip, lines[1:]):
             content = _parsed(line)

@@ -117,9 +117,8 @@ class Settings:
         if self.draw_per == SAME_NOISE:
             raise ValueError(
                 "the same noise in all frames is refused: frames differ by what is under it, so their "
-                "differences would be "
-                "published without noise; draw_per takes track (one draw that all frames show) or frame (new "
-                "noise in each)"
+                "differences would be published without noise; draw_per takes track (one draw that all "
+                "frames show) or frame (new noise in each)"
             )
         for name, choices in (("audio", AUDIO), ("draw_per", DRAW_PER), ("oversize", OVERSIZE)):
             if getattr(self, name) not in choices:

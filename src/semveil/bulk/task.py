@@ -135,8 +135,7 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
     if not Path(task.run).is_dir():
         raise BulkError(
             f"the worker on {socket.gethostname()} does not see {task.run!r}; photos and output must lie on "
-            "a file system "
-            "that all workers share under the same path"
+            "a file system that all workers share under the same path"
         )
 
     def work() -> Outcome:
@@ -210,8 +209,7 @@ def method_of(settings: Settings, digest: str, *, clip: bool = False) -> ImageMe
     if settings.digest(method, clip=clip) != digest:
         raise BulkError(
             f"the worker on {socket.gethostname()} (semveil {__version__}) has another model or other "
-            "defaults than this "
-            "process; install the same version and models there"
+            "defaults than this process; install the same version and models there"
         )
     return method
 

@@ -56,8 +56,7 @@ class PhaseOffset(Channel):
         if 2 * self.frequency * every >= 1:
             raise ValueError(
                 f"pilots at every {every} symbols cannot follow {self.frequency:g} cycles per symbol; take "
-                "every "
-                f"{max(2, math.ceil(1 / (2 * self.frequency)) - 1)} at most, or a lower frequency"
+                f"every {max(2, math.ceil(1 / (2 * self.frequency)) - 1)} at most, or a lower frequency"
             )
 
 
@@ -108,6 +107,5 @@ class TimingOffset(Channel):
         """
         raise ValueError(
             "pilots among the symbols cannot tell a delay; take csi=perfect or csi=none, or a recording, "
-            "whose preamble can "
-            "(semveil send --iq)"
+            "whose preamble can (semveil send --iq)"
         )

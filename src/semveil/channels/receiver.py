@@ -215,8 +215,7 @@ def _least_squares(basis: Tensor | None, places: Tensor, everywhere: Tensor) -> 
         if len(places) < basis.shape[1]:
             raise ValueError(
                 f"a frame of {len(everywhere)} symbols has {len(places)} pilots for the {basis.shape[1]} "
-                "unknowns of its "
-                "channel; take more pilots, csi=mmse, or a longer message"
+                "unknowns of its channel; take more pilots, csi=mmse, or a longer message"
             )
         return basis @ torch.linalg.pinv(basis[places])
     after = torch.searchsorted(places, everywhere).clamp(1, len(places) - 1)

@@ -26,8 +26,7 @@ def attack(
         typer.Option(
             help=(
                 "The photo that was sent, for the verdict. Without it attacks are compared with the picture "
-                "that Bob gets, "
-                "where no key or noise hides that."
+                "that Bob gets, where no key or noise hides that."
             ),
             metavar="PHOTO",
             rich_help_panel=options.PHOTOS,
@@ -40,8 +39,7 @@ def attack(
             "--attack",
             help=(
                 "Try only this attack: direct, linear, impute, prior-search and others (a wrong name lists "
-                "them all); repeat "
-                "it for several. All that apply by default."
+                "them all); repeat it for several. All that apply by default."
             ),
             metavar="NAME",
         ),

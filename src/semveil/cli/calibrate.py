@@ -64,9 +64,9 @@ def calibrate(
         note(f"left out: {error}")
     low, high = measured.threshold_interval
     lines = [
-        f"{measured.verifier} at {resolution} px: threshold {measured.threshold:.4f} [{low:.4f}, {high:.4f}] "
-        "on its similarity "
-        f"gives a false acceptance rate of {far:g}; {measured.tar:.1%} of one person's pairs are accepted.",
+        f"{measured.verifier} at {resolution} px: threshold {measured.threshold:.4f} [{low:.4f}, "
+        f"{high:.4f}] on its similarity gives a false acceptance rate of {far:g}; {measured.tar:.1%} of one "
+        "person's pairs are accepted.",
         f"From {measured.images} photos of {measured.people} people; {found.skipped} listed pairs had no "
         "photos.",
     ]

@@ -16,8 +16,7 @@ def reproduce(
         typer.Argument(
             help=(
                 "PAPER/FIGURE, such as dp-semcom/fig3, identity-dp/table1 or dp-image/sensitivities. "
-                "Without it all names "
-                "are listed."
+                "Without it all names are listed."
             ),
             metavar="FIGURE",
         ),
@@ -27,8 +26,7 @@ def reproduce(
         typer.Option(
             help=(
                 "Run size: `smoke`, `small` or `paper`. security, usefulness and models also take "
-                "`development`, leak "
-                "also `full`."
+                "`development`, leak also `full`."
             ),
             metavar="SIZE",
             autocompletion=options.one_of("smoke", "small", "paper", "development", "full"),

@@ -14,8 +14,7 @@ Detector = Annotated[
     typer.Option(
         help=(
             "Face detector: `dlib` finds frontal, upright faces; `yunet` also turned, masked and small "
-            "ones; `union` takes "
-            "both; `auto` takes both where semveil[detect] is installed."
+            "ones; `union` takes both; `auto` takes both where semveil[detect] is installed."
         ),
         metavar="NAME",
         autocompletion=options.one_of("auto", "union", "yunet", "dlib"),

@@ -36,8 +36,8 @@ SpendingLimit = Annotated[
         "--limit",
         help=(
             "Epsilon that the whole record of a named or recognised person may cost, fixed before the first "
-            "release; this and "
-            "every later release that would exceed it is refused. To change it: `semveil ledger budget`."
+            "release; this and every later release that would exceed it is refused. To change it: `semveil "
+            "ledger budget`."
         ),
         metavar="E",
         rich_help_panel=options.PEOPLE,
@@ -287,8 +287,7 @@ def _budget_lines(budgets: "list[Budget]") -> list[str]:
     if before:
         lines.append(
             f"It was {', then '.join(before)}. Releases that depend on earlier ones add up as stated only "
-            "below a budget that "
-            "does not."
+            "below a budget that does not."
         )
     return lines
 

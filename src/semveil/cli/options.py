@@ -52,8 +52,7 @@ Model = Annotated[
     typer.Option(
         help=(
             "Name or folder of a face model; `semveil models list` lists them. By default the bundled one, "
-            "or the one that a "
-            "message names."
+            "or the one that a message names."
         ),
         metavar="NAME",
         autocompletion=_models,
@@ -86,8 +85,7 @@ Epsilon = Annotated[
     typer.Option(
         help=(
             "Nominal epsilon, 10 by default, for protections that have one. The guarantee actually achieved "
-            "is printed and "
-            "recorded."
+            "is printed and recorded."
         ),
         metavar="E",
         rich_help_panel=PROTECTION,
@@ -98,10 +96,8 @@ Private = Annotated[
     typer.Option(
         help=(
             "Face parts to protect, such as skin,eyes; the shared codes come with them. `all` protects "
-            "every code and sends "
-            "nothing in the clear (the default under a key). Without a key the paper's codes are the default: "
-            "skin, eyes and the "
-            "shape of the brows."
+            "every code and sends nothing in the clear (the default under a key). Without a key the paper's "
+            "codes are the default: skin, eyes and the shape of the brows."
         ),
         metavar="PART,...|all",
         autocompletion=one_of("all", *PARTS),
@@ -118,11 +114,9 @@ PrivateCodes = Annotated[
 ]
 _NAMES = ("rotation", "modulo", "nn", "nn-encrypted", "learned", "laplace", "l2-laplace", "gaussian", "none")
 _KINDS = (
-    "`rotation`, `modulo`: encrypt the codes; only a key undoes it. `laplace`, `l2-laplace`, `gaussian`: add "
-    "genuine noise, "
-    "which nobody can remove. `nn`: the paper's trained pair, and `nn-encrypted`, `learned` after its "
-    "successors: no "
-    "guarantee. `none`: nothing."
+    "`rotation`, `modulo`: encrypt the codes; only a key undoes it. `laplace`, `l2-laplace`, `gaussian`: "
+    "add genuine noise, which nobody can remove. `nn`: the paper's trained pair, and `nn-encrypted`, "
+    "`learned` after its successors: no guarantee. `none`: nothing."
 )
 Protection = Annotated[
     str | None,
@@ -157,8 +151,7 @@ Calibration = Annotated[
     typer.Option(
         help=(
             "How the noise follows from epsilon: `as_published` (default of nn) or `corrected`, with which "
-            "epsilon holds "
-            "(default of genuine noise)."
+            "epsilon holds (default of genuine noise)."
         ),
         metavar="NAME",
         autocompletion=one_of("as_published", "corrected"),
@@ -227,8 +220,7 @@ Deniable = Annotated[
         "--deniable",
         help=(
             "Leave out authentication, so that nothing proves who wrote the message. Wrong keys and "
-            "tampering then go "
-            "unnoticed."
+            "tampering then go unnoticed."
         ),
         rich_help_panel=KEY,
     ),
@@ -268,8 +260,7 @@ Perceptual = Annotated[
     typer.Option(
         help=(
             "Perceptual term of the inversion: `none`, `features` (of the model's encoder) or `lpips` "
-            "(needs `semveil models "
-            "get lpips-alex`); the model's own by default."
+            "(needs `semveil models get lpips-alex`); the model's own by default."
         ),
         metavar="NAME",
         autocompletion=one_of("none", "features", "lpips"),
@@ -307,8 +298,8 @@ BobChannel = Annotated[
         "--bob-channel",
         help=(
             "awgn (default), clipped, rayleigh, rician, ofdm, phase or timing, with settings of the channel "
-            "and of the "
-            "receiver (csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N): rayleigh:coherence=64,csi=mmse."
+            "and of the receiver (csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N): "
+            "rayleigh:coherence=64,csi=mmse."
         ),
         metavar=CHANNEL_METAVAR,
         autocompletion=_CHANNELS,

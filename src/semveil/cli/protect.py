@@ -59,8 +59,7 @@ def protect(
             "--whole-photo/--crops",
             help=(
                 "Paste protected faces back into the photo, or write a picture of each; by default what the "
-                "method is made "
-                "for."
+                "method is made for."
             ),
             show_default=False,
             rich_help_panel=options.OUTPUT,
@@ -71,8 +70,7 @@ def protect(
         typer.Option(
             help=(
                 "A photo without a found face: `error` refuses it, `skip` leaves it out, `copy` copies it "
-                "UNPROTECTED (the "
-                "detector misses profiles and small faces)."
+                "UNPROTECTED (the detector misses profiles and small faces)."
             ),
             metavar="WHAT",
             autocompletion=options.one_of("error", "skip", "copy"),
@@ -85,8 +83,7 @@ def protect(
         typer.Option(
             help=(
                 "In whole photos, a face that is too small or cannot be aligned: `cover` puts a mosaic over "
-                "it, `refuse` "
-                "refuses the photo, `keep` leaves it UNPROTECTED."
+                "it, `refuse` refuses the photo, `keep` leaves it UNPROTECTED."
             ),
             metavar="WHAT",
             autocompletion=options.one_of("cover", "refuse", "keep"),
@@ -98,8 +95,7 @@ def protect(
         typer.Option(
             help=(
                 "In whole photos, a new face that must be enlarged to more than twice the model's size: "
-                "`keep` keeps it with "
-                "a note, `blur` blurs it, `refuse` refuses the photo."
+                "`keep` keeps it with a note, `blur` blurs it, `refuse` refuses the photo."
             ),
             metavar="WHAT",
             autocompletion=options.one_of("keep", "blur", "refuse"),
@@ -182,8 +178,7 @@ def protect(
         typer.Option(
             help=(
                 "`track`: one draw for each person, shown in all frames. `frame`: a new draw in each frame; "
-                "their epsilons "
-                "add up."
+                "their epsilons add up."
             ),
             metavar="WHAT",
             autocompletion=options.one_of("track", "frame"),

@@ -180,10 +180,9 @@ def _note_recognised(summary: "Summary") -> None:
         found = ", ".join(f"face {number} by {' and '.join(judges)}" for number, judges in faces)
         note(f"still recognised in {photo}: {found}")
     note(
-        f"{_count(len(summary.recognised), 'photo')} with faces that are still recognised; all are listed in "
-        f"{log_path()}. "
-        "This was computed from the originals: keep it private; covering or redrawing a face because of it "
-        "tells of them"
+        f"{_count(len(summary.recognised), 'photo')} with faces that are still recognised; all are listed "
+        f"in {log_path()}. This was computed from the originals: keep it private; covering or redrawing a "
+        "face because of it tells of them"
     )
 
 

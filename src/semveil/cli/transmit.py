@@ -47,8 +47,7 @@ def transmit(
         typer.Option(
             help=(
                 "Both channels and receivers: awgn (default), rayleigh:coherence=64,csi=mmse and others, "
-                "named as in `semveil "
-                "receive`."
+                "named as in `semveil receive`."
             ),
             metavar=options.CHANNEL_METAVAR,
             rich_help_panel=options.CHANNEL,
@@ -85,8 +84,7 @@ def transmit(
         typer.Option(
             help=(
                 "Names of the photos in the table, in folders and in result.json: `photos` takes the files' "
-                "names, `numbers` "
-                "takes photo-1 and so on, where file names tell who is shown."
+                "names, `numbers` takes photo-1 and so on, where file names tell who is shown."
             ),
             metavar="WHICH",
             autocompletion=options.one_of("photos", "numbers"),

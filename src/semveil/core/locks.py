@@ -35,6 +35,6 @@ def lock_file(descriptor: int, path: str | os.PathLike[str], *, wait: bool = Tru
     except OSError as error:
         raise OutputError(
             f"cannot lock {os.fspath(path)!r}, and without a lock two runs could write at once: its file "
-            "system has no locks "
-            f"({error.strerror or error}); choose a folder on another file system, such as a local disk"
+            f"system has no locks ({error.strerror or error}); choose a folder on another file system, such "
+            "as a local disk"
         ) from error

@@ -134,8 +134,7 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
     if not found:
         raise CertificateError(
             f"{str(path)!r} has no certificate: none is in it, and there is no "
-            f"{certificate_path(path).name!r} beside it; "
-            "nothing is claimed about it"
+            f"{certificate_path(path).name!r} beside it; nothing is claimed about it"
         )
     for certificate in found:
         _check_output(certificate, path)
@@ -199,9 +198,8 @@ def _check_output(certificate: Certificate, path: Path) -> None:
     here = pixels_hash(load_photo(path).pixels) if certificate.output.of == "pixels" else _file_hash(path)
     if here != certificate.output.sha256:
         raise CertificateError(
-            f"the certificate does not belong to {str(path)!r} as it is now: the {certificate.output.of} has "
-            "SHA-256 "
-            f"{here[:12]}, certified is {certificate.output.sha256[:12]}; it was changed or "
+            f"the certificate does not belong to {str(path)!r} as it is now: the {certificate.output.of} "
+            f"has SHA-256 {here[:12]}, certified is {certificate.output.sha256[:12]}; it was changed or "
             "replaced, so nothing is claimed about it"
         )
 

@@ -118,16 +118,15 @@ def choose_faces(
         least = smallest_frontal(width, height, thorough=thorough)
         raise NoFaceError(
             f"no face found in {photo.name!r} ({width} x {height}); it must look into the camera, stand "
-            "upright (rotate the "
-            f"photo) and be larger than about {least:.0f} px (enlarge the photo, or crop it to the face)"
+            f"upright (rotate the photo) and be larger than about {least:.0f} px (enlarge the photo, or "
+            "crop it to the face)"
         )
     if selection is None:
         large = [(i, face) for i, face in numbered if face.shorter_side >= smallest]
         if len(large) > 1:
             raise FaceChoiceError(
                 f"{photo.name!r} shows {len(large)} faces; choose with --face N, --face largest or --face "
-                "all: "
-                f"{list_faces(large)}"
+                f"all: {list_faces(large)}"
             )
         chosen = large or numbered[:1]
     elif selection == "all":
@@ -144,9 +143,8 @@ def choose_faces(
     for i, face in chosen:
         if face.shorter_side < smallest:
             raise FaceTooSmallError(
-                f"face {i} in {photo.name!r} has {face.shorter_side} px, fewer than the {smallest} px needed "
-                "here; "
-                f"use a photo that shows it larger"
+                f"face {i} in {photo.name!r} has {face.shorter_side} px, fewer than the {smallest} px "
+                "needed here; use a photo that shows it larger"
                 + (", or choose others with --face N" if selection == "all" else "")
             )
     return chosen

@@ -108,7 +108,6 @@ class LatentSet:
         if model_digest is not None and latents.model_digest != model_digest:
             raise BadCheckpoint(
                 f"{name} holds latents of another model ({latents.model_digest[:12]}, expected "
-                f"{model_digest[:12]}); "
-                "invert the photos again into another file"
+                f"{model_digest[:12]}); invert the photos again into another file"
             )
         return latents

@@ -252,8 +252,7 @@ def _check_size(image: Image.Image, path: str, largest_pixels: int) -> None:
     if max(width * height, tile_width * tile_length) > largest_pixels:
         raise PhotoError(
             f"{path!r} has {width} x {height} = {width * height:,} pixels, more than the limit of "
-            f"{largest_pixels:,}; "
-            f"shrink it, or raise largest_pixels of load_photo if you trust the file"
+            f"{largest_pixels:,}; shrink it, or raise largest_pixels of load_photo if you trust the file"
         )
     if max(width, height, tile_width, tile_length) > LARGEST_SIDE:
         raise PhotoError(
@@ -264,8 +263,8 @@ def _check_size(image: Image.Image, path: str, largest_pixels: int) -> None:
     if memory > LARGEST_MEMORY and largest_pixels <= LARGEST_PIXELS:
         raise PhotoError(
             f"{path!r} ({width} x {height}, {image.format}) would take about {memory / 1e9:.1f} GB to read, "
-            "more than the "
-            f"{LARGEST_MEMORY / 1e9:g} GB that one photo may take; shrink it, or save it as JPEG"
+            f"more than the {LARGEST_MEMORY / 1e9:g} GB that one photo may take; shrink it, or save it as "
+            "JPEG"
         )
 
 

@@ -171,8 +171,8 @@ class SealedFaces:
         if pixels.shape != (height, width, 3):
             raise KeyProblem(
                 f"the picture has {pixels.shape[1]} x {pixels.shape[0]} pixels, the sealed part belongs to "
-                f"one of {width} x "
-                f"{height}; it was cut, turned or resized since, and faces cannot be put back"
+                f"one of {width} x {height}; it was cut, turned or resized since, and faces cannot be put "
+                "back"
             )
         here = bytes.fromhex(pixels_hash(pixels))
         restored = pixels.copy()
@@ -184,9 +184,8 @@ class SealedFaces:
             if plain[:_DIGEST_BYTES] != here and not anyway:
                 raise KeyProblem(
                     "the picture was re-encoded or edited since it was protected, so what would be restored "
-                    "is not the "
-                    "original; take the file as it was written, or --anyway to put the faces back without "
-                    "that promise"
+                    "is not the original; take the file as it was written, or --anyway to put the faces "
+                    "back without that promise"
                 )
             left, top, right, bottom = self.sealed.header["faces"][i]["box"]
             across, down = right - left, bottom - top
@@ -222,8 +221,7 @@ def read_sealed(picture: str | os.PathLike[str], sealed: str | os.PathLike[str] 
     if data is None:
         raise KeyProblem(
             f"{os.fspath(picture)!r} has no sealed part: none is in it (uploads and editors drop it), and "
-            "there is no "
-            f"{path.name!r} beside it; name it with --sealed FILE"
+            f"there is no {path.name!r} beside it; name it with --sealed FILE"
         )
     return SealedFaces.parse(data)
 

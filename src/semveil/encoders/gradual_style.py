@@ -128,8 +128,7 @@ class GradualStyleEncoder(nn.Module):
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < SIDE:
             raise ValueError(
                 f"the pSp encoder wants photos (B, 3, H, W) of at least {SIDE} px, got "
-                f"{tuple(images.shape)}; "
-                "align the face to a larger crop"
+                f"{tuple(images.shape)}; align the face to a larger crop"
             )
         x = self.input_layer(
             F.adaptive_avg_pool2d(images, SIDE).contiguous(memory_format=torch.channels_last)

@@ -40,8 +40,7 @@ class SpatialSemanticConfig:
         if self.size != self.grid << (len(self.render_channels) - 1):
             raise ValueError(
                 f"size must be {self.grid << (len(self.render_channels) - 1)}: the grid of {self.grid} "
-                "doubled between "
-                f"{len(self.render_channels)} widths of the render network; got {self.size}"
+                f"doubled between {len(self.render_channels)} widths of the render network; got {self.size}"
             )
         if len(self.boxes) != len(PARTS):
             raise ValueError(f"there must be a box for each of the {len(PARTS)} parts, got {len(self.boxes)}")

@@ -284,8 +284,7 @@ def _check_peer(own: Identity, peer: PublicIdentity) -> None:
     if own.public.suite != peer.suite:
         raise KeyProblem(
             f"your identity is of suite {own.public.suite}, the peer's of {peer.suite}; whoever has "
-            f"{CLASSICAL} alone "
-            "makes a new identity with a newer cryptography library"
+            f"{CLASSICAL} alone makes a new identity with a newer cryptography library"
         )
 
 

@@ -124,8 +124,7 @@ class NonceLog:
         if not all(ENTRY.fullmatch(line) for line in lines):
             raise KeyProblem(
                 f"{str(self.path)!r} is no nonce log or is damaged; restore it, or move it away and accept "
-                "that replays of "
-                "messages read until now are not noticed"
+                "that replays of messages read until now are not noticed"
             )
         return lines, torn
 

@@ -112,8 +112,7 @@ def receive(
     if key is not None and read.keyed is None:
         raise KeyProblem(
             f"a key is given, and the message was made without one (protection {read.protection}), so "
-            "anybody may have written "
-            "it; leave the key out to read it all the same"
+            "anybody may have written it; leave the key out to read it all the same"
         )
     shared = None if read.keyed is None else bob_key(key, read.keyed.source)
     method: DPSemCom | None = None

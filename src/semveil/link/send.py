@@ -32,9 +32,8 @@ from semveil.privacy.ledger import Ledger
 from semveil.protection.pair import TrainedPair
 
 NO_PROMISE = (
-    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees nothing; "
-    "for a promise "
-    "make a key (semveil keygen --out my.key) and give it with --key my.key"
+    "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees "
+    "nothing; for a promise make a key (semveil keygen --out my.key) and give it with --key my.key"
 )
 
 

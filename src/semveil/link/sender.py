@@ -116,7 +116,7 @@ def training_command(model: FaceModel, settings: PairSettings) -> str:
     known = model.folder is None or model_folders().get(model.name) == model.folder
     return (
         f"semveil train protector --model {model.name if known else model.folder} --epsilon "
-        f"{settings.epsilon:g} "
-        f"--private-codes {','.join(map(str, settings.noised_codes))} --calibration {settings.calibration}"
+        f"{settings.epsilon:g} --private-codes {','.join(map(str, settings.noised_codes))} --calibration "
+        f"{settings.calibration}"
         + ("" if settings.protection == "nn" else f" --protection {settings.protection}")
     )

@@ -216,9 +216,8 @@ def meaning(method: DPSemCom) -> str:
     noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
     return (
         f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale "
-        f"{noise.scale:.4g} would "
-        f"give the private codes epsilon {epsilon}; the trained pair imitates such noise and guarantees "
-        "nothing"
+        f"{noise.scale:.4g} would give the private codes epsilon {epsilon}; the trained pair imitates such "
+        "noise and guarantees nothing"
     )
 
 

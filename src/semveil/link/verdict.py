@@ -82,9 +82,8 @@ class Verdict:
         best = max(self.scores, key=lambda score: score.nearer_db)
         if self.outcome == "partly undone":
             return (
-                f"Partly UNDONE by {best.attack}: its picture is {best.nearer_db:.1f} dB nearer to the photo "
-                "than the average "
-                "face is, though it is not taken for the person.",
+                f"Partly UNDONE by {best.attack}: its picture is {best.nearer_db:.1f} dB nearer to the "
+                "photo than the average face is, though it is not taken for the person.",
                 *blind,
             )
         return (

@@ -14,8 +14,7 @@ LEGEND = {
     "fppsr": (
         "FPPSR",
         "face privacy protection success rate: 1 where {verifier} takes the picture for another person than "
-        "the photo's, 0 "
-        "where for the same",
+        "the photo's, 0 where for the same",
     ),
     "face_detected": ("face", "1 where a detector finds a face in the picture"),
 }

@@ -207,8 +207,7 @@ def require_epsilon(epsilon: float) -> None:
     if not SMALLEST_EPSILON <= epsilon <= LARGEST_EPSILON:
         raise ValueError(
             f"epsilon must lie between {SMALLEST_EPSILON:g} and {LARGEST_EPSILON:g}, beyond which it hides "
-            "all or nothing; "
-            f"got {epsilon:g}"
+            f"all or nothing; got {epsilon:g}"
         )
 
 

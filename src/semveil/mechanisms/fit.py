@@ -117,8 +117,7 @@ class FittedNoise:
         """One plain sentence."""
         return (
             f"Noise calibration epsilon' {self.epsilon_prime:.4g} (basis: fitted, not a privacy guarantee): "
-            "the residuals look "
-            f"like Laplace noise of scale {self.fit.scale:.4g} up to a distance of "
+            f"the residuals look like Laplace noise of scale {self.fit.scale:.4g} up to a distance of "
             f"{self.fit.ks_distance:.3f}."
         )
 

@@ -99,9 +99,8 @@ def open_codes(message: DigitalMessage, model: FaceModel, key: SharedKey) -> Ten
     ):
         raise MessageError(
             f"the message was made with method {message.method} and model {message.model} of hash "
-            f"{message.model_hash[:12]}, "
-            f"here is {model.name} of {model.digest[:12]}; both sides need the same weights (give Alice's "
-            "with --model)"
+            f"{message.model_hash[:12]}, here is {model.name} of {model.digest[:12]}; both sides need the "
+            "same weights (give Alice's with --model)"
         )
     expected = len(COMMITMENT) + message.images * message.image_bytes + TAG_BYTES
     if len(message.keyed.sealed) != expected:

@@ -319,8 +319,7 @@ class DPImage(Shown):
         if not any(map(ACCEPTANCE[self.accept], pictures)):
             raise ValueError(
                 f"the test {self.accept!r} accepts none of {_TRIALS} public faces under noise of scale "
-                f"{self.scale:g}; "
-                "use less noise, or limit the draws"
+                f"{self.scale:g}; use less noise, or limit the draws"
             )
         self._test_checked = True
 

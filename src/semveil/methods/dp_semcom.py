@@ -113,8 +113,7 @@ class DPSemCom:
         if not self.model.semantic:
             raise ValueError(
                 f"dp-semcom needs a model whose codes belong to face parts, such as {DEFAULT_MODEL}; those "
-                "of "
-                f"{self.model.name} belong to scales"
+                f"of {self.model.name} belong to scales"
             )
         self.inversion, self.perceptual = (
             inversion or self.model.inversion,

@@ -143,9 +143,9 @@ class IdentityDP(Shown):
             )
         if published != (observed_sensitivity is not None):
             raise ValueError(
-                "calibration 'as_published' and an observed sensitivity go together: the largest L1 distance "
-                "between two "
-                "identity vectors of a set (semveil.methods.identity_dp.observed_sensitivity measures it)"
+                "calibration 'as_published' and an observed sensitivity go together: the largest L1 "
+                "distance between two identity vectors of a set "
+                "(semveil.methods.identity_dp.observed_sensitivity measures it)"
             )
         if not renormalise and not published and mechanism != RenormalisedLaplace.name:
             raise ValueError(

@@ -162,8 +162,8 @@ def _check_model(message: Message, model: FaceModel) -> None:
     if message.model_hash != model.digest:
         raise MessageError(
             f"the message was made with model {message.model} of hash {message.model_hash[:12]}, here "
-            f"{model.name} has "
-            f"{model.digest[:12]}; both sides need the same weights (give Alice's with --model)"
+            f"{model.name} has {model.digest[:12]}; both sides need the same weights (give Alice's with "
+            "--model)"
         )
     if message.latent_shape != model.latent_shape:
         raise MessageError(

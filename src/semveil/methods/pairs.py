@@ -71,9 +71,8 @@ def find_pair(model: FaceModel, settings: PairSettings) -> TrainedPair:
     kind = "" if settings.protection == "nn" else f" {settings.protection}"
     raise NoPair(
         f"no pair{kind} is trained for model {model.name}, epsilon {settings.epsilon:g} "
-        f"({settings.calibration}), codes "
-        f"{','.join(map(str, settings.codes))}, {settings.noise} noise, {settings.start} start, "
-        f"{settings.heard_over}"
+        f"({settings.calibration}), codes {','.join(map(str, settings.codes))}, {settings.noise} noise, "
+        f"{settings.start} start, {settings.heard_over}"
     )
 
 

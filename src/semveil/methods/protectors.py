@@ -232,8 +232,7 @@ class Keyed:
         if len(keyed.sealed) != length:
             raise MessageError(
                 f"the sealed side information of {len(received)} images has {length} bytes, here are "
-                f"{len(keyed.sealed)}; the "
-                "message is damaged or forged"
+                f"{len(keyed.sealed)}; the message is damaged or forged"
             )
         keys = self._keys(keyed.nonce, len(received))
         side = keys.open(keyed.sealed, bound) if self.authenticate else keys.unmask(keyed.sealed)

@@ -370,8 +370,8 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
     if not (folder / "model.json").is_file():
         names = [*folders, OFFICIAL_MODEL]
         raise ValueError(
-            f"no model named {name!r}{suggest(name, names)}; "
-            f"available: {', '.join(names)}, or a model's folder{missing_models()}"
+            f"no model named {name!r}{suggest(name, names)}; available: {', '.join(names)}, or a model's "
+            f"folder{missing_models()}"
         )
     return _load_folder(folder)
 

@@ -123,8 +123,7 @@ def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
     if not (folder / _CARD).is_file():
         raise ValueError(
             f"no model of noise-image named {name!r}{suggest(name, folders)}; available: "
-            f"{', '.join(folders)}, "
-            f"or a folder that semveil train noise-image wrote{missing_models()}"
+            f"{', '.join(folders)}, or a folder that semveil train noise-image wrote{missing_models()}"
         )
     try:
         card = read_json_object(folder / _CARD)

@@ -45,9 +45,8 @@ _MEANINGS = {
     Caveat.SEALED: "the original pixels of the altered faces travel with this picture, sealed: whoever gets the key, now or "
     "later, sees them as they were; who hands the key of one face over opens that face alone",
     Caveat.CLIP: "all frames and all faces of a clip can be linked to each other; a person whose face was lost and found again "
-    "has several draws in it, whose epsilons add up; when and where each face is seen, how it moves, and how "
-    "long the clip is "
-    "are in the clear",
+    "has several draws in it, whose epsilons add up; when and where each face is seen, how it moves, and "
+    "how long the clip is are in the clear",
 }
 VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_TUNING, Caveat.PASTE_BACK)
 

@@ -245,8 +245,7 @@ class Certificate:
         if void and not self.guarantee.not_covered:
             raise ValueError(
                 f"with {', '.join(void)} the whole photo cannot be covered; name what passes unprotected in "
-                "the guarantee's "
-                f"not_covered, for example by post_process(..., also_reads=[...])"
+                "the guarantee's not_covered, for example by post_process(..., also_reads=[...])"
             )
 
     def _texts(self) -> list[str]:

@@ -33,8 +33,7 @@ _BASES = {
 
 _SEALED = (
     "All that is said above is about the picture alone. Whoever gets the key of the sealed part has the "
-    "photo, so for them "
-    "nothing holds; a key that leaks later opens what was sealed before."
+    "photo, so for them nothing holds; a key that leaks later opens what was sealed before."
 )
 _IDEALS = {  # under which condition, that nobody has checked, an epsilon would hold
     Basis.SIMULATION: "if the noise were ideal",
@@ -164,22 +163,19 @@ def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
     apart = f", apart from {_up(claim.delta)} (delta)" if claim.delta else ""
     lines = [
         f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two "
-        f"{record}s{same} and "
-        f"release one of them by the toss of a coin; {ideally}{limit}. In other words, "
-        f"{feasibly}{odds}{apart}. "
-        f"{strength(epsilon, claim.delta).meaning}"
+        f"{record}s{same} and release one of them by the toss of a coin; {ideally}{limit}. In other words, "
+        f"{feasibly}{odds}{apart}. {strength(epsilon, claim.delta).meaning}"
     ]
     if claim.not_covered:
         lines.append(
             "What epsilon does not count: how much the unprotected rest tells by itself, of the person and, "
-            "because parts of a "
-            "face go together, of the protected part too."
+            "because parts of a face go together, of the protected part too."
         )
     if claim.metric:
         lines.append(
             f"Photos that are alike are told apart less: the exponent is at most {_up(claim.metric.rate)} "
-            "per unit of "
-            f"{claim.metric.norm.value} distance of {claim.metric.space} (basis: {claim.basis.value})."
+            f"per unit of {claim.metric.norm.value} distance of {claim.metric.space} (basis: "
+            f"{claim.basis.value})."
         )
     return lines
 
@@ -207,9 +203,8 @@ def _how(certificate: Certificate) -> list[str]:
     if sensitivity:
         lines.append(
             f"Sensitivity: two photos' clipped values lie at most {sensitivity.value:.6g} apart in "
-            f"{sensitivity.norm.value} "
-            f"norm over {sensitivity.dimension:,} numbers (basis: {sensitivity.basis.value}). Source: "
-            f"{sensitivity.source}."
+            f"{sensitivity.norm.value} norm over {sensitivity.dimension:,} numbers (basis: "
+            f"{sensitivity.basis.value}). Source: {sensitivity.source}."
         )
     if certificate.part_budgets:
         shares = ", ".join(
@@ -230,8 +225,7 @@ def _how(certificate: Certificate) -> list[str]:
         named = f" with calibration {certificate.calibration}" if certificate.calibration else ""
         lines.append(
             f"Asked for: nominal epsilon {certificate.nominal_epsilon:g}{named}. That is the name of a "
-            "setting "
-            "(basis: none); what holds is said above."
+            "setting (basis: none); what holds is said above."
         )
     if certificate.images > 1:
         things = "faces of a photo" if Caveat.PASTE_BACK in certificate.caveats else "photos"
@@ -240,8 +234,7 @@ def _how(certificate: Certificate) -> list[str]:
         )
         lines.append(
             f"The release is made from {certificate.images} {things}. The guarantee holds for each of them "
-            "alone; for "
-            "several of one person the epsilons and deltas add up."
+            "alone; for several of one person the epsilons and deltas add up."
         )
     return lines
 
@@ -261,8 +254,8 @@ def _origin(certificate: Certificate) -> list[str]:
         *lines,
         f"Release {certificate.release_id}: what carries the same number comes from the same release.",
         "Worth of this certificate: it is the statement of whoever made the file. It is not signed, so it "
-        "shows damage and "
-        "mix-ups, not forgery, and does not tell whether other releases of the person exist.",
+        "shows damage and mix-ups, not forgery, and does not tell whether other releases of the person "
+        "exist.",
     ]
 
 

@@ -221,9 +221,8 @@ class Ledger:
             self._seen = _Seen()
             if not os.fstat(descriptor).st_size:
                 raise LedgerError(
-                    f"the ledger {str(self.path)!r} is empty, without even the line that every ledger begins "
-                    "with; if it held "
-                    "releases, put a copy back"
+                    f"the ledger {str(self.path)!r} is empty, without even the line that every ledger "
+                    "begins with; if it held releases, put a copy back"
                 )
             self._catch_up(descriptor)
         return self._seen.entries
@@ -297,8 +296,7 @@ class Ledger:
         if content != _header(key):
             raise KeyProblem(
                 f"{str(self.key_path)!r} is the key of another ledger than {str(self.path)!r}, so nobody in "
-                "it can be found; "
-                "put its own key back"
+                "it can be found; put its own key back"
             )
 
     @contextmanager
@@ -312,8 +310,7 @@ class Ledger:
         except FileNotFoundError:
             raise LedgerError(
                 f"there is no ledger {str(self.path)!r}, so what was released is not known; name the right "
-                "file with --ledger. "
-                "The first release that is recorded makes one"
+                "file with --ledger. The first release that is recorded makes one"
             ) from None
         except OSError as error:
             raise OutputError(f"cannot open the ledger {str(self.path)!r}: {error.strerror}") from error
@@ -340,8 +337,7 @@ class Ledger:
             if before is not None and before != limit and not change:
                 raise BudgetIsFixed(
                     f"the limit for {name!r} was fixed before as epsilon {before:g}, and {limit:g} is given "
-                    "now; leave it out, "
-                    "or change it for all that follows: semveil ledger budget"
+                    "now; leave it out, or change it for all that follows: semveil ledger budget"
                 )
             if before != limit:
                 new.append(Budget(_today(), pseudonym, float(limit)))

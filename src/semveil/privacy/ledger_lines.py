@@ -66,9 +66,8 @@ def parsed(line: bytes, where: str) -> Any:
         return parse_json(line)
     except ValueError:
         raise LedgerError(
-            f"{where} cannot be read (a write was cut off, or it is no ledger), so what it recorded would be "
-            "missing from "
-            "every total; put a copy back, or remove the line if its release was not made"
+            f"{where} cannot be read (a write was cut off, or it is no ledger), so what it recorded would "
+            "be missing from every total; put a copy back, or remove the line if its release was not made"
         ) from None
 
 

@@ -7,8 +7,7 @@ from semveil.privacy.guarantee import Basis, Guarantee, weakest
 
 NO_FORWARD_SECRECY = (
     "nobody but its holders gets the key of the sealed part, now or ever: with the key the photo is open, "
-    "and there is no "
-    "forward secrecy"
+    "and there is no forward secrecy"
 )
 GUESSABLE = (
     "the passphrase of the sealed part is never guessed; whoever has the sealed part can try guesses "

@@ -190,8 +190,7 @@ def true_acceptance(
         if not allowed or not (test & same).any():
             raise ValueError(
                 f"{len(impostors)} pairs of different people outside fold {fold} and {(test & same).sum()} "
-                "pairs of one person "
-                f"in it cannot show a true acceptance rate at a false one of {far}"
+                f"pairs of one person in it cannot show a true acceptance rate at a false one of {far}"
             )
         threshold = np.nextafter(impostors[allowed], np.inf)
         rates.append((scores[test & same] >= threshold).mean())

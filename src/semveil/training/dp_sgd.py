@@ -96,8 +96,7 @@ def noise_for(phases: Sequence[Phase], epsilon: float, delta: float) -> float:
     if least > epsilon:
         raise ValueError(
             f"no noise is known to spend at most epsilon {epsilon:g} at delta {delta:g}: the accountant's "
-            "bound does not fall "
-            f"below {text_above(least, 3)}; ask for more, or for a larger delta"
+            f"bound does not fall below {text_above(least, 3)}; ask for more, or for a larger delta"
         )
     low, high = 0.0, 1.0
     while spent(phases, high, delta) > epsilon:

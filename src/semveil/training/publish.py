@@ -96,8 +96,7 @@ def publish(
         "perceptual_network": NETWORK,
         "trained_on": (
             f"{len(faces) - held_out} aligned photos of LFW and CelebAMask-HQ; other people: {development} "
-            "photos on which "
-            f"choices looked, {held_out - development} of the test split"
+            f"photos on which choices looked, {held_out - development} of the test split"
         ),
         "terms": "research only: the photos' terms forbid more, and the people in them did not consent",
     }

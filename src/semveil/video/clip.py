@@ -310,9 +310,8 @@ def _check(frame: Any, first: Any, number: int, name: str) -> None:
         raise ClipError(f"{name!r} is damaged in frame {number}; copy it again from where it was made")
     if (frame.width, frame.height) != (first.width, first.height):
         raise ClipError(
-            f"{name!r} changes its size in frame {number} ({first.width} x {first.height} to {frame.width} x "
-            f"{frame.height}); "
-            "cut it there, or convert it to one size"
+            f"{name!r} changes its size in frame {number} ({first.width} x {first.height} to {frame.width} "
+            f"x {frame.height}); cut it there, or convert it to one size"
         )
     if frame is first and int(frame.color_trc) in _HDR:
         raise ClipError(

@@ -17,8 +17,7 @@ def noise_image(
         typer.Argument(
             help=(
                 "CIFAR-10 or CIFAR-100 as its page gives it for Python; or a folder with train/CLASS/*.png "
-                "and "
-                "test/CLASS/*.png; or an .npz."
+                "and test/CLASS/*.png; or an .npz."
             ),
             metavar="DATA",
         ),

@@ -19,8 +19,7 @@ def protector(
         typer.Option(
             help=(
                 "`nn`: the paper's pair. `nn-encrypted`, `learned`: after the abstracts of its successors, "
-                "arXiv 2504.18581 "
-                "and 2510.23274."
+                "arXiv 2504.18581 and 2510.23274."
             ),
             metavar="NAME",
             autocompletion=options.one_of("nn", "nn-encrypted", "learned"),
@@ -39,8 +38,7 @@ def protector(
         typer.Option(
             help=(
                 "Target noise: `frozen`, one draw for each latent (default of nn and nn-encrypted), or "
-                "`fresh`, a new draw "
-                "in every pass (default of learned)."
+                "`fresh`, a new draw in every pass (default of learned)."
             ),
             metavar="NAME",
             autocompletion=options.one_of("frozen", "fresh"),

@@ -17,8 +17,7 @@ def quantiles(
         typer.Argument(
             help=(
                 "Face set of `semveil data prepare`, whose training photos are inverted; or latents of "
-                "public photos, as "
-                "`semveil invert` writes them."
+                "public photos, as `semveil invert` writes them."
             ),
             metavar="FACES.npz|LATENTS.safetensors",
         ),

@@ -348,12 +348,9 @@ def _about(result: Mapping[str, Any]) -> str:
     judge = "with" if result.get("judged") else "without"
     return (
         f"{config['photos']['description']}; models {model['name']} (`{model['digest'][:12]}`) and "
-        f"{identity['name']} "
-        f"(`{identity['digest'][:12]}`); one draw per photo, noise simulated, guarantees those of a "
-        f"release{guessing}. "
-        "Trained attackers learned from public faces that they protected themselves. Means over photos with "
-        "95 % intervals; "
-        f"{judge} an independent judge."
+        f"{identity['name']} (`{identity['digest'][:12]}`); one draw per photo, noise simulated, guarantees "
+        f"those of a release{guessing}. Trained attackers learned from public faces that they protected "
+        f"themselves. Means over photos with 95 % intervals; {judge} an independent judge."
     )
 
 

@@ -53,12 +53,9 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
     sections = [
         "<h1>One photo, two receivers</h1>",
         f"<p>{escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent by "
-        "dp-semcom over a "
-        f"wiretap channel at {config['snr_db']:g} dB. Bob has the deprotection network, or in the last "
-        "picture the key; "
-        "Eve decodes the received signal naively, as in the paper. An adaptive eavesdropper can undo the "
-        "networks, but "
-        "not the key.</p>",
+        f"dp-semcom over a wiretap channel at {config['snr_db']:g} dB. Bob has the deprotection network, or "
+        "in the last picture the key; Eve decodes the received signal naively, as in the paper. An "
+        "adaptive eavesdropper can undo the networks, but not the key.</p>",
         _faces(
             pictures,
             {
@@ -77,15 +74,13 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
         _table(records),
         _reasons(records),
         f"<p>FPPSR 1: the recogniser ({escape(config['verifier']['name'])}, threshold "
-        f"{config['verifier']['threshold']:.4g}, "
-        f"{escape(config['verifier']['threshold_from'])}) does not accept the face as the person; 0: it "
-        "does. Rates need many "
-        "photos: see the experiments.</p>",
+        f"{config['verifier']['threshold']:.4g}, {escape(config['verifier']['threshold_from'])}) does not "
+        "accept the face as the person; 0: it does. Rates need many photos: see the experiments.</p>",
         "<h2>How it was made</h2>",
         f"<p>Channel seed {content['seeds']['channel']}; calibration "
-        f"<code>{escape(config['calibration'])}</code>; "
-        f"private codes of the pairs {escape(', '.join(config['private_parts']))}, all under the key; "
-        f"model <code>{config['model']['digest'][:16]}</code>; "
+        f"<code>{escape(config['calibration'])}</code>; private codes of the pairs "
+        f"{escape(', '.join(config['private_parts']))}, all under the key; model "
+        f"<code>{config['model']['digest'][:16]}</code>; "
         f"{escape(', '.join(f'{k} {v}' for k, v in content['versions'].items() if v))}"
         + (f"; commit <code>{escape(content['commit'][:12])}</code>" if content["commit"] else "")
         + ".</p>",
@@ -154,14 +149,10 @@ def _guarantees(records: list[dict[str, Any]]) -> str:
     return (
         f'<div class="note"><ul>{items}</ul></div>'
         "<p>The nominal ε is the setting that the protection networks were trained with. They are "
-        "deterministic, so no "
-        "differential privacy follows from them: an eavesdropper who knows some of the sent photos can learn "
-        "to invert them "
-        "(<code>semveil attack</code>), and the codes that they do not protect (hair, mouth, nose, "
-        "background, ...) are sent "
-        "in the clear. Under a key all codes are hidden, with new noise for every message; anyone with the "
-        "key sees what Bob "
-        "sees.</p>"
+        "deterministic, so no differential privacy follows from them: an eavesdropper who knows some of the "
+        "sent photos can learn to invert them (<code>semveil attack</code>), and the codes that they do not "
+        "protect (hair, mouth, nose, background, ...) are sent in the clear. Under a key all codes are "
+        "hidden, with new noise for every message; anyone with the key sees what Bob sees.</p>"
     )
 
 

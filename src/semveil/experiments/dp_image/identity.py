@@ -175,10 +175,9 @@ def table(result: dict[str, Any]) -> Iterator[str]:
         rows.append([codes, f"{point['scale']:g}", *claims, *means(point["photos"], metrics)])
     yield from (about(result), *cautions(result["inverted"]))
     yield (
-        f"Mean over {result['config']['preset']['draws']} draws per photo. Mean similarity between different "
-        "people: "
-        f"{result['other_people']['identity_similarity']}. The epsilons "
-        "are those of a release; the noise of these runs is simulated."
+        f"Mean over {result['config']['preset']['draws']} draws per photo. Mean similarity between "
+        f"different people: {result['other_people']['identity_similarity']}. The epsilons are those of a "
+        "release; the noise of these runs is simulated."
     )
     yield from (markdown(head, rows), claims_table(judge(result)))
 
@@ -208,8 +207,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         yield Claim(
             text,
             f"FPPSR {rates[0]} against the photo, {rates[1]} against its inversion; epsilon "
-            f"{guarantee['epsilon']:,.0f} "
-            f"(basis: {guarantee['basis']}){in_doubt(result['inverted'])}",
+            f"{guarantee['epsilon']:,.0f} (basis: {guarantee['basis']}){in_doubt(result['inverted'])}",
             (holds[0] is changed) if holds[0] is holds[1] and holds[0] is not None else None,
         )
     gaps = [

@@ -347,17 +347,15 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         name, worst = max(result["outliers"].items(), key=lambda item: item[1])
         ours = (
             f"{observed:,.0f} over public training photos; {distances['max']:,.0f} over "
-            f"{distances['pairs']:,} held-out pairs; "
-            f"{worst:,.0f} between a held-out photo and {name}"
+            f"{distances['pairs']:,} held-out pairs; {worst:,.0f} between a held-out photo and {name}"
         )
         yield Claim(text, ours, max(distances["max"], worst) <= observed)
     found, alone = result["rank_correlation"], result["rank_correlation_of_identity_codes"]
     yield Claim(
         "A small latent distance between two photos correlates strongly with a high similarity",
-        f"Spearman {found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}] over {found['pairs']:,} "
-        "pairs "
-        f"(threshold: -{STRONG:g}); identity codes only {alone['spearman']:.2f} [{alone['low']:.2f}, "
-        f"{alone['high']:.2f}]",
+        f"Spearman {found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}] over "
+        f"{found['pairs']:,} pairs (threshold: -{STRONG:g}); identity codes only {alone['spearman']:.2f} "
+        f"[{alone['low']:.2f}, {alone['high']:.2f}]",
         found["high"] <= -STRONG,
     )
     threshold = result["config"]["verifier"]["threshold"]

@@ -98,10 +98,8 @@ def table(result: dict[str, Any]) -> list[str]:
     return [
         about(result),
         "The strength of every method is tuned so that the mean similarity equals the recogniser's "
-        "threshold, "
-        f"{result['target_similarity']:.4g}, because the paper's 0.31 is close to ArcFace's threshold of "
-        "0.3; "
-        "mosaic cells have integer sizes, so the two nearest are shown.",
+        f"threshold, {result['target_similarity']:.4g}, because the paper's 0.31 is close to ArcFace's "
+        "threshold of 0.3; mosaic cells have integer sizes, so the two nearest are shown.",
         markdown(head, rows),
         "The paper's Table 1 (1,024 px; l2 grows with the picture size, so compare only within a table):",
         markdown(["method", "l2", "ALD∞", "SSIM", "FID", "ISS, ArcFace", "ISS, Microsoft"], paper),

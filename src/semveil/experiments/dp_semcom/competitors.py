@@ -286,10 +286,8 @@ def table(result: Mapping[str, Any]) -> list[str]:
     parts = [
         f"{config['photos']}; Bob at {cells[0]['snr_db']:g} dB; model {config['model']['name']} "
         f"(`{config['model']['digest'][:12]}`). {LABEL[metric]}, means over photos. `nn-encrypted` follows "
-        "the abstract of "
-        "arXiv 2504.18581, `learned` of 2510.23274, `glass-box` and `generative-prior` of 2503.23103; they "
-        "are not "
-        f"reproductions. `{CONTROL}` has Bob's network or key (positive control)."
+        "the abstract of arXiv 2504.18581, `learned` of 2510.23274, `glass-box` and `generative-prior` of "
+        f"2503.23103; they are not reproductions. `{CONTROL}` has Bob's network or key (positive control)."
     ]
     for ear in dict.fromkeys(cell["ear"] for cell in cells):
         own = [cell for cell in cells if cell["ear"] == ear]

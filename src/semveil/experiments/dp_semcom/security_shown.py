@@ -62,16 +62,14 @@ def table(result: dict[str, Any]) -> list[str]:
     parts = [
         f"{config['photos']}; Bob at {config['preset']['snr_db']:g} dB; model {config['model']['name']} "
         f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold "
-        f"{verifier['threshold']:.4g} "
-        f"({verifier['threshold_from']}). Means over photos with 95 % intervals.",
+        f"{verifier['threshold']:.4g} ({verifier['threshold_from']}). Means over photos with 95 % intervals.",
         "Bob, and the strongest Eve (lowest LPIPS) on each protection; `stolen` is omitted where it uses the "
         "key.",
         markdown(*_best(result)),
         "LPIPS of every Eve at Bob's SNR. `stolen` has Bob's network or key (positive control).",
         markdown(*_everyone(result)),
         "Linkage: AUC for telling two transmissions of one photo from two of different photos, by the "
-        "private codes, their "
-        "norm, the common codes, or all codes.",
+        "private codes, their norm, the common codes, or all codes.",
         markdown(*_linkage(result)),
     ]
     if any(point for case in result["cases"].values() for point in _attributes_of(case)):

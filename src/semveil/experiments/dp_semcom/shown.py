@@ -78,10 +78,8 @@ def about(result: dict[str, Any]) -> str:
     )
     return (
         f"{config['photos']['description']}; {config['snr_db']:g} dB; {seeds}; model "
-        f"{config['model']['name']} "
-        f"(`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, threshold "
-        f"{verifier['threshold']:.4g} "
-        f"({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap interval; an interval of "
-        "zero width at 0 or 1 "
-        "means that all photos have the same value."
+        f"{config['model']['name']} (`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, "
+        f"threshold {verifier['threshold']:.4g} ({verifier['threshold_from']}). Mean over photos with a 95 "
+        "% bootstrap interval; an interval of zero width at 0 or 1 means that all photos have the same "
+        "value."
     )

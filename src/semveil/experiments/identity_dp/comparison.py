@@ -140,12 +140,10 @@ def table(result: dict[str, Any]) -> list[str]:
     return [
         about(result),
         f"Face detection rate (dlib) on the photos: {found}. Identity distance between different people: "
-        f"{others(result)}. "
-        f"identity-dp takes {seconds:.3f} s of CPU time per photo, one at a time with {result['threads']} "
-        "thread(s), "
-        f"excluding face detection and alignment (the paper: {paper['seconds_per_image']:g} s on "
-        f"{paper['seconds_per_image_on']}). Parameters are the paper's, for 256 px, scaled to the crop; "
-        "`text` and `numbers` are the two readings in the errata.",
+        f"{others(result)}. identity-dp takes {seconds:.3f} s of CPU time per photo, one at a time with "
+        f"{result['threads']} thread(s), excluding face detection and alignment (the paper: "
+        f"{paper['seconds_per_image']:g} s on {paper['seconds_per_image_on']}). Parameters are the paper's, "
+        "for 256 px, scaled to the crop; `text` and `numbers` are the two readings in the errata.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
         f"Table I, {REPORTED} (CelebA-HQ, 256 px; PSR by Microsoft Azure Face):",

@@ -79,9 +79,8 @@ def leak_faces(
     if not several or len(often) < named_people or len(others) < strangers:
         raise DataMissing(
             f"needed: people of the test split with several photos ({len(several)} found), {named_people} "
-            "training people "
-            f"with {named_photos} photos ({len(often)} found) and {strangers} others ({len(others)} found); "
-            "name LFW with --data"
+            f"training people with {named_photos} photos ({len(often)} found) and {strangers} others "
+            f"({len(others)} found); name LFW with --data"
         )
     number = {name: f"person {i:04d}" for i, name in enumerate([*held, *often, *others], 1)}
 

@@ -47,14 +47,10 @@ def leak_tables(result: dict[str, Any]) -> list[str]:
     return [
         f"Rank-1 identification rates with 95 % confidence intervals over people; model {model['name']} "
         f"(`{model['digest'][:12]}`). {photos['probes']} held-out probes, gallery of {people['gallery']} "
-        "people "
-        f"({photos['gallery']} photos). Learned inversion is trained on {photos['strangers']} photos that "
-        "the attacker "
-        f"protected; parrot recognition on half of {photos['named']} protected photos of {people['named']} "
-        "people, tested on "
-        "the other half. The attackers' training photos were in the networks' training set, without labels; "
-        "the test photos "
-        "were not.",
+        f"people ({photos['gallery']} photos). Learned inversion is trained on {photos['strangers']} photos "
+        f"that the attacker protected; parrot recognition on half of {photos['named']} protected photos of "
+        f"{people['named']} people, tested on the other half. The attackers' training photos were in the "
+        "networks' training set, without labels; the test photos were not.",
         markdown(["attack", "recogniser or features", "chance", *shown], rows),
         "Rank-10 identification rates of the attacks that are not trained on protected photos:",
         markdown(["attack", "recogniser or features", *shown], tenth),

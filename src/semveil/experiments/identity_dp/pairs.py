@@ -222,11 +222,9 @@ def table(result: dict[str, Any]) -> list[str]:
     return [
         f"{material(result)} Recognisers: {', '.join(judged)}.{lacking(result)}",
         f"{counts['same']} genuine and {counts['different']} impostor pairs in {counts['folds']} folds with "
-        "disjoint "
-        "people; the second photo of a pair is protected; the threshold of each fold gives a false "
-        "acceptance rate (FAR) of "
-        f"{result['far']:g} on the other folds. TAR: true acceptance rate. Mean and standard deviation over "
-        "folds.",
+        "disjoint people; the second photo of a pair is protected; the threshold of each fold gives a "
+        f"false acceptance rate (FAR) of {result['far']:g} on the other folds. TAR: true acceptance rate. "
+        "Mean and standard deviation over folds.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
         f"Table III, {REPORTED} (LFW; FaceNet):",

@@ -180,12 +180,9 @@ def table(result: dict[str, Any]) -> list[str]:
     return [
         about(result),
         f"`as published` uses {observed:.2f}, the largest L1 distance between these photos' identity "
-        "vectors, as the "
-        f"sensitivity; {2 * d**0.5:.2f} is the bound for any two. The true ε is that of a release with the "
-        "same noise. "
-        f"Identity distance between different people: {others(result)}. ε covers the identity vector; the "
-        "attributes are in "
-        "the clear.",
+        f"vectors, as the sensitivity; {2 * d**0.5:.2f} is the bound for any two. The true ε is that of a "
+        f"release with the same noise. Identity distance between different people: {others(result)}. ε "
+        "covers the identity vector; the attributes are in the clear.",
         markdown(head, rows),
         claims_table(judge(result), said_by=SAID_BY),
     ]
@@ -227,8 +224,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         yield Claim(
             "Any budget below 10 anonymises successfully and preserves visual similarity",
             f"PSR {min(rates):.3f} to {max(rates):.3f}, SSIM {min(likeness):.3f} to {max(likeness):.3f} at "
-            "epsilon "
-            f"{small[0]:g} to {small[-1]:g} (targets: PSR {PSR_AIM:g}, SSIM {SSIM_AIM:g}); {words}",
+            f"epsilon {small[0]:g} to {small[-1]:g} (targets: PSR {PSR_AIM:g}, SSIM {SSIM_AIM:g}); {words}",
             min(rates) >= PSR_AIM and min(likeness) >= SSIM_AIM,
         )
 

@@ -28,9 +28,8 @@ def measured_photos(
     if run.data is None:
         raise DataMissing(
             f"preset {run.preset.name} measures {count} held-out photos; name them with --data (a prepared "
-            ".npz, a folder with "
-            "celebamask_hq and lfw, or the folder of CelebAMask-HQ or CelebA-HQ), or take --preset smoke, "
-            "which needs none"
+            ".npz, a folder with celebamask_hq and lfw, or the folder of CelebAMask-HQ or CelebA-HQ), or "
+            "take --preset smoke, which needs none"
         )
     tick = lambda done, total: run.progress("prepare photos", done, total)  # noqa: E731
     return held_out_photos(run.data, model, count, first_test_photo=first_test_photo, progress=tick)

@@ -34,8 +34,7 @@ def about(result: dict[str, Any]) -> str:
     return (
         f"{config['photos']['description']}; model {model['name']} (`{model['digest'][:12]}`); recogniser "
         f"{recogniser(result)} ({verifier['threshold_from']}). Mean over photos with a 95 % bootstrap "
-        "interval; face "
-        f"detection on the first {looked}."
+        f"interval; face detection on the first {looked}."
     )
 
 

@@ -128,8 +128,7 @@ def real_faces(
         attributes=_attributes(faces.select(attacked_rows), faces.select(known)),
         description=(
             f"{len(people)} photos of {split} people, one of each; gallery of {len(mates)} other photos of "
-            "theirs and "
-            f"{len(strangers)} strangers; {len(known)} public faces of people in neither"
+            f"theirs and {len(strangers)} strangers; {len(known)} public faces of people in neither"
         ),
     )
 
@@ -190,9 +189,9 @@ def faces_with_parts(
         return generated_faces(model, attacked, public)
     if run.data is None:
         raise DataMissing(
-            f"preset {run.preset.name} attacks photos of {run.preset.split} people; name them with --data (a "
-            "prepared .npz, or "
-            "a folder with celebamask_hq and lfw), or take --preset smoke, which needs none"
+            f"preset {run.preset.name} attacks photos of {run.preset.split} people; name them with --data "
+            "(a prepared .npz, or a folder with celebamask_hq and lfw), or take --preset smoke, which "
+            "needs none"
         )
     return real_faces(
         run.data, model, split=run.preset.split, attacked=attacked, gallery=gallery, public=public

@@ -122,9 +122,8 @@ def table(result: dict[str, Any]) -> list[str]:
     return [
         about(result),
         *cautions(plain),
-        "One draw per photo, uniform weights. Beside each ε: the true ε of the published formula at the same "
-        "nominal ε "
-        f"({result['coordinates']:,} coordinates).",
+        "One draw per photo, uniform weights. Beside each ε: the true ε of the published formula at the "
+        f"same nominal ε ({result['coordinates']:,} coordinates).",
         markdown(head, rows),
         claims_table(judge(result)),
     ]
@@ -140,8 +139,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
     yield Claim(
         "The larger epsilon, the closer the picture is to the original",
         f"SSIM rises by {min(r.value for r in rises):.3f} to {max(r.value for r in rises):.3f} from epsilon "
-        f"{least:,.0f} to "
-        f"{most:,.0f}, depending on the bounds",
+        f"{least:,.0f} to {most:,.0f}, depending on the bounds",
         all(r.low > 0 for r in rises),
     )
     loose, tight = clips[0], clips[-1]

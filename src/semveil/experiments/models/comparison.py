@@ -268,12 +268,9 @@ def _about(result: dict[str, Any]) -> str:
     (photos,) = means(result["photos"], ["face_detected"])
     return (
         f"{config['photos']['description']}; {config['samples']} random faces; recognisers: "
-        f"{'; '.join(cards)}. Mean over "
-        f"photos with a 95 % bootstrap interval; face detection rate on the first {config['detected']} (of "
-        "the "
-        f"original photos: {photos}). Times are CPU seconds of one thread, in batches. The noise is "
-        "simulated; a release has "
-        "the same epsilon, with basis proved."
+        f"{'; '.join(cards)}. Mean over photos with a 95 % bootstrap interval; face detection rate on the "
+        f"first {config['detected']} (of the original photos: {photos}). Times are CPU seconds of one "
+        "thread, in batches. The noise is simulated; a release has the same epsilon, with basis proved."
     )
 
 

@@ -202,8 +202,7 @@ def table(result: dict[str, Any]) -> list[str]:
     about = (
         f"An inverter trained on {known:,} pairs of training pictures for {steps:,} steps unless stated; "
         f"{len(result['attack']['mean picture']['ssim'])} test pictures reconstructed; mean with a 95 % "
-        "interval over "
-        "pictures. LPIPS after upsampling by 2. The explainer's accuracy on the original "
+        "interval over pictures. LPIPS after upsampling by 2. The explainer's accuracy on the original "
         f"pictures is {shown_score(result['attack']['source']['classified'])}, chance is "
         f"{result['explainer']['chance']:.3f}."
     )

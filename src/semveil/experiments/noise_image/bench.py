@@ -227,9 +227,8 @@ def load(run: Run) -> NoiseImageBench:
     if data is None and preset.needs_data:
         raise DataMissing(
             f"preset {preset.name} measures accuracy on CIFAR-100; name it with --data (the folder that its "
-            "Python version "
-            "unpacks to, a folder with train/CLASS/*.png, or an .npz), or take --preset smoke, which needs "
-            "none"
+            "Python version unpacks to, a folder with train/CLASS/*.png, or an .npz), or take --preset "
+            "smoke, which needs none"
         )
     train, test = (
         load_labelled(data, part=part) if data else made_pictures(part) for part in ("train", "test")

@@ -167,11 +167,9 @@ def table(result: dict[str, Any]) -> list[str]:
     explainer = result["explainer"]
     about = (
         f"{result['config']['pictures']}. Explainer's accuracy on unconverted pictures: "
-        f"{shown_score(explainer['accuracy'])} "
-        f"(paper: {paper['explainer']:.3f}); chance {explainer['chance']:.3f}. Mean over seeds with a 95 % "
-        "bootstrap interval "
-        "over test pictures; in brackets the accuracy per seed if there are several; in italics the paper's "
-        "value."
+        f"{shown_score(explainer['accuracy'])} (paper: {paper['explainer']:.3f}); chance "
+        f"{explainer['chance']:.3f}. Mean over seeds with a 95 % bootstrap interval over test pictures; in "
+        "brackets the accuracy per seed if there are several; in italics the paper's value."
     )
     rows, likeness = [], []
     for setting, of in cells.items():

@@ -143,9 +143,8 @@ def noisy(
     if release is not None:
         return release(x)
     raise ValueError(
-        f"mechanism {mechanism.name!r} has no exact sampler (see mechanisms.ExactMechanism), so its noise is "
-        "fit for "
-        "simulations alone; simulate it with a seed, or take another law"
+        f"mechanism {mechanism.name!r} has no exact sampler (see mechanisms.ExactMechanism), so its noise "
+        "is fit for simulations alone; simulate it with a seed, or take another law"
     )
 
 
