@@ -41,6 +41,11 @@ def test_commands_are_grouped_by_purpose_and_each_has_one_line(semveil: Callable
     assert len(listed) == sum(map(len, PANELS.values()))  # so none is folded
 
 
+@pytest.mark.parametrize("group", ["data", "ledger", "models", "train"])
+def test_groups_have_an_example(semveil: Callable, group: str) -> None:
+    assert f"\nExample: semveil {group} " in semveil(group, "--help").stdout
+
+
 def test_options_are_grouped_and_what_every_command_has_comes_last(semveil: Callable) -> None:
     lines = semveil("transmit", "--help").stdout.splitlines()
     headings = [line for line in lines if re.match(r"[A-Z]\w+( \w+)*$", line) and not line.endswith(".")]

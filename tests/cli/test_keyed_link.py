@@ -66,7 +66,8 @@ def test_modulo_round_trip(
     semveil: Callable, photo: Path, key: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     path = tmp_path / "m.svl"
-    assert semveil("send", photo, *ALICE, "--key", key, *options, "--out", path).code == 0
+    sent = semveil("send", photo, *ALICE, "--key", key, *options, "--out", path)
+    assert sent.code == 0 and f"semveil receive {path} --key {key} --out bob.png" in sent.stdout
     received = semveil("receive", path, "--key", key, *EXACT, "--out", tmp_path / "bob.png")
     assert received.code == 0, received
 

@@ -89,6 +89,18 @@ def test_each_record_is_judged_by_its_own_budget(semveil: Callable, book: Ledger
     assert "above their budget, or without a finite epsilon: 1 of them" in semveil("list")[1]
 
 
+def test_a_budget_is_lifted(semveil: Callable, book: Ledger) -> None:
+    assert "Nobody of this name has a budget" in semveil("budget", "--subject", "Ada", "--lift")[1]
+    book.fix_budgets(["Ada"], 1.0)
+    out = semveil("budget", "--subject", "Ada", "--lift")[1]
+    assert "Budget for the whole record: none" in out and "It was epsilon 1" in out
+    told = json.loads(semveil("show", "--subject", "Ada", "--json")[1])
+    assert not told["over_limit"] and told["limit"] is None and told["budgets"][-1]["budget"] is None
+    for both in ((), ("--limit", "2", "--lift")):
+        code, _, error = semveil("budget", "--subject", "Ada", *both)
+        assert code == 2 and "--lift" in error
+
+
 def test_a_budget_is_changed_by_its_own_verb(semveil: Callable, book: Ledger) -> None:
     assert (
         "Budget for the whole record: epsilon 5" in semveil("budget", "--subject", "Ada", "--limit", "5")[1]

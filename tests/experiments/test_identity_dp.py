@@ -17,6 +17,7 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
+from semveil.core.errors import PhotoError
 from semveil.data.face_set import FaceSet
 from semveil.experiments.identity_dp import bench as identity_dp_bench
 from semveil.experiments.identity_dp import comparison
@@ -314,6 +315,12 @@ def test_true_acceptance_on_a_list_of_pairs(photos: Path, tmp_path: Path) -> Non
 
 
 def test_folders_that_do_not_fit_are_refused(photos: Path, tmp_path: Path) -> None:
+    twins = tmp_path / "twins"
+    twins.mkdir()
+    for name in ("a.jpg", "a.png"):
+        Image.new("RGB", (8, 8)).save(twins / name)
+    with pytest.raises(PhotoError, match=r"a\.jpg and a\.png .* one name"):
+        evaluate(twins, {}, tmp_path / "out", verifiers=("dlib",))
     with pytest.raises(DataMissing, match="is not a folder"):
         evaluate(photos, {"a": tmp_path / "absent"}, tmp_path / "out", verifiers=("dlib",))
     (tmp_path / "empty").mkdir()

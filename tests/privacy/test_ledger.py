@@ -458,6 +458,19 @@ def test_another_limit_is_refused_until_it_is_changed_explicitly(book):
     assert b"ada" not in book.path.read_bytes().lower()
 
 
+def test_a_budget_set_by_mistake_is_lifted_and_remembered(book):
+    book.fix_budgets(["Ada", "Grace"], 2.0)
+    book.lift_budgets(["Ada", "Alan"])  # Alan has none
+    assert [fixed.budget for fixed in book.budgets("Ada")] == [2.0, None] and book.budgets("Alan") == []
+    again = Ledger(book.path)
+    again.record("Ada", release(9.0))
+    with pytest.raises(OverLimit):
+        again.record("Grace", release(9.0))
+    again.record("Ada", release(1.0), limit=20.0)  # a new one may be set
+    with pytest.raises(OverLimit):
+        again.record("Ada", release(15.0))
+
+
 def test_a_limit_is_fixed_though_the_first_release_is_refused(book):
     for limit in (1.0, None):
         with pytest.raises(OverLimit):

@@ -11,7 +11,14 @@ from semveil.cli.command import Command, Group
 from semveil.cli.console import NOTHING_KEPT, note, progress, show, when_interrupted
 from semveil.core.errors import PhotoError
 
-app = typer.Typer(name="data", cls=Group, help="Prepare photos for training and experiments.")
+app = typer.Typer(
+    name="data",
+    cls=Group,
+    help=(
+        "Prepare photos for training and experiments.\n\n"
+        "Example: semveil data prepare photos/ --out faces.npz"
+    ),
+)
 
 
 @app.callback()

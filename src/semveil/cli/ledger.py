@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from semveil.privacy.guarantee import Guarantee
     from semveil.privacy.ledger_lines import Budget, LedgerEntry
 
-app = typer.Typer(name="ledger", cls=Group, help="Add up the epsilons of a person's recorded releases.")
+app = typer.Typer(
+    name="ledger",
+    cls=Group,
+    help="Add up the epsilons of a person's recorded releases.\n\nExample: semveil ledger list",
+)
 
 LedgerFile = Annotated[
     Path | None,
@@ -174,27 +178,39 @@ def change_budget(
         str, typer.Option(help="Name of the person, as given with --subject or --enrolled.", metavar="NAME")
     ],
     limit: Annotated[
-        float, typer.Option(help="The epsilon that the whole record may cost from now on.", metavar="E")
-    ],
+        float | None,
+        typer.Option(help="The epsilon that the whole record may cost from now on.", metavar="E"),
+    ] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="Remove the person's budget.")] = False,
     ledger: LedgerFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Fix or change what all releases about a person may cost together.
+    """Set, change or lift the limit on what all releases about a person may cost together.
 
     A budget is fixed before the first release. Later releases that depend on earlier ones add up as stated
-    only below a budget that does not depend on them, so a raised one is a decision to be answered for; the
-    ledger keeps every change.
+    only below a budget that does not depend on them, so raising or lifting it is a decision to be answered
+    for; the ledger keeps every change.
 
     Example: semveil ledger budget --subject "Ada Lovelace" --limit 5
+
+    Example: semveil ledger budget --subject "Ada Lovelace" --lift
     """
+    if (limit is None) != lift:
+        raise options.OptionError("give the new limit with --limit E, or remove it with --lift, and not both")
     check_limit(limit)
 
     from semveil.privacy.ledger import Ledger
 
     book = Ledger(ledger)
-    book.fix_budgets([subject], limit, change=True)
+    if limit is None:
+        book.lift_budgets([subject])
+    else:
+        book.fix_budgets([subject], limit, change=True)
     budgets = book.budgets(subject)
-    show({"ledger": str(book.path), "budgets": _told(budgets)}, _budget_lines(budgets), as_json=as_json)
+    lines = _budget_lines(budgets) or [
+        f"Nobody of this name has a budget in {book.path}; nothing was changed."
+    ]
+    show({"ledger": str(book.path), "budgets": _told(budgets)}, lines, as_json=as_json)
 
 
 _CLAIM = ["epsilon (basis)", "delta", "for"]
@@ -282,7 +298,10 @@ def _budget_lines(budgets: "list[Budget]") -> list[str]:
     """The budget in force, and what it was before."""
     if not budgets:
         return []
-    *before, last = [f"epsilon {fixed.budget:g} ({fixed.date})" for fixed in budgets]
+    *before, last = [
+        f"{'none' if fixed.budget is None else f'epsilon {fixed.budget:g}'} ({fixed.date})"
+        for fixed in budgets
+    ]
     lines = [f"Budget for the whole record: {last}."]
     if before:
         lines.append(

@@ -166,6 +166,7 @@ def send(
     for path in outputs:
         options.check_output_file(path)
         keep_inputs(path, passphrase_file, pair)
+    opening = _opening(key, passphrase_file, peer) + (" --deniable" if deniable else "")
     if iq is not None:
         _check_recording(iq, iq_format)
     check_limit(limit)
@@ -205,7 +206,7 @@ def send(
     _report(
         sent,
         more=record_lines(sent.record),
-        following=_after_sending(sent, out, digital=digital),
+        following=_after_sending(out, opening, digital=digital),
         as_json=as_json,
     )
 
@@ -313,13 +314,20 @@ def eavesdrop(
     _report(heard, following=[f"semveil attack {pasted(message)} tries harder"], as_json=as_json)
 
 
-def _after_sending(sent: "Sent", out: Path | None, *, digital: bool) -> list[str]:
+def _opening(key: Path | None, passphrase_file: Path | None, peer: Path | None) -> str:
+    """Options with which the receiver opens the message; empty without a key."""
+    if peer is not None:
+        return " --identity BOB.secret --peer ALICE.public"
+    secret = [("--key", key), ("--passphrase-file", passphrase_file)]
+    return "".join(f" {option} {pasted(path)}" for option, path in secret if path is not None)
+
+
+def _after_sending(out: Path | None, opening: str, *, digital: bool) -> list[str]:
     """Commands for both sides of a message file."""
     if out is None:
         return []
     name = pasted(out)
-    key = " --key KEY" if sent.message.keyed is not None else ""
-    bob = f"semveil receive {name}{key} --out bob.png"
+    bob = f"semveil receive {name}{opening} --out bob.png"
     return [bob] if digital else [bob, f"semveil attack {name}"]
 
 

@@ -13,7 +13,11 @@ from semveil.core.errors import SemveilError
 from semveil.core.model_folders import bundled_folder
 from semveil.core.registry import suggest
 
-app = typer.Typer(name="models", cls=Group, help="List, check and download models and third-party weights.")
+app = typer.Typer(
+    name="models",
+    cls=Group,
+    help="List, check and download models and third-party weights.\n\nExample: semveil models list",
+)
 IDENTITY, NOISE_IMAGE = "identity model", "noise-image model"
 
 

@@ -151,6 +151,24 @@ class Ledger:
         with self._locked(make=True) as descriptor:
             self._fix(descriptor, self._catch_up(descriptor), names, limit, change=change)
 
+    def lift_budgets(self, subjects: Iterable[str]) -> None:
+        """Remove the privacy budget of each person from now on; the ledger keeps that there was one.
+
+        Args:
+            subjects: names of the people; those without a budget are skipped.
+
+        Raises:
+            ValueError: a name is empty.
+            KeyProblem, LedgerError, OutputError: as for `read`.
+        """
+        names = list(dict.fromkeys(map(subject_name, subjects)))
+        with self._locked() as descriptor:
+            key = self._catch_up(descriptor)
+            lifted = [_pseudonym(key, name) for name in names]
+            new = [Budget(_today(), person, None) for person in lifted if person in self.budgets_in_force]
+            if new:
+                self._append(descriptor, key, new)
+
     def record(
         self, subject: str, certificate: Certificate, *, images: int | None = None, limit: float | None = None
     ) -> None:
@@ -240,7 +258,7 @@ class Ledger:
         return [entry for entry in entries if hmac.compare_digest(entry.subject, pseudonym)]
 
     def budgets(self, subject: str) -> list[Budget]:
-        """Budgets set for a person, in order; the last one is in force."""
+        """Budgets set for a person and those lifted, in order; the last one is in force."""
         name = subject_name(subject)
         self.read()
         pseudonym = self._pseudonym_of(name)
@@ -249,7 +267,8 @@ class Ledger:
     @property
     def budgets_in_force(self) -> dict[str, float]:
         """Budget of each person by pseudonym, as the ledger was last read."""
-        return {fixed.subject: fixed.budget for fixed in self._seen.budgets}
+        last = {fixed.subject: fixed.budget for fixed in self._seen.budgets}
+        return {person: budget for person, budget in last.items() if budget is not None}
 
     def account(self, subject: str) -> Account | None:
         """Composition of all releases about a person, see `account_of`; None for no releases."""

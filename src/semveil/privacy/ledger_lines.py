@@ -44,12 +44,12 @@ class Budget:
     Attributes:
         date: of fixing, UTC, YYYY-MM-DD.
         subject: pseudonym of the person, 64 hex digits.
-        budget: the epsilon.
+        budget: the epsilon; None: no limit any more.
     """
 
     date: str
     subject: str
-    budget: float
+    budget: float | None
 
 
 def parsed(line: bytes, where: str) -> Any:
@@ -83,7 +83,7 @@ def read_line(content: Any, where: str) -> LedgerEntry | Budget:
     """
     if isinstance(content, dict) and set(content) == _BUDGET_FIELDS:
         fixed = Budget(**content)
-        if not is_budget(fixed.budget) or not _is_named_and_dated(fixed):
+        if not (fixed.budget is None or is_budget(fixed.budget)) or not _is_named_and_dated(fixed):
             raise LedgerError(f"{where} is damaged")
         return fixed
     if not isinstance(content, dict) or set(content) != _FIELDS:

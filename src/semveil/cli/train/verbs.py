@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from semveil.training.joint import JointTrainer
 
 app = typer.Typer(
-    name="train", cls=Group, help="Train networks.\n\nA run that is interrupted goes on from its checkpoint."
+    name="train",
+    cls=Group,
+    help=(
+        "Train networks.\n\nA run that is interrupted goes on from its checkpoint.\n\n"
+        "Example: semveil train fusion FACES.npz --out models/mine"
+    ),
 )
 app.command(cls=Command)(fusion)
 app.command(cls=Command)(identity_encoder)

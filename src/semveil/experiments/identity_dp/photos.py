@@ -77,15 +77,25 @@ def photo_files(folder: Path) -> dict[str, Path]:
         folder: searched with all folders below it.
 
     Returns:
-        By path below `folder`, with slashes; pictures of one name but of two suffixes count once.
+        By path below `folder`, with slashes.
 
     Raises:
         DataMissing: it is no folder.
+        PhotoError: two files differ in nothing but the suffix.
     """
     if not folder.is_dir():
         raise DataMissing(f"{folder} is not a folder of photos")
     files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file())
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+    places: dict[str, Path] = {}
+    for path in files:
+        place = path.relative_to(folder).with_suffix("").as_posix()
+        if place in places:
+            raise PhotoError(
+                f"{places[place].name} and {path.name} in {str(path.parent)!r} have one name; pictures are "
+                "matched by name without the suffix, so rename or remove one"
+            )
+        places[place] = path
+    return places
 
 
 def same_face(face: PhotoFace, path: Path, size: int) -> NDArray[np.uint8]:
