@@ -127,7 +127,7 @@ def conversion(device: torch.device) -> torch.nn.Module:
     settings = ConversionTraining(
         steps=2, batch=4, generator=ConversionConfig(width=2, blocks=1), discriminator_width=4
     )
-    return train_conversion(pictures()[0], explainer, settings, rng=rng(), device=device)
+    return train_conversion(pictures()[0], explainer, settings, rng=rng(), device=device)[0]
 
 
 def encoder(device: torch.device) -> torch.nn.Module:

@@ -14,6 +14,7 @@ from torch import Tensor
 from semveil.core.errors import OutputError
 from semveil.data.labelled_pictures import LabelledPictures
 from semveil.generators.conversion import ConversionConfig
+from semveil.generators.noise_discriminator import NoiseDiscriminator
 from semveil.models.noise_image import load_noise_image_model
 from semveil.recognition.guided_backpropagation import guided_explanation, scale_by_power_of_ten
 from semveil.recognition.vgg16_classifier import VGG16Classifier
@@ -28,7 +29,7 @@ from semveil.training.noise_image import (
     noised,
     train_conversion,
 )
-from semveil.training.noise_image_networks import NoiseImageTraining, train_networks
+from semveil.training.noise_image_networks import NoiseImageTraining, _told_apart, train_networks
 
 TINY = VGG16Config.small(classes=2, width=4)
 SMALL_G = ConversionConfig(width=4, blocks=1, halvings=1)
@@ -118,7 +119,7 @@ def test_a_conversion_moves_towards_the_noise() -> None:
     told: list[dict[str, float]] = []
     size = {}
     for steps in (1, 60):
-        g = train_conversion(
+        g, _ = train_conversion(
             pixels,
             VGG16Classifier(TINY, rng=_rng()).eval(),
             replace(settings, steps=steps),
@@ -144,6 +145,8 @@ def test_all_networks_are_written_measured_and_read_again(tmp_path: Path) -> Non
     train, test = _red_and_blue(16, 1), _red_and_blue(8, 2)
     figures = train_networks(tmp_path / "mine", train, test, SETTINGS, trained_on="a test")
     assert figures["chance"] == 0.5
+    assert 0 <= figures["discriminator"] <= 1 and figures["noised_std"] > 0.8  # clipped noise of sigma 3
+    assert not (tmp_path / "mine" / "discriminator.safetensors").exists()
     model = load_noise_image_model(str(tmp_path / "mine"))
     assert (model.size, model.classes, model.card["trained_on"]) == (16, ("red", "blue"), "a test")
     images, truth = _tensors(test)
@@ -174,6 +177,19 @@ def test_a_run_that_broke_off_goes_on_and_another_is_refused(tmp_path: Path) -> 
     )
     assert phases == {"conversion", "service"}
     assert load_noise_image_model(str(folder)).size == 16
+
+
+def test_a_discriminator_tells_apart_what_it_was_trained_on_and_a_constant_one_does_not() -> None:
+    images = torch.rand((32, 3, 8, 8), generator=_rng()) - 0.5
+    grey, real = torch.zeros_like(images), noised(images, 3.0, rng=_rng())
+    network = NoiseDiscriminator(width=8, halvings=1, rng=_rng())
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    for _ in range(60):
+        optimiser.zero_grad()
+        ((network(real) - 1).square().mean() + network(grey).square().mean()).backward()
+        optimiser.step()
+    assert _told_apart(network, grey, real) == 1.0
+    assert _told_apart(network, real, real) == 0.5  # negative control: nothing to tell apart
 
 
 def test_rates_fall_by_a_factor_after_each_epoch_or_along_a_line() -> None:

@@ -88,7 +88,7 @@ def train_conversion(
     rng: torch.Generator,
     device: torch.device = CPU,
     progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, losses: None,
-) -> ConversionGenerator:
+) -> tuple[ConversionGenerator, NoiseDiscriminator]:
     """Train g against D, with the explainer f' as it is ([NI] Eqs. 2 to 5).
 
     Departs from the paper, as its public code does: least squares in place of logarithms, whose signs the
@@ -104,7 +104,7 @@ def train_conversion(
         progress: gets `noise`, `explanation` (0 where it is left out) and `discriminator`, the losses.
 
     Returns:
-        g, in evaluation mode.
+        g and D, in evaluation mode.
     """
     generator = ConversionGenerator(settings.generator, rng=rng)
     generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -145,7 +145,7 @@ def train_conversion(
         for schedule in schedules:
             schedule.step()
         progress(step + 1, settings.steps, told | {"discriminator": judged.item()})
-    return generator.eval().requires_grad_(False)
+    return generator.eval().requires_grad_(False), discriminator.eval().requires_grad_(False)
 
 
 def _schedule(

@@ -21,15 +21,18 @@ from semveil.core.rng import streams
 from semveil.data.labelled_pictures import LabelledPictures
 from semveil.faces.pixels import to_tensor
 from semveil.generators.conversion import ConversionGenerator
+from semveil.generators.noise_discriminator import NoiseDiscriminator
 from semveil.models.noise_image import save_noise_image_model
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.classifier import ClassifierTraining, accuracy, train_classifier
-from semveil.training.noise_image import ConversionTraining, convert, train_conversion
+from semveil.training.noise_image import ConversionTraining, convert, noised, train_conversion
 
 NETWORKS = ("small", "published", "standard")
 _SETTINGS = "settings.json"
-Network = TypeVar("Network", VGG16Classifier, ConversionGenerator)
+_DISCRIMINATOR = "discriminator"  # not part of the model; removed when it has been measured
+Network = TypeVar("Network", VGG16Classifier, ConversionGenerator, NoiseDiscriminator)
+_HALF = 0.5  # scores above it mean noise: D is trained to give 1 for n(x) and 0 for g(x)
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ def train_networks(
 
     Returns:
         Accuracy on `test` of `explainer` (pictures as they are), `service` (converted ones),
-        `explainer_on_converted`, and `chance`.
+        `explainer_on_converted`, and `chance`; standard deviation of converted and of noised test pictures (`converted_std`, `noised_std`), and
+        how often `discriminator`, D, tells them apart.
 
     Raises:
         OutputError: the folder holds a run with other settings.
@@ -113,7 +117,7 @@ def train_networks(
         write_network(_file(folder, "explainer"), trained)
     explainer = _read(folder, "explainer", VGG16Classifier(config, rng=torch.Generator())).to(device)
     if not _file(folder, "generator").is_file():
-        conversion = train_conversion(
+        conversion, discriminator = train_conversion(
             pixels,
             explainer,
             settings.conversion,
@@ -121,6 +125,7 @@ def train_networks(
             device=device,
             progress=lambda step, steps, losses: progress("conversion", step, steps, losses["noise"]),
         )
+        write_network(_file(folder, _DISCRIMINATOR), discriminator)
         write_network(_file(folder, "generator"), conversion)
     generator = _read(
         folder, "generator", ConversionGenerator(settings.conversion.generator, rng=torch.Generator())
@@ -141,11 +146,15 @@ def train_networks(
 
     shown = to_tensor(test.pixels)
     converted, truth = convert(generator, shown), torch.from_numpy(test.labels)
+    real = noised(shown, settings.conversion.sigma, rng=random["measured noise"])
     figures = {
         "explainer": accuracy(explainer, shown, truth),
         "service": accuracy(service, converted, truth),
         "explainer_on_converted": accuracy(explainer, converted, truth),
         "chance": 1 / classes,
+        "converted_std": float(converted.std()),
+        "noised_std": float(real.std()),
+        "discriminator": _told_apart(_read_discriminator(folder, settings.conversion), converted, real),
     }
     card: dict[str, Any] = {
         "trained_on": trained_on,
@@ -154,8 +163,19 @@ def train_networks(
         "accuracy": figures | {"test_pictures": len(test)},
     }
     save_noise_image_model(folder, explainer, generator, service, size=size, classes=train.classes, card=card)
+    _file(folder, _DISCRIMINATOR).unlink()
     (folder / _SETTINGS).unlink()
     return figures
+
+
+@torch.no_grad()
+def _told_apart(discriminator: NoiseDiscriminator, converted: Tensor, real: Tensor) -> float:
+    """Share of g(x) and n(x) that D classifies correctly, by the mean score of a picture's patches."""
+    fake, true = (
+        torch.cat([discriminator(part).mean((1, 2, 3)) for part in images.split(256)])
+        for images in (converted.cpu(), real)
+    )
+    return float(torch.cat([fake < _HALF, true > _HALF]).float().mean())
 
 
 def _begin(folder: Path, settings: str) -> None:
@@ -170,6 +190,13 @@ def _begin(folder: Path, settings: str) -> None:
 
 def _file(folder: Path, name: str) -> Path:
     return folder / f"{name}.safetensors"
+
+
+def _read_discriminator(folder: Path, settings: ConversionTraining) -> NoiseDiscriminator:
+    network = NoiseDiscriminator(
+        width=settings.discriminator_width, halvings=settings.discriminator_halvings, rng=torch.Generator()
+    )
+    return _read(folder, _DISCRIMINATOR, network)
 
 
 def _read(folder: Path, name: str, network: Network) -> Network:

@@ -116,7 +116,7 @@ class NoiseImageBench:
                 settings,
                 rng=streams(cell.seed)["train"],
                 progress=lambda step, steps, losses: self.progress(stage, step, steps),
-            )
+            )[0]
 
         generator = self.kept(f"g {cell.name}", network, train)
         return lambda images: convert(generator, images)

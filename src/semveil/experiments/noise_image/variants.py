@@ -193,7 +193,7 @@ def _conversion(bench: NoiseImageBench, pictures: Pictures, classes: int, which:
     generator = bench.kept(
         f"g of {which} classes",
         ConversionGenerator(conversion.generator, rng=torch.Generator()),
-        lambda: train_conversion(pictures.pixels, explainer, conversion, rng=run["train"]),
+        lambda: train_conversion(pictures.pixels, explainer, conversion, rng=run["train"])[0],
     )
     return lambda images: convert(generator, images)
 
