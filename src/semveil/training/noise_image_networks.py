@@ -97,11 +97,8 @@ def train_networks(
 
     Returns:
         Accuracy on `test` of `explainer` (pictures as they are), `service` (converted ones),
-        `explainer_on_converted`, and `chance`; standard deviation of converted and of noised test pictures (`converted_std`, `noised_std`), and
-        how often `discriminator`, D, tells them apart.
-
-    Raises:
-        OutputError: the folder holds a run with other settings.
+        `explainer_on_converted`, and `chance`; standard deviation of converted and of noised test pictures
+        (`converted_std`, `noised_std`), and how often `discriminator`, D, tells them apart.
     """
     size, classes = train.pixels.shape[1], len(train.classes)
     _begin(folder, as_json(settings) + f"seed {seed}, {len(train)} pictures\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figs. 9 and 10 of [DPI]: identity over the scale of the noise, `identity.json`."""
+"""Figs. 9 and 10 of [DPI]: identity over noise scale, `identity.json`."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -42,7 +42,14 @@ SCALE_LABEL = "noise scale $\\Delta f/\\epsilon$ (latent units)"
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Similarity and FPPSR over scales: each photo and draw, noise on all codes and on the identity codes."""
+    """Measure similarity and FPPSR over scales, with noise on all codes and on the identity codes.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     source = bench.photos.images
     inverted = bench.model.synthesize(bench.latents).clamp(-1, 1)
     settings = [(styles, scale) for styles in STYLES for scale in bench.preset.scales]
@@ -65,7 +72,7 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 
 
 def _point(bench: LatentBench, inverted: Tensor, styles: str, scale: float) -> dict[str, Any]:
-    """One scale of the noise, on all codes or on the identity codes."""
+    """Measure one noise scale, on all codes or on the identity codes."""
     method = DPImage(bench.model, scale=scale, styles=styles)
     columns: dict[str, list[list[float]]] = {}
     found: Tensor | None = None
@@ -90,7 +97,7 @@ def _point(bench: LatentBench, inverted: Tensor, styles: str, scale: float) -> d
 
 
 def _readings(bench: LatentBench, scale: float, styles: str) -> dict[str, Any]:
-    """What a release with this noise would claim, by what sensitivity is taken for it."""
+    """Guarantee of a release with this noise, by kind of sensitivity."""
     found = {}
     for kind in SENSITIVITIES:
         try:
@@ -103,7 +110,12 @@ def _readings(bench: LatentBench, scale: float, styles: str) -> dict[str, Any]:
 
 
 def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Identity similarity over scales (Fig. 9), for noise on all codes and on the identity codes."""
+    """Draw identity similarity over scales (Fig. 9), for noise on all codes and on the identity codes.
+
+    Args:
+        result: content of `identity.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(7.6, 5.2))
     axes = figure.subplots()
     _over_scales(axes, result, "identity_similarity")
@@ -125,7 +137,12 @@ def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def shares_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """FPPSR and face detection rate over scales (Fig. 10)."""
+    """Draw FPPSR and face detection rate over scales (Fig. 10).
+
+    Args:
+        result: content of `identity.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(11.4, 5.2))
     left, right = figure.subplots(1, 2)
     _over_scales(left, result, "fppsr")
@@ -150,7 +167,7 @@ def _over_scales(axes: Axes, result: dict[str, Any], metric: str) -> None:
 
 
 def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
-    """The epsilon that noise on all codes gives, by the clip box, on the upper axis."""
+    """Label the upper axis with epsilon by the clip box, for noise on all codes."""
     points = [point for point in result["points"] if point["styles"] == "all"][1::2]
     upper = axes.secondary_xaxis("top")
     upper.set_xticks(
@@ -161,7 +178,11 @@ def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
 
 
 def table(result: dict[str, Any]) -> Iterator[str]:
-    """Epsilons and metrics at every scale, and what the paper says of them."""
+    """Epsilons and metrics at every scale, and the paper's claims.
+
+    Args:
+        result: content of `identity.json`.
+    """
     epsilons = ["ε by the clip box", "ε as published (observed)", "privacy loss per unit of L1"]
     metrics = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
     head = ["noisy codes", "scale", *epsilons, *heads(metrics)]
@@ -183,7 +204,11 @@ def table(result: dict[str, Any]) -> Iterator[str]:
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """[DPI] 4.2.2 and 5.2, of Figs. 9 to 11."""
+    """Check the claims of [DPI] 4.2.2 and 5.2 (Figs. 9 to 11).
+
+    Args:
+        result: content of `identity.json`.
+    """
     points = {(p["styles"], p["scale"]): p for p in result["points"]}
     scales = sorted({scale for _, scale in points})
     first, last = points["all", scales[0]], points["all", scales[-1]]

@@ -30,12 +30,19 @@ from semveil.experiments.kit.tables import claims_table, markdown
 from semveil.methods.dp_image import DPImage
 
 BINS = 80
-RESAMPLES = 200  # of photos, for the interval of a rank correlation
-STRONG = 0.5  # what a "strong" rank correlation is taken to mean
+RESAMPLES = 200  # bootstrap resamples of photos, for the interval of a rank correlation
+STRONG = 0.5  # absolute rank correlation that counts as "strong"
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Values of the latents, their distances pair by pair, and how alike a recogniser finds the same pairs."""
+    """Measure latent values, pairwise latent distances, and recogniser similarities of the same pairs.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     progress("compare", 0, 2)
     rows, distances = bench.latents.flatten(1).double(), _distances(bench.latents)
     alone = _distances(bench.latents[:, list(bench.model.identity_codes)])
@@ -75,7 +82,7 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 
 
 def _pictured_examples(bench: LatentBench, folder: Path) -> dict[str, Any]:
-    """[DPI] Fig. 5(c): the farthest and the nearest pair, here of faces that the model makes, as photos may not be shown."""
+    """Farthest and nearest pair ([DPI] Fig. 5(c)), of generated faces because photos may not be shown."""
     latents = bench.model.public_latents(bench.preset.shown_pairs, streams(bench.preset.seed)["examples"])
     distances, found = _distances(latents), {}
     for name, pair in _far_and_near(distances).items():
@@ -89,13 +96,13 @@ def _pictured_examples(bench: LatentBench, folder: Path) -> dict[str, Any]:
 
 
 def _distances(latents: Tensor) -> NDArray[np.float64]:
-    """(N, N) L1 distances of latents (N, K, D)."""
+    """Pairwise L1 distances (N, N) of latents (N, K, D)."""
     rows = latents.flatten(1).double()
     return np.asarray(torch.cdist(rows, rows, p=1))
 
 
 def _far_and_near(distances: NDArray[np.float64]) -> dict[str, tuple[int, int]]:
-    """The two farthest and the two nearest."""
+    """Indices of the farthest and the nearest pair."""
     first, second = np.triu_indices(len(distances), 1)
     pairs = distances[first, second]
     return {
@@ -104,7 +111,7 @@ def _far_and_near(distances: NDArray[np.float64]) -> dict[str, tuple[int, int]]:
 
 
 def _sensitivities(bench: LatentBench) -> dict[str, Any]:
-    """The clip box's, which is a bound, and the one observed over public photos, which is none."""
+    """Sensitivity by the clip box, which is a bound, and observed over public photos, which is not."""
     found: dict[str, Any] = {}
     for kind in ("box", "observed"):
         try:
@@ -143,17 +150,19 @@ def _spread(values: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _growth(distances: NDArray[np.float64]) -> dict[str, float]:
-    """The largest distance among the first photos: what `observed sensitivity` would have been with fewer of them."""
+    """Largest distance among the first photos: the observed sensitivity with fewer photos."""
     sizes = [size for size in (10, 20, 50, 100, 200, 500) if size < len(distances)] + [len(distances)]
     return {str(size): round(float(distances[:size, :size].max()), 1) for size in sizes}
 
 
 def rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.float64]) -> dict[str, Any]:
-    """Spearman's between distance and similarity of all pairs, with an interval from resampled photos.
+    """Spearman correlation between distance and similarity of all pairs.
+
+    The interval is a bootstrap over photos.
 
     Args:
-        distances: (N, N) of the photos, pair by pair.
-        similarities: (N, N) likewise.
+        distances: (N, N), between photos.
+        similarities: (N, N), between photos.
     """
     count = len(distances)
     rng = np.random.default_rng(0)
@@ -176,7 +185,12 @@ def rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.fl
 
 
 def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Histogram of all latent coordinates, with the public clip box (Fig. 4)."""
+    """Draw a histogram of all latent coordinates, with the public clip box (Fig. 4).
+
+    Args:
+        result: content of `latents.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(7.2, 4.4))
     axes = figure.subplots()
     _bars(axes, result["values"], COLOURS["bob"])
@@ -198,7 +212,12 @@ def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """L1 distances pair by pair, beside the observed sensitivity, the box's, and pictures that are no faces (Fig. 5)."""
+    """Draw pairwise L1 distances with the sensitivities and the distances of non-face images (Fig. 5).
+
+    Args:
+        result: content of `latents.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(15.6, 4.6))
     parts: Any = figure.subfigures(1, 2, width_ratios=(3.6, 1))
     left, right = parts[0].subplots(1, 2, width_ratios=(1.25, 1))
@@ -231,7 +250,7 @@ def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def _example_pairs(panel: SubFigure, examples: dict[str, Any], folder: Path) -> None:
-    """A far and a near pair, one below the other."""
+    """Draw the farthest pair above the nearest pair."""
     for row, name in zip(panel.subplots(2, 2), ("far", "near"), strict=True):
         pair = examples[name]
         for axes, file in zip(row, pair["files"], strict=True):
@@ -244,7 +263,12 @@ def _example_pairs(panel: SubFigure, examples: dict[str, Any], folder: Path) -> 
 
 
 def similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Recogniser similarity of the pairs, and its correlation with their distance (Fig. 8)."""
+    """Draw recogniser similarities of the pairs, and their correlation with distance (Fig. 8).
+
+    Args:
+        result: content of `latents.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(12.6, 4.6))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     _heat(figure, left, result["shown_similarities"], "similarity", "{:.2f}")
@@ -284,15 +308,23 @@ def _heat(figure: Figure | SubFigure, axes: Axes, rows: list[list[float]], label
     picture = axes.imshow(values, cmap="cividis")
     figure.colorbar(picture, ax=axes, label=label)
     axes.grid(False)
-    axes.set(xlabel="photo", ylabel="photo", title=f"{len(values)} photos, {label} {form.format(np.nanmin(values))} to "
-             f"{form.format(np.nanmax(values))}")  # fmt: skip
+    axes.set(
+        xlabel="photo",
+        ylabel="photo",
+        title=f"{len(values)} photos, {label} {form.format(np.nanmin(values))} to "
+        f"{form.format(np.nanmax(values))}",
+    )
     ticks = range(0, len(values), 5)
     axes.set_xticks(ticks, [str(t + 1) for t in ticks])
     axes.set_yticks(ticks, [str(t + 1) for t in ticks])
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Size and spread of the latents, their distances and the sensitivities, beside the paper's."""
+    """Range of the latents, their distances and the sensitivities, with the paper's values.
+
+    Args:
+        result: content of `latents.json`.
+    """
     values, distances, paper = result["values"], result["distances"], result["paper"]
     sensitivities = result["sensitivities"]
     codes, style_dim = result["config"]["model"]["latent_shape"]
@@ -338,7 +370,11 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """[DPI] 4.2.1 and 4.2.2, of latents and pairs."""
+    """Check the claims of [DPI] 4.2.1 and 4.2.2 about latents and pairs.
+
+    Args:
+        result: content of `latents.json`.
+    """
     distances, observed = result["distances"], result["sensitivities"]["observed"]["value"]
     text = "The largest distance among known photos is an empirical sensitivity for other photos"
     if observed is None:

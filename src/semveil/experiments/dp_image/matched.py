@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Methods at equal identity similarity: the strength of each is searched until it reaches the target similarity."""
+"""Methods at equal identity similarity, with strengths tuned to the target similarity."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -19,21 +19,21 @@ from semveil.methods.dp_image import DPImage
 from semveil.methods.release import Release
 from semveil.metrics import Moments, identity_similarity
 
-DP_PIX_CELLS = 32  # of [DPPix], along a side
-DP_SVD_SHARE = 4  # of the singular values, one in so many is kept
+DP_PIX_CELLS = 32  # cells along a side, as in [DPPix]
+DP_SVD_SHARE = 4  # one in this many singular values is kept
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A method with one amount to search.
+    """A method with one parameter to tune.
 
     Attributes:
         name: of the method.
-        amount: what is searched, in words; more of it makes faces less alike.
-        low, high: where it is searched.
-        whole: whether it must be a whole number.
-        protect: the bench's photos under an amount.
-        fixed: other settings, in words.
+        amount: description of the tuned parameter; larger values make faces less similar.
+        low, high: search interval.
+        protect: protects the bench's photos with an amount.
+        whole: whether the amount must be an integer.
+        fixed: description of the other settings.
     """
 
     name: str
@@ -46,10 +46,10 @@ class Candidate:
 
 
 def candidates(bench: LatentBench) -> list[Candidate]:
-    """dp-image and what [DPI] compares it with or discusses; every evaluation draws the same noise.
+    """dp-image and the methods that [DPI] compares or discusses; every evaluation uses the same noise stream.
 
     Args:
-        bench: gives the photos, the model and the seed of the noise.
+        bench: provides photos, model and noise seed.
     """
     photos, size = bench.photos.images, bench.model.size
     block = max(1, size // DP_PIX_CELLS)
@@ -100,18 +100,18 @@ def candidates(bench: LatentBench) -> list[Candidate]:
 
 
 def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) -> list[dict[str, Any]]:
-    """Every candidate at the amount that meets the target similarity, with all metrics.
+    """Measure every candidate with all metrics, at the amount that meets the target similarity.
 
-    A whole amount meets it nowhere, so both that it lies between are given, the more alike first.
+    An integer amount does not meet it exactly, so the two nearest are reported, the more similar first.
 
     Args:
-        bench: photos, model and recogniser.
+        bench: provides photos, model and recogniser.
         target: mean identity similarity to the photos, on the recogniser's own scale.
-        progress: told which method is being searched.
-        keep: keeps the rows of a method.
+        progress: progress callback, by methods.
+        keep: stores the rows of each method.
 
     Returns:
-        One row for each method, two where a whole amount lies on either side.
+        One row per method, two for integer amounts.
     """
     source = bench.features.of(bench.photos.images)
     jobs = {
@@ -137,12 +137,15 @@ def _rows(
 
 
 def search(bench: LatentBench, candidate: Candidate, target: float) -> list[tuple[float, Release]]:
-    """Bisection over the amount's logarithm: the nearest amount tried, or the two whole numbers around the target.
+    """Tune the amount by bisection on a logarithmic scale.
 
     Args:
-        bench: whose photos are protected.
-        candidate: whose amount is searched.
+        bench: provides the photos to protect.
+        candidate: method to tune.
         target: mean similarity, on the scale of the bench's recogniser.
+
+    Returns:
+        The nearest amount tried, or the two integers around the target, with their releases.
     """
     if candidate.whole:
         return _search_whole(bench, candidate, target)

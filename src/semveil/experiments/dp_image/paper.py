@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values from the text and Table 1 of [DPI]; nothing is read off its curves, which are not printed as numbers."""
+"""Values from the text and Table 1 of [DPI].
+
+Nothing is read off its curves, which are not printed as numbers.
+"""
 
 from functools import partial
 

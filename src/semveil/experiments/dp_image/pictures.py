@@ -23,7 +23,14 @@ STYLE_LABELS = {"all": "noise on all codes", "identity": "noise on the identity 
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Faces under noise on all codes and on the identity codes, as files beside the JSON."""
+    """Protect faces with noise on all codes and on the identity codes, and save them next to the JSON.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     reconstructed = bench.model.synthesize(bench.latents)
     made: dict[str, tuple[Tensor, DPImage | None]] = {
         "source": (bench.photos.images, None),
@@ -47,7 +54,7 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 
 
 def faces(styles: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """What draws the pictures of noise on some codes, beside the photos and their inversions.
+    """Return a function that draws photos, inversions and pictures protected by noise on some codes.
 
     Args:
         styles: `all` or `identity`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sensitivities and true epsilons of dp-image's noise, from a model's own bounds only."""
+"""Sensitivities and true epsilons of dp-image's noise, from a model's own bounds."""
 
 from functools import partial
 
@@ -15,10 +15,10 @@ SCALES = (0.25, 0.5, 1.0)  # [DPI] Fig. 7
 
 
 def sensitivities(model: LatentModel) -> str:
-    """dp-image: L1 sensitivity in each reading, and the epsilon that follows at the paper's scales.
+    """L1 sensitivity of dp-image in each reading, and the resulting epsilon at the paper's scales.
 
     Args:
-        model: whose codes and public bounds are set beside the paper's.
+        model: provides latent shape and public bounds, compared with the paper's.
     """
     style_dim, paper_dim = model.latent_shape[1], PAPER_SHAPE[1]
     rows = []

@@ -33,7 +33,14 @@ METRICS = {
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Methods whose scale is searched until the recogniser's mean similarity is its threshold, as [DPI] Table 1 has it."""
+    """Measure methods with mean similarity tuned to the recogniser's threshold, as in [DPI] Table 1.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     plain = bench.model.synthesize(bench.latents)
     return {
         "target_similarity": bench.verifier.threshold,
@@ -48,7 +55,12 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 
 
 def bars(result: dict[str, Any], folder: Path) -> Figure:
-    """Bars of every metric over the methods, at nearly equal similarity."""
+    """Draw bars of every metric over the methods, at nearly equal similarity.
+
+    Args:
+        result: content of `utility.json`.
+        folder: directory of the result file and its images.
+    """
     methods = result["methods"]
     figure = Figure(figsize=(13.2, 7.0))
     for axes, (metric, label) in zip(figure.subplots(2, 3).flat, METRICS.items(), strict=True):
@@ -69,13 +81,17 @@ def bars(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    """A method's name, with the amount where it is shown more than once."""
+    """Method name, with the amount if the method has several rows."""
     several = sum(other["method"] == row["method"] for other in rows) > 1
     return f"{row['method']} {row['amount']:g}" if several else row["method"]
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Metrics of every method at equal similarity, beside the paper's Table 1."""
+    """Metrics of every method at equal similarity, and the paper's Table 1.
+
+    Args:
+        result: content of `utility.json`.
+    """
     metrics = (
         "l2",
         "ald_inf",
@@ -108,7 +124,13 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """[DPI] 4.2.3, of Table 1. A mosaic has whole cells only: what differs between the two nearest is left open."""
+    """Check the claims of [DPI] 4.2.3 (Table 1).
+
+    A mosaic has integer cell sizes only: a claim on which the two nearest disagree is undecided.
+
+    Args:
+        result: content of `utility.json`.
+    """
     ours = next(row["images"] for row in result["methods"] if row["method"] == "dp-image")
     fields = list(_fields(result["methods"]))
     text = "At equal similarity dp-image has the lowest FID"
@@ -144,7 +166,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 def _fields(rows: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
-    """What dp-image competes with, by name: one field with the smaller mosaic, one with the larger."""
+    """dp-image's competitors by name: first with the smaller mosaic cell, then with the larger."""
     amounts: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row["method"] != "dp-image":

@@ -4,7 +4,7 @@
 Section V-E and the numbers of Table I are inconsistent. In the reading `text` the face region is clustered,
 noised with clamping, or downsampled to 7 x 7 pixels. In the reading `numbers`, which fits Table I best, it is
 divided into cells, noised in bytes that overflow (a value beyond 255 wraps around to 0), or downsampled by a
-factor of 7. To measure the agreement of either:
+factor of 7. To compare both with Table I:
 
     semveil reproduce identity-dp/readings --data PHOTOS    # aligned photos such as CelebA-HQ's
 
@@ -32,7 +32,7 @@ from semveil.metrics import psnr, ssim
 
 PAPER_SIDE = 256  # px
 READINGS = ("text", "numbers")
-# Median box that dlib's detector finds on aligned held-out photos, in units of the crop's side: left, top,
+# Median box of dlib's detector on aligned held-out photos, in units of the crop's side: left, top,
 # right, bottom.
 FACE_BOX = (0.19, 0.32, 0.77, 0.90)
 CHECKED = 64  # photos
@@ -41,12 +41,12 @@ CHECKED = 64  # photos
 def baseline(
     name: str, amount: float, images: Tensor, *, reading: str, rng: torch.Generator | None = None
 ) -> Tensor:
-    """Aligned crops under one of the paper's traditional methods, which changes the face region alone.
+    """Apply one of the paper's traditional methods to the face region of aligned crops.
 
     Args:
         name: `pixelization`, `noise` or `blur`.
-        amount: side of a cluster or cell in pixels; standard deviation in levels; pixels along a side, or how
-            many become one.
+        amount: side of a cluster or cell in pixels; standard deviation of the noise in levels; pixels along a
+            side (`text`) or downsampling factor (`numbers`) of the blur.
         images: (B, 3, S, S) in [-1, 1].
         reading: `text` or `numbers`.
         rng: draws the noise.
@@ -56,7 +56,7 @@ def baseline(
 
     Example:
         >>> face = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
-        >>> shown = baseline("pixelization", 16, face, reading="numbers")  # cells of 4 px; columns 12 to 48 are face
+        >>> shown = baseline("pixelization", 16, face, reading="numbers")  # 4 px; columns 12 to 48 are face
         >>> shown[0, 0, 30].unique().numel(), bool((shown[..., :12] == face[..., :12]).all())
         (37, True)
     """
@@ -71,11 +71,11 @@ def baseline(
 
 
 def clusters(images: Tensor, side: float) -> Tensor:
-    """Every cluster of pixels that are near in place and colour (SLIC, Achanta et al. 2012) replaced by its mean.
+    """Replace each SLIC cluster of similar neighbouring pixels (Achanta et al. 2012) by its mean.
 
     Args:
         images: (B, 3, S, S) in [-1, 1].
-        side: of a cluster in pixels, about: there are (S / side)^2 of them.
+        side: approximate side of a cluster in pixels; there are about (S / side)^2 clusters.
     """
     from skimage.segmentation import slic
 
@@ -89,7 +89,7 @@ def clusters(images: Tensor, side: float) -> Tensor:
 
 
 def face_pixels(size: int) -> tuple[int, int, int, int]:
-    """The face region of an aligned crop: left, top, and right, bottom, which lie outside.
+    """Face region of an aligned crop: left, top, right, bottom; right and bottom are exclusive.
 
     Args:
         size: side of the crop in pixels.
@@ -132,7 +132,7 @@ BASELINES.add("blur", _blur)
 
 
 def fit_of_readings(images: Tensor) -> str:
-    """PSNR and SSIM of both readings beside those of Table I, as Markdown; mean over images (B, 3, S, S).
+    """PSNR and SSIM of both readings next to Table I's, averaged over images, as Markdown.
 
     Args:
         images: (B, 3, S, S) in [-1, 1].
@@ -149,7 +149,7 @@ def fit_of_readings(images: Tensor) -> str:
 
 
 def _load(run: Run) -> Text:
-    """`data` is a folder of aligned photos; the first of them are read."""
+    """Load the first aligned photos of the folder `data`."""
     if run.data is None:
         raise DataMissing(
             "the readings are compared with Table I on aligned photos: name a folder of .jpg files with "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set-up of a run of identity-dp: identity model, recognisers, photos."""
+"""Set-up of identity-dp runs: identity model, recognisers and photos."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from semveil.models.identity import IdentityModel, load_identity_model
 from semveil.recognition.by_name import Remembering
 from semveil.recognition.verifier import FaceNetVerifier, Verifier
 
-FIRST_TEST_PHOTO = 27_000  # of CelebA-HQ: the paper tests on 3,000; which ones it drew is not known
+FIRST_TEST_PHOTO = 27_000  # of CelebA-HQ; the paper tests on 3,000 photos but does not say which
 CHUNK = 64  # photos at a time
 PERTURBATIONS: dict[str, dict[str, Any]] = {
     PUBLISHED: {"mechanism": "laplace", "calibration": "as_published"},
@@ -35,14 +35,15 @@ PERTURBATIONS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, eq=False)
 class IdentityBench:
-    """Everything that a run needs, loaded, and how results describe it.
+    """Loaded inputs of a run, and their description for the result.
 
     Attributes:
-        verifiers: that judge, by name; `psr` asks those that had no part in training the model.
-        facenets: those of the paper's identity distance whose weights are here.
-        sensitivity: largest L1 distance between the photos' identity vectors, which [IDP] V-D takes for the
+        verifiers: recognisers for evaluation, by name; `psr` uses those that had no part in training the
+            model.
+        facenets: recognisers of the paper's identity distance with available weights.
+        sensitivity: largest L1 distance between the photos' identity vectors, used by [IDP] V-D as the
             sensitivity.
-        features: that Frechet distances compare.
+        features: for Frechet distances.
     """
 
     preset: IdentityPreset
@@ -56,15 +57,15 @@ class IdentityBench:
 
     @property
     def head(self) -> dict[str, Any]:
-        """What a result says beside its config."""
+        """Fields of a result other than its config."""
         return {"seeds": [self.preset.seed], "photos": list(self.photos.ids)}
 
     def method(self, epsilon: float, perturbation: str = OURS) -> IdentityDP:
-        """identity-dp at an epsilon, with one of `PERTURBATIONS`.
+        """identity-dp at an epsilon with one of `PERTURBATIONS`.
 
         Args:
             epsilon: nominal budget of the identity, above 0.
-            perturbation: its law, one of `PERTURBATIONS`.
+            perturbation: noise distribution, one of `PERTURBATIONS`.
         """
         options: dict[str, Any] = dict(PERTURBATIONS[perturbation])
         if "calibration" in options:
@@ -73,10 +74,10 @@ class IdentityBench:
 
 
 def load(photos: Callable[[Run, IdentityModel], PhotoSet]) -> Callable[[Run], IdentityBench]:
-    """How a run loads what it needs.
+    """Return the function that loads the inputs of a run.
 
     Args:
-        photos: gives them, of the run and the model.
+        photos: selects the photos, given the run and the model.
     """
 
     def loaded(run: Run) -> IdentityBench:
@@ -89,12 +90,12 @@ def load(photos: Callable[[Run, IdentityModel], PhotoSet]) -> Callable[[Run], Id
 def prepare_bench(
     preset: IdentityPreset, model: IdentityModel, photos: PhotoSet, verifiers: Iterable[str]
 ) -> IdentityBench:
-    """Load recognisers and features, and measure what [IDP] takes for the sensitivity.
+    """Load recognisers and features, and compute the observed sensitivity of [IDP].
 
     Args:
-        preset: size of the run, kept in the config.
-        model: of the identity method; sets the size of the crops that recognisers get.
-        photos: crops of the model's size; of a single one there is no sensitivity (NaN).
+        preset: run size, recorded in the config.
+        model: identity model; sets the crop size for the recognisers.
+        photos: crops of the model's size; the sensitivity of a single photo is NaN.
         verifiers: names of recognisers.
     """
     judges, cards = recognisers(verifiers, model.size)
@@ -118,11 +119,11 @@ def prepare_bench(
 
 
 def photos_for(count: Callable[[IdentityPreset], int], *, shows: bool = False) -> Callable[..., PhotoSet]:
-    """How a run that takes one photo of each person gets them.
+    """Return the function that selects one photo per person for a run.
 
     Args:
-        count: how many, from the preset.
-        shows: whether its figures show the photos, which then may be public ones in any preset.
+        count: maps the preset to the number of photos.
+        shows: whether the figures show the photos; public photos are then allowed in any preset.
     """
 
     def photos(run: Run, model: IdentityModel) -> PhotoSet:
@@ -134,11 +135,11 @@ def photos_for(count: Callable[[IdentityPreset], int], *, shows: bool = False) -
 
 
 def public_faces(size: int, count: int) -> PhotoSet:
-    """The astronaut, and faces that the bundled face model generates, enlarged to `size` where that is larger.
+    """The astronaut and faces generated by the bundled face model, resized to `size`.
 
     Args:
         size: side of the photos in pixels.
-        count: of all, the astronaut among them; at least 1.
+        count: total number, including the astronaut; at least 1.
     """
 
     def generate(many: int, rng: torch.Generator) -> Tensor:
@@ -150,12 +151,12 @@ def public_faces(size: int, count: int) -> PhotoSet:
 
 
 def _facenets() -> tuple[dict[str, Verifier], list[str]]:
-    """The paper's two recognisers, as far as their weights are here, and the names of the others."""
+    """The paper's recognisers with available weights, and the names of the others."""
     found: dict[str, Verifier] = {}
     lacking = []
     for name in FACENETS:
         try:
-            # No threshold was measured, and none is needed for a distance.
+            # Placeholder: no threshold was measured, and distances need none.
             found[name] = Remembering(
                 FaceNetVerifier(threshold=1.0, trained_on=name.removeprefix("facenet-"))
             )

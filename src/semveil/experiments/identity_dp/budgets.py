@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Effect of identity-dp's budgets, as Markdown tables: expected cosines by mechanism, and ranks of selected public faces.
+"""Effect of identity-dp's budgets, as Markdown tables.
 
-There are no figures and no photos: cosines follow in closed form from the noise distributions ([IDP] uses
-Laplace noise and d = 512), and the selected public faces are generated.
+The tables give expected cosines by mechanism, and ranks of selected public faces. There are no figures and no
+photos: the cosines follow in closed form from the noise distributions ([IDP] uses Laplace noise and d = 512),
+and the selected public faces are generated.
 """
 
 from collections.abc import Sequence
@@ -28,11 +29,11 @@ FACES = 60
 
 
 def cosines(dimension: int, threshold: float, *, epsilons: Sequence[float] = EPSILONS) -> str:
-    """Mean cosine between old and new identity, by mechanism and budget.
+    """Expected cosine between original and perturbed identity, by mechanism and budget.
 
     Args:
-        dimension: d of the model's vectors; the paper's stand first.
-        threshold: cosine of two vectors from which the model's verifier takes them for one person.
+        dimension: d of the model's vectors; rows for the paper's d come first.
+        threshold: cosine from which the model's verifier accepts two vectors as the same person.
         epsilons: budgets.
     """
     rows = []
@@ -50,10 +51,10 @@ def cosines(dimension: int, threshold: float, *, epsilons: Sequence[float] = EPS
 
 
 def accepted_from(name: str, dimension: int, threshold: float) -> float:
-    """The budget at which the mean cosine kept is a verifier's threshold.
+    """Budget at which the expected cosine equals a verifier's threshold.
 
     Args:
-        name: of `SPHERE_MECHANISMS`.
+        name: one of `SPHERE_MECHANISMS`.
         dimension: d of the identity vectors.
         threshold: cosine in (0, 1).
 
@@ -73,12 +74,12 @@ def accepted_from(name: str, dimension: int, threshold: float) -> float:
 
 
 def looks(epsilons: Sequence[float] = LOOK_EPSILONS) -> str:
-    """How near the public face is that gives the attributes, by their budget: its mean rank among all of the gallery.
+    """Mean rank of the public face selected for its attributes, by attribute budget.
 
-    Over generated faces that are not in the gallery; 0 is the nearest one.
+    Over generated faces outside the gallery; rank 0 is the nearest face of the gallery.
 
     Args:
-        epsilons: budgets of the attributes, each above 0.
+        epsilons: attribute budgets, each above 0.
     """
     rows = []
     for epsilon in epsilons:
@@ -97,7 +98,7 @@ def _cosine(value: float) -> str:
 
 
 def _cosines_of(run: Run) -> Text:
-    """Of a model's dimension and the threshold of the bundled verifier."""
+    """Table for a model's dimension and the threshold of the bundled verifier."""
     model = load_identity_model(run.model or DEFAULT_IDENTITY_MODEL)
     verifier, card = load_verifier("bundled", resolution=model.size)
     config = {"model": {"name": model.name, "digest": model.digest, "dimension": model.dim}, "verifier": card}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables I and II of [IDP]: its traditional methods in both readings, and identity-dp, `comparison.json`."""
+"""Tables I and II of [IDP]: traditional methods in both readings, and identity-dp, `comparison.json`."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -47,12 +47,19 @@ from semveil.experiments.kit.statistics import mean, paired, value
 from semveil.experiments.kit.tables import claims_table, markdown
 
 BASELINES = measurement("identity-dp/baselines", revision=3)
-TIMED = 8  # photos, one by one
-PLAIN_SSIM_AIM, PLAIN_PSNR_AIM, PLAIN_ACCEPTED_AIM = 0.85, 24.0, 0.95  # without noise
+TIMED = 8  # photos, in batches of one
+PLAIN_SSIM_AIM, PLAIN_PSNR_AIM, PLAIN_ACCEPTED_AIM = 0.85, 24.0, 0.95  # targets without noise
 
 
 def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Table I: the paper's traditional methods in both readings, and identity-dp."""
+    """Measure the paper's traditional methods in both readings, and identity-dp (Table I).
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     photos = bench.photos.images
     baselines = _baselines(bench, folder / "baselines.json", progress)
     return {
@@ -66,7 +73,7 @@ def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> d
 
 
 def _baselines(bench: IdentityBench, path: Path, progress: Progress) -> dict[str, Any]:
-    """The traditional methods' rows, a result of their own, which another model does not change."""
+    """Rows of the traditional methods, stored separately because they do not depend on the model."""
     config = {
         name: value for name, value in bench.config.items() if name not in ("model", "observed_sensitivity")
     }
@@ -76,28 +83,38 @@ def _baselines(bench: IdentityBench, path: Path, progress: Progress) -> dict[str
 
 
 def _seconds(bench: IdentityBench) -> float:
-    """Median processor time of one photo, alone in its batch, with a release's noise; other programs do not lengthen it."""
+    """Median CPU time per photo, in batches of one, with the noise of a release."""
     method, photos = bench.method(PAPER_EPSILONS[0]), bench.photos.images
     taken = []
     for i in range(min(TIMED, len(photos)) + 1):
         start = time.process_time()
         method.protect(photos[i % len(photos)][None])
         taken.append(time.process_time() - start)
-    return round(float(np.median(taken[1:])), 4)  # the first warms up
+    return round(float(np.median(taken[1:])), 4)  # the first call is a warm-up
 
 
 def table_1(result: dict[str, Any], folder: Path) -> Figure:
-    """Bars of all methods beside the paper's Table I."""
+    """Draw bars of all methods next to the paper's Table I.
+
+    Args:
+        result: content of `comparison.json`.
+        folder: directory of the result file and its images.
+    """
     return _bars(result, "table1", result["rows"])
 
 
 def table_2(result: dict[str, Any], folder: Path) -> Figure:
-    """Bars of identity-dp alone beside the paper's Table II."""
+    """Draw bars of identity-dp alone next to the paper's Table II.
+
+    Args:
+        result: content of `comparison.json`.
+        folder: directory of the result file and its images.
+    """
     return _bars(result, "table2", [row for row in result["rows"] if row["method"] == "identity-dp"])
 
 
 def _bars(result: dict[str, Any], table: str, rows: Sequence[dict[str, Any]]) -> Figure:
-    """Bars of every metric: what was measured, then what the paper reports, hollow."""
+    """Draw measured values as solid bars and the paper's as hatched ones, for every metric."""
     figure = Figure(figsize=(15.6, 9.6))
     judge = distance_judge(result)
     panels = {
@@ -131,7 +148,11 @@ def _bars(result: dict[str, Any], table: str, rows: Sequence[dict[str, Any]]) ->
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """The rows of Table I measured here, the claims, and the paper's Tables I and II."""
+    """Table I as measured here, the claims, and the paper's Tables I and II.
+
+    Args:
+        result: content of `comparison.json`.
+    """
     found = mean(result["source"], "face_detected")
     rows = [row_of(row, value(result["source"], "face_detected")) for row in result["rows"]]
     head = head_of(result["rows"][0]["images"])
@@ -154,7 +175,11 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """[IDP] V-E and V-F, of Table I, and the aims of the bundled model."""
+    """Check the claims of [IDP] V-E and V-F (Table I), and the targets of the bundled model.
+
+    Args:
+        result: content of `comparison.json`.
+    """
     own = {
         (r["setting"], r.get("nominal_epsilon")): r["images"]
         for r in result["rows"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate output folders of third-party methods as in [IDP]: Figs. 8 and 9, and Tables I to III.
+"""Evaluation of third-party outputs as in [IDP]: Figs. 8 and 9, and Tables I to III.
 
-`semveil evaluate` writes `evaluation.json`, from which figures and tables are made as for every other result.
+`semveil evaluate` writes `evaluation.json`, from which figures and tables are generated as for any result.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ from semveil.faces.pixels import to_tensor
 from semveil.models.identity import load_identity_model
 from semveil.recognition.by_name import VERIFIERS, load_verifier
 
-SHOWN = 8  # photos in the picture
+SHOWN = 8  # photos in the figure
 RESULT = "evaluation.json"
 
 
@@ -58,28 +58,28 @@ def evaluate(
     parser: Path | None = None,
     progress: Progress = quiet,
 ) -> tuple[Path, Path]:
-    """Compare what other programs made of photos with what identity-dp makes of them.
+    """Compare pictures protected by other programs with identity-dp's.
 
-    A picture belongs to the photo of the same name in the same place below its folder, whatever the suffix,
-    and shows it whole: it is cut where the photo's own largest face lies. Photos that lack in one folder are
-    measured in none.
+    A picture belongs to the photo with the same relative path, whatever the suffix, and must show the whole
+    photo: it is cropped at the photo's own largest face. A photo that is missing in one folder is excluded
+    from all.
 
     Args:
         photos: folder of the originals.
-        outputs: folders of pictures by the name of the method that made them.
-        out: folder for `evaluation.json` and the picture `fig8.png`, which show the photos.
+        outputs: folders of pictures, by name of the method that produced them.
+        out: folder for `evaluation.json` and the figure `fig8.png`, which show the photos.
         pairs: a list such as LFW's `pairs.txt`; adds the true acceptance rate of its pairs with the second
-            photo from the folder ([IDP] Table III). Only its photos are measured.
-        far: false acceptance rate of that.
-        model: identity model of identity-dp's rows; the bundled one where None.
-        verifiers: recognisers; all whose weights are on this machine where empty.
-        judgements: what an independent program sees in photos and pictures (`docs/utility.md`): adds landmark
-            error, expression, gaze, age, sex and its own detection.
-        parser: weights of a face parser: adds how open mouth and eyes are, and the place of the hair.
-        progress: what is being done, how much is done, how much there is.
+            photo from the output folder ([IDP] Table III). Only photos in the list are measured.
+        far: false acceptance rate for `pairs`.
+        model: identity model for identity-dp's rows; None uses the bundled one.
+        verifiers: recognisers; if empty, all with weights on this machine.
+        judgements: an independent program's annotations of photos and pictures (`docs/utility.md`): adds
+            landmark error, expression, gaze, age, sex and its own detection.
+        parser: weights of a face parser: adds mouth and eye opening, and hair position.
+        progress: progress callback.
 
     Returns:
-        The JSON, and the picture.
+        Paths of the JSON and the figure.
 
     Raises:
         DataMissing: a folder is missing, or no photo with a face has a picture in every folder.
@@ -148,10 +148,10 @@ def evaluate(
 
 
 def present_verifiers(resolution: int) -> list[str]:
-    """Recognisers that can be run here at a resolution.
+    """Recognisers that are available for a resolution.
 
     Args:
-        resolution: side of the crops in pixels, for which a threshold must be known.
+        resolution: side of the crops in pixels; recognisers without a threshold for it are excluded.
     """
     found = []
     for name in VERIFIERS:
@@ -170,7 +170,7 @@ def present_verifiers(resolution: int) -> list[str]:
 def _crops(
     found: FolderFaces, made: Mapping[str, Mapping[str, Path]], size: int
 ) -> tuple[dict[str, PhotoFace], dict[str, Tensor]]:
-    """The photos whose pictures all have their shape, and every folder's crops of them."""
+    """Photos with pictures of the same aspect ratio in every folder, and the crops of those pictures."""
     faces: dict[str, PhotoFace] = {}
     pixels: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in made}
     for place, face in found.faces.items():
@@ -190,19 +190,19 @@ def _crops(
 
 
 def _given(pictures: Tensor) -> Callable[[Tensor], Tensor]:
-    """What `Row.make` is where the pictures are there already."""
+    """Wrap existing pictures as a `Row.make` function."""
     return lambda photos: pictures
 
 
 def _known_pairs(listed: PairList, at: Mapping[Path, int]) -> Pairs:
-    """The pairs of a list whose photos both were measured, by their rows."""
+    """Pairs with both photos measured, as row indices."""
     both = [pair for pair in listed.pairs if pair.first in at and pair.second in at]
     first, second = np.array([[at[pair.first], at[pair.second]] for pair in both], int).reshape(-1, 2).T
     return Pairs(first, second, np.array([p.same for p in both], bool), np.array([p.fold for p in both], int))
 
 
 def _accepted(bench: IdentityBench, known: Pairs, images: Tensor, far: float) -> dict[str, Any]:
-    """True acceptance of each recogniser, or why it cannot be told."""
+    """True acceptance rate by recogniser, or the reason why it is undefined."""
     judged = {**bench.verifiers, **bench.facenets}
     photos = bench.photos.images
     try:
@@ -216,7 +216,7 @@ def _accepted(bench: IdentityBench, known: Pairs, images: Tensor, far: float) ->
 
 
 def _pictures(out: Path, photos: PhotoSet, rows: Sequence[Row]) -> list[dict[str, str]]:
-    """The first photos and their pictures, of every row but those of the paper's law, as files beside the JSON."""
+    """Save the first photos and their pictures next to the JSON, without rows of the paper's noise."""
     chosen = [("photos", photos.images)]
     for row in rows:
         if row.said["method"] != "identity-dp":
@@ -231,7 +231,12 @@ def _pictures(out: Path, photos: PhotoSet, rows: Sequence[Row]) -> list[dict[str
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Rows: photos, other programs' outputs, ours."""
+    """Draw photos, other programs' outputs and ours, in rows.
+
+    Args:
+        result: content of `evaluation.json`.
+        folder: directory of the result file and its images.
+    """
     rows: dict[str, list[Cell]] = {}
     for record in result["pictures"]:
         rows.setdefault(record["shows"], []).append((folder / record["file"], record["source"]))
@@ -239,7 +244,11 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Metrics of other programs' outputs and of identity-dp, and what of the faces they keep."""
+    """Metrics and retained face attributes of other programs' outputs and of identity-dp.
+
+    Args:
+        result: content of `evaluation.json`.
+    """
     found = value(result["source"], "face_detected")
     rows, head = [row_of(row, found) for row in result["rows"]], head_of(result["rows"][0]["images"])
     if result["pairs"]:

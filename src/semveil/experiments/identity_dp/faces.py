@@ -20,7 +20,15 @@ PER_ROW = 8  # faces
 
 
 def run(kind: str, bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Anyone's photos and what identity-dp makes of them (Figs. 10 and 11)."""
+    """Protect user-supplied photos with identity-dp (Figs. 10 and 11).
+
+    Args:
+        kind: `challenging` or `portraits`.
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     photos, method = bench.photos.images, bench.method(PAPER_EPSILONS[0])
     images = protected(bench, method, photos)
     records = [
@@ -36,7 +44,12 @@ def run(kind: str, bench: IdentityBench, folder: Path, progress: Progress, keep:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """The photos, each above its protected picture (Figs. 10 and 11)."""
+    """Draw the photos, each above its protected picture (Figs. 10 and 11).
+
+    Args:
+        result: content of `challenging.json` or `portraits.json`.
+        folder: directory of the result file and its images.
+    """
     rows: list[list[Cell]] = []
     faces = result["faces"]
     for start in range(0, len(faces), PER_ROW):

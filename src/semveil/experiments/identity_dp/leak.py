@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Leakage outside identity-dp's guarantee: identification rates from the attributes sent in the clear.
+"""Leakage outside identity-dp's guarantee: identification from attributes transmitted in the clear.
 
-The guarantee covers the identity vector; the attributes of the photo enter the picture unperturbed ([IDP]
-Eq. 13, despite Proof 4.1). Attackers with increasing knowledge identify the person in a protected photo:
+The guarantee covers the identity vector; the attributes of the photo enter the picture unperturbed ([IDP] Eq.
+13, despite Proof 4.1). Attackers with increasing knowledge identify the person in a protected photo:
 
 - `recogniser`: compares it with a gallery of unprotected photos of many people, without the original photo.
 - `fused anew`: re-fuses the released picture's attributes with random identities and averages the
-  recogniser's features, for the picture only or for the gallery too; `sum of scores` adds its scores and the
-  recogniser's.
+  recogniser's features, for the picture only or for the gallery too; `sum of scores` adds these scores and
+  the recogniser's.
 - `same photo`: has the original photo in the gallery and compares pixels.
-- `learnt to undo`: protects photos of strangers, and learns a regression from protected to original
-  recogniser features.
+- `learnt to undo`: protects photos of strangers and learns a regression from protected to original recogniser
+  features.
 - `learnt the people`: trains a classifier on labelled protected photos of the same people (parrot
   recognition).
 
@@ -64,16 +64,16 @@ CHUNK = 64  # photos at a time
 
 @dataclass(frozen=True)
 class LeakPreset:
-    """Size of a run.
+    """Run size.
 
     Attributes:
-        name: as the user says it.
-        verifiers: recognisers that attackers use.
+        name: preset name.
+        verifiers: recognisers used by the attackers.
         gallery_photos, strangers, public, named_people, named_photos: see `leak_faces`.
         epsilon: budget of the identity.
-        sides: bottlenecks of the attributes that are measured, in pixels.
-        attribute_epsilon: budget of the attributes where they are private too; None leaves that out.
-        seed: of noise, networks and permutations.
+        sides: attribute bottlenecks to measure, in pixels.
+        attribute_epsilon: budget of private attributes; None skips that variant.
+        seed: for noise, networks and permutations.
     """
 
     name: str
@@ -115,13 +115,13 @@ LEAK_PRESETS = presets(
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to make pictures.
+    """One protection setting, or a control.
 
     Attributes:
-        name: goes into the result.
-        make: photos (N, 3, S, S) -> pictures; random streams are its own.
-        trained: whether attackers learn on it; else only those that need not are measured.
-        claim: of a release.
+        name: key in the result.
+        make: maps photos (N, 3, S, S) to pictures, with its own random streams.
+        trained: whether attackers that train on protected photos are run.
+        claim: guarantee of a release; None if there is none.
     """
 
     name: str
@@ -132,7 +132,7 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class LeakBench:
-    """What a run works on, loaded, and how results describe it."""
+    """Loaded inputs of a run, and their description for the result."""
 
     preset: LeakPreset
     model: IdentityModel
@@ -145,23 +145,23 @@ class LeakBench:
         return {"seeds": [self.preset.seed]}
 
     def nearest(self, probed: Tensor, clear: Tensor) -> Reidentification:
-        """Whom the vectors of protected photos are nearest to, in the gallery.
+        """Match protected probes to the gallery by their signals.
 
         Args:
-            probed: (P, p) signals of the probes' protected photos.
-            clear: (G, p) signals of the gallery's photos, unprotected.
+            probed: (P, p) signals of the protected probes.
+            clear: (G, p) signals of the unprotected gallery.
         """
         return nearest(probed, clear, self.faces.probes.names, self.faces.gallery.names)
 
     def anew(self, pictures: Tensor, signal: Signal) -> Tensor:
-        """What a signal says of pictures' attributes, fused with random identities.
+        """Mean signal after re-fusing the pictures' attributes with random identities.
 
         Args:
-            pictures: (N, 3, S, S), released or not.
-            signal: that is averaged over the identities.
+            pictures: (N, 3, S, S), protected or not.
+            signal: averaged over the identities.
 
         Returns:
-            (N, p), from the same random identities each time.
+            (N, p); every call uses the same random identities.
         """
         return fused_anew(
             self.model, pictures, signal, rng=streams(self.preset.seed)["attacker's identities"]
@@ -170,13 +170,13 @@ class LeakBench:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What attackers know before they see a protected photo.
+    """Attacker's knowledge before seeing a protected photo.
 
     Attributes:
-        signal: what they read of pictures, by name, as the others.
-        clear: read of the unprotected gallery.
-        clear_anew: of the gallery's attributes, fused anew.
-        before: of the strangers' photos before protection.
+        signal: signal functions by name; the other attributes have the same keys.
+        clear: signals of the unprotected gallery.
+        clear_anew: signals of the gallery after attribute re-fusion.
+        before: signals of the strangers' photos before protection.
     """
 
     signal: Mapping[str, Signal]
@@ -186,7 +186,14 @@ class Known:
 
 
 def load(run: Run) -> LeakBench:
-    """What a run works on: a face set or a folder with LFW, the identity model, and the recognisers that attackers use."""
+    """Load the photos, the identity model and the attackers' recognisers.
+
+    Args:
+        run: its data is a face set or a folder with LFW.
+
+    Raises:
+        DataMissing: no data, or too few people with enough photos.
+    """
     data = run.data
     chosen, loaded = run.preset, load_identity_model(run.model or DEFAULT_IDENTITY_MODEL)
     if data is None:
@@ -216,7 +223,14 @@ def load(run: Run) -> LeakBench:
 
 
 def run(bench: LeakBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """All attackers on all variants."""
+    """Run all attacks on all variants.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     signal, faces = signals(bench.model, bench.recognisers), bench.faces
     clear, before = (
         {name: read(of, part.images) for name, of in signal.items()}
@@ -259,7 +273,7 @@ def _protected(method: IdentityDP, seed: int, photos: Tensor) -> Tensor:
 
 
 def _of_another(model: IdentityModel, strangers: Tensor, preset: LeakPreset, photos: Tensor) -> Tensor:
-    """The photos' identities, perturbed, with the attributes of photos of others."""
+    """Fuse the photos' perturbed identities with the attributes of other people's photos."""
     method, rng = IdentityDP(model, epsilon=preset.epsilon), streams(preset.seed)[f"dp {len(photos)}"]
     others = strangers[torch.randint(len(strangers), (len(photos),), generator=rng)]
     identities = method.perturb(_in_parts(model.identify, photos), rng=rng)
@@ -268,7 +282,7 @@ def _of_another(model: IdentityModel, strangers: Tensor, preset: LeakPreset, pho
 
 
 def _attacked(bench: LeakBench, known: Known, variant: Variant) -> dict[str, Any]:
-    """All attackers on one variant."""
+    """Run all attacks on one variant."""
     faces, signal, clear = bench.faces, known.signal, known.clear
     probes, gallery = faces.probes, faces.gallery
     pictures = variant.make(probes.images).clamp(-1, 1)
@@ -301,7 +315,10 @@ def _attacked(bench: LeakBench, known: Known, variant: Variant) -> dict[str, Any
 def _without_noise(
     bench: LeakBench, known: Known, name: str, pictures: Tensor, probed: Tensor
 ) -> list[dict[str, Any]]:
-    """The attackers who fuse attributes anew. The sum was fixed before looking: all three scores, equally weighted."""
+    """Run the attribute re-fusion attacks.
+
+    The score fusion was fixed in advance: all three scores, equally weighted.
+    """
     clear, probed_anew = known.clear[name], bench.anew(pictures, known.signal[name])
     plain, anew, both = (
         likeness(probed, clear),
@@ -326,7 +343,7 @@ def _learnt_to_undo(
     strangers: Mapping[str, Tensor],
     probed: Mapping[str, Tensor],
 ) -> list[dict[str, Any]]:
-    """A recogniser's vector of the photo itself is estimated from its vector of the protected one, or from all signals."""
+    """Estimate features of the original photo from one or all signals of the protected photo."""
     before, rng = known.before[recogniser], streams(bench.preset.seed)["network"]
     everything, asked = together(strangers, probed)
     estimates = {
@@ -339,8 +356,8 @@ def _learnt_to_undo(
 
 
 def _learnt_the_people(named: Mapping[str, Tensor], faces: Portraits, seed: int) -> list[dict[str, Any]]:
-    """Half the protected photos with names, the other half asked; with permuted names as a control."""
-    first = torch.arange(len(faces)) % 2 == 0  # photos of a person follow each other, an even number of them
+    """Train on half of the labelled protected photos and test on the rest; permuted labels as a control."""
+    first = torch.arange(len(faces)) % 2 == 0  # a person's photos are consecutive and even in number
     labels, truth = (
         tuple(n for n, mine in zip(faces.names, part.tolist(), strict=True) if mine)
         for part in (first, ~first)
@@ -362,7 +379,7 @@ def _learnt_the_people(named: Mapping[str, Tensor], faces: Portraits, seed: int)
 
 
 def _attribute_probe(model: IdentityModel, faces: LeakFaces, preset: LeakPreset) -> list[dict[str, Any]]:
-    """How much of the identity vector a linear map reads from the attributes, which enter the picture unperturbed."""
+    """Linear probe from the unperturbed attributes to the identity vector."""
     attributes = signals(model, {})["attributes"]
     identities = {name: read(model.identify, part.images) for name, part in vars(faces).items()}
     rows = []
@@ -384,7 +401,7 @@ def _row(attack: str, signal: str, found: Reidentification) -> dict[str, Any]:
 
 
 def _scores(found: Reidentification) -> dict[str, Any]:
-    """Rates with their intervals, and what guessing gives."""
+    """Rates with confidence intervals, and the chance level."""
     return {"people": found.people, "guessing": round(1 / found.people, 4), **rates(found)}
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identification attacks on protected photos, from a plain recogniser to classifiers trained on protected photos.
+"""Identification attacks on protected photos, from a plain recogniser to trained classifiers.
 
-All use a *signal* of a photo, (B, p) numbers: recogniser features, pixels or attributes. All return scores of
-probes against people, evaluated by `attacks.reidentification`.
+All use a *signal* of a photo, (B, p): recogniser features, pixels or attributes. All return scores of probes
+against people, evaluated by `attacks.reidentification`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,18 +21,18 @@ Signal = Callable[[Tensor], Tensor]
 CHUNK = 64  # photos at a time
 NETWORK = NetworkSettings(hidden=(256,), steps=300)
 EVERYTHING = "everything"
-DIRECTIONS = 96  # principal directions that are kept of each signal where all are taken together
+DIRECTIONS = 96  # principal directions kept per signal when all signals are concatenated
 FALSE_ACCEPT = 0.01
 RANKS = (1, 5, 10)
-FUSIONS = 8  # random identities for each picture
-PIXELS, CELLS = 16, 4  # side of the small picture; of the attribute maps, where they are larger
+FUSIONS = 8  # random identities per picture
+PIXELS, CELLS = 16, 4  # side of the thumbnail; largest side of pooled attribute maps
 
 
 def signals(model: IdentityModel, verifiers: Mapping[str, Verifier]) -> dict[str, Signal]:
-    """What an attacker reads of a photo, by name: every recogniser's vector, a small picture, the attributes.
+    """Attack signals by name: features of every recogniser, thumbnail pixels and attributes.
 
     Args:
-        model: gives the attributes.
+        model: extracts the attributes.
         verifiers: recognisers by name.
     """
 
@@ -44,7 +44,7 @@ def signals(model: IdentityModel, verifiers: Mapping[str, Verifier]) -> dict[str
 
 
 def small_picture(images: Tensor) -> Tensor:
-    """(N, p) pixels of images at `PIXELS` a side.
+    """Thumbnail pixels (N, p) at `PIXELS` a side.
 
     Args:
         images: (N, 3, S, S).
@@ -57,25 +57,31 @@ def _small(level: Tensor) -> Tensor:
 
 
 def read(signal: Signal, images: Tensor) -> Tensor:
-    """A signal of many photos, (N, p).
+    """Evaluate a signal on many photos, in batches.
 
     Args:
         signal: maps a batch (B, 3, S, S) to (B, p).
         images: (N, 3, S, S).
+
+    Returns:
+        (N, p).
     """
     with torch.no_grad():
         return torch.cat([signal(part) for part in images.split(CHUNK)]).float()
 
 
 def together(training: Mapping[str, Tensor], *asked: Mapping[str, Tensor]) -> list[Tensor]:
-    """All signals as one: of each its principal directions over the training photos, of unit mean square in all.
+    """Concatenate the principal components of all signals.
+
+    Each signal is projected on its principal directions over the training photos and scaled to unit mean
+    square norm.
 
     Args:
-        training: signals (N, p_i) by name, of the photos that the attacker learns from.
-        *asked: the same signals, each of other photos.
+        training: signals (N, p_i) of the attacker's training photos, by name.
+        *asked: the same signals of other photos.
 
     Returns:
-        (N, q) for the training photos and then for each of `asked`.
+        (N, q) for the training photos, then one tensor for each of `asked`.
     """
     parts: list[list[Tensor]] = [[] for _ in range(1 + len(asked))]
     for name, signal in training.items():
@@ -88,19 +94,19 @@ def together(training: Mapping[str, Tensor], *asked: Mapping[str, Tensor]) -> li
 
 
 def nearest(probes: Tensor, gallery: Tensor, names: Sequence[str], people: Sequence[str]) -> Reidentification:
-    """Cosine, about the gallery's mean, with every photo of the gallery.
+    """Match probes to gallery photos by cosine similarity about the gallery mean.
 
     Args:
-        probes: (P, p) signals of the protected photos, or what was estimated of the unprotected ones.
+        probes: (P, p) signals of protected photos, or estimates of their original signals.
         gallery: (G, p) signals of unprotected photos.
-        names: of whom the probes show.
-        people: of whom the gallery shows.
+        names: people in the probes.
+        people: people in the gallery.
     """
     return judged(likeness(probes, gallery), names, people)
 
 
 def likeness(probes: Tensor, gallery: Tensor) -> Tensor:
-    """Cosines (P, G) of signals, about the gallery's mean.
+    """Cosine similarities (P, G) about the gallery mean.
 
     Args:
         probes: (P, p).
@@ -113,17 +119,17 @@ def likeness(probes: Tensor, gallery: Tensor) -> Tensor:
 def fused_anew(
     model: IdentityModel, pictures: Tensor, signal: Signal, *, rng: torch.Generator, draws: int = FUSIONS
 ) -> Tensor:
-    """Mean signal (N, p) of what the public networks make of pictures' attributes with random identities.
+    """Mean signal (N, p) of the pictures' attributes re-fused with random identities.
 
-    It takes the noise of a protected picture's identity away, without training, names or a second release:
-    what is left is what the attributes tell.
+    This removes the noise of the protected identity without training, labels or a second release; only the
+    information in the attributes remains.
 
     Args:
         model: the public networks.
-        pictures: (N, 3, S, S), released or not.
-        signal: such as a recogniser's vector.
-        rng: of the identities.
-        draws: identities for each picture.
+        pictures: (N, 3, S, S), protected or not.
+        signal: for example recogniser features.
+        rng: draws the identities.
+        draws: identities per picture.
     """
     parts = []
     with torch.no_grad():
@@ -137,22 +143,22 @@ def fused_anew(
 
 
 def added_up(*scores: Tensor) -> Tensor:
-    """Sum of score tables (P, G), each about its mean and over its standard deviation.
+    """Sum of standardised score tables (P, G).
 
     Args:
-        *scores: of the same probes and gallery, higher where more alike.
+        *scores: tables for the same probes and gallery; higher means more similar.
     """
     return torch.stack([(table - table.mean()) / table.std().clamp_min(1e-12) for table in scores]).sum(0)
 
 
 def undone(seen: Tensor, known: Tensor, probes: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-    """Estimates (P, q) of an unprotected photo's signal from a protected one's, learnt on photos that the attacker protected.
+    """Estimate original signals (P, q) by a regression learnt from photos that the attacker protected.
 
     Args:
         seen: (N, p) signals of protected photos.
-        known: (N, q) signals of the same photos unprotected.
+        known: (N, q) signals of the same photos, unprotected.
         probes: (P, p) signals of protected photos.
-        rng: of a network with a hidden layer; without it the map is linear (ridge).
+        rng: for a network with a hidden layer; None fits a linear map (ridge regression).
     """
     if rng is None:
         return Ridge.fit(seen, known)(probes)
@@ -168,13 +174,13 @@ def recognised(
     *,
     rng: torch.Generator | None = None,
 ) -> Reidentification:
-    """A recogniser trained on protected photos with names, on other protected photos of those people (closed set).
+    """Train a closed-set classifier on labelled protected photos and test it on others of the same people.
 
     Args:
         train: (N, p) signals of protected photos.
         labels: their people.
         test: (P, p) signals of protected photos.
-        truth: their people, each of whom is in `labels`.
+        truth: their people, all of whom are in `labels`.
         rng: as for `undone`.
     """
     people = sorted(set(labels))
@@ -184,12 +190,12 @@ def recognised(
 
 
 def judged(scores: Tensor, names: Sequence[str], people: Sequence[str]) -> Reidentification:
-    """How often the person is found, and at one false acceptance rate where the pairs are enough to say it.
+    """Evaluate identification scores; report a false acceptance rate if there are enough impostor pairs.
 
     Args:
-        scores: (P, G), higher where more alike.
-        names: of whom the probes show.
-        people: of whom the gallery shows; a person may have several photos, each of `names` at least one.
+        scores: (P, G); higher means more similar.
+        names: people in the probes.
+        people: people in the gallery, possibly repeated; they include all of `names`.
     """
     strangers = len(names) * (len(set(people)) - 1)
     allowed = (FALSE_ACCEPT,) if strangers * FALSE_ACCEPT >= 1 else ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photos for the leakage experiment of identity-dp: probes, gallery distractors, and people known to the attacker."""
+"""Photos for the leakage experiment of identity-dp: probes, gallery and attacker's training photos."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,12 @@ from semveil.faces.pixels import to_tensor
 
 @dataclass(frozen=True, eq=False)
 class Portraits:
-    """Photos and whom they show: `images` (N, 3, S, S) in [-1, 1], `names` of N people, a person may have several photos."""
+    """Photos with person labels; a person may have several photos.
+
+    Attributes:
+        images: (N, 3, S, S) in [-1, 1].
+        names: N labels.
+    """
 
     images: Tensor
     names: tuple[str, ...]
@@ -26,18 +31,18 @@ class Portraits:
 
 @dataclass(frozen=True, eq=False)
 class LeakFaces:
-    """Photos by what the attacker has of them; people are numbered, not named.
+    """Photos by their role in the attacks; people are numbered, not named.
 
     Attributes:
-        probes: one photo of each held-out person who has several; the attacker sees it protected and asks who
-            it is.
-        gallery: other photos of those people and photos of other held-out people, unprotected, with names.
-        strangers: one photo of each of some training people; the attacker protects them to learn what
-            protection does.
-        public: as many and more, the strangers first; the attacker learns from their attributes, which need
-            no protecting.
-        named: as many photos of each of some training people; one half the attacker sees protected with
-            names, and asks who the other half shows.
+        probes: one photo of each held-out person who has several; the attacker identifies the protected
+            photo.
+        gallery: other photos of the probes' people and photos of other held-out people, unprotected and
+            labelled.
+        strangers: one photo of each of some training people; the attacker protects them to learn the effect
+            of protection.
+        public: the strangers and further such photos; the attacker uses their attributes, unprotected.
+        named: equally many photos of each of some training people; the attacker is given one half protected
+            and labelled, and identifies the other half.
     """
 
     probes: Portraits
@@ -48,7 +53,7 @@ class LeakFaces:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all photos and who is on them."""
+        """SHA-256 over all photos and person labels."""
         parts: list[Portraits] = list(vars(self).values())
         return digest_of_json([[part.names, digest_of_tensors([part.images])] for part in parts])
 
@@ -56,18 +61,18 @@ class LeakFaces:
 def leak_faces(
     faces: FaceSet, *, gallery_photos: int, strangers: int, public: int, named_people: int, named_photos: int
 ) -> LeakFaces:
-    """Draw the photos with a fixed seed.
+    """Select the photos with a fixed seed.
 
     Args:
-        faces: with several photos of some people.
-        gallery_photos: of a person to be found, at most.
-        strangers: how many.
-        public: how many; fewer where there are not so many people.
-        named_people: how many people have names.
-        named_photos: of each of them.
+        faces: face set with several photos of some people.
+        gallery_photos: maximum number of gallery photos of each probe's person.
+        strangers: number of strangers.
+        public: maximum number of public photos.
+        named_people: number of labelled people.
+        named_photos: photos of each labelled person.
 
     Raises:
-        DataMissing: too few people have so many photos.
+        DataMissing: too few people have enough photos.
     """
     rng = np.random.default_rng(ORDER_SEED)
     rows = rng.permutation(np.flatnonzero(np.char.startswith(faces.source, "lfw/")))
@@ -102,7 +107,7 @@ def leak_faces(
 
 
 def _by_person(faces: FaceSet, rows: NDArray[np.intp]) -> dict[str, list[int]]:
-    """Rows of each person, people and rows in the order of `rows`."""
+    """Rows of each person; people and rows keep the order of `rows`."""
     found: dict[str, list[int]] = {}
     for row in rows.tolist():
         found.setdefault(str(faces.person[row]), []).append(row)

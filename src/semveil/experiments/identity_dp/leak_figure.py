@@ -14,7 +14,7 @@ from semveil.experiments.kit.tables import markdown
 RANK, FURTHER = "rank-1", "rank-10"
 RANKED = ("recogniser", "fused anew", "sum of scores")  # attacks whose rank-10 rate is shown
 Attack = tuple[str, str]
-# Labels of names that results keep.
+# Display labels of names in results.
 LABELS = {
     "fused anew": "attribute re-fusion",
     "sum of scores": "score fusion",
@@ -27,10 +27,10 @@ LABELS = {
 
 
 def leak_tables(result: dict[str, Any]) -> list[str]:
-    """The result as Markdown.
+    """Tables of identification rates and of the attribute probe, as Markdown.
 
     Args:
-        result: of `identity-dp/leak`.
+        result: content of `leak.json`.
     """
     variants, rows = result["variants"], []
     for attack, signal in _attacks(result):
@@ -70,7 +70,12 @@ def leak_tables(result: dict[str, Any]) -> list[str]:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Rank-1 identification rate of every attack on every variant."""
+    """Draw the rank-1 identification rate of every attack on every variant.
+
+    Args:
+        result: content of `leak.json`.
+        folder: directory of the result file and its images.
+    """
     variants, attacks = result["variants"], _attacks(result)
     found = [[_found(variant, *attack) for variant in variants.values()] for attack in attacks]
     table = np.array([[cell[RANK]["value"] if cell else np.nan for cell in row] for row in found])
@@ -90,7 +95,7 @@ def _label(name: str) -> str:
 
 
 def _attacks(result: dict[str, Any]) -> list[Attack]:
-    """Attackers in the order in which they were run, over all variants."""
+    """Attacks of all variants, in the order in which they were run."""
     return list(
         dict.fromkeys(
             (row["attack"], row["signal"]) for v in result["variants"].values() for row in v["attacks"]
@@ -105,4 +110,4 @@ def _found(variant: dict[str, Any], attack: str, signal: str) -> dict[str, Any] 
 
 
 def _cell(row: dict[str, Any] | None, rank: str = RANK) -> str:
-    return shown_score(row and row.get(rank), NOT_MEASURED)  # results of before have no rank 10
+    return shown_score(row and row.get(rank), NOT_MEASURED)  # older results have no rank 10

@@ -45,12 +45,12 @@ from semveil.recognition.verifier import Verifier
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pairs of photos by their rows.
+    """Pairs of photos, as row indices.
 
     Attributes:
-        first, second: (P,) rows; the second photo is the one that is protected.
-        same: (P,) whether a pair shows one person.
-        fold: (P,) which part of the list it belongs to.
+        first, second: (P,) rows; the second photo is protected.
+        same: (P,) whether a pair shows the same person.
+        fold: (P,) fold of the pair.
     """
 
     first: NDArray[np.intp]
@@ -60,15 +60,14 @@ class Pairs:
 
 
 def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
-    """Photos of LFW's test split, several of a person; names are `person 0001, photo 1` and so on.
+    """Photos of LFW's test split, several per person, with ids such as `person 0001, photo 1`.
 
     Args:
-        run: whose data is a face set or a folder with LFW; the preset says how many people and photos of
-            each.
+        run: its data is a face set or a folder with LFW, its preset limits people and photos per person.
         model: sets the size of the photos.
 
     Raises:
-        DataMissing: no data is named, or none of it shows a person twice.
+        DataMissing: no data is given, or it has no person with two photos.
     """
     preset, data = run.preset, run.data
     if data is None:
@@ -83,7 +82,7 @@ def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
     of_person = {
         str(name): rng.permutation(rows[faces.person[rows] == name]) for name in np.unique(faces.person[rows])
     }
-    # Those with several photos first: without them there is nothing to recognise.
+    # People with several photos first: genuine pairs need them.
     order = sorted(of_person, key=lambda name: (-min(2, len(of_person[name])), name))[: preset.people]
     if not order or len(of_person[order[0]]) < 2:
         raise DataMissing(f"{data} has no person of LFW's test split with two photos")
@@ -97,11 +96,11 @@ def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
 
 
 def pairs_within_folds(people: NDArray[np.str_], folds: int) -> Pairs:
-    """All pairs of photos within each fold; no person is in two folds.
+    """All pairs of photos within each fold; folds have disjoint people.
 
     Args:
-        people: (N,) who is on each photo.
-        folds: number of them, at least 1.
+        people: (N,) person in each photo.
+        folds: number of folds, at least 1.
 
     Example:
         >>> pairs = pairs_within_folds(np.array(["a", "a", "b", "b", "c", "d"]), 2)  # a and c, b and d
@@ -109,7 +108,7 @@ def pairs_within_folds(people: NDArray[np.str_], folds: int) -> Pairs:
         (2, 6)
     """
     _, person, photos = np.unique(people, return_inverse=True, return_counts=True)
-    # those with several photos in turn
+    # people with several photos are dealt out first
     of_photo = np.argsort(np.argsort(-photos, kind="stable"))[person] % folds
     first, second = np.triu_indices(len(people), 1)
     inside = of_photo[first] == of_photo[second]
@@ -118,13 +117,13 @@ def pairs_within_folds(people: NDArray[np.str_], folds: int) -> Pairs:
 
 
 def acceptance(judge: Verifier, source: Tensor, images: Tensor, pairs: Pairs, far: float) -> list[float]:
-    """True acceptance at a false acceptance rate, [mean, deviation over folds]; the second photos are those of `images`.
+    """True acceptance rate with protected second photos: [mean, standard deviation over folds].
 
     Args:
-        judge: scores pairs.
+        judge: computes similarities.
         source: photos (N, 3, S, S) in [-1, 1].
-        images: what was made of them.
-        pairs: rows of both.
+        images: their protected pictures, for the second photo of each pair.
+        pairs: row indices into both.
         far: false acceptance rate.
     """
     a, b = (torch.cat([judge.embed(part) for part in batch.split(CHUNK)]) for batch in (source, images))
@@ -134,7 +133,14 @@ def acceptance(judge: Verifier, source: Tensor, images: Tensor, pairs: Pairs, fa
 
 
 def table3(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """True acceptance and Frechet distance of the photos themselves and of identity-dp's pictures."""
+    """Measure true acceptance rate and Frechet distance of the photos and of identity-dp's pictures.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     photos = bench.photos.images
     people = np.array([name.partition(",")[0] for name in bench.photos.ids])
     pairs = pairs_within_folds(people, bench.preset.folds)
@@ -166,11 +172,16 @@ def _table3_row(
     return {**row.said, "true_acceptance": accepted, **bench.features.distances(source, images)}
 
 
-RECOGNISED = 0.05  # of Table III: below that a method counts as effective
+RECOGNISED = 0.05  # in Table III, a method with a lower rate counts as effective
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """True acceptance rate (TAR) by each recogniser, and the Frechet distance, for each row (Table III)."""
+    """Draw true acceptance rate (TAR) by recogniser, and Frechet distance, for each row (Table III).
+
+    Args:
+        result: content of `pairs.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(12.6, 5.6))
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
     rows = result["rows"]
@@ -207,7 +218,11 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Table III as measured here, the claims, and the paper's numbers."""
+    """Table III as measured here, the claims, and the paper's values.
+
+    Args:
+        result: content of `pairs.json`.
+    """
     judged = list(result["rows"][0]["true_acceptance"])
     head = ["method", "ε (basis)", *(f"TAR, {name}" for name in judged), "Fréchet"]
     rows = []
@@ -233,7 +248,11 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """[IDP] V-F 5, of Table III."""
+    """Check the claim of [IDP] V-F 5 (Table III).
+
+    Args:
+        result: content of `pairs.json`.
+    """
     rows = {(row["setting"], row.get("nominal_epsilon")): row for row in result["rows"]}
     for law, epsilon in (
         (law, epsilon) for law in READINGS for epsilon in (6.0, 0.57) if (law, epsilon) in rows

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values from the text and Tables I to III of [IDP]; nothing is read off its curves, which are not printed as numbers."""
+"""Values from the text and Tables I to III of [IDP].
+
+Nothing is read off its curves, which are not printed as numbers.
+"""
 
 from functools import partial
 from typing import Any, Final
@@ -15,7 +18,7 @@ COLUMNS = (
     "ssim",
     "face_detected",
 )
-# Of its traditional methods: pixels of 256 or levels, in the order of Table I.
+# Traditional methods in the order of Table I; amounts in pixels (at 256 px) or levels.
 TABLE_AMOUNTS = (
     ("pixelization", 8.0),
     ("pixelization", 16.0),
@@ -34,7 +37,8 @@ def _rows(*rows: tuple[str, str, tuple[float, ...]]) -> list[dict[str, Any]]:
 
 
 PAPER: Final[dict[str, Any]] = {
-    "source": "as reported by [IDP]: Tables I to III and the text of Section V; null where they give no number",
+    "source": "as reported by [IDP]: Tables I to III and the text of Section V; "
+    "null where they give no number",
     "psr": {"0.01": 0.97367, "800": 0.01125},
     "psr_by": "Microsoft Azure Face, as it was then",
     "epsilon_recommended": [0.5, 7],
@@ -79,6 +83,9 @@ PAPER: Final[dict[str, Any]] = {
         )
     ],
 }
-"""`table1` is on CelebA-HQ, `table2` on CelebA, `table3` on LFW: true acceptance as mean and deviation over ten folds."""
+"""`table1` is on CelebA-HQ, `table2` on CelebA, `table3` on LFW.
+
+True acceptance rates are mean and standard deviation over ten folds.
+"""
 
 result_of_paper = partial(experiment, revision=3, presets=IDENTITY_PRESETS, paper=PAPER)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""User-supplied photos: the largest face of each, aligned, and the same face in another program's output for that photo."""
+"""User-supplied photos: aligned faces, and the same faces in other programs' outputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ from semveil.faces.pixels import to_tensor
 from semveil.models.identity import IdentityModel
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".avif", ".jp2")
-SHOWN = 12  # faces without data
-LARGEST_DIFFERENCE = 0.02  # of the ratio of width to height between a photo and what was made of it
+SHOWN = 12  # maximum number of public faces without data
+LARGEST_DIFFERENCE = 0.02  # relative, between the aspect ratios of a photo and its output picture
 
 
 @dataclass(frozen=True, eq=False)
 class FolderFaces:
-    """The largest face of each of some photos.
+    """The largest face in each photo.
 
     Attributes:
-        faces: by the photo's place below its folder, with slashes and without suffix.
-        left_out: why photos were left out, by place.
+        faces: by the photo's relative path, with slashes and without suffix.
+        left_out: reasons for skipped photos, by relative path.
     """
 
     faces: Mapping[str, PhotoFace]
@@ -48,12 +48,12 @@ def find_faces(files: Mapping[str, Path], size: int, *, progress: Progress = qui
     """Detect and align the largest face of every photo.
 
     Args:
-        files: photos by their place, as `photo_files` gives them.
+        files: photos by relative path, as returned by `photo_files`.
         size: side of the crops in pixels.
-        progress: how many are done.
+        progress: progress callback, by photos.
 
     Raises:
-        DataMissing: there is no photo with a face.
+        DataMissing: no photo contains a face.
     """
     found: dict[str, PhotoFace] = {}
     left_out = {}
@@ -71,17 +71,17 @@ def find_faces(files: Mapping[str, Path], size: int, *, progress: Progress = qui
 
 
 def photo_files(folder: Path) -> dict[str, Path]:
-    """Photos below a folder by their place in it, without suffix.
+    """Photos in a folder and its subfolders, by relative path without suffix.
 
     Args:
-        folder: searched with all folders below it.
+        folder: searched recursively.
 
     Returns:
-        By path below `folder`, with slashes.
+        Paths by relative path, with slashes.
 
     Raises:
-        DataMissing: it is no folder.
-        PhotoError: two files differ in nothing but the suffix.
+        DataMissing: `folder` is not a directory.
+        PhotoError: two files differ only in suffix.
     """
     if not folder.is_dir():
         raise DataMissing(f"{folder} is not a folder of photos")
@@ -99,17 +99,17 @@ def photo_files(folder: Path) -> dict[str, Path]:
 
 
 def same_face(face: PhotoFace, path: Path, size: int) -> NDArray[np.uint8]:
-    """The crop of a picture that shows the same photo as `face`, cut where the photo's own face lies.
+    """Crop the face in a picture at the landmarks found in its photo.
 
-    A picture of another size is resized first; one of another shape shows something else.
+    A picture of another size is resized first; a different aspect ratio is rejected.
 
     Args:
-        face: that was found in the photo.
+        face: face found in the photo.
         path: of the picture.
         size: side of the crop in pixels.
 
     Raises:
-        PhotoError: it cannot be read, or is of another shape.
+        PhotoError: the picture cannot be read, or its aspect ratio differs.
     """
     pixels = load_photo(path).pixels
     height, width = face.photo.pixels.shape[:2]
@@ -123,11 +123,11 @@ def same_face(face: PhotoFace, path: Path, size: int) -> NDArray[np.uint8]:
 
 
 def own_faces(run: Run, model: IdentityModel) -> PhotoSet:
-    """The faces of anyone's folder of photos; without one, public faces.
+    """Faces in the user's folder of photos, or public faces without one.
 
     Args:
-        run: whose data is the folder, and whose preset says how many public faces there are.
-        model: sets the size.
+        run: its data is the folder, its preset the number of public faces.
+        model: sets the crop size.
     """
     if run.data is None:
         return public_faces(model.size, min(SHOWN, 2 * run.preset.pictured))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figs. 6 and 7 of [IDP]: protected faces over epsilon, and compared with traditional methods, `pictures.json`."""
+"""Figs. 6 and 7 of [IDP]: faces over epsilon, and compared with traditional methods, `pictures.json`."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,14 @@ FIGURE_AMOUNTS = (
 
 
 def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Faces over epsilons (Fig. 6), and beside the traditional methods in both readings (Fig. 7)."""
+    """Protect faces at several epsilons (Fig. 6) and by traditional methods in both readings (Fig. 7).
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     photos = bench.photos.images
     made: list[tuple[dict[str, Any], Tensor]] = [
         ({"shows": "source"}, photos),
@@ -63,7 +70,7 @@ def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> d
 
 
 def _at_mean_distance(bench: IdentityBench, epsilon: float) -> Tensor:
-    """Of several draws of each photo the one whose identity distance is nearest to their mean ([IDP] Fig. 6)."""
+    """Select, for each photo, the draw with identity distance nearest to the mean ([IDP] Fig. 6)."""
     photos, method, judge = bench.photos.images, bench.method(epsilon), independent(bench)[0]
     drawn = [protected(bench, method, photos, draw=n) for n in range(bench.preset.candidates)]
     distances = torch.stack([identity_distance(photos, images, judge) for images in drawn])
@@ -72,7 +79,12 @@ def _at_mean_distance(bench: IdentityBench, epsilon: float) -> Tensor:
 
 
 def over_epsilons(result: dict[str, Any], folder: Path) -> Figure:
-    """The photos, their reconstructions, and draws at the mean identity distance, over epsilon (Fig. 6)."""
+    """Draw the photos, their reconstructions, and protected pictures over epsilon (Fig. 6).
+
+    Args:
+        result: content of `pictures.json`.
+        folder: directory of the result file and its images.
+    """
     shown = [
         record for record in result["images"] if record["shows"] in ("source", "no noise", "mean distance")
     ]
@@ -84,7 +96,12 @@ def over_epsilons(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def beside_others(result: dict[str, Any], folder: Path) -> Figure:
-    """The traditional methods, in both readings, beside identity-dp (Fig. 7)."""
+    """Draw the traditional methods, in both readings, next to identity-dp (Fig. 7).
+
+    Args:
+        result: content of `pictures.json`.
+        folder: directory of the result file and its images.
+    """
     rows: list[list[Cell]] = []
     labels: list[str] = []
     for reading in dict.fromkeys(

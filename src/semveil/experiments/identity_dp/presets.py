@@ -7,33 +7,33 @@ from semveil.experiments.kit.experiment import presets
 from semveil.models.identity import DEFAULT_IDENTITY_MODEL
 
 FACENETS = ("facenet-casia", "facenet-vggface2")  # [IDP] V-B: the recognisers of the identity distance
-# Perturbations: the paper's divided by its length, the paper's to the letter, and the method's default.
+# Perturbations: the paper's, normalised to unit length; the paper's Eq. 11 to the letter; our default.
 PUBLISHED, LITERAL, OURS = "laplace, as published", "laplace, Eq. 11 to the letter", "von-mises-fisher"
 
 
 @dataclass(frozen=True)
 class IdentityPreset:
-    """Size of a run; the defaults are those of `small`.
+    """Run size; the defaults are those of `small`.
 
     Attributes:
-        name: as the user says it.
-        model: identity model by default.
-        verifiers: recognisers that judge the protection by default; those of `psr` must all be deceived.
-        needs_data: whether what is measured must be held-out photos; else, without data, the astronaut and
-            generated faces.
-        photos: whose protected pictures are measured over epsilons ([IDP] Figs. 4 and 5).
-        compared: whose are measured in Table I.
-        pictured: photos in the figures that show faces.
-        detected: photos in which a detector looks for a face, the slowest measurement.
-        epsilons: of Figs. 4 and 5.
-        pictured_epsilons: of Fig. 6.
-        draws: of the noise per photo and epsilon in Figs. 4 and 5.
-        candidates: draws of Fig. 6, among which the one at the mean identity distance is shown.
-        photos_per_person: of Table III, at most.
-        people: of Table III, at most.
-        folds: of Table III.
-        far: false acceptance rate of Table III.
-        seed: of all noise.
+        name: preset name.
+        model: default identity model.
+        verifiers: default recognisers for evaluation; `psr` requires that all independent ones are deceived.
+        needs_data: whether held-out photos are required; otherwise the astronaut and generated faces are used
+            if no data is given.
+        photos: number of photos measured over epsilons ([IDP] Figs. 4 and 5).
+        compared: number of photos in Table I.
+        pictured: number of photos in figures that show faces.
+        detected: number of photos for face detection, the slowest measurement.
+        epsilons: for Figs. 4 and 5.
+        pictured_epsilons: for Fig. 6.
+        draws: noise draws per photo and epsilon in Figs. 4 and 5.
+        candidates: noise draws in Fig. 6, which shows the one nearest to the mean identity distance.
+        photos_per_person: maximum in Table III.
+        people: maximum in Table III.
+        folds: number of folds in Table III.
+        far: false acceptance rate in Table III.
+        seed: for all noise.
     """
 
     name: str
@@ -73,8 +73,8 @@ IDENTITY_PRESETS = presets(
         far=0.5,
     ),
     IdentityPreset("small"),
-    # The paper's 27,000 and 3,000 photos of CelebA-HQ at 256 px; all 3,000 are measured, 100 faces of each
-    # and epsilon.
+    # The paper's 27,000 and 3,000 photos of CelebA-HQ at 256 px; all 3,000 are measured, with 100 draws
+    # per photo and epsilon.
     IdentityPreset(
         name="paper",
         model="identity-256",

@@ -22,7 +22,7 @@ from semveil.methods.identity_dp import IdentityDP
 from semveil.metrics import Moments, face_detected, fppsr, identity_distance, psnr, psr, sharpness, ssim
 
 PAPER_EPSILONS = (6.0, 0.57)  # of Tables I to III
-IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so it has no say in `psr`
+IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so `psr` excludes it
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Row:
     """One row of a table.
 
     Attributes:
-        said: what the JSON says of it: method, setting, guarantee.
-        make: photos (B, 3, S, S) -> their pictures in [-1, 1].
+        said: description in the JSON: method, setting, guarantee.
+        make: maps photos (B, 3, S, S) to pictures in [-1, 1].
     """
 
     said: dict[str, Any]
@@ -39,19 +39,19 @@ class Row:
 
     @property
     def key(self) -> str:
-        """By which its numbers are kept."""
+        """Key under which the measurements are stored."""
         return digest_of_json(self.said)[:16]
 
 
 def own_rows(bench: IdentityBench) -> list[Row]:
-    """identity-dp without noise, with the default law and with the paper's in both readings, at the paper's epsilons.
+    """identity-dp without noise, and with the default and the paper's noise at the paper's epsilons.
 
     Args:
-        bench: gives the model and the seed; of a single photo the paper's law, which takes its sensitivity
-            from pairs, is left out.
+        bench: provides the model and the seed; with a single photo the paper's noise is omitted, because its
+            sensitivity is observed over pairs.
     """
     rows = [Row({"method": "identity-dp", "setting": "no noise", "guarantee": None}, partial(rebuilt, bench))]
-    # one photo alone is no distance
+    # the paper's noise needs a positive distance between photos
     for how in (OURS, PUBLISHED, LITERAL) if bench.sensitivity > 0 else (OURS,):
         for epsilon in PAPER_EPSILONS:
             method = bench.method(epsilon, how)
@@ -61,7 +61,11 @@ def own_rows(bench: IdentityBench) -> list[Row]:
 
 
 def baseline_rows(bench: IdentityBench) -> list[Row]:
-    """The paper's traditional methods, in both readings."""
+    """The paper's traditional methods, in both readings.
+
+    Args:
+        bench: loaded inputs of the run.
+    """
     rows = []
     for reading in READINGS:
         for name, amount in TABLE_AMOUNTS:
@@ -77,13 +81,13 @@ def _baseline(bench: IdentityBench, name: str, amount: float, reading: str, phot
 def measured(
     bench: IdentityBench, rows: Sequence[Row], progress: Progress, keep: Keep
 ) -> list[dict[str, Any]]:
-    """Every row with all its metrics.
+    """Measure all metrics of every row.
 
     Args:
-        bench: the photos and what judges.
-        rows: that are made and measured.
-        progress: told how many rows are done.
-        keep: keeps a row by its key.
+        bench: provides photos and recognisers.
+        rows: to create and measure.
+        progress: progress callback, by rows.
+        keep: stores each row under its key.
     """
     photos = bench.photos.images
     source = bench.features.of(photos)
@@ -100,13 +104,13 @@ def _measured(bench: IdentityBench, row: Row, source: Mapping[str, Moments]) -> 
 
 
 def claim(method: IdentityDP) -> dict[str, Any]:
-    """What holds for a method's pictures in a run, whose noise is simulated, and what a release would claim.
+    """Guarantee of a method in a run, where the noise is simulated, and of a release.
 
     Args:
         method: with its nominal epsilon.
 
     Returns:
-        JSON-ready: `nominal_epsilon`, the `guarantee` of simulated noise, and that `of_a_release`.
+        JSON-ready: `nominal_epsilon`, the `guarantee` with simulated noise, and that `of_a_release`.
     """
     return {
         "nominal_epsilon": method.nominal_epsilon,
@@ -116,23 +120,26 @@ def claim(method: IdentityDP) -> dict[str, Any]:
 
 
 def protected(bench: IdentityBench, method: IdentityDP, photos: Tensor, *, draw: int = 0) -> Tensor:
-    """Crops under a method, in [-1, 1]; the same draw for every method.
+    """Protect crops with a method; all methods use the same noise stream.
 
     Args:
-        bench: gives the seed.
-        method: protects.
+        bench: provides the seed.
+        method: identity-dp method.
         photos: (N, 3, S, S) in [-1, 1].
         draw: number of the noise stream.
+
+    Returns:
+        (N, 3, S, S) in [-1, 1].
     """
     rng = streams(bench.preset.seed)[f"dp {draw}"]
     return torch.cat([method.protect(part, rng=rng).images for part in photos.split(CHUNK)]).clamp(-1, 1)
 
 
 def rebuilt(bench: IdentityBench, photos: Tensor) -> Tensor:
-    """What the networks make of crops with their own identity.
+    """Reconstruct crops from their own identity and attributes, without noise.
 
     Args:
-        bench: gives the model.
+        bench: provides the model.
         photos: (N, 3, S, S) in [-1, 1].
 
     Returns:
@@ -147,17 +154,17 @@ def rebuilt(bench: IdentityBench, photos: Tensor) -> Tensor:
 def looks(
     bench: IdentityBench, source: Tensor, images: Tensor, *, detected: int | None = None
 ) -> dict[str, Any]:
-    """Every metric of [IDP] V-B, of pictures against their photos.
+    """Compute every metric of [IDP] V-B between photos and their protected pictures.
 
     Args:
-        bench: with the recognisers.
+        bench: provides the recognisers.
         source: photos (B, 3, S, S) in [-1, 1].
-        images: what was made of them.
-        detected: in how many of the first pictures a face is looked for; the preset's number where None.
+        images: protected pictures of the same shape.
+        detected: number of pictures, from the first, for face detection; None uses the preset's.
 
     Returns:
-        `identity_distance NAME` and `protected NAME` for every recogniser, `psr` against all of them together
-        but `IN_TRAINING`, `psnr`, `ssim`, `sharpness` inside the face, `face_detected`.
+        `identity_distance NAME` and `protected NAME` for every recogniser, `psr` against all of them except
+        `IN_TRAINING`, `psnr`, `ssim`, `sharpness` inside the face, `face_detected`.
     """
     columns: dict[str, list[float | None]] = {}
     for name, judge in {**bench.verifiers, **bench.facenets}.items():
@@ -177,7 +184,11 @@ def looks(
 
 
 def independent(bench: IdentityBench) -> list[Any]:
-    """The recognisers that had no part in training the model; all of them where that leaves none."""
+    """Recognisers that had no part in training the model, or all if there are none.
+
+    Args:
+        bench: loaded inputs of the run.
+    """
     found = [judge for name, judge in bench.verifiers.items() if name not in IN_TRAINING]
     return found or list(bench.verifiers.values())
 
@@ -189,13 +200,13 @@ def _of_chunks(source: Tensor, images: Tensor, metric: Any) -> list[float | None
 
 
 def other_people(bench: IdentityBench) -> dict[str, Any]:
-    """Mean identity distance between different photos, for scale.
+    """Mean identity distance between different photos, as a reference.
 
     Args:
-        bench: the photos and the recognisers.
+        bench: provides photos and recognisers.
 
     Returns:
-        By `identity_distance` and recogniser; None for a single photo.
+        `identity_distance NAME` for every recogniser; None for a single photo.
     """
     photos, found = bench.photos.images, {}
     for name, judge in {**bench.verifiers, **bench.facenets}.items():

@@ -13,9 +13,9 @@ from semveil.experiments.kit.tables import HEADS, markdown, means
 
 SAID_BY = "Claim in the paper, or our target"
 REPORTED = "as reported by the paper"
-# under epsilon 6; detection rate relative to the photos' own
+# targets at epsilon 6; detection rate relative to that of the original photos
 PSR_AIM, SSIM_AIM, DETECTION_AIM = 0.9, 0.8, 0.98
-# The paper's noise, as rows of results name it, in the words of a claim.
+# Readings of the paper's noise: name in result rows -> wording in claims.
 READINGS = {
     PUBLISHED: "noise as published, normalised to unit length",
     LITERAL: "noise by Eq. 11 to the letter",
@@ -23,10 +23,12 @@ READINGS = {
 
 
 def distance_judge(result: dict[str, Any]) -> str:
-    """Whose identity distance is shown: FaceNet's where it was measured, else another's, of unit vectors if there is one.
+    """Select the recogniser whose identity distance is shown.
+
+    FaceNet if it was measured, otherwise a recogniser other than dlib, whose vectors are not of unit length.
 
     Args:
-        result: whose rows have columns of `identity_distance`.
+        result: its rows have `identity_distance` columns.
     """
     columns = (result.get("reconstructed") or result["rows"][0])["images"]
     judges = [
@@ -36,7 +38,11 @@ def distance_judge(result: dict[str, Any]) -> str:
 
 
 def judges(result: dict[str, Any]) -> str:
-    """Who stands in for whom."""
+    """Describe the substitutes for the paper's recognisers.
+
+    Args:
+        result: content of a result file.
+    """
     names = " and ".join(name for name in result["config"]["verifiers"] if name != "bundled")
     judge = distance_judge(result)
     distance = "" if judge.startswith("facenet") else f"; identity distance by {judge} in place of FaceNet"
@@ -44,10 +50,10 @@ def judges(result: dict[str, Any]) -> str:
 
 
 def row_name(row: dict[str, Any]) -> str:
-    """What a row is called.
+    """Display name of a row.
 
     Args:
-        row: of a result; `reading` only where the method is a traditional one.
+        row: of a result; only traditional methods have `reading`.
 
     Example:
         >>> row_name({"method": "blur", "amount": 7.0, "reading": "text"})
@@ -62,7 +68,11 @@ def row_name(row: dict[str, Any]) -> str:
 
 
 def photos_and_model(result: dict[str, Any]) -> str:
-    """Number of photos, the model and its dimension, for a title."""
+    """Number of photos, model and its dimension, for a title.
+
+    Args:
+        result: content of a result file.
+    """
     config = result["config"]
     return (
         f"{config['photos']['count']} photos, {config['model']['name']} (d = {config['model']['dimension']})"
@@ -70,10 +80,10 @@ def photos_and_model(result: dict[str, Any]) -> str:
 
 
 def caption(record: dict[str, Any]) -> str:
-    """What a picture is called under a grid of pictures.
+    """Caption of a picture in a grid.
 
     Args:
-        record: of a picture; with `nominal_epsilon`, or with `shows` and perhaps `amount`.
+        record: of a picture; with `nominal_epsilon`, or with `shows` and optionally `amount`.
     """
     if "nominal_epsilon" in record:
         return f"$\\epsilon$ {record['nominal_epsilon']:g}"
@@ -81,16 +91,22 @@ def caption(record: dict[str, Any]) -> str:
 
 
 def basis(result: dict[str, Any]) -> str:
-    """What the guarantees of a result's pictures rest on."""
+    """Basis of the guarantees of a result's pictures.
+
+    Args:
+        result: content of a result file.
+    """
     return next(record["guarantee"]["basis"] for record in result["images"] if "guarantee" in record)
 
 
 def row_of(row: dict[str, Any], source_rate: float) -> list[str]:
-    """A row's cells: name, budget, metrics with intervals, detection relative to the photos', and Frechet distances.
+    """Table cells of a row.
+
+    They hold name, budget, metrics with intervals, relative detection rate and Frechet distances.
 
     Args:
         row: of a result.
-        source_rate: share of the photos themselves in which a face is found.
+        source_rate: face detection rate on the original photos.
     """
     images = row["images"]
     cells = means(images, _metrics(images))
@@ -100,10 +116,10 @@ def row_of(row: dict[str, Any], source_rate: float) -> list[str]:
 
 
 def head_of(columns: Iterable[str]) -> list[str]:
-    """Heads of the columns of `row_of`.
+    """Column headings for `row_of`.
 
     Args:
-        columns: names of what was measured of the rows.
+        columns: names of the measured metrics.
     """
     return [
         "method",
@@ -115,7 +131,7 @@ def head_of(columns: Iterable[str]) -> list[str]:
 
 
 def _metrics(columns: Iterable[str]) -> list[str]:
-    """What a row of Table I shows: every recogniser's distance and verdict, then the rest."""
+    """Metrics in a row of Table I: distance and PSR by every recogniser, then the others."""
     names = list(columns)
     alone = [name for name in names if name.startswith("protected ")]
     sharp = [name for name in names if name == "sharpness"]  # results of earlier versions have none
@@ -123,10 +139,10 @@ def _metrics(columns: Iterable[str]) -> list[str]:
 
 
 def reported(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows as a paper prints them, in a table.
+    """Table of rows as reported by the paper.
 
     Args:
-        rows: with `method`, `setting` and what the paper reports; all must have it.
+        rows: with `method`, `setting` and all of `COLUMNS`.
     """
     cells = [[row["method"], row["setting"], *(f"{row[name]:g}" for name in COLUMNS)] for row in rows]
     return markdown(
@@ -135,7 +151,11 @@ def reported(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def about(result: dict[str, Any]) -> str:
-    """What was measured, by which model and recognisers: the sentences above a table."""
+    """Describe photos, model and recognisers in the sentences above a table.
+
+    Args:
+        result: content of a result file.
+    """
     thresholds = "; ".join(
         f"{name} threshold {card['threshold']:.4g} ({card['threshold_from']})"
         for name, card in result["config"]["verifiers"].items()
@@ -145,7 +165,11 @@ def about(result: dict[str, Any]) -> str:
 
 
 def material(result: dict[str, Any]) -> str:
-    """Photos and model."""
+    """Describe photos and model.
+
+    Args:
+        result: content of a result file.
+    """
     config = result["config"]
     model = config["model"]
     description = config["photos"]["description"]
@@ -153,36 +177,40 @@ def material(result: dict[str, Any]) -> str:
 
 
 def lacking(result: dict[str, Any]) -> str:
-    """What recognisers were not asked for want of weights, as a sentence; empty where all were.
+    """Sentence on recognisers skipped for missing weights; empty if there are none.
 
     Args:
-        result: whose config names the recognisers that had no weights here.
+        result: its config names the recognisers without weights.
     """
     absent = ", ".join(result["config"]["facenets_missing"])
     return f" Not measured because the weights are missing: {absent}." if absent else ""
 
 
 def others(result: dict[str, Any]) -> str:
-    """Identity distance of other people, by recogniser, in words."""
+    """Mean identity distance between different people, by recogniser, as text.
+
+    Args:
+        result: content of a result file.
+    """
     return ", ".join(
         f"{name.removeprefix('identity_distance ')} {value}" for name, value in result["other_people"].items()
     )
 
 
 def distances_in(columns: Iterable[str]) -> list[str]:
-    """The names of identity distances among a row's columns.
+    """Names of the identity distances among metrics.
 
     Args:
-        columns: names of a row's metrics, such as `identity_distance edgeface`.
+        columns: metric names, such as `identity_distance edgeface`.
     """
     return [name for name in columns if name.startswith("identity_distance ")]
 
 
 def column(metric: str) -> str:
-    """A metric as a column's head.
+    """Column heading of a metric.
 
     Args:
-        metric: as results name it.
+        metric: its name in results.
     """
     return HEADS.get(
         metric, metric.replace("identity_distance ", "distance, ").replace("protected ", "PSR, ")
@@ -190,7 +218,7 @@ def column(metric: str) -> str:
 
 
 def named(row: dict[str, Any]) -> str:
-    """The name of a row in Markdown, where epsilon is a letter.
+    """Display name of a row in Markdown, with epsilon as a Greek letter.
 
     Args:
         row: as for `row_name`.
@@ -199,10 +227,10 @@ def named(row: dict[str, Any]) -> str:
 
 
 def guaranteed(guarantee: dict[str, Any] | None) -> str:
-    """The epsilon of a release in a table's cell, with its basis; `none` where it has none.
+    """Epsilon of a release and its basis, as a table cell; `none` without a guarantee.
 
     Args:
-        guarantee: as `Guarantee.as_dict` gives it; None for methods that claim nothing.
+        guarantee: output of `Guarantee.as_dict`; None for methods without a guarantee.
     """
     if guarantee is None or guarantee["epsilon"] is None:
         return "none"

@@ -47,7 +47,14 @@ LOOKS = {
 
 
 def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Every metric over epsilons and perturbations: of each photo and draw."""
+    """Measure every metric over epsilons and perturbations, for each photo and draw.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     photos = bench.photos.images
     settings = [(how, epsilon) for how in PERTURBATIONS for epsilon in bench.preset.epsilons]
     jobs = {
@@ -71,7 +78,7 @@ def run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> d
 
 
 def _side_by_side(parts: Sequence[dict[str, list[list[float]]]], name: str) -> list[list[float]]:
-    """(draws, photos) of a metric from parts of the photos, some of which may lack it."""
+    """Concatenate a metric (draws, photos) over parts of the photos; some may lack it."""
     rows = [part[name] for part in parts if name in part]
     return [[value for row in draw for value in row] for draw in zip(*rows, strict=True)]
 
@@ -79,7 +86,7 @@ def _side_by_side(parts: Sequence[dict[str, list[list[float]]]], name: str) -> l
 def _drawn(
     bench: IdentityBench, settings: Sequence[tuple[str, float]], start: int
 ) -> list[dict[str, list[list[float]]]]:
-    """For each setting the metrics of some photos, for each draw."""
+    """Metrics of one part of the photos, per setting and draw."""
     part = bench.photos.images[start : start + CHUNK]
     identities, attributes = bench.model.identify(part), bench.model.attributes(part)
     looked = max(0, bench.preset.detected - start)
@@ -90,7 +97,7 @@ def _drawn(
         for number in range(bench.preset.draws):
             rng = streams(bench.preset.seed)[f"dp {number} {start}"]  # the same draws at every setting
             images = bench.model.fuse(method.perturb(identities, rng=rng), attributes).clamp(-1, 1)
-            # Looking for faces takes longest: in the first draw only.
+            # Face detection is the slowest metric: first draw only.
             for name, values in looks(bench, part, images, detected=0 if number else looked).items():
                 if values:
                     rows.setdefault(name, []).append(values)
@@ -104,7 +111,12 @@ def _cosine_kept(bench: IdentityBench, how: str, epsilon: float) -> float | None
 
 
 def protection(result: dict[str, Any], folder: Path) -> Figure:
-    """Identity distance and PSR over nominal epsilon, for each perturbation, beside the paper's (Fig. 4)."""
+    """Draw identity distance and PSR over nominal epsilon, with the paper's values (Fig. 4).
+
+    Args:
+        result: content of `trade-off.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(11.4, 5.4))
     left, right = figure.subplots(1, 2)
     judge = distance_judge(result)
@@ -131,7 +143,12 @@ def protection(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def utility(result: dict[str, Any], folder: Path) -> Figure:
-    """PSNR, SSIM and detection over nominal epsilon, for each perturbation (Fig. 5)."""
+    """Draw PSNR, SSIM and detection rate over nominal epsilon (Fig. 5).
+
+    Args:
+        result: content of `trade-off.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(14.4, 5.0))
     panels = figure.subplots(1, 3)
     for axes, metric, label in zip(
@@ -166,7 +183,11 @@ def _finished(figure: Figure, panels: Sequence[Axes], result: dict[str, Any], wh
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """All metrics for every perturbation and budget, what holds, and the claims."""
+    """All metrics for every perturbation and budget, the true epsilons, and the claims.
+
+    Args:
+        result: content of `trade-off.json`.
+    """
     names = distances_in(result["reconstructed"]["images"])
     metrics = [*names, "psr", "psnr", "ssim", "face_detected"]
     head = ["mechanism", "nominal ε", "true ε (basis)", "expected cosine", *map(column, metrics)]
@@ -189,13 +210,17 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """[IDP] V-D, of Figs. 4 and 5, for each reading of its noise that was measured."""
+    """Check the claims of [IDP] V-D (Figs. 4 and 5) for each measured reading of its noise.
+
+    Args:
+        result: content of `trade-off.json`.
+    """
     points = {(p["perturbation"], p["nominal_epsilon"]): p["images"] for p in result["points"]}
     epsilons = sorted({epsilon for _, epsilon in points})
     ends = f"from nominal epsilon {epsilons[0]:g} to {epsilons[-1]:g}"
     source = value(result["source"], "face_detected")
     for law, words in READINGS.items():
-        if (law, epsilons[0]) not in points:  # results of before have one reading
+        if (law, epsilons[0]) not in points:  # older results have one reading
             continue
         least, most = points[law, epsilons[0]], points[law, epsilons[-1]]
         fall = paired(least, most, "psr")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Effect of quantile clipping in latent-dp: widths, noise scales and true epsilons, from a model's own bounds only."""
+"""Effect of quantile clipping in latent-dp: widths, noise scales and true epsilons.
+
+Only a model's own bounds are used.
+"""
 
 from functools import partial
 
@@ -15,10 +18,10 @@ from semveil.models.quantile_bounds import SHARES
 
 
 def clipping(model: LatentModel) -> str:
-    """latent-dp: widths between the quantiles, and the noise that epsilon 10 takes by each weighting.
+    """Widths between the quantiles, and latent-dp's noise at epsilon 10 for each weighting.
 
     Args:
-        model: whose public quantiles are the bounds.
+        model: its public quantiles are the bounds.
     """
     rows = []
     for share in SHARES:
@@ -43,7 +46,7 @@ def clipping(model: LatentModel) -> str:
 
 
 def _mean_std(widths: CoordinateSensitivity, weighting: str) -> float:
-    """Root mean square over the coordinates of the noise's standard deviation at epsilon 10."""
+    """Root mean square, over coordinates, of the noise standard deviation at epsilon 10."""
     noise = PerCoordinateLaplace.calibrate(widths, 10.0, weights=budget_shares(widths, weighting))
     variance: Tensor = 2 * noise.scales.square()
     return float(variance.mean().sqrt())

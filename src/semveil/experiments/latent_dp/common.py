@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared by the results of latent-dp: values reported in [LDP], and labels of clip bounds."""
+"""Values reported in [LDP], clip bounds and methods, shared by the results of latent-dp."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from semveil.experiments.kit.latent_bench import LatentBench
 from semveil.experiments.kit.latent_presets import LATENT_PRESETS
 from semveil.methods.latent_dp import LatentDP
 
-# What the paper's text says; its curves are not printed as numbers, and nothing is read off them.
+# Values from the paper's text; nothing is read off its curves, which are not printed as numbers.
 PAPER = {
     "source": "read from the text of [LDP] Sections 3.2 and 4.2; null where it gives no number",
     "latent_shape": [18, 512],
@@ -25,25 +25,25 @@ PAPER = {
     "best_guess_between_two_at_epsilon_1": 0.75,
 }
 result_of_paper = partial(experiment, presets=LATENT_PRESETS, paper=PAPER)
-FACES = 0.5  # share with a face that "shows a human face" is taken to mean
+FACES = 0.5  # detection rate that counts as "shows a human face"
 
 
 def bounds(clip: float) -> str:
-    """Clip bounds in words.
+    """Display name of clip bounds.
 
     Args:
-        clip: share of public latents below the lower bound, and above the upper one, in percent.
+        clip: percentage of public latents below the lower bound, and above the upper one.
     """
     return f"{clip:g}/{100 - clip:g} %"
 
 
 def method_of(bench: LatentBench, clip: float, epsilon: float | None) -> LatentDP:
-    """With uniform weights, as the paper splits its budget; clipping alone where epsilon is None.
+    """latent-dp with uniform weights, as the paper splits its budget, or with clipping only.
 
     Args:
-        bench: gives the model.
+        bench: provides the model.
         clip: as for `bounds`.
-        epsilon: of the whole picture; None for no noise.
+        epsilon: of the whole picture; None for clipping without noise.
     """
     if epsilon is None:
         return LatentDP(bench.model, clip=clip, mechanism="none")

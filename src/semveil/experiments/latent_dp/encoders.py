@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoder of [LDP] Fig. 3, gradient descent on deep features, compared with the model's own, which minimises squared error.
+"""Encoder of [LDP] Fig. 3 compared with the model's own, by reconstruction quality.
 
-The metric is the reconstruction quality of either.
+The paper's encoder is gradient descent on deep features; the model's own minimises squared error.
 """
 
 import time
@@ -29,12 +29,12 @@ PHOTOS = 16
 
 
 def compared(model: FaceModel, photos: PhotoSet, *, steps: int | None = None) -> str:
-    """Both encoders on the same photos, as Markdown.
+    """Compare both encoders on the same photos, as Markdown.
 
     Args:
-        model: synthesises, and has an encoder of its own.
-        photos: both are tried on.
-        steps: of either's optimisation; each one's own where None.
+        model: provides the generator and its own encoder.
+        photos: to reconstruct.
+        steps: of both optimisations; None uses their defaults.
     """
     features, images = ImageFeatures.best_available(), photos.images
     net = f"features of {features.net}" if features else "squared error (no weights of VGG16 or AlexNet)"

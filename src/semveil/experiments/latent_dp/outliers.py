@@ -31,7 +31,14 @@ SHOWN_OUTLIERS = ("cat", "white noise 1")
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Faces, and pictures that are none, through the networks and through tighter and tighter bounds."""
+    """Synthesise and measure faces and non-face images under increasingly tight clip bounds.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     strange = outliers(bench.model.size, noises=bench.preset.noises)
     images = torch.cat([bench.photos.images, strange.images])
     latents = torch.cat([bench.latents, bench.invert(strange.images)[0]])
@@ -76,13 +83,16 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 
 
 def _outside(method: LatentDP, latents: Tensor) -> float | None:
-    """Share of the coordinates that clipping moves."""
+    """Fraction of coordinates changed by clipping."""
     moved = method.box.clip(latents[None])[0] != latents
     return rounded([float(moved.double().mean())])[0]
 
 
 def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
-    """(K, D) coordinates as pixels: white inside all bounds that Fig. 4 shows, darker the wider those that are exceeded."""
+    """Map of exceeded clip bounds, one pixel per coordinate (K, D, 3).
+
+    White is inside all bounds of Fig. 4; darker colours mean that wider bounds are exceeded.
+    """
     shades = np.full((*latents.shape, 3), 255, np.uint8)
     for clip, colour in zip(
         sorted(bench.preset.shown_clips, reverse=True),
@@ -95,7 +105,12 @@ def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Every picture, what of its latents clipping moves, and what each of the bounds makes of it (Fig. 4)."""
+    """Draw every picture, its coordinates changed by clipping, and its clipped versions (Fig. 4).
+
+    Args:
+        result: content of `outliers.json`.
+        folder: directory of the result file and its images.
+    """
     rows = by_source((record for record in result["images"] if record["file"] is not None), folder, _caption)
     for row, file in zip(rows, result["latents"].values(), strict=True):
         row.insert(1, (folder / file, "coordinates\nchanged by clipping"))
@@ -109,7 +124,11 @@ def _caption(record: dict[str, Any]) -> str:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Whether a face is found after each clipping, and how much that moves."""
+    """Face detection after each clipping, and the fraction of coordinates changed.
+
+    Args:
+        result: content of `outliers.json`.
+    """
     clips = sorted({r["clip"] for r in result["images"] if r["clip"] is not None})
     rows = []
     for source in dict.fromkeys(r["source"] for r in result["images"]):
@@ -132,7 +151,11 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """[LDP] 3.2 and 4.2, of pictures that are no faces."""
+    """Check the claims of [LDP] 3.2 and 4.2 about non-face images.
+
+    Args:
+        result: content of `outliers.json`.
+    """
     strange = [r for r in result["images"] if not r["is_a_face"]]
     for kind, text in (
         ("cat", "Clipping turns an animal into a human face"),

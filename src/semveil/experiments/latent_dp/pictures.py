@@ -18,7 +18,14 @@ from semveil.experiments.latent_dp.common import bounds, method_of, result_of_pa
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """The same faces under small epsilons (Fig. 6) and large ones, each several times (Fig. 7)."""
+    """Protect the same faces at small epsilons (Fig. 6) and at large ones, with several draws (Fig. 7).
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     preset = bench.preset
     settings = [
         ("fig6", clip, eps, 0)
@@ -56,17 +63,27 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 
 
 def small(result: dict[str, Any], folder: Path) -> Figure:
-    """The pictures under small epsilons (Fig. 6)."""
+    """Draw the pictures at small epsilons (Fig. 6).
+
+    Args:
+        result: content of `pictures.json`.
+        folder: directory of the result file and its images.
+    """
     return _grid(result, folder, "fig6", "Small epsilon")
 
 
 def large(result: dict[str, Any], folder: Path) -> Figure:
-    """The pictures under large epsilons, several draws of each (Fig. 7)."""
+    """Draw the pictures at large epsilons, with several draws each (Fig. 7).
+
+    Args:
+        result: content of `pictures.json`.
+        folder: directory of the result file and its images.
+    """
     return _grid(result, folder, "fig7", "Large epsilon")
 
 
 def _grid(result: dict[str, Any], folder: Path, figure: str, words: str) -> Figure:
-    """One row for each photo and clip: photo, its inversion, clipping alone, then noise, all epsilons as often as drawn."""
+    """Draw one row per photo and clip: photo, inversion, clipping only, then every epsilon and draw."""
     plain = {(r["source"], r["shows"]): r for r in result["images"] if r["figure"] is None}
     rows: dict[tuple[str, float], list[tuple[Path, str]]] = {}
     basis = ""

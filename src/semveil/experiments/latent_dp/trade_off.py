@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fig. 8 of [LDP]: quality and identity over epsilon for several bounds, `trade-off.json`."""
+"""Fig. 8 of [LDP]: quality and identity over epsilon for several clip bounds, `trade-off.json`."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -31,11 +31,18 @@ PANELS = {
     "frechet": "Fréchet distance",
     "face_detected": "face detection rate (dlib)",
 }
-NOT_IDENTIFIED = 0.9  # FPPSR that "infeasible to identify" is taken to mean
+NOT_IDENTIFIED = 0.9  # FPPSR that counts as "infeasible to identify"
 
 
 def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Quality and identity over epsilon for several bounds, several draws per photo, clipping alone beside it."""
+    """Measure quality and identity over epsilon and clip bounds, with noise and with clipping only.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     preset = bench.preset
     source = bench.features.of(bench.photos.images)
     totals = [e * bench.coordinates for e in preset.epsilons_per_coordinate]
@@ -56,12 +63,12 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
 def _point(
     bench: LatentBench, clip: float, epsilon: float | None, plain: Tensor, source: Mapping[str, Moments]
 ) -> dict[str, Any]:
-    """One bound and epsilon: quality and identity of every draw."""
+    """Measure quality and identity of every draw at one clip bound and epsilon."""
     method, draws = method_of(bench, clip, epsilon), 1 if epsilon is None else bench.preset.draws
     releases = [
         method.protect_latents(bench.latents, rng=streams(bench.preset.seed)[f"dp {n}"]) for n in range(draws)
     ]
-    # Looking for faces takes longest: in the first draw only; sets are compared by it too.
+    # Face detection is the slowest metric: first draw only, which Frechet distances use too.
     measured = [looks(bench, release.images, plain, detect=not n) for n, release in enumerate(releases)]
     columns = {
         name: over_draws([m[name] for m in measured if name in m]) if isinstance(values, list) else values
@@ -82,7 +89,12 @@ def _point(
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Quality and identity over epsilon, a line for each of the bounds (Fig. 8)."""
+    """Draw quality and identity over epsilon, one line per clip bound (Fig. 8).
+
+    Args:
+        result: content of `trade-off.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(11.4, 8.6))
     panels = list(figure.subplots(2, 2).flat)
     clips = list(dict.fromkeys(point["clip"] for point in result["points"]))
@@ -109,7 +121,11 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """All metrics for each of the bounds and each epsilon."""
+    """All metrics by clip bound and epsilon.
+
+    Args:
+        result: content of `trade-off.json`.
+    """
     likeness = ("ssim", "psnr", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "fppsr")
     metrics, plain = (*likeness, "fppsr_to_inversion", "face_detected"), result["reconstructed"]["images"]
     head = ["bounds", "ε (basis)", "true ε of the published formula (same basis)", *heads(metrics)]
@@ -130,7 +146,11 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """[LDP] 4.2, of Fig. 8."""
+    """Check the claims of [LDP] 4.2 (Fig. 8).
+
+    Args:
+        result: content of `trade-off.json`.
+    """
     points = {(p["clip"], p["epsilon"]): p["images"] for p in result["points"]}
     clips = sorted({clip for clip, _ in points})
     epsilons = sorted({epsilon for _, epsilon in points if epsilon is not None})

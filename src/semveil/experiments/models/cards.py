@@ -29,21 +29,21 @@ from semveil.recognition.face_parser import SIZE as PARSER_SIZE
 from semveil.recognition.face_parser import load_face_parser
 from semveil.recognition.verifier import Verifier
 
-FEATURES = ("eyes", "brows", "nose", "mouth")  # parts that must lie where the photo's do
+FEATURES = ("eyes", "brows", "nose", "mouth")  # parts that must be in the same place as in the photo
 
 
 @dataclass(frozen=True)
 class CardPreset:
-    """Size of a run.
+    """Run size.
 
     Attributes:
-        name: as the user says it.
-        split: `test`, or `development`, whose people choices looked at.
-        photos: of the split, at most.
+        name: preset name.
+        split: `test`, or `development`, whose people were used for design choices.
+        photos: maximum number of photos of the split.
         samples: random faces for the memorisation check.
         verifiers: recognisers, each at its threshold for a false acceptance rate of 0.1 % at the model's
             resolution.
-        seed: of which photos and which random faces.
+        seed: for the choice of photos and the random faces.
     """
 
     name: str
@@ -63,7 +63,7 @@ PRESETS = presets(
 
 @dataclass(frozen=True, eq=False)
 class CardBench:
-    """What a run works on, loaded, and how results describe it."""
+    """Loaded inputs of a run, and their description for the result."""
 
     preset: CardPreset
     model: Any
@@ -76,11 +76,14 @@ class CardBench:
         return {"seeds": [self.preset.seed]}
 
     def held_out(self, among: NDArray[np.bool_], rng: torch.Generator) -> tuple[Tensor, str]:
-        """Photos (N, 3, S, S) in [-1, 1], some of those marked, and who is on them, in words.
+        """Select held-out photos at random.
 
         Args:
-            among: (N,) boolean: which photos of the face set may be taken.
-            rng: of the choice of at most `preset.photos` photos.
+            among: (N,) boolean, eligible photos of the face set.
+            rng: draws at most `preset.photos` photos.
+
+        Returns:
+            Photos (M, 3, S, S) in [-1, 1], and a description of their people.
         """
         rows = np.flatnonzero(among)
         rows = np.sort(rows[torch.randperm(len(rows), generator=rng)[: self.preset.photos].numpy()])
@@ -88,15 +91,15 @@ class CardBench:
         return to_tensor(self.faces.select(rows).pixels), words
 
     def quality(self, source: Tensor, images: Tensor) -> dict[str, Any]:
-        """How like their photos pictures look, where their parts lie, and by whom they are taken for the same person.
+        """Image quality, overlap of facial parts and verifier acceptance of pictures against their photos.
 
         Args:
             source: photos (N, 3, S, S) in [-1, 1].
-            images: what the model made of them, in the same shape.
+            images: the model's output, of the same shape.
 
         Returns:
-            Means over the photos by metric; None with `METRIC_reason` where weights are missing.
-            `accepted_NAME` is the share, 0 to 1, that a verifier takes for the same person.
+            Means over the photos by metric; None with `METRIC_reason` if weights are missing. `accepted_NAME`
+            is the acceptance rate of a verifier, 0 to 1.
         """
         found: dict[str, Any] = {
             "psnr": float(psnr(images, source).mean()),
@@ -119,14 +122,14 @@ class CardBench:
 
 
 def overlap_of_features(source: Tensor, images: Tensor) -> dict[str, float | None]:
-    """Mean intersection over union of each of `FEATURES`, as the bundled parser sees it in photos and pictures.
+    """Mean intersection over union of each of `FEATURES`, labelled by the bundled parser.
 
     Args:
         source: (N, 3, S, S) in [-1, 1].
-        images: what was made of them, in the same shape.
+        images: the model's output, of the same shape.
 
     Returns:
-        By part; None where no photo shows it.
+        By part; None if no photo shows it.
     """
     parser = load_face_parser()
 
@@ -143,11 +146,11 @@ def overlap_of_features(source: Tensor, images: Tensor) -> dict[str, float | Non
 
 
 def card(load_model: Callable[[str | None], Sized], card_of: Callable[[Any], Mapping[str, Any]]) -> Any:
-    """How the figures of one kind of model are declared.
+    """Return a partial `experiment` for the card of one kind of model.
 
     Args:
-        load_model: by name or folder; the bundled one where None.
-        card_of: what results say of a model.
+        load_model: loads a model by name or folder; None selects the bundled one.
+        card_of: describes a model for the result.
     """
 
     def load(run: Run) -> CardBench:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare face models on held-out people, to choose the model of the methods.
+"""Comparison of face models on held-out people, to choose the methods' model.
 
-    python -m semveil.experiments.models.comparison faces-64 models/mine --data FACES.npz --out
-    results/models/comparison.json
+    python -m semveil.experiments.models.comparison faces-64 models/mine --data FACES.npz --out OUT.json
 
 Every model reconstructs the same held-out photos, with its encoder only and with its inversion, samples
 random faces, and is used by dp-image and latent-dp at the same true epsilons. Times are CPU seconds of one
-thread, so that other load does not count. Models already measured in OUT with the same settings are not
-measured again.
+thread, independent of other load. Models already in OUT.json with the same settings are not measured again.
 """
 
 import argparse
@@ -48,12 +46,13 @@ class ComparisonSettings:
     """Size of a comparison.
 
     Attributes:
-        photos: held-out people, one photo of each.
-        samples: random faces of each model.
-        detected: photos, and random faces, in which a detector looks for a face, the slowest measurement.
-        dp_image_epsilons: true epsilons of dp-image by the clip box, noise on all codes.
-        latent_dp_epsilons: true epsilons of latent-dp between the 25 % and 75 % quantiles, uniform weights.
-        seed: of random faces and noise.
+        photos: number of held-out people, one photo each.
+        samples: random faces per model.
+        detected: number of photos, and of random faces, for face detection, the slowest measurement.
+        dp_image_epsilons: true epsilons of dp-image by the clip box, with noise on all codes.
+        latent_dp_epsilons: true epsilons of latent-dp between the 25 % and 75 % quantiles, with uniform
+            weights.
+        seed: for random faces and noise.
     """
 
     photos: int = 96
@@ -66,11 +65,11 @@ class ComparisonSettings:
 
 @dataclass(frozen=True, eq=False)
 class Measure:
-    """What pictures are compared with, and by what.
+    """Reference photos and metrics.
 
     Attributes:
-        verifiers: by name; the first also gives similarities.
-        features: that Frechet distances compare.
+        verifiers: by name; the first also provides similarities.
+        features: for Frechet distances.
         source: moments of the photos' features.
     """
 
@@ -81,10 +80,10 @@ class Measure:
     source: Mapping[str, Moments]
 
     def likeness(self, images: Tensor) -> dict[str, Any]:
-        """Pictures of the photos, in their order: one value per photo, and the Frechet distances of the sets.
+        """Compare pictures with their photos: one value per photo, and Frechet distances of the sets.
 
         Args:
-            images: (N, 3, S, S), clamped to [-1, 1].
+            images: (N, 3, S, S), clamped to [-1, 1], in the order of the photos.
         """
         source, shown = self.photos.images, images.clamp(-1, 1)
         first, *others = self.verifiers
@@ -95,7 +94,7 @@ class Measure:
         return {k: rounded(v) if isinstance(v, list) else v for k, v in columns.items()} | self.realism(shown)
 
     def realism(self, images: Tensor) -> dict[str, Any]:
-        """What needs no photo beside each picture: whether dlib finds a face, and the Frechet distances to the photos.
+        """Metrics without paired photos: face detection by dlib, and Frechet distances to the photos.
 
         Args:
             images: (M, 3, S, S), clamped to [-1, 1]; M at least 2.
@@ -117,13 +116,13 @@ def compare_models(
     """Measure every model, JSON-ready.
 
     Args:
-        models: of one size, that of the photos.
-        photos: that no model was trained on.
-        verifiers: each at its threshold for a false acceptance rate of 0.1 %; the first also gives
+        models: face models with the photos' resolution.
+        photos: unseen in training by any model.
+        verifiers: each at its threshold for a false acceptance rate of 0.1 %; the first also provides
             similarities.
-        settings: how much is measured.
-        known: an earlier comparison, whose models are taken from it where all else is the same.
-        progress: how many models are done.
+        settings: size of the comparison.
+        known: an earlier comparison; its rows are reused if everything else is the same.
+        progress: progress callback, by models.
 
     Raises:
         ValueError: the sizes differ.
@@ -195,7 +194,7 @@ def _measured(model: FaceModel, measure: Measure, settings: ComparisonSettings) 
 
 
 def _timed(work: Callable[[], Tensor], count: int) -> tuple[Tensor, float]:
-    """What work gives, and CPU seconds per photo."""
+    """Result of `work`, and CPU seconds per photo."""
     began = time.process_time()
     return work(), (time.process_time() - began) / count
 
@@ -205,7 +204,11 @@ def _count(network: Movable) -> int:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """A column for each model."""
+    """Table with one column per model.
+
+    Args:
+        result: content of a result file.
+    """
     models, config = result["models"], result["config"]
     verifiers = list(config["verifiers"])
     likeness = ["psnr", "ssim", "lpips", "lpips_squeeze", *(f"accepted_{name}" for name in verifiers)]
@@ -278,10 +281,10 @@ COMPARISON = written_elsewhere("models/comparison", table=table)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: measure, and write the result.
+    """Run the comparison from the command line and write the result.
 
     Args:
-        arguments: without the program's name; those of the process where None.
+        arguments: without the program's name; None reads those of the process.
     """
     parser = argparse.ArgumentParser(
         prog="python -m semveil.experiments.models.comparison",

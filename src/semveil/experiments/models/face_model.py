@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A face model on held-out people: the measurements of its model card, `face-model.json`."""
+"""Measurements of a face model's card, on held-out people, `face-model.json`."""
 
 import time
 from pathlib import Path
@@ -24,7 +24,14 @@ RANDOM_FACES = 200
 
 
 def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Figures of a model, JSON-ready; photos of the training split serve the memorisation check."""
+    """Measure a face model; training photos are used for the memorisation check.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     model, faces, chosen = bench.model, bench.faces, bench.preset
     rng = streams(chosen.seed)["figures"]
     source, people = bench.held_out(faces.split == chosen.split, rng)
@@ -80,27 +87,30 @@ def _synthesize(model: FaceModel, codes: Tensor) -> Tensor:
 
 
 def _as_without_key(model: FaceModel, codes: Tensor) -> Tensor:
-    """What a listener without the key reads of codes under `rotation`."""
+    """Interpret codes protected by `rotation` without the key."""
     protector = DPSemCom(model, protection="rotation").protector
     return model.box.clip(protector.interpret(protector.protect(codes).block))
 
 
 def _similarity_among(images: Tensor, verifier: Verifier) -> float:
-    """Mean similarity of two of the faces, on the verifier's scale: how far they are all one type."""
+    """Mean pairwise similarity of faces on the verifier's scale; high values indicate low diversity."""
     vectors = verifier.embed(images)
     first, second = torch.triu_indices(len(images), len(images), offset=1)
     return float(verifier.similarities(vectors, vectors)[first, second].mean())
 
 
 def _inverted(model: FaceModel, source: Tensor) -> tuple[Tensor, float]:
-    """Clipped codes, and seconds per photo, encoder and optimisation together."""
+    """Clipped codes, and seconds per photo for encoder and optimisation together."""
     began = time.perf_counter()
     found = model.invert(source)
     return model.box.clip(found.codes), (time.perf_counter() - began) / len(source)
 
 
 def _memorisation(training: Tensor, sampled: Tensor, held_out: Tensor) -> dict[str, float]:
-    """Root-mean-square distance to the nearest training photo: samples that copy would lie far nearer than new photos do."""
+    """Root-mean-square distance to the nearest training photo.
+
+    Memorised samples would be much nearer than held-out photos.
+    """
     nearest = {
         name: torch.cdist(images.flatten(1), training.flatten(1)).min(1).values / images[0].numel() ** 0.5
         for name, images in (("samples", sampled), ("held_out_photos", held_out))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An identity model on held-out people, without any mechanism: the measurements of its card, `identity-model.json`."""
+"""Measurements of an identity model's card, on held-out people without noise, `identity-model.json`."""
 
 import time
 from pathlib import Path
@@ -23,7 +23,14 @@ COARSE_SIDES = (16, 8)
 
 
 def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Figures of a model, JSON-ready: photos joined with their own identity, another photo's, and a random one."""
+    """Measure photos fused with their own identity, another photo's, and a random one.
+
+    Args:
+        bench: loaded inputs of the run.
+        folder: directory of the result file and its images.
+        progress: progress callback.
+        keep: stores partial results.
+    """
     model, rng, judges = bench.model, streams(bench.preset.seed)["figures"], list(bench.verifiers.values())
     source, people = bench.held_out(bench.faces.split == bench.preset.split, rng)
     began = time.perf_counter()
@@ -31,7 +38,7 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
     rebuilt = model.fuse(own, attributes)
     seconds = (time.perf_counter() - began) / len(source)
     drawn = F.normalize(torch.randn(own.shape, generator=rng), dim=1)
-    other = own.roll(len(own) // 2, 0)  # neighbours often show one person
+    other = own.roll(len(own) // 2, 0)  # adjacent photos often show the same person
 
     shown = {
         "own_identity": (own, rebuilt),
@@ -82,7 +89,7 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
 
 
 def _likeness(judge: Verifier, first: Tensor, second: Tensor) -> float:
-    """Mean similarity of pictures, pair by pair."""
+    """Mean similarity of paired pictures."""
     return judge.similarity(judge.embed(first), judge.embed(second)).nanmean().item()
 
 

@@ -35,12 +35,20 @@ TARGETS = (
     *(Cell(sigma, "noised") for sigma in (3.0, 5.0)),
     Cell(3.0, "as_released"),
 )
-LONGER = 3  # times as many steps, for two of them: what patience gives
+LONGER = 3  # factor on the training steps for the targets in `PATIENT`
 PATIENT = (Cell(3.0, "published", *MAIN), Cell(3.0, "noised"))
 
 
 def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
-    """Attack what is sent; controls first: what must be rebuilt, and what answering without looking gets."""
+    """Attack all targets and the controls.
+
+    Permutation and blur are positive controls, which the inverter must reconstruct. The mean picture is the
+    score of a guess that ignores the transmitted picture.
+
+    Args:
+        bench: loaded inputs of the run.
+        keep: stores partial results.
+    """
     steps = bench.preset.inverter_steps
     named: dict[str, tuple[Callable[[], Protect], int]] = {
         "permutation": (lambda: shuffled, steps),
@@ -69,12 +77,12 @@ def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
 
 
 def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:
-    """Train an inverter, for so many steps, on the training pictures and what is sent of them; use it on test pictures.
+    """Train an inverter on original and transmitted training pictures, and apply it to test pictures.
 
     Args:
-        bench: gives the training pictures.
-        protect: images in [-1, 1] -> what is sent.
-        shown: test pictures that are rebuilt.
+        bench: provides the training pictures.
+        protect: maps images in [-1, 1] to protected images.
+        shown: test pictures to reconstruct.
         steps: of the inverter's training.
     """
     known, sent = (
@@ -91,12 +99,12 @@ def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps
 
 
 def rebuilt(bench: NoiseImageBench, images: Tensor, shown: Pictures) -> dict[str, Any]:
-    """How like the sources estimates are, and what the explainer, trained on pictures as they are, makes of them.
+    """Similarity of estimates to their sources, and the explainer's accuracy on them.
 
     Args:
-        bench: gives the explainer.
+        bench: provides the explainer, trained on original pictures.
         images: (N, 3, H, W) in [-1, 1], estimates.
-        shown: the pictures that they estimate.
+        shown: the original pictures.
     """
     pixels = eight_bits(images)
     hits = right(bench.explainer, pixels, shown.labels)
@@ -104,7 +112,9 @@ def rebuilt(bench: NoiseImageBench, images: Tensor, shown: Pictures) -> dict[str
 
 
 def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
-    """SSIM, PSNR and LPIPS of each picture to its source; LPIPS is None with a reason where its weights are missing.
+    """SSIM, PSNR and LPIPS of each picture to its source.
+
+    LPIPS is None, with a reason, if its weights are missing.
 
     Args:
         images: (N, 3, H, W) in [-1, 1].
@@ -113,7 +123,7 @@ def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: rounded(metric(images, sources).tolist()) for name, metric in (("ssim", ssim), ("psnr", psnr))
     }
-    try:  # its network wants more pixels than these have
+    try:  # the network of LPIPS needs larger pictures
         large = [F.interpolate(x, scale_factor=2, mode="bilinear").clamp(-1, 1) for x in (images, sources)]
         found["lpips"] = rounded(
             torch.cat([lpips(a, b) for a, b in zip(*(x.split(128) for x in large), strict=True)]).tolist()
@@ -124,7 +134,7 @@ def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
 
 
 def shuffled(images: Tensor) -> Tensor:
-    """The pixels in another order, the same for every picture.
+    """Permute the pixels, in the same order for every picture.
 
     Args:
         images: (N, 3, H, W).
@@ -134,10 +144,10 @@ def shuffled(images: Tensor) -> Tensor:
 
 
 def blurred(images: Tensor) -> Tensor:
-    """Gaussian blur.
+    """Apply a Gaussian blur.
 
     Args:
-        images: (N, 3, H, W), at any range.
+        images: (N, 3, H, W), any range.
     """
     side = 2 * round(3 * BLUR) + 1
     weights = torch.exp(-((torch.arange(side) - side // 2) ** 2) / (2 * BLUR**2))
@@ -147,7 +157,12 @@ def blurred(images: Tensor) -> Tensor:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """SSIM of what the inverter rebuilds, and how much of it is classified right, for each target."""
+    """Draw SSIM of the reconstructions and classification accuracy on them, by target.
+
+    Args:
+        result: content of `attack.json`.
+        folder: directory of the result file and its images.
+    """
     rows = attack_rows(result)
     figure = Figure(figsize=(9, 0.45 * len(rows) + 1.4))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -168,10 +183,12 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Targets with scores of what the inverter rebuilt, None of what was not measured; `sent` is the SSIM of what is sent.
+    """Scores of the reconstructions by target; None if not measured.
+
+    The key `sent` is the SSIM of the transmitted pictures.
 
     Args:
-        result: of `noise-image/attack`.
+        result: content of `attack.json`.
     """
     rows = []
     for name, target in result["attack"].items():
@@ -184,7 +201,11 @@ def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """What the inverter rebuilds of each target, and what of it is classified right."""
+    """Quality of the reconstructions and classification accuracy on them, by target.
+
+    Args:
+        result: content of `attack.json`.
+    """
     head = [
         "transmitted picture",
         "SSIM before the attack",

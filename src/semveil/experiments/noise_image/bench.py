@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set-up of a run of noise-image: pictures, the explainer, and the networks trained for each cell."""
+"""Set-up of noise-image runs: pictures, the explainer, and the networks trained for each cell."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -47,9 +47,9 @@ from semveil.training.noise_image import ConversionTraining, convert, noised, tr
 
 DELTA = 1e-5
 DETERMINISTIC = "the conversion is a deterministic function of the picture; its noise acted in training alone"
-NETWORKS = "networks"  # folder beside the JSON; not kept in the repository
+NETWORKS = "networks"  # folder next to the JSON; not in the repository
 NO_NOISE = 1e6  # epsilon of N at which its noise is below a thousandth of a class weight
-NETWORKS_REVISION = 1  # raised where training gives other networks from the same pictures and settings
+NETWORKS_REVISION = 1  # raised when training gives other networks from the same pictures and settings
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -58,8 +58,8 @@ class NoiseImageBench:
     """Pictures, and the explainer trained on them.
 
     Attributes:
-        digest: SHA-256 over all pictures, their labels and the names of the classes.
-        folder: of the results; networks are kept in it, so that another figure needs no second training.
+        digest: SHA-256 over all pictures, their labels and the class names.
+        folder: results directory; also stores trained networks for reuse by other figures.
     """
 
     preset: NoiseImagePreset
@@ -79,7 +79,7 @@ class NoiseImageBench:
 
     @property
     def config(self) -> dict[str, Any]:
-        """As result files have it."""
+        """Config stored in result files."""
         return {
             "preset": as_json(self.preset),
             "pictures": self.description,
@@ -94,13 +94,14 @@ class NoiseImageBench:
         }
 
     def conversion(self, cell: Cell) -> Protect:
-        """What turns pictures into what is sent: the cell's generator, trained now or before, or n.
+        """Protection of a cell: its generator, trained or loaded, or genuine noise n(x).
 
         Args:
-            cell: what is to be sent.
+            cell: its setting.
 
         Returns:
-            Images (N, 3, H, W) in [-1, 1] -> what is sent of them, before it is rounded to 8 bits.
+            Function that maps images (N, 3, H, W) in [-1, 1] to protected images, before quantisation to 8
+            bits.
         """
         if cell.kind == "noised":
             rng = streams(cell.seed)[f"noise {cell.sigma:g}"]
@@ -122,16 +123,16 @@ class NoiseImageBench:
         return lambda images: convert(generator, images)
 
     def service(self, cell: Cell, protect: Protect, sent: Tensor | None = None) -> VGG16Classifier:
-        """The service model of a cell, trained on what clients sent of the training pictures.
+        """Service model of a cell, trained on the transmitted training pictures.
 
-        Augmented by mirroring: a client with a conversion converts the mirrored pictures too; true noise is
-        drawn once for each picture and mirrored with it, since a second draw would cost epsilon again.
+        Training pictures are augmented by mirroring. A conversion is also applied to the mirrored pictures;
+        genuine noise is drawn once per picture and mirrored with it, since a second draw would consume
+        epsilon again.
 
         Args:
-            cell: whose service it is.
-            protect: what clients do with a picture.
-            sent: of the training pictures, where it is there already; else they are protected if it comes to
-                training.
+            cell: its setting.
+            protect: protection applied by the clients.
+            sent: transmitted training pictures (N, 3, H, W) uint8; None computes them if training is needed.
         """
         network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
 
@@ -145,13 +146,13 @@ class NoiseImageBench:
     def classifier(
         self, sent: Tensor, seed: int, stage: str, *, mirrored: Tensor | None = None
     ) -> VGG16Classifier:
-        """Train a service model on pixels (N, 3, H, W) uint8 sent of the training pictures, and of mirrored ones.
+        """Train a service model on transmitted training pictures and their mirrored versions.
 
         Args:
-            sent: of the training pictures, in their order.
-            seed: of the training.
-            stage: what `progress` is told is being done.
-            mirrored: of the mirrored ones; `sent` is mirrored where None.
+            sent: (N, 3, H, W) uint8, in the order of the training pictures.
+            seed: for training.
+            stage: label for progress reports.
+            mirrored: transmitted mirrored pictures; None mirrors `sent`.
         """
         return train_classifier(
             sent,
@@ -164,21 +165,21 @@ class NoiseImageBench:
         )
 
     def sizes(self, width: int, classes: int | None = None) -> VGG16Config:
-        """Of a classifier of all classes, or of so many.
+        """Layer sizes of a classifier.
 
         Args:
-            width: of the first layers; the preset of the paper's sizes has its own.
-            classes: number of them; all of the data where None.
+            width: of the first layers; ignored by presets with the paper's sizes.
+            classes: number of classes; None uses all of the data set.
         """
         return classifier_sizes(self.preset, width, classes or len(self.classes))
 
     def kept(self, name: str, network: Network, train: Callable[[], nn.Module]) -> Network:
-        """A network from the folder, or trained and put there; filled, in evaluation mode and frozen.
+        """Load a stored network, or train and store it; returned frozen and in evaluation mode.
 
         Args:
             name: of the file, without suffix; commas and spaces in it are replaced.
-            network: of the sizes that the weights fit.
-            train: gives the same network, trained; called where there is no file.
+            network: receives the weights.
+            train: returns a trained network of the same architecture; called if there is no file.
         """
         digest = digest_of_json([NETWORKS_REVISION, self.config, versions()])[:12]
         path = self.folder / NETWORKS / digest / f"{name.replace(', ', '_').replace(' ', '-')}.safetensors"
@@ -190,15 +191,15 @@ class NoiseImageBench:
 
 
 Body = Callable[[NoiseImageBench, Keep], None]
-"""Measures what a table or figure shows, each part kept by its name."""
+"""Measurement for a table or figure; parts are stored by name."""
 
 
 def shown_by(place: str, bodies: Mapping[str, Body]) -> Callable[[NoiseImageBench, Kept, Run], None]:
-    """A measurement that adds what the wanted figure shows, at a place of the file, beside the explainer's accuracy.
+    """Return a measurement of the requested figure and the explainer's accuracy.
 
     Args:
-        place: in the file, where what figures show stands.
-        bodies: what each figure of the result measures, by its name.
+        place: key in the result file for the figures' measurements.
+        bodies: measurement of each figure, by figure name.
     """
 
     def measure(bench: NoiseImageBench, kept: Kept, run: Run) -> None:
@@ -214,12 +215,15 @@ def _explainer_accuracy(bench: NoiseImageBench) -> dict[str, Any]:
 
 
 def load(run: Run) -> NoiseImageBench:
-    """Load the pictures, and the explainer: a trained model's, or one trained now or before from the pictures.
+    """Load the pictures and the explainer: a trained model's, a stored one, or one trained on the pictures.
+
+    Args:
+        run: options of the run.
 
     Raises:
         DataMissing: the preset needs `data`.
         DataSetError: there is no such data set, or it is damaged.
-        ValueError: there is no such model, or it knows other classes; or a verifier is named.
+        ValueError: there is no such model, or its classes differ; or a verifier is given.
     """
     if run.verifier:
         raise ValueError(f"noise-image/{run.figure} uses no face verifier; leave out {run.verifier!r}")
@@ -275,7 +279,7 @@ def load(run: Run) -> NoiseImageBench:
 def _explainer(
     preset: NoiseImagePreset, model: str | None, classes: tuple[str, ...]
 ) -> tuple[VGG16Classifier, str]:
-    """A trained model's explainer, or one to be filled, and where it comes from."""
+    """A trained model's explainer, or an untrained one, and its provenance."""
     if model is None:
         config = classifier_sizes(preset, preset.explainer_width, len(classes))
         return VGG16Classifier(config, rng=torch.Generator()), "trained on the training pictures"
@@ -291,20 +295,20 @@ def _explainer(
 
 
 def training(preset: NoiseImagePreset, epochs: int) -> ClassifierTraining:
-    """How classifiers are trained.
+    """Training settings of classifiers.
 
     Args:
-        preset: gives the batch and the learning rate.
+        preset: sets batch size and learning rate.
         epochs: over all training pictures.
     """
     return ClassifierTraining(epochs=epochs, batch=preset.batch, learning_rate=preset.classifier_rate)
 
 
 def conversion_settings(preset: NoiseImagePreset, cell: Cell) -> ConversionTraining:
-    """How a cell's conversion is trained; without noise, N gets an epsilon at which nothing is left of it.
+    """Training settings of a cell's conversion; without noise, N gets an epsilon that makes it negligible.
 
     Args:
-        preset: sizes of the networks and length of the training.
+        preset: sets network sizes and training length.
         cell: sigma, kind, epsilon, delta and calibration of N.
     """
     released = cell.kind == "as_released"
@@ -326,12 +330,12 @@ def conversion_settings(preset: NoiseImagePreset, cell: Cell) -> ConversionTrain
 
 
 def classifier_sizes(preset: NoiseImagePreset, width: int, classes: int) -> VGG16Config:
-    """Of an explainer or a service model.
+    """Layer sizes of an explainer or a service model.
 
     Args:
-        preset: whether the paper's sizes are wanted.
-        width: of the first layers of the small one.
-        classes: number of them.
+        preset: selects the paper's sizes or the small ones.
+        width: of the first layers of the small network.
+        classes: number of classes.
     """
     return (
         VGG16Config.published(classes=classes)
@@ -341,11 +345,11 @@ def classifier_sizes(preset: NoiseImagePreset, width: int, classes: int) -> VGG1
 
 
 def bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[Score], label: str) -> None:
-    """Scores as bars across, with their intervals.
+    """Draw scores as horizontal bars with their intervals.
 
     Args:
-        axes: drawn on.
-        places: (n,) on the y axis.
+        axes: target axes.
+        places: (n,) positions on the y axis.
         found: n scores.
         label: of the x axis.
     """
@@ -355,10 +359,10 @@ def bars(axes: Axes, places: "np.ndarray[Any, Any]", found: list[Score], label: 
 
 
 def label_of(setting: str) -> str:
-    """A setting's name with Greek letters.
+    """Display name of a setting, with Greek letters.
 
     Args:
-        setting: as cells have it.
+        setting: as in `Cell.setting`.
     """
     for name, sign in (("sigma", "σ"), ("epsilon", "ε"), ("delta", "δ"), ("noised", "n(x), genuine noise")):
         setting = setting.replace(name, sign)

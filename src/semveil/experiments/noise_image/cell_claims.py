@@ -16,19 +16,19 @@ from semveil.experiments.noise_image.presets import AS_PUBLISHED, MAIN, SIGMAS, 
 
 Cells = dict[str, dict[float, list[dict[str, Any]]]]
 EFFECT, BARE = Cell(3.0, "published", *MAIN).setting, Cell(3.0, "without loss").setting
-NEAR_SSIM = 0.005  # what "no difference in SSIM" is taken to mean
+NEAR_SSIM = 0.005  # tolerance for "no difference in SSIM"
 
 
 def cells_by_setting(result: dict[str, Any]) -> Cells:
-    """Setting -> sigma -> its cells, one for each seed, in the order of Table 3.
+    """Cells by setting and sigma, one per seed, in the order of Table 3.
 
     Args:
-        result: of `noise-image/cells`.
+        result: content of `cells.json`.
     """
     found: Cells = {}
     for record in result["cells"].values():
         named = {name: record[name] for name in ("sigma", "kind", "epsilon", "delta", "seed")}
-        # cells of before have one law
+        # older cells have one calibration
         cell = Cell(**named, calibration=record.get("calibration", "corrected"))
         found.setdefault(cell.setting, {}).setdefault(cell.sigma, []).append(record)
     order = ["noised", *result["paper"]["table3"]]
@@ -38,19 +38,19 @@ def cells_by_setting(result: dict[str, Any]) -> Cells:
 
 
 def hits(cells: list[dict[str, Any]]) -> NDArray[np.float64]:
-    """(seeds, pictures): 1 where the service model was right.
+    """Correct classifications by the service model, (seeds, pictures), 0 or 1.
 
     Args:
-        cells: one for each seed, of the same test pictures.
+        cells: one per seed, of the same test pictures.
     """
     return np.array([unpacked(cell["right"], cell["accuracy"]["count"]) for cell in cells], float)
 
 
 def mean_accuracy(cells: list[dict[str, Any]]) -> Score:
-    """Over pictures and seeds; the interval is over pictures.
+    """Mean accuracy over pictures and seeds, with an interval over pictures.
 
     Args:
-        cells: one for each seed, of the same test pictures.
+        cells: one per seed, of the same test pictures.
     """
     mean = mean_of_photos(hits(cells))
     assert mean is not None
@@ -58,13 +58,13 @@ def mean_accuracy(cells: list[dict[str, Any]]) -> Score:
 
 
 def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[Score, Score | None]:
-    """Difference of accuracies, first - second, paired by seed: with an interval over pictures, and with one over seeds.
+    """Difference of accuracies, first - second, paired by seed, with intervals over pictures and over seeds.
 
-    The second holds what training anew changes; None for a single seed.
+    The interval over seeds includes the variation between trainings; it is None for a single seed.
 
     Args:
         first: cells of one setting.
-        second: cells of the other, of the same test pictures; seeds that only one has are left out.
+        second: cells of the other, of the same test pictures; unpaired seeds are ignored.
     """
     rows = _gains(first, second)
     over_pictures = mean_of_photos(rows)
@@ -73,10 +73,10 @@ def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tup
 
 
 def over_trainings(rows: NDArray[np.float64]) -> Score | None:
-    """Mean of (trainings, pictures) with Student's interval over trainings; None for a single one.
+    """Mean with Student's t interval over trainings; None for a single training.
 
     Args:
-        rows: (trainings, pictures), 1 where right, or a difference.
+        rows: (trainings, pictures), correctness (0 or 1) or differences of it.
     """
     trainings = rows.mean(1)
     if len(trainings) < 2:
@@ -87,7 +87,11 @@ def over_trainings(rows: NDArray[np.float64]) -> Score | None:
 
 
 def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
-    """Gain of the conversion over genuine noise, which [NI] does not measure."""
+    """Check the gain of the conversion over genuine noise, which [NI] does not measure.
+
+    Args:
+        result: content of `cells.json`.
+    """
     cells = cells_by_setting(result)
     noise = cells.get("noised", {})
     for setting in (EFFECT, BARE):
@@ -103,7 +107,11 @@ def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
-    """What [NI] says of Tables 3 and 4."""
+    """Check the claims of [NI] about Tables 3 and 4.
+
+    Args:
+        result: content of `cells.json`.
+    """
     cells = cells_by_setting(result)
     helped, bare = (cells.get(setting, {}) for setting in (EFFECT, BARE))
     both = [sigma for sigma in SIGMAS if sigma in helped and sigma in bare]
@@ -115,7 +123,7 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
         )
     several = [effect for sigma in both if len(effect := _gains(helped[sigma], bare[sigma])) > 1]
     if len(several) > 1 and len({len(effect) for effect in several}) == 1:
-        # cells of one seed start from the same weights: one trial
+        # cells of one seed start from the same weights, so they count as one trial
         together = over_trainings(np.concatenate(several, 1))
         assert together is not None
         text = "The explanation loss improves accuracy: mean over every σ with several seeds"
@@ -158,7 +166,7 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 def _compare(text: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> Claim:
-    """Whether the first is larger: where there are several seeds, by the interval over seeds."""
+    """Claim that the first is more accurate, decided by the interval over seeds if there are several."""
     over_pictures, seeds = over_seeds(first, second)
     ours = f"{over_pictures} over pictures" + (
         f", {seeds} over {seeds.count} seeds" if seeds else ", one seed"
@@ -167,7 +175,7 @@ def _compare(text: str, first: list[dict[str, Any]], second: list[dict[str, Any]
 
 
 def _gains(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> NDArray[np.float64]:
-    """(seeds, pictures): 1 where only the first was right, -1 where only the second was, for seeds that both have."""
+    """Differences of correctness (-1, 0 or 1) for seeds in both, (seeds, pictures)."""
     pairs = [(a, b) for a in first for b in second if a["seed"] == b["seed"]]
     return hits([a for a, _ in pairs]) - hits([b for _, b in pairs])
 
@@ -181,10 +189,10 @@ def _of_seed(of: dict[float, list[dict[str, Any]]], seed: int = 0) -> list[dict[
 
 
 def named(setting: str) -> str:
-    """A setting in words.
+    """Display name of a setting.
 
     Args:
-        setting: as cells have it.
+        setting: as in `Cell.setting`.
     """
     names = {
         "noised": "n(x), genuine noise",

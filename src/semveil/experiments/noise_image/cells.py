@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables 3 and 4 of [NI]: accuracy on converted pictures and their SSIM, `cells.json`, to which each run adds cells."""
+"""Tables 3 and 4 of [NI]: accuracy on converted pictures and their SSIM, `cells.json`.
+
+Each run adds the missing cells to the file.
+"""
 
 import time
 from collections.abc import Callable
@@ -42,10 +45,10 @@ from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
 
 def measured_cells(cells: Callable[[Any], list[Cell]]) -> Body:
-    """Measure the cells of a table that are missing.
+    """Return the measurement of a table's missing cells.
 
     Args:
-        cells: preset -> the cells of the table.
+        cells: maps the preset to the cells of the table.
     """
 
     def run(bench: NoiseImageBench, keep: Keep) -> None:
@@ -56,11 +59,11 @@ def measured_cells(cells: Callable[[Any], list[Cell]]) -> Body:
 
 
 def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
-    """Train what the cell needs, and count what the service model and the explainer make of what is sent.
+    """Train the networks of a cell and measure accuracy and SSIM of the transmitted pictures.
 
     Args:
-        bench: the pictures, the explainer and the networks kept.
-        cell: what is trained, and with which noise.
+        bench: provides pictures, explainer and stored networks.
+        cell: its setting and seed.
 
     Returns:
         JSON-ready.
@@ -87,11 +90,11 @@ def measure_cell(bench: NoiseImageBench, cell: Cell) -> dict[str, Any]:
 
 
 def cell_guarantee(cell: Cell, values: int) -> Guarantee:
-    """What holds for a picture of so many values that is sent this way.
+    """Guarantee for a picture transmitted under a cell's setting.
 
     Args:
-        cell: what is sent.
-        values: number of values of a picture, 3 H W.
+        cell: its setting.
+        values: number of values in a picture, 3 H W.
     """
     if cell.kind != "noised":
         return Guarantee.none("the picture", reason=DETERMINISTIC)
@@ -100,7 +103,12 @@ def cell_guarantee(cell: Cell, values: int) -> Guarantee:
 
 
 def table_3(result: dict[str, Any], folder: Path) -> Figure:
-    """Accuracy of the service model over sigma, here and in the paper."""
+    """Draw the service model's accuracy over sigma, ours and the paper's.
+
+    Args:
+        result: content of `cells.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(8.5, 4.6))
     ours, theirs = figure.subplots(1, 2)
     for number, (setting, cells) in enumerate(cells_by_setting(result).items()):
@@ -124,7 +132,12 @@ def table_3(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table_4(result: dict[str, Any], folder: Path) -> Figure:
-    """SSIM of what is sent over sigma, beside the paper's."""
+    """Draw the SSIM of transmitted pictures over sigma, with the paper's values.
+
+    Args:
+        result: content of `cells.json`.
+        folder: directory of the result file and its images.
+    """
     figure = Figure(figsize=(6, 4.2))
     axes = figure.subplots()
     shown = {
@@ -154,7 +167,7 @@ def table_4(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def _over_sigmas(axes: Axes, means: dict[float, Score], number: int, **look: Any) -> None:
-    """Means with their intervals, each setting a little aside of the others."""
+    """Draw means with intervals, with a small horizontal offset per setting."""
     bars = np.array([[mean.value - mean.low, mean.high - mean.value] for mean in means.values()]).T
     axes.errorbar(
         [s + 0.03 * (number - 3) for s in means], [m.value for m in means.values()], bars, marker="o", **look
@@ -162,7 +175,11 @@ def _over_sigmas(axes: Axes, means: dict[float, Score], number: int, **look: Any
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Tables 3 and 4 as measured here, with the paper's numbers in italics, and the claims."""
+    """Tables 3 and 4 as measured here, with the paper's values in italics, and the claims.
+
+    Args:
+        result: content of `cells.json`.
+    """
     paper, cells = result["paper"], cells_by_setting(result)
     explainer = result["explainer"]
     about = (
@@ -198,7 +215,7 @@ def _beside(
     *,
     times: int = 1,
 ) -> list[str]:
-    """A row over sigmas: what was measured, and in italics what the paper prints."""
+    """Measured values over sigmas, followed by the paper's in italics."""
     ours = [shown(of[sigma]) if sigma in of else "" for sigma in SIGMAS]
     if theirs is None:
         return ours

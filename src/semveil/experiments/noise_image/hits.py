@@ -12,7 +12,7 @@ from semveil.training.classifier import class_scores
 
 
 def right(network: VGG16Classifier, pixels: Tensor, labels: Tensor) -> Tensor:
-    """Whether each of the pictures (N, 3, H, W) uint8 is given its class.
+    """Whether each picture is classified correctly.
 
     Args:
         network: classifier.
@@ -28,10 +28,10 @@ def right(network: VGG16Classifier, pixels: Tensor, labels: Tensor) -> Tensor:
 
 
 def packed(hits: Tensor) -> str:
-    """Booleans as hexadecimal digits, four in each, the first one the highest; `unpacked` reads them.
+    """Pack booleans into hexadecimal digits, four per digit, most significant bit first.
 
     Args:
-        hits: (N,) booleans; the last digits are zero-filled.
+        hits: (N,) booleans, zero-padded to whole bytes.
 
     Example:
         >>> import torch
@@ -42,11 +42,11 @@ def packed(hits: Tensor) -> str:
 
 
 def unpacked(digits: str, count: int) -> NDArray[np.bool_]:
-    """`packed`'s booleans.
+    """Unpack the booleans of `packed`.
 
     Args:
-        digits: as `packed` gave them.
-        count: of the booleans.
+        digits: output of `packed`.
+        count: number of booleans.
 
     Example:
         >>> unpacked("98", 5).tolist()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled pictures of noise-image's experiments: as tensors, upsampled, as transmitted, and synthetic ones."""
+"""Labelled pictures of noise-image: as tensors, upsampled, transmitted and synthetic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,18 @@ from semveil.data.labelled_pictures import LabelledPictures
 from semveil.experiments.kit.outliers import centred
 from semveil.faces.pixels import to_pixels, to_tensor
 
-AT_ONCE = 1 << 20  # values of pictures that networks get at a time
+AT_ONCE = 1 << 20  # picture values per batch
 Protect = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Attributes: pixels: (N, 3, H, W) uint8; labels: (N,)."""
+    """Labelled pictures.
+
+    Attributes:
+        pixels: (N, 3, H, W) uint8.
+        labels: (N,).
+    """
 
     pixels: Tensor
     labels: Tensor
@@ -30,29 +35,29 @@ class Pictures:
         return self.pixels.float() / 127.5 - 1
 
     def rows(self, index: Tensor | slice) -> "Pictures":
-        """Some of them.
+        """Select pictures.
 
         Args:
-            index: (M,) rows, or a slice of them.
+            index: (M,) rows, or a slice.
         """
         return Pictures(self.pixels[index], self.labels[index])
 
 
 def as_tensors(pictures: LabelledPictures) -> Pictures:
-    """Pixels (N, 3, H, W) and labels of pictures that were read.
+    """Convert loaded pictures to tensors.
 
     Args:
-        pictures: as they were read.
+        pictures: as loaded, pixels (N, H, W, 3).
     """
     pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels.transpose(0, 3, 1, 2)))
     return Pictures(pixels, torch.from_numpy(pictures.labels))
 
 
 def as_sent(protect: Protect, pixels: Tensor) -> Tensor:
-    """What travels: 8-bit pixels (N, 3, H, W) of what is made of pixels (N, 3, H, W) uint8, some pictures at a time.
+    """Protect pictures, in batches, and quantise them to 8 bits for transmission.
 
     Args:
-        protect: images in [-1, 1] -> what is made of them.
+        protect: maps images in [-1, 1] to protected images.
         pixels: (N, 3, H, W) uint8.
 
     Returns:
@@ -63,10 +68,10 @@ def as_sent(protect: Protect, pixels: Tensor) -> Tensor:
 
 
 def eight_bits(images: Tensor) -> Tensor:
-    """Images (N, 3, H, W) about [-1, 1] as 8-bit pixels of the same shape.
+    """Quantise images to 8 bits.
 
     Args:
-        images: (N, 3, H, W); what is beyond [-1, 1] is clipped.
+        images: (N, 3, H, W); values outside [-1, 1] are clipped.
 
     Returns:
         (N, 3, H, W) uint8.
@@ -75,11 +80,11 @@ def eight_bits(images: Tensor) -> Tensor:
 
 
 def enlarged(pictures: Pictures, size: int | None) -> Pictures:
-    """Bicubic, to so many pixels a side; as they are where None.
+    """Upsample pictures by bicubic interpolation.
 
     Args:
-        pictures: square.
-        size: side in pixels; None for the size that they have.
+        pictures: square pictures.
+        size: side in pixels; None returns them unchanged.
     """
     if size is None or pictures.pixels.shape[-1] == size:
         return pictures
@@ -93,10 +98,10 @@ def enlarged(pictures: Pictures, size: int | None) -> Pictures:
 
 
 def made_pictures(part: str) -> LabelledPictures:
-    """Pictures of four classes, lines in four directions of random colours: for plumbing only.
+    """Synthetic pictures for smoke tests: four classes of stripes, by direction, in random colours.
 
     Args:
-        part: `train` (96 of them) or `test` (32).
+        part: `train` (96 pictures) or `test` (32).
     """
     rng = np.random.default_rng(["train", "test"].index(part))
     count = {"train": 96, "test": 32}[part]
@@ -110,7 +115,7 @@ def made_pictures(part: str) -> LabelledPictures:
 
 
 def shown_pictures(size: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Pictures that figures may show: of scikit-image, centred; images and what they show.
+    """Publishable pictures for figures, from scikit-image, cropped to the centre.
 
     Args:
         size: side in pixels.

@@ -28,13 +28,13 @@ from semveil.recognition.vgg16_classifier import VGG16Classifier
 STRONG, WEAK = (0.1, 1e-5), (MAIN[0], 0.9)
 FIG4 = Cell(3.0, "published", *STRONG)
 Row = tuple[str, Tensor]
-CELL = 1.0  # inches, of one picture
-LETTER = 0.09  # of one letter of a row's name
+CELL = 1.0  # side of a picture in inches
+LETTER = 0.09  # width of a letter of a row's label in inches
 NO_MATCH = 0.2  # cosine below which two maps do not match
 
 
 def pictures(figure: str) -> Body:
-    """A run of one of the figures.
+    """Return the measurement of one of the figures.
 
     Args:
         figure: `fig3`, `fig4` or `fig5`.
@@ -90,13 +90,13 @@ def _trained(bench: NoiseImageBench, cell: Cell, images: Tensor) -> tuple[Tensor
 
 
 def _seen(network: VGG16Classifier, images: Tensor) -> Tensor:
-    """Explanations as pictures: each over its largest value."""
+    """Explanations as pictures, each divided by its largest absolute value."""
     maps = guided_explanation(network, images).maps.detach()
     return maps / maps.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
 
 
 def _likeness(bench: NoiseImageBench) -> dict[str, list[float | None]]:
-    """Cosine of the explanation of each test picture's x with those that Fig. 4 holds against it."""
+    """Cosine similarities between explanations of original and converted test pictures, as in Fig. 4."""
     images = bench.test.rows(slice(bench.preset.compared)).images
     wanted = guided_explanation(bench.explainer, images).maps
     found = {}
@@ -114,11 +114,11 @@ def _likeness(bench: NoiseImageBench) -> dict[str, list[float | None]]:
 
 
 def strips(name: str, title: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """What draws rows of pictures, each under its name.
+    """Return a function that draws labelled rows of pictures.
 
     Args:
         name: of the figure.
-        title: above it.
+        title: of the figure.
     """
 
     def drawing(result: dict[str, Any], folder: Path) -> Figure:
@@ -139,7 +139,11 @@ def strips(name: str, title: str) -> Callable[[dict[str, Any], Path], Figure]:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """How alike the explanations of converted pictures are to those of the pictures (Fig. 4)."""
+    """Similarity of explanations of converted and original pictures (Fig. 4).
+
+    Args:
+        result: content of `pictures.json`.
+    """
     likeness = result["pictures"]["fig4"]["likeness"]
     rows = []
     for name, values in likeness.items():
@@ -152,10 +156,10 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def picture_claims(likeness: dict[str, list[float]]) -> Iterator[Claim]:
-    """What [NI] says of Fig. 4.
+    """Check the claims of [NI] about Fig. 4.
 
     Args:
-        likeness: cosines of the test pictures, by setting and what explains.
+        likeness: cosines of the test pictures, by setting and explaining network.
     """
     mean = mean_of_photos(likeness["published, f'"])
     assert mean is not None

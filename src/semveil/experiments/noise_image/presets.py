@@ -13,16 +13,16 @@ MAIN = (0.9, 1e-5)  # the setting whose effect is measured over several seeds
 
 @dataclass(frozen=True)
 class Cell:
-    """One way of making pictures unreadable, and the seed of what is trained for it.
+    """A setting of the conversion, and the seed of the networks trained for it.
 
     Attributes:
         sigma: target noise.
-        kind: `published`: the explanation loss with N; `without noise`: it without N; `without loss`: the
-            ablation; `as_released`: the public code's loss and its generator, `ConversionConfig.released()`;
-            `noised`: n(x) itself.
+        kind: `published`: explanation loss with N; `without noise`: explanation loss without N; `without
+            loss`: the ablation; `as_released`: loss and generator of the public code,
+            `ConversionConfig.released()`; `noised`: n(x) itself.
         epsilon, delta: of N, for `published`.
-        seed: of the conversion's training, of the noise and of the service's training.
-        calibration: of N: `corrected`, or `as_published`, the classical law that the paper cites.
+        seed: for training the conversion, for the noise and for training the service model.
+        calibration: of N: `corrected`, or `as_published`, the classical formula cited by the paper.
     """
 
     sigma: float
@@ -34,53 +34,54 @@ class Cell:
 
     @property
     def printed(self) -> str:
-        """The row of the paper's tables that it belongs to."""
+        """Corresponding row of the paper's tables."""
         return f"epsilon {self.epsilon:g}, delta {self.delta:g}" if self.kind == "published" else self.kind
 
     @property
     def setting(self) -> str:
-        """What distinguishes it in a row of Table 3."""
+        """Name of its row in our Table 3."""
         return self.printed + (AS_PUBLISHED if self.calibration == "as_published" else "")
 
     @property
     def name(self) -> str:
-        """As result files have it."""
+        """Name used in result files."""
         return f"sigma {self.sigma:g}, {self.setting}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
 class NoiseImagePreset:
-    """Size of a run; the defaults are those of `small`.
+    """Run size; the defaults are those of `small`.
 
     Attributes:
-        name: as the user says it.
-        needs_data: whether pictures must be given; else made ones of four classes are used, which say nothing
-            of photographs.
-        explainer_width, explainer_epochs: of f', trained once, from seed 0; not where a model with one is
-            named.
+        name: preset name.
+        needs_data: whether pictures are required; otherwise synthetic ones of four classes are used if none
+            are given, which are not representative of photographs.
+        explainer_width, explainer_epochs: of f', trained once with seed 0; unused if a model with an
+            explainer is given.
         service_width, service_epochs: of f, trained for each cell.
-        batch: pictures per step of a classifier.
-        classifier_rate: of their stochastic gradient descent.
-        classes: that the data set must have; any number where None.
-        size: side in pixels that pictures are enlarged to; as they are where None. At 224 px CIFAR-100's
-            training pictures take 7.5 GB, and what is sent of them as much again.
-        table2: whether the classifiers are [NI] Table 2's (4,096 hidden units, no batch norm) and not narrow
-            ones.
+        batch: batch size of the classifiers.
+        classifier_rate: their learning rate (stochastic gradient descent).
+        classes: required number of classes in the data set; None accepts any.
+        size: side in pixels to which pictures are upsampled; None keeps theirs. At 224 px CIFAR-100's
+            training pictures take 7.5 GB, and their protected versions the same again.
+        table2: whether the classifiers are those of [NI] Table 2 (4,096 hidden units, no batch norm), not
+            narrow ones.
         generator_width, blocks, halvings: of g.
-        released_width: of `as_released`'s generator, of which the code's has 64; all else is as in the code.
+        released_width: of the generator of `as_released` (64 in the public code); all else is as in that
+            code.
         discriminator_width: of D.
-        conversion_steps, conversion_batch: of the training of g and D.
-        conversion_rates: Adam's, of g and of D.
-        decay: factor on both after each epoch; None: they fall to zero along a line.
-        main_seeds: for sigma 3 and 5, with the explanation loss at `MAIN` and without it, and as many for
-            n(x).
-        tested: test pictures whose classes are counted; all where None.
-        compared: test pictures whose SSIM is measured.
-        attacked: test pictures that the inverter rebuilds.
+        conversion_steps, conversion_batch: for training g and D.
+        conversion_rates: Adam's learning rates, of g and of D.
+        decay: factor on both rates after each epoch; None decays them linearly to zero.
+        main_seeds: number of seeds for the main cells: explanation loss at `MAIN`, no loss, and n(x), at
+            sigma 3 and 5.
+        tested: number of test pictures for accuracy; None uses all.
+        compared: number of test pictures for SSIM.
+        attacked: number of test pictures reconstructed by the inverter.
         inverter_steps, inverter_width: of the attack.
         epsilons: of local privacy at the output, at delta 1e-5.
-        private_epsilon: of DP-SGD for all networks that saw private pictures, at delta 1e-5.
-        private_steps, private_rate, private_width: of each network's DP-SGD.
+        private_epsilon: total of DP-SGD over all networks trained on private pictures, at delta 1e-5.
+        private_steps, private_rate, private_width: of DP-SGD for each network.
     """
 
     name: str
@@ -142,9 +143,9 @@ _SMOKE = NoiseImagePreset(
     private_width=4,
     released_width=4,
 )
-# [NI]'s side, and the networks of its Tables 1 and 2. Batch, epochs and rates of g and D are the public
-# code's (batch 24, 30 epochs, Adam 2e-4, 0.95 per epoch); those of the classifiers, and D itself, are not
-# printed.
+# Resolution and networks of [NI] (Tables 1 and 2). Batch, epochs and rates of g and D are the public
+# code's (batch 24, 30 epochs, Adam 2e-4, 0.95 per epoch). The paper gives neither those of the classifiers
+# nor the architecture of D.
 _PAPER = NoiseImagePreset(
     name="paper",
     explainer_width=64,
@@ -171,19 +172,20 @@ _PAPER = NoiseImagePreset(
     size=224,
     table2=True,
 )
-# [NI] Table 4 is of CIFAR-10 too. Not measured: for whoever has the data.
+# `cifar10`: [NI] Table 4 also covers CIFAR-10. Not measured here.
 NOISE_IMAGE_PRESETS = presets(
     _SMOKE, NoiseImagePreset("small"), _PAPER, replace(_PAPER, name="cifar10", classes=10)
 )
 
 
 def table3_cells(preset: NoiseImagePreset) -> list[Cell]:
-    """[NI] Table 3: five settings at three sigmas, N by either law; and n(x) and the public code beside them.
+    """Cells of [NI] Table 3, with n(x) and the public code for comparison.
 
-    The settings whose effect is measured come first, one seed after another, then the others with one seed.
+    The paper's five settings at three sigmas, with N by either calibration. The main settings come first,
+    seed by seed, then the others with one seed.
 
     Args:
-        preset: says how many seeds the main cells have.
+        preset: sets the number of seeds of the main cells.
     """
     seeds = range(preset.main_seeds)
     kinds = [("published", *MAIN), ("without loss", None, None), ("noised", None, None)]
@@ -199,7 +201,7 @@ def table3_cells(preset: NoiseImagePreset) -> list[Cell]:
 
 
 def table4_cells() -> list[Cell]:
-    """[NI] Table 4: n(x), and conversions at delta 0.9, N by either law, at three sigmas."""
+    """Cells of [NI] Table 4: n(x), and conversions at delta 0.9 with N by either calibration."""
     noised = [Cell(sigma, "noised") for sigma in SIGMAS]
     laws = ("corrected", "as_published")
     return noised + [

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accuracy cost of a guarantee for noise-image, `variants.json`.
 
-Accuracy that remains under a guarantee for the transmitted picture, and under one for the training pictures.
-
-Local privacy at the output protects the client's picture. DP-SGD protects the training pictures of the
-networks, and nothing of the client's. The two guarantees are independent.
+Local privacy at the output protects the client's transmitted picture. DP-SGD protects the training pictures
+of the networks, but not the client's. The two guarantees are independent.
 """
 
 from collections.abc import Callable
@@ -55,7 +53,12 @@ Trained = tuple[VGG16Classifier, Protect, Guarantee]
 
 
 def variants(bench: NoiseImageBench, keep: Keep) -> None:
-    """Measure every variant."""
+    """Measure every variant.
+
+    Args:
+        bench: loaded inputs of the run.
+        keep: stores partial results.
+    """
     local = [(base, epsilon) for base in ("g(x)", "x") for epsilon in bench.preset.epsilons]
     runs = {
         f"local, {base}, epsilon {epsilon:g}": partial(_local, bench, base, epsilon)
@@ -68,22 +71,22 @@ def variants(bench: NoiseImageBench, keep: Keep) -> None:
 def local_release(
     images: Tensor, epsilon: float, *, rng: torch.Generator
 ) -> tuple[Tensor, OutputNoise, Guarantee]:
-    """Noise on values clamped to [-1, 1], as `semveil protect --method noise-image --epsilon` draws it.
+    """Add noise to values clamped to [-1, 1], as `semveil protect --method noise-image --epsilon` does.
 
     Args:
-        images: what is to be sent, of whatever origin; each gets the guarantee by itself.
+        images: any images; the guarantee holds for each separately.
         epsilon: at delta 1e-5, for any two pictures.
         rng: simulates the noise.
 
     Returns:
-        Noisy images, the noise, and what holds.
+        Noisy images, the noise mechanism, and the guarantee.
     """
     noise = OutputNoise.calibrate(images[0].numel(), epsilon, DELTA)
     return noise(images, rng=rng), noise, noise.mechanism.guarantee(noise.sensitivity, covers="the picture")
 
 
 def _local(bench: NoiseImageBench, base: str, epsilon: float) -> dict[str, Any]:
-    """A service model on pictures that were released once each, with noise of their own."""
+    """Train a service model on pictures released once each, with independent noise."""
     protect = bench.conversion(CELL) if base == "g(x)" else lambda images: images
     rng = streams(0)["dp"]
     train, test = (
@@ -102,7 +105,11 @@ def _local(bench: NoiseImageBench, base: str, epsilon: float) -> dict[str, Any]:
 
 
 def _training(bench: NoiseImageBench, name: str) -> dict[str, Any]:
-    """The second half of the classes is private, the first half public; the service tells the private ones apart."""
+    """Measure a variant of private training.
+
+    The first half of the classes is public, the second half private; the service model classifies the private
+    ones.
+    """
     half = len(bench.classes) // 2
     public = bench.train.rows(bench.train.labels < half)
     private, test = (_shifted(part.rows(part.labels >= half), half) for part in (bench.train, bench.test))
@@ -126,7 +133,7 @@ def _public_conversion(bench: NoiseImageBench, public: Pictures, private: Pictur
 
 
 def _plain(bench: NoiseImageBench, protect: Protect, private: Pictures, classes: int) -> Trained:
-    """The service from the private pictures, without noise."""
+    """Train the service model on the private pictures, without noise."""
     config = bench.sizes(bench.preset.service_width, classes)
     settings = training(bench.preset, 2 * bench.preset.service_epochs)  # half the pictures, as many steps
     sent, mirrored = (as_sent(protect, pixels) for pixels in (private.pixels, private.pixels.flip(-1)))
@@ -138,7 +145,7 @@ def _plain(bench: NoiseImageBench, protect: Protect, private: Pictures, classes:
 
 
 def _private_service(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
-    """Explainer, g and D from public pictures; the service from private ones by DP-SGD."""
+    """Train explainer, g and D on public pictures, and the service model on private ones by DP-SGD."""
     protect = _conversion(bench, public, classes, "public")
     phase = _phase(bench, "the service model")
     settings = _settings(bench, [phase])
@@ -150,7 +157,7 @@ def _private_service(bench: NoiseImageBench, public: Pictures, private: Pictures
 
 
 def _private_all(bench: NoiseImageBench, public: Pictures, private: Pictures, classes: int) -> Trained:
-    """Explainer, g, D and service from private pictures, each by DP-SGD, under one accountant."""
+    """Train explainer, g, D and service model on private pictures by DP-SGD, under one accountant."""
     phases = [
         _phase(bench, name)
         for name in ("the explainer", "the conversion", "its discriminator", "the service model")
@@ -180,7 +187,7 @@ TRAINED: dict[str, Callable[[NoiseImageBench, Pictures, Pictures, int], Trained]
 
 
 def _conversion(bench: NoiseImageBench, pictures: Pictures, classes: int, which: str) -> Protect:
-    """An explainer and g trained on these pictures, without noise in the gradients; kept beside the results."""
+    """Train an explainer and g on these pictures without DP-SGD, and store them next to the results."""
     run = streams(0)
     config = bench.sizes(bench.preset.explainer_width, classes)
     settings = training(bench.preset, bench.preset.explainer_epochs)
@@ -199,7 +206,7 @@ def _conversion(bench: NoiseImageBench, pictures: Pictures, classes: int, which:
 
 
 def _private_sizes(bench: NoiseImageBench, classes: int) -> VGG16Config:
-    """Narrow in every preset: DP-SGD holds a gradient for each picture of a batch."""
+    """Layer sizes for DP-SGD, narrow in every preset: it stores a gradient for each picture of a batch."""
     return replace(VGG16Config.small(classes=classes, width=bench.preset.private_width), batch_norm=False)
 
 
@@ -216,7 +223,12 @@ def _shifted(pictures: Pictures, by: int) -> Pictures:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Accuracy of the service model for each variant, with the chance level."""
+    """Draw the service model's accuracy for each variant, with the chance level.
+
+    Args:
+        result: content of `variants.json`.
+        folder: directory of the result file and its images.
+    """
     found = result["variants"]
     figure = Figure(figsize=(8, 0.4 * len(found) + 1.2))
     axes = figure.subplots()
@@ -232,7 +244,11 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Every variant's guarantee, noise and accuracy."""
+    """Guarantee, noise and accuracy of every variant.
+
+    Args:
+        result: content of `variants.json`.
+    """
     rows = []
     for name, case in result["variants"].items():
         claim = case["guarantee"]
