@@ -88,7 +88,7 @@ def all_cases(
         identity: model of identity-dp.
         epsilons: budgets of the whole crop, or of the part that a method covers.
         ranks: ranks of subspaces; mechanisms that are tried at one rank use the first.
-        gallery: number of candidate faces for the choice of the nearest in a subspace.
+        gallery: size of the gallery of the mechanism `nearest`.
     """
     cases = [*_without_noise(face, identity, ranks), *_keyed(face), *_baselines_without(face.size)]
     for epsilon in epsilons:
@@ -187,7 +187,7 @@ def _identity(face: FaceModel, model: IdentityModel, epsilon: float) -> list[Cas
     chooser = LatentDP(from_face_model(face), epsilon=epsilon / 2, mechanism="exponential")
 
     def make(photos: Photos, seed: int) -> Tensor:
-        """Protect as `IdentityDP` does, but from given latents, since it would invert every photo again."""
+        """Protect as `IdentityDP` does, but from given latents, to avoid inverting every photo again."""
         run = streams(seed)
         chosen = chooser.protect_latents(photos.codes, rng=run["attributes"]).images.clamp(-1, 1)
         identities = whole.perturb(model.identify(_resized(photos.images, model.size)), rng=run["dp"])
@@ -210,7 +210,7 @@ def _baselines_without(size: int) -> list[Case]:
 
 
 def _baselines(size: int, epsilon: float) -> list[Case]:
-    """Baselines with noise for a budget of the whole crop, unlike their customary use."""
+    """Baselines with noise for a budget of the whole crop, which is not how they are used in practice."""
     cell = size // DP_PIX_CELLS
     pix = DPPix(epsilon=epsilon * 16 / size**2, block=cell, neighbourhood=16, size=size)
     sigma = Gaussian.calibrate(LEVELS.l2_sensitivity(3 * size**2), epsilon).sigma

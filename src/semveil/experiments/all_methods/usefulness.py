@@ -68,7 +68,7 @@ class UsefulnessPreset:
         public: number of other people's faces, which the attackers protect themselves for training.
         epsilons: privacy budgets.
         ranks: ranks of subspaces.
-        faces: number of candidate faces for the choice of the nearest in a subspace.
+        faces: size of the gallery of the mechanism `nearest`, see `all_cases`.
         verifiers: recognisers.
         seed: seed of noise and channels.
     """
@@ -231,7 +231,7 @@ def _measured(bench: Bench, case: Case, number: int, folder: Path) -> dict[str, 
 
 
 def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
-    """Rank rates of attackers with a recogniser alone, and of those trained on faces that they protected."""
+    """Rank-k rates of attackers with a recogniser alone, and of those trained on faces they protected."""
     shown = {name: read(signal, images[bench.probes]) for name, signal in bench.signals.items()}
     others = case.make(bench.public, bench.preset.seed + 1_000_000).clamp(-1, 1)
     seen = {name: read(signal, others) for name, signal in bench.signals.items()}

@@ -150,7 +150,7 @@ def _caption(record: Mapping[str, Any]) -> str:
 
 
 def _guarantees(records: list[dict[str, Any]]) -> str:
-    """The distinct guarantees as a list, with an explanation."""
+    """List of the distinct guarantees (networks of all budgets share one), with an explanation."""
     claims = dict.fromkeys(record["guarantee_text"] for record in records)
     items = "".join(f"<li>{escape(claim)}</li>" for claim in claims)
     return (

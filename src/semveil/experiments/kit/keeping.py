@@ -59,10 +59,10 @@ def measurement(name: str, *, revision: int) -> Measurement:
 
 
 def is_outdated(result: Mapping[str, Any]) -> bool:
-    """Return whether a result has an older revision than its measurement, or none.
+    """Return whether a result's revision is missing or differs from that of its measurement.
 
     Args:
-        result: content of a result file.
+        result: content of a result file; one of an unknown measurement is not outdated.
     """
     name = result.get("experiment")
     return name in list(MEASUREMENTS) and result.get("revision") != MEASUREMENTS[str(name)].revision

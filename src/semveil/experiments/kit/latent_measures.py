@@ -61,7 +61,7 @@ def looks(
 def pictured(
     bench: LatentBench, folder: Path, images: Tensor, name: str, said: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Save images of the bench's photos beside the JSON, and return a record of each.
+    """Save images of the bench's photos next to the JSON, and return a record of each.
 
     Args:
         bench: bench with the photos and the recogniser.

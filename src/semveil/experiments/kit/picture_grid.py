@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image files beside the JSON, and captioned image grids as in [DPSC] Figs. 5 and 6."""
+"""Image files next to the JSON, and captioned image grids as in [DPSC] Figs. 5 and 6."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
