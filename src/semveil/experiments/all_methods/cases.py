@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cases of the privacy-utility comparison: all methods and baselines, at the same budgets for the whole crop."""
+"""Cases of the privacy-utility comparison: all methods and baselines at the same whole-crop budgets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,14 +26,16 @@ from semveil.privacy.guarantee import Guarantee
 
 SNR_DB = 20.0
 DP_PIX_CELLS, MOSAIC_CELLS = 8, 8  # along a side
-BLUR_SHARE = 16  # of the side, one in so many is the blur's deviation
+BLUR_SHARE = 16  # the blur's standard deviation is the side over this
 
 
 @dataclass(frozen=True, eq=False)
 class Photos:
-    """Attributes:
-    images: (N, 3, S, S) in [-1, 1], at the face model's size.
-    codes: (N, K, D) latents of them, not clipped.
+    """Photos with their latents.
+
+    Attributes:
+        images: (N, 3, S, S) in [-1, 1], at the face model's size.
+        codes: (N, K, D) latents of the photos, not clipped.
     """
 
     images: Tensor
@@ -46,10 +48,10 @@ class Case:
 
     Attributes:
         method: such as `dp-image`.
-        setting: what is set on it, in words.
-        asked: epsilon that is asked for; None where there is none to ask for.
-        guarantee: what a release of it would claim; None for what is no release.
-        make: photos and a seed -> pictures (N, 3, S, S) in [-1, 1], with simulated noise.
+        setting: setting of the method, in words.
+        asked: requested epsilon; None if the method takes none.
+        guarantee: guarantee of a release; None if the images are not releases.
+        make: (photos, seed) -> images (N, 3, S, S) in [-1, 1], with simulated noise.
     """
 
     method: str
@@ -60,7 +62,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """By which results keep it.
+        """Name of the case in results.
 
         Example:
             >>> Case("blur", "sigma 4", None, None, lambda photos, seed: photos.images).name
@@ -79,14 +81,14 @@ def all_cases(
     ranks: tuple[int, ...],
     gallery: int,
 ) -> list[Case]:
-    """Every method without noise and at every budget.
+    """Return every method, without noise and at every budget.
 
     Args:
         face: a semantic face model.
-        identity: of identity-dp.
-        epsilons: budgets of the whole crop where a method covers it, of what it covers else.
-        ranks: of subspaces; the first serves the laws that are tried at one only.
-        gallery: faces that a choice in a subspace is made from.
+        identity: model of identity-dp.
+        epsilons: budgets of the whole crop, or of the part that a method covers.
+        ranks: ranks of subspaces; mechanisms that are tried at one rank use the first.
+        gallery: size of the gallery of the mechanism `nearest`.
     """
     cases = [*_without_noise(face, identity, ranks), *_keyed(face), *_baselines_without(face.size)]
     for epsilon in epsilons:
@@ -185,7 +187,7 @@ def _identity(face: FaceModel, model: IdentityModel, epsilon: float) -> list[Cas
     chooser = LatentDP(from_face_model(face), epsilon=epsilon / 2, mechanism="exponential")
 
     def make(photos: Photos, seed: int) -> Tensor:
-        """As `IdentityDP` does it, but from latents that are at hand: it would invert every photo again."""
+        """Protect as `IdentityDP` does, but from given latents, to avoid inverting every photo again."""
         run = streams(seed)
         chosen = chooser.protect_latents(photos.codes, rng=run["attributes"]).images.clamp(-1, 1)
         identities = whole.perturb(model.identify(_resized(photos.images, model.size)), rng=run["dp"])
@@ -208,7 +210,7 @@ def _baselines_without(size: int) -> list[Case]:
 
 
 def _baselines(size: int, epsilon: float) -> list[Case]:
-    """Their noise is set so that the crop as a whole has this budget, which nobody uses them with."""
+    """Baselines with noise for a budget of the whole crop, which is not how they are used in practice."""
     cell = size // DP_PIX_CELLS
     pix = DPPix(epsilon=epsilon * 16 / size**2, block=cell, neighbourhood=16, size=size)
     sigma = Gaussian.calibrate(LEVELS.l2_sensitivity(3 * size**2), epsilon).sigma
@@ -229,7 +231,7 @@ def _of_latents(method: str, setting: str, asked: float | None, made: DPImage | 
 
 
 def _of_crops(method: str, setting: str, asked: float | None, made: Any) -> Case:
-    """A method with crops of its own size, which are made of the photos and brought back to theirs."""
+    """Case of a method with its own crop size; photos are resized to it and results are resized back."""
 
     def make(photos: Photos, seed: int) -> Tensor:
         rng = streams(seed)["dp"]

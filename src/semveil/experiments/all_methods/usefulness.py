@@ -3,7 +3,7 @@
 
     semveil reproduce all-methods/usefulness --preset small --data FACES
 
-Pictures are written next to the JSON, large enough for an independent judge (`docs/utility.md`). If its
+Images are written next to the JSON, large enough for an independent judge (`docs/utility.md`). If its
 `faces.jsonl` is in the folder too, the same command adds its judgements and repeats no other measurement.
 """
 
@@ -49,7 +49,7 @@ from semveil.models.inversion_cache import cached_inversion
 from semveil.recognition.verifier import Verifier
 
 PICTURES, JUDGEMENTS = "pictures", "faces.jsonl"
-JUDGED_SIDE = 256  # px at least: a judge rounds its points to whole pixels
+JUDGED_SIDE = 256  # minimum in px, as a judge rounds its points to whole pixels
 _MARKERS = dict(
     zip(("dp-semcom", "dp-image", "latent-dp", "identity-dp", "noise-image"), "o^vsD", strict=True)
 )
@@ -61,16 +61,16 @@ class UsefulnessPreset:
     """Size of a run.
 
     Attributes:
-        name: as the user says it.
-        split: people reported on; None: generated faces, of whom nobody can be found again.
-        attacked: photos at most, one of each person.
-        gallery: strangers beside the second photos of these people.
-        public: faces of others that the attackers protect themselves, to learn from.
-        epsilons: budgets.
-        ranks: of subspaces.
-        faces: of the gallery in a subspace.
+        name: name of the preset.
+        split: split of the people; None for generated faces, without re-identification.
+        attacked: maximum number of photos, one of each person.
+        gallery: number of strangers in the gallery, in addition to second photos of these people.
+        public: number of other people's faces, which the attackers protect themselves for training.
+        epsilons: privacy budgets.
+        ranks: ranks of subspaces.
+        faces: size of the gallery of the mechanism `nearest`, see `all_cases`.
         verifiers: recognisers.
-        seed: of noise and channels.
+        seed: seed of noise and channels.
     """
 
     name: str
@@ -104,7 +104,19 @@ USEFULNESS_PRESETS = presets(
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What a run works on: photos with their latents, who is to be found among whom, recognisers and what attackers read."""
+    """Loaded inputs of a run.
+
+    Attributes:
+        preset: run size.
+        faces: faces by role.
+        attacked: attacked photos with their latents.
+        public: public photos with their latents.
+        verifiers: caching recognisers by name.
+        signals: features that the attackers use, by name.
+        face: face model.
+        identity: model of identity-dp.
+        config: description of all inputs, JSON-ready.
+    """
 
     preset: UsefulnessPreset
     faces: SecurityFaces
@@ -122,12 +134,16 @@ class Bench:
 
     @property
     def probes(self) -> list[int]:
-        """Attacked photos of people of whom the gallery has another one."""
+        """Indices of the attacked photos whose person has another photo in the gallery."""
         return [i for i, mate in enumerate(self.faces.mates.tolist()) if mate >= 0]
 
 
 def load(run: Run) -> Bench:
-    """What a run works on. `data` is a face set or a folder of photos, which the folder of the results will show."""
+    """Load the inputs of a run.
+
+    Args:
+        run: the run; its `data` is a face set or a folder of photos, which the results folder will show.
+    """
     chosen, face = run.preset, load_model(run.model or DEFAULT_MODEL)
     identity = load_identity_model()
     judges, cards = recognisers(run.verifiers, face.size)
@@ -151,7 +167,13 @@ def load(run: Run) -> Bench:
 
 
 def measure(bench: Bench, kept: Kept, run: Run) -> None:
-    """Every case, with its pictures beside the JSON; and what an independent judge saw in them, where its file lies there."""
+    """Measure every case and save its images; add an independent judge's metrics if its file exists.
+
+    Args:
+        bench: inputs of the run.
+        kept: result file.
+        run: the run; `faces.jsonl` is read from its folder.
+    """
     chosen = bench.preset
     cases = all_cases(
         bench.face, bench.identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces
@@ -162,7 +184,7 @@ def measure(bench: Bench, kept: Kept, run: Run) -> None:
     kept.parts("cases", jobs, stage="measure", progress=run.progress)
     judgements = run.folder / JUDGEMENTS
     if judgements.is_file():
-        kept.result["judged"] = {}  # what an older file said
+        kept.result["judged"] = {}  # drop the judgements of an older file
         kept.part(
             "judged",
             digest_of_file(judgements),
@@ -209,7 +231,7 @@ def _measured(bench: Bench, case: Case, number: int, folder: Path) -> dict[str, 
 
 
 def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
-    """Rank 1 of attackers with a recogniser alone, and of those who learnt on faces that they protected themselves."""
+    """Rank-k rates of attackers with a recogniser alone, and of those trained on faces they protected."""
     shown = {name: read(signal, images[bench.probes]) for name, signal in bench.signals.items()}
     others = case.make(bench.public, bench.preset.seed + 1_000_000).clamp(-1, 1)
     seen = {name: read(signal, others) for name, signal in bench.signals.items()}
@@ -233,7 +255,7 @@ def _ranks(found: Reidentification) -> dict[str, Any]:
 
 
 def _write(folder: Path, case: str, images: Tensor) -> list[str]:
-    """Pictures as files, enlarged for the judge; gives their names relative to the JSON."""
+    """Save images enlarged for the judge, and return their paths relative to the JSON."""
     (folder / PICTURES).mkdir(exist_ok=True)
     side = max(JUDGED_SIDE, images.shape[-1])
     large = F.interpolate(images, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)
@@ -244,7 +266,7 @@ def _write(folder: Path, case: str, images: Tensor) -> list[str]:
 
 
 def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[str, Any]:
-    """By case what the judge saw, against what it saw in the photos; the first case is the photos themselves."""
+    """Judge's metrics by case, relative to the photos, which are the first case."""
     judged = read_judgements(judgements)
 
     def files(names: Sequence[str]) -> list[Path]:
@@ -255,7 +277,11 @@ def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[st
 
 
 def table(result: Mapping[str, Any]) -> list[str]:
-    """Two tables: guarantee and identification rates of each case; utility."""
+    """Return two tables: guarantee and identification rates of each case; utility.
+
+    Args:
+        result: content of `usefulness.json`.
+    """
     cases: Mapping[str, Mapping[str, Any]] = result["cases"]
     verifiers = list(result["config"]["verifiers"])
     attackers = [f"{name}{how}" for name in verifiers for how in ("", ", trained")]
@@ -286,7 +312,12 @@ def table(result: Mapping[str, Any]) -> list[str]:
 
 
 def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
-    """Every case as a point: rank-1 rate of the strongest attacker, and landmark error."""
+    """Draw every case as a point: rank-1 rate of the strongest attacker, and landmark error.
+
+    Args:
+        result: content of `usefulness.json`.
+        folder: folder of the JSON, not used.
+    """
     figure = Figure(figsize=(8.6, 5.4))
     axes = figure.subplots()
     epsilons = result["config"]["preset"]["epsilons"]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: one real portrait over the wiretap channel, by the paper's pairs and under a key; a figure, a JSON, a web page."""
+"""The demo: one real portrait over the wiretap channel, as a figure, a JSON file and a web page.
+
+It is protected by the paper's pairs and by a key.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,7 @@ from semveil.privacy.strength import in_a_word
 from semveil.recognition.by_name import Remembering, load_verifier
 
 SNR_DB = 20.0
-FILES = ("demo.png", "report.html", "result.json")  # what is written
+FILES = ("demo.png", "report.html", "result.json")
 Pictures = dict[str, NDArray[np.uint8]]
 
 
@@ -44,20 +47,20 @@ def demo(
 ) -> Path:
     """Send the astronaut's portrait to Bob and Eve; write `demo.png`, `result.json` and `report.html`.
 
-    By the paper's pair at five nominal epsilons, then by keyed rotation: Bob has the key, Eve has not.
+    The protection is the paper's pair at five nominal epsilons, then keyed rotation, whose key only Bob has.
 
     Args:
-        out: folder, made where it is missing.
-        seed: of the channel's noise; the key and its nonce are always new.
+        out: output folder, created if missing.
+        seed: seed of the channel noise; the key and its nonce are always new.
         model: name or folder of a face model.
-        progress: what is being done, how much is done, how much there is.
-        console: where the table is printed.
+        progress: progress callback.
+        console: console for the table.
 
     Returns:
-        The figure; the other files lie beside it.
+        The path of the figure; the other files are in the same folder.
 
     Raises:
-        OutputError: a file cannot be written there.
+        OutputError: a file cannot be written.
     """
     out = Path(out)
     faces = load_model(model)
@@ -118,10 +121,10 @@ def demo(
 
 
 def quality(metrics: dict[str, Any]) -> str:
-    """LPIPS where it was measured, else PSNR, each under its own name.
+    """Format LPIPS if it was measured, otherwise PSNR.
 
     Args:
-        metrics: with `lpips`, None where it was not measured, and `psnr` in dB, None for the very same
+        metrics: metrics with `lpips`, None if it was not measured, and `psnr` in dB, None for identical
             pixels.
 
     Example:
@@ -148,7 +151,8 @@ def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
     rows = [top]
     for party in ("bob", "eve"):
         rows.append([
-            (pictures[f"{party} {setting(record)}"], caption(_head(record), record[party])) for record in records
+            (pictures[f"{party} {setting(record)}"], caption(_head(record), record[party]))
+            for record in records
         ])  # fmt: skip
     config, claim = content["config"], content["keyed"]["guarantee"]
     aside = (
@@ -163,7 +167,7 @@ def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
 
 
 def _head(record: dict[str, Any]) -> str:
-    """What protects, and its epsilon: nominal, or with its basis."""
+    """Caption of a record: its nominal epsilon, or its protection with epsilon and basis."""
     if record["nominal_epsilon"] is not None:
         return f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}"
     claim = record["guarantee"]
@@ -171,12 +175,12 @@ def _head(record: dict[str, Any]) -> str:
 
 
 def _short(parts: list[str]) -> list[str]:
-    """Each part once: `shared 0`, `skin shape` -> `shared`, `skin`."""
+    """First word of each part, once: `shared 0`, `skin shape` -> `shared`, `skin`."""
     return list(dict.fromkeys(part.split()[0] for part in parts))
 
 
 def _table(content: dict[str, Any]) -> Table:
-    """Fits 80 columns; only the guarantee may be folded."""
+    """Summary table, 80 columns wide; only the guarantee may be folded."""
     records = [*content["images"], content["keyed"]]
     measured = "LPIPS" if records[0]["bob"]["lpips"] is not None else "PSNR in dB"
     snr, judge = content["config"]["snr_db"], content["config"]["verifier"]["name"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's web page: a single file without scripts or external resources."""
+"""Web page of the demo: a single file without scripts or external resources."""
 
 import base64
 import io
@@ -32,8 +32,10 @@ h1 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-bottom: 1px solid var(-
 .faces { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1rem; }
 figure { margin: 0; } figcaption { font-size: .85rem; }
 img { width: 100%; border-radius: .4rem; display: block; background: var(--soft); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+.scroll { overflow-x: auto; } \
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); \
+text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
 .note { border-left: 4px solid var(--accent); background: var(--soft); padding: .6rem 1rem; }
 code { overflow-wrap: anywhere; }
@@ -41,11 +43,11 @@ code { overflow-wrap: anywhere; }
 
 
 def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, NDArray[np.uint8]]) -> None:
-    """Write the page.
+    """Write the web page.
 
     Args:
-        path: the `.html` file.
-        content: what `result.json` holds.
+        path: path of the `.html` file.
+        content: content of `result.json`.
         pictures: (S, S, 3) pixels by name: `source`, `inverted`, `direct`, `bob 10`, `eve 10` and so on, and
             `bob keyed`, `eve keyed`.
     """
@@ -96,10 +98,10 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
 
 
 def setting(record: Mapping[str, Any]) -> str:
-    """How pictures of a record are named: by its nominal epsilon, or `keyed`.
+    """Return the name of a record's setting: its nominal epsilon, or `keyed`.
 
     Args:
-        record: of a result file; `nominal_epsilon` is None for keyed protection.
+        record: record of a result; its `nominal_epsilon` is None for keyed protection.
 
     Example:
         >>> setting({"nominal_epsilon": 10.0}), setting({"nominal_epsilon": None})
@@ -109,11 +111,11 @@ def setting(record: Mapping[str, Any]) -> str:
 
 
 def data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
-    """Pixels as an embedded PNG, enlarged bicubically by a whole factor to about `side`.
+    """Encode pixels as an embedded PNG, enlarged bicubically by an integer factor.
 
     Args:
-        pixels: (H, W, 3), enlarged by `side` // H, at least once.
-        side: wanted, in pixels.
+        pixels: (H, W, 3); the factor is `side` // H, at least 1.
+        side: target height in pixels.
 
     Example:
         >>> data_uri(np.zeros((2, 2, 3), np.uint8), side=2)[:22]
@@ -143,7 +145,7 @@ def _caption(record: Mapping[str, Any]) -> str:
 
 
 def _guarantees(records: list[dict[str, Any]]) -> str:
-    """The guarantees' own sentences; it is the same for all budgets where a network protects."""
+    """List of the distinct guarantees (networks of all budgets share one), with an explanation."""
     claims = dict.fromkeys(record["guarantee_text"] for record in records)
     items = "".join(f"<li>{escape(claim)}</li>" for claim in claims)
     return (
@@ -167,7 +169,10 @@ def _table(records: list[dict[str, Any]]) -> str:
                 f"{record['protection']}, {claim['epsilon']:g}" if nominal is None else f"nominal {nominal:g}"
             )
             rows.append(_row(party.capitalize(), f"{epsilon} ({claim['basis']})", record[party]))
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def _row(name: str, budget: str, metrics: Mapping[str, Any]) -> str:
@@ -180,7 +185,7 @@ def _number(value: float | None) -> str:
 
 
 def _reasons(records: list[dict[str, Any]]) -> str:
-    """Why a metric is missing."""
+    """Paragraphs with the reason for each missing metric."""
     bob = records[0]["bob"]
     lines = [
         f"{METRICS[name]} was not measured: {bob[f'{name}_reason']}"

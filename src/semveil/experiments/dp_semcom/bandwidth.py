@@ -21,7 +21,11 @@ from semveil.experiments.kit.statistics import value
 
 
 def jobs(bench: Bench) -> Jobs:
-    """The analogue message in several lengths, and every digital one."""
+    """Return the measurements: the analogue message with each repetition, and every digital message.
+
+    Args:
+        bench: inputs of the run.
+    """
     jobs: dict[str, Callable[[], Any]] = {
         f"{ANALOGUE} x {n}": partial(analogue, bench, n) for n in bench.preset.repetitions
     }
@@ -35,7 +39,12 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Quality at Bob's over the bandwidth ratio, for each kind of message."""
+    """Draw Bob's quality over the bandwidth ratio, a line for each kind of message.
+
+    Args:
+        result: content of `bandwidth.json`.
+        folder: folder of the JSON, not used.
+    """
     points = list(result["points"].values())
     metric, snr = shown_metric(points), result["config"]["preset"]["snr_db"]
     figure = Figure(figsize=(7.6, 5.6))

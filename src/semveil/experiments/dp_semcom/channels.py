@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bob and all attacks by Eve over channels, at one SNR: `channels.json`. Secrecy: the gap between Bob and the strongest Eve."""
+"""Bob and all attacks by Eve over several channels at one SNR: `channels.json`.
+
+Secrecy is the gap between Bob and the strongest Eve.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -23,7 +26,11 @@ from semveil.experiments.kit.statistics import value
 
 
 def jobs(bench: Bench) -> Jobs:
-    """All Eves on AWGN and on fading, the two strongest on the others, at one SNR."""
+    """Return the measurements: all attacks on the channels `fully`, the two strongest on the others.
+
+    Args:
+        bench: inputs of the run.
+    """
     chosen = bench.preset
     snrs = (chosen.snr_db,)
     return {
@@ -42,7 +49,12 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Bob and the strongest Eve on each channel: a row for each metric, a column for each protection."""
+    """Draw Bob and the strongest Eve on each channel: a row for each metric, a column for each protection.
+
+    Args:
+        result: content of `channels.json`.
+        folder: folder of the JSON, not used.
+    """
     cells = list(result["cells"].values())
     metrics = [metric for metric in (shown_metric(cells), "fppsr") if cells[0]["bob"][0].get(metric)]
     protections, channels = values_of(cells, "protection", "channel")

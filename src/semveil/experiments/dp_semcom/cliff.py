@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cliff effect: quality over Bob's SNR of messages designed for one SNR, at equal channel uses: `cliff.json`."""
+"""Cliff effect: quality over Bob's SNR for messages designed for one SNR: `cliff.json`.
+
+All messages take the same number of channel uses.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -24,7 +27,11 @@ from semveil.experiments.kit.statistics import value
 
 
 def jobs(bench: Bench) -> Jobs:
-    """Messages made for one SNR, in the same uses, over Bob's SNR."""
+    """Return the measurements: each kind of message over each channel, at all of Bob's SNRs.
+
+    Args:
+        bench: inputs of the run.
+    """
     links, carried = {channel: parse_link(channel) for channel in (AWGN, FADING)}, ways(bench.preset.ways)[0]
     cells = [(channel, kind, way) for channel in links for kind in kinds() for way in carried]
     cells += [(channel, ANALOGUE, "") for channel in links]
@@ -37,7 +44,12 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Quality at Bob's over the SNR that a message meets: a panel for each channel."""
+    """Draw Bob's quality over the channel SNR, a panel for each channel.
+
+    Args:
+        result: content of `cliff.json`.
+        folder: folder of the JSON, not used.
+    """
     cells, preset = list(result["cells"].values()), result["config"]["preset"]
     (channels,), metric = values_of(cells, "channel"), shown_metric(cells)
     figure = Figure(figsize=(11, 5.6))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`dp-semcom/competitors`: protections, some based on other papers' abstracts, against every attack over several channels.
+"""Protections, some based on other papers' abstracts, against every attack: `competitors.json`.
 
-`competitors.json` has one cell per protection and channel: Bob, and every attack by an Eve whose channel is
-as good as his, better, fading, or received with several antennas. A DeepJSCC is included if one was trained
+The result has one cell per protection and channel: Bob, and every attack by an Eve whose channel is as good
+as his, better, fading, or received with several antennas. A DeepJSCC is included if one was trained
 (`deep_jscc_file`).
 """
 
@@ -56,7 +56,7 @@ CASES = (
     Case("modulo", {"protection": "modulo"}),
 )
 DEEP_JSCC = {"deep-jscc": "none", "deep-jscc, rotation": "rotation"}
-# Where only some Eves listen: those who know earlier photos, recordings, Alice's networks, or nothing.
+# Subset of attacks: with knowledge of earlier photos, of recordings, of Alice's networks, or none.
 FEWER = ("linear", "known-plaintext", "recordings", "glass-box", "generative-prior", "impute")
 
 
@@ -65,10 +65,11 @@ class Ear:
     """Eve's channel.
 
     Attributes:
-        name: as tables have it.
-        bob, eve: channels as `parse_link` reads them.
-        better_db: by how much her SNR is above Bob's.
-        attacks: who listens; all that apply where None.
+        name: name in tables.
+        bob: Bob's channel, see `parse_link`.
+        eve: Eve's channel, likewise.
+        better_db: difference of Eve's SNR from Bob's.
+        attacks: names of the attacks; None for all that apply.
     """
 
     name: str
@@ -95,7 +96,7 @@ class CompetitorsPreset:
     Attributes:
         link: photos, public faces, known pairs, Bob's SNR, recogniser.
         ears: names of `EARS`.
-        epochs: of pairs that are missing, which are then trained for this run alone; None: in full, and kept.
+        epochs: training epochs of missing pairs, which are then not cached; None: full training, cached.
     """
 
     link: LinkPreset
@@ -127,7 +128,14 @@ PRESETS = presets(
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """Attributes: link that sends; codes (B, K, D) of the photos; public latents (N, K, D); description for the config."""
+    """A link with its codes.
+
+    Attributes:
+        link: link that transmits.
+        codes: (B, K, D) latents of the photos.
+        public: (N, K, D) public latents.
+        description: description for the config.
+    """
 
     link: DPSemCom | DeepJSCCLink
     codes: Tensor
@@ -137,7 +145,14 @@ class Contender:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """What a run works on: faces, who contends, Eve's channels, and how results describe it."""
+    """Loaded inputs of a run.
+
+    Attributes:
+        bench: faces, model and recogniser.
+        contenders: links by name.
+        ears: Eve's channels.
+        config: description of all inputs, JSON-ready.
+    """
 
     bench: Bench
     contenders: Mapping[str, Contender]
@@ -150,7 +165,11 @@ class Field:
 
 
 def load(run: Run) -> Field:
-    """Faces, pairs and networks of all contenders; pairs that are missing are trained."""
+    """Load the faces, pairs and networks of all contenders; missing pairs are trained.
+
+    Args:
+        run: the run; its preset is a `CompetitorsPreset`.
+    """
     chosen: CompetitorsPreset = run.preset
     bench = load_link(replace(run, preset=chosen.link), cases=())
     contenders = _contenders(bench, chosen, run.progress)
@@ -165,7 +184,11 @@ def load(run: Run) -> Field:
 
 
 def jobs(field: Field) -> Jobs:
-    """Every contender on every channel of Eve's."""
+    """Return the measurements: every contender on every channel of Eve's.
+
+    Args:
+        field: inputs of the run.
+    """
     return {
         f"{name} | {ear.name}": partial(run_cell, field.bench, name, contender, ear)
         for ear in field.ears
@@ -174,16 +197,16 @@ def jobs(field: Field) -> Jobs:
 
 
 def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
-    """One protection over one pair of channels: Bob, and the Eves who apply, per-photo values.
+    """Measure one protection over one pair of channels: Bob, and the attacks that apply, per photo.
 
     Args:
         bench: photos, model and preset.
-        name: of the protection, as results have it.
-        contender: what sends.
-        ear: Bob's and Eve's channels, and which Eves listen.
+        name: name of the protection in results.
+        contender: link and codes.
+        ear: Bob's and Eve's channels, and the attacks.
 
     Returns:
-        JSON-ready.
+        The cell, JSON-ready.
     """
     link, run, snr = contender.link, streams(bench.preset.seed), bench.preset.snr_db
     sent = link.send_codes(contender.codes)
@@ -229,7 +252,7 @@ def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[st
 
 
 def deep_jscc_file(size: int) -> Path:
-    """Where `semveil train deep-jscc` may put networks for this experiment to find.
+    """Return the path at which this experiment looks for networks of `semveil train deep-jscc`.
 
     Args:
         size: side of the images in pixels.
@@ -259,7 +282,10 @@ def _contenders(bench: Bench, preset: CompetitorsPreset, progress: Progress) -> 
 
 
 def _method(model: FaceModel, options: Mapping[str, Any], epochs: int | None, progress: Progress) -> DPSemCom:
-    """A protection with its pair: found, trained in full and kept, or trained for some epochs and not kept."""
+    """Return a method with its pair.
+
+    The pair is cached, trained in full and cached, or trained for `epochs` and not cached.
+    """
     name = options["protection"]
     if PROTECTIONS[name].trained is None:
         return DPSemCom(model, **options)
@@ -280,7 +306,11 @@ def _method(model: FaceModel, options: Mapping[str, Any], epochs: int | None, pr
 
 
 def table(result: Mapping[str, Any]) -> list[str]:
-    """A table for each of Eve's channels."""
+    """Return a table for each of Eve's channels, as paragraphs of Markdown.
+
+    Args:
+        result: content of `competitors.json`.
+    """
     cells = list(result["cells"].values())
     metric, config = _metric(cells), result["config"]
     parts = [
@@ -304,7 +334,12 @@ def table(result: Mapping[str, Any]) -> list[str]:
 
 
 def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
-    """A panel for each of Eve's channels: protections down, Bob and the Eves across."""
+    """Draw a panel for each of Eve's channels: a row for each protection, columns for Bob and the attacks.
+
+    Args:
+        result: content of `competitors.json`.
+        folder: folder of the JSON, not used.
+    """
     cells = list(result["cells"].values())
     metric, attacks = _metric(cells), _attacks(cells)
     ears, names = values_of(cells, "ear", "protection")

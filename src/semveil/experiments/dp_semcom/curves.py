@@ -29,11 +29,21 @@ from semveil.experiments.kit.plots import COLOURS, above, cautions, doubt, legen
 from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, markdown, means
 
-NEAR_LPIPS, NEAR_FPPSR = 0.01, 0.05  # what "reaches" and "very close" are taken to mean
+NEAR_LPIPS, NEAR_FPPSR = 0.01, 0.05  # tolerances for the paper's "reaches" and "very close"
 
 
 def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Bob, Eve and the direct link over all epsilons, per photo and channel seed."""
+    """Measure Bob, Eve and the direct link over all epsilons, per photo and channel seed.
+
+    Args:
+        setup: inputs of the run.
+        out: folder of the JSON, not used.
+        progress: progress callback.
+        keep: caches the point of each epsilon.
+
+    Returns:
+        Fields of `curves.json`.
+    """
     first = next(iter(setup.methods.values()))
     total = len(setup.methods) * len(setup.preset.seeds)
     progress("measure", 0, total)
@@ -53,7 +63,12 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
 
 
 def quality(result: dict[str, Any], folder: Path) -> Figure:
-    """LPIPS of Bob and of Eve over nominal epsilon (Fig. 3)."""
+    """Draw LPIPS of Bob and of Eve over nominal epsilon (Fig. 3).
+
+    Args:
+        result: content of `curves.json`.
+        folder: folder of the JSON, not used.
+    """
     figure = Figure(figsize=(7.2, 4.8))
     axes = figure.subplots()
     _curves(axes, result, "lpips", baselines=("direct", "inverted"))
@@ -63,7 +78,14 @@ def quality(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def identity(result: dict[str, Any], folder: Path) -> Figure:
-    """Fraction rejected by the recogniser over nominal epsilon, against the photo and against its inversion (Fig. 4)."""
+    """Draw the fraction rejected by the recogniser over nominal epsilon (Fig. 4).
+
+    The reference is the source photo in one panel, its inversion in the other.
+
+    Args:
+        result: content of `curves.json`.
+        folder: folder of the JSON, not used.
+    """
     figure = Figure(figsize=(9.6, 5.2))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric, words in zip(
@@ -94,7 +116,11 @@ def _curves(axes: Axes, result: dict[str, Any], metric: str, *, baselines: tuple
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Every party's metrics for each nominal epsilon, and the size of the fake noise."""
+    """Return every party's metrics and the fake noise for each nominal epsilon, and the claims.
+
+    Args:
+        result: content of `curves.json`.
+    """
     metrics = ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion")
     rows = [
         ["Inversion, no channel", "", *means(result["inverted"], metrics[:3]), "", ""],
@@ -118,15 +144,15 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Score | None:
-    """Mean over photos of a - b, paired by photo and seed; None where one was not measured."""
+    """Mean over photos of a - b, paired by photo and seed; None if either was not measured."""
     return None if a.get(metric) is None or b.get(metric) is None else paired(a, b, metric)
 
 
 def judge(result: dict[str, Any]) -> list[Claim]:
-    """Every claim of [DPSC] Section 4.2 that has a number or a direction.
+    """Check every claim of [DPSC] Section 4.2 that has a number or a direction.
 
     Args:
-        result: the JSON of a run of Figs. 3 and 4.
+        result: content of `curves.json`.
     """
     return [*_lpips_claims(result), *_fppsr_claims(result), *_others(result)]
 

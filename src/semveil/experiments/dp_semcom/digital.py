@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages with all overhead but headers counted: analogue with repetition and combining, and digital with side information.
+"""Analogue messages with repetition and digital ones at given channel uses, overhead included.
 
-Digital messages carry faces as image files or as latents, encrypted, at capacity or with 5G's codes.
+All overhead except headers is counted. Digital messages carry faces as image files or as latents, encrypted,
+at capacity or with 5G's codes.
 """
 
 from collections.abc import Sequence
@@ -27,35 +28,39 @@ from semveil.radio.digital import LOST, SEAL_BYTES, WAYS, Carrier, seal, seal_pi
 
 WORSE_DB = 1.0
 ANALOGUE = "rotation"
-KEY = bytes(32)  # nobody is kept out of a measurement
+KEY = bytes(32)  # a measurement needs no secret key
 LATENTS = "latents"
 
 
 def load_digital(run: Run) -> Bench:
-    """What a run works on, and whether 5G's codes are on this machine."""
+    """Load the inputs of a run over channels, and note whether 5G's codes are installed.
+
+    Args:
+        run: the run; its preset is a `LinkPreset`.
+    """
     bench = load(run)
     return replace(bench, config={**bench.config, "ldpc": ways(bench.preset.ways)[1]})
 
 
 def analogue(bench: Bench, repetitions: int) -> dict[str, Any]:
-    """The keyed message sent so many times over AWGN and averaged.
+    """Measure the keyed message repeated over AWGN and averaged.
 
     Args:
-        bench: the faces, the SNR.
-        repetitions: channel uses, in those of the message sent once.
+        bench: inputs of the run; the preset sets the SNR.
+        repetitions: number of transmissions that are averaged.
     """
     shown, ratio = _repeated(bench, Link(), repetitions, (bench.preset.snr_db,))
     return {"kind": ANALOGUE, "way": "", "ratio": ratio, "bob": shown}
 
 
 def digital(bench: Bench, kind: str, way: str, times: int) -> dict[str, Any]:
-    """A face over AWGN at the SNR that it was made for, and at one that is worse.
+    """Measure a digital message over AWGN at its design SNR and 1 dB below.
 
     Args:
-        bench: the faces.
+        bench: inputs of the run.
         kind: a codec, or `latents`.
         way: `bound` or `5g`.
-        times: channel uses, in those of the analogue message sent once.
+        times: channel uses, as a multiple of the analogue message's.
     """
     symbols, snr_db = times * bench.codes[0].numel() // 2, bench.preset.snr_db
     snrs = (snr_db, snr_db - WORSE_DB)
@@ -73,14 +78,16 @@ def digital(bench: Bench, kind: str, way: str, times: int) -> dict[str, Any]:
 
 
 def over_snr(bench: Bench, channel: str, link: Link, kind: str, way: str) -> dict[str, Any]:
-    """One kind of message made for one SNR, at all of them, over as many uses as the repeated analogue message has.
+    """Measure a message designed for one SNR at all of Bob's SNRs.
+
+    It takes as many channel uses as the repeated analogue message.
 
     Args:
-        bench: the faces.
-        channel: as results name it.
-        link: the same, parsed.
+        bench: inputs of the run.
+        channel: name of the channel in results.
+        link: the parsed channel.
         kind: a codec, `latents` or `ANALOGUE`.
-        way: `bound` or `5g`; nothing for `ANALOGUE`.
+        way: `bound` or `5g`; empty for `ANALOGUE`.
     """
     chosen = bench.preset
     snrs = [chosen.made_for_db + offset for offset in chosen.offsets_db]
@@ -108,7 +115,7 @@ def over_snr(bench: Bench, channel: str, link: Link, kind: str, way: str) -> dic
 def _repeated(
     bench: Bench, link: Link, repetitions: int, snrs_db: Sequence[float]
 ) -> tuple[list[dict[str, Any]], float]:
-    """The keyed message sent so many times and averaged: what Bob sees at each SNR, and the bandwidth ratio."""
+    """Bob's metrics of the repeated and averaged keyed message at each SNR, and the bandwidth ratio."""
     method, run = DPSemCom(bench.model, protection=ANALOGUE), streams(bench.preset.seed)
     sent, shown = method.send_codes(bench.codes), []
     assert sent.keyed is not None
@@ -124,15 +131,15 @@ def _repeated(
 
 
 def kinds() -> tuple[str, ...]:
-    """What is sent digitally: the aligned face by each codec that this Pillow has, and semveil's latents."""
+    """Return the contents of digital messages: the codecs that Pillow supports here, and `latents`."""
     return (*(codec for codec in CODECS if CODECS[codec].available()), LATENTS)
 
 
 def ways(wanted: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """How it is carried: `bound`, and `5g` where Sionna is; and what is said of that in a result's config.
+    """Return the available ways of transmission, and their description for a result's config.
 
     Args:
-        wanted: of the two.
+        wanted: of `bound` (at capacity) and `5g`, which requires Sionna.
     """
     try:
         return tuple(wanted), f"sionna-no-rt {version('sionna-no-rt')}"
@@ -151,17 +158,17 @@ def digital_point(
     snrs_db: Sequence[float],
     outage: float,
 ) -> dict[str, Any]:
-    """Every face sent once at each SNR by a sender who counts on one: bytes, headers, and what Bob shows.
+    """Transmit every face once at each SNR and measure Bob's images, lengths and headers.
 
     Args:
-        bench: the faces.
+        bench: inputs of the run.
         kind: a codec, or `latents`.
         way: `bound` or `5g`.
         link: channel and receiver.
-        symbols: payload of a face.
-        made_for_db: SNR that size, modulation and code are chosen for.
-        snrs_db: that are met.
-        outage: that the sender allows.
+        symbols: payload symbols per face.
+        made_for_db: design SNR, which determines size, modulation and code.
+        snrs_db: SNRs of the channel.
+        outage: outage probability that the sender accepts.
     """
     carrier = WAYS[way](link, symbols, made_for_db, outage=outage)
     sent, sizes, headers = _sealed(bench, kind, carrier)
@@ -187,14 +194,14 @@ def digital_point(
 def _sealed(
     bench: Bench, kind: str, carrier: Carrier | None
 ) -> tuple[list[bytes | None], list[int | None], list[int | None]]:
-    """What is sent for each face, bytes of the file in it, and how many of them describe it; None where nothing fits."""
+    """Message, file length and header length in bytes of each face; None where the face does not fit."""
     nothing = [None] * len(bench.faces.attacked)
     if carrier is None or (kind == LATENTS and carrier.size < SEAL_BYTES + LEAST_BYTES):
         return list(nothing), list(nothing), list(nothing)
     if kind == LATENTS:
         codec = LatentCodec(bench.model)
         coded = [codec.encode(codes, carrier.size - SEAL_BYTES) for codes in bench.codes]
-        # the quantiser's step
+        # the header of one byte is the quantiser's step
         return [seal(data, KEY) for data in coded], [len(data) for data in coded], [1] * len(coded)
     found = [
         seal_picture(face, KEY, codec=kind, size=carrier.size) for face in to_pixels(bench.faces.attacked)
@@ -215,7 +222,7 @@ def _received(
     snr_db: float,
     rng: torch.Generator,
 ) -> dict[str, Any]:
-    """What Bob shows of all faces, measured; and the share that he lost."""
+    """Metrics of Bob's images of all faces, and the fraction of lost messages."""
     heard = [
         None if data is None or carrier is None else carrier.send(data, link, snr_db, rng) for data in sent
     ]

@@ -19,7 +19,17 @@ from semveil.link.measure import measure
 
 
 def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Every party's image of every photo, as files beside the JSON, with their measurements in it."""
+    """Save every party's image of every photo next to the JSON, and return their metrics.
+
+    Args:
+        setup: inputs of the run.
+        out: folder of the JSON.
+        progress: progress callback.
+        keep: caches intermediate results, not used.
+
+    Returns:
+        Fields of `images.json`.
+    """
     records: list[dict[str, Any]] = []
     for done, (name, method) in enumerate(setup.methods.items(), 1):
         result = method.transmit(
@@ -29,7 +39,7 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
         for i, record in enumerate(measured):
             record["files"] = {}
             for party in ("source", "inverted", "direct", "bob", "eve"):
-                shared = party in ("source", "inverted", "direct")  # the same whatever epsilon is
+                shared = party in ("source", "inverted", "direct")  # independent of epsilon
                 file = f"{i + 1}-{party}" if shared else f"{i + 1}-{party}-{name}"
                 record["files"][party] = save_picture(out, file, getattr(result, party)[i])
         records += measured
@@ -38,7 +48,7 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
 
 
 def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """What draws a party's pictures of every photo over nominal epsilon.
+    """Return a function that draws a party's images of every photo over nominal epsilon.
 
     Args:
         party: `bob` or `eve`.

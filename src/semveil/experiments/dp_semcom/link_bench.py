@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared by the experiments over channels: presets, faces with latents, one cell (Bob and all attacks by Eve on a channel)."""
+"""Shared parts of the experiments over channels: presets, faces with latents, measurement of one cell.
+
+A cell is Bob and all attacks by Eve on a channel.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,8 +21,8 @@ from semveil.methods.dp_semcom import DPSemCom
 
 METRICS = ("lpips", "ssim", "fppsr")
 LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "fraction rejected (FPPSR)"}
-CONTROL = "stolen"  # the Eve who has the key or the network: shows that the attacks' machinery works
-STRONGEST = ("linear", "impute")  # one who knows earlier photos, and one who knows none
+CONTROL = "stolen"  # attack with Bob's key or network: shows that the attacks' machinery works
+STRONGEST = ("linear", "impute")  # with and without knowledge of earlier photos
 AWGN, FADING = "awgn", "rayleigh:coherence=64,csi=mmse,pilots=8"
 
 
@@ -28,29 +31,30 @@ class LinkPreset:
     """Size of a run.
 
     Attributes:
-        name: as the user says it.
-        split: people reported on; None: generated faces, for which no data is needed.
-        photos: under attack, at most.
-        public, synthetic: faces that Eve learns from, and known pairs that she makes beside them, but for
-            keyed protection.
+        name: name of the preset.
+        split: split of the people; None for generated faces, which require no data.
+        photos: maximum number of photos under attack.
+        public: number of public faces, which Eve learns from.
+        synthetic: number of known pairs that Eve generates in addition, except under keyed protection.
         protections: names of `security.CASES`.
-        fully: channels on which all Eves listen.
-        others: channels with the two strongest Eves, at the same SNR.
-        snr_db: Bob's and Eve's on all channels.
-        snrs_db: over which both are varied.
-        csi: what receivers know, over SNR, as channels.
-        outage: of the digital baseline over fading.
-        repetitions: of the analogue symbols, combined at the receiver.
-        digital_uses: of the digital baseline, times the analogue message's.
-        ways: that digital messages go: `bound`, at capacity; `5g`, its LDPC codes and QAM.
-        made_for_db: SNR that the messages of `dp-semcom/cliff` are made for.
-        offsets_db: from it, of the SNRs that they meet.
-        cliff_uses: of theirs, times the analogue message's.
-        trained_db: lowest and highest SNRs of the trainings of `dp-semcom/mismatch`.
-        trained_latents, epochs: of each of them.
+        fully: channels with all attacks.
+        others: channels with the two strongest attacks, at the same SNR.
+        snr_db: Bob's and Eve's SNR on all channels.
+        snrs_db: SNRs over which both are varied.
+        csi: channels for the SNR experiment, which differ in the receivers' channel state information.
+        outage: outage probability of the digital baseline over fading.
+        repetitions: transmissions of the analogue symbols, combined at the receiver.
+        digital_uses: channel uses of the digital baseline, as multiples of the analogue message's.
+        ways: ways of digital transmission: `bound`, at capacity; `5g`, with its LDPC codes and QAM.
+        made_for_db: design SNR of the messages of `dp-semcom/cliff`.
+        offsets_db: differences of the channel SNRs from it.
+        cliff_uses: channel uses of these messages, as a multiple of the analogue message's.
+        trained_db: lowest and highest SNR of each training of `dp-semcom/mismatch`.
+        trained_latents: latents of each training.
+        epochs: epochs of each training.
         verifier: recogniser.
-        perceptual: perceptual term of the inversion; the model's own where None.
-        seed: of channels and attacks.
+        perceptual: perceptual term of the inversion; None for the model's own.
+        seed: seed of channels and attacks.
     """
 
     name: str
@@ -110,11 +114,11 @@ PRESETS = presets(
 
 
 def load(run: Run, *, cases: Sequence[str] | None = None) -> Bench:
-    """What a run over channels works on.
+    """Load the inputs of a run over channels.
 
     Args:
-        run: whose preset is a `LinkPreset`.
-        cases: of `security.CASES`, whose pairs are described; the preset's protections where None.
+        run: the run; its preset is a `LinkPreset`.
+        cases: names of `security.CASES` whose pairs are described; None for the preset's protections.
     """
     chosen: LinkPreset = run.preset
     told = chosen.protections if cases is None else cases
@@ -131,16 +135,16 @@ def over_channels(
     place: str = "cells",
     stage: str = "transmit and attack",
 ) -> Experiment:
-    """Declare a result of cells with one figure, which has its name.
+    """Declare a result of cells with one figure of the same name.
 
     Args:
-        name: behind `dp-semcom/`, of the result and of its figure.
-        jobs: as for `cells`.
+        name: name of the result and its figure after `dp-semcom/`.
+        jobs: see `cells`.
         drawing: draws the figure.
-        revision: as `Measurement` has it.
-        load: as `Experiment` has it.
-        place: as for `cells`.
-        stage: as for `cells`.
+        revision: see `Measurement`.
+        load: see `Experiment`.
+        place: see `cells`.
+        stage: see `cells`.
     """
     measure = cells(place, jobs, stage=stage)
     return experiment(
@@ -162,15 +166,18 @@ def run_cell(
     eve_snrs: Sequence[float],
     attacks: Sequence[str] = EVES,
 ) -> dict[str, Any]:
-    """One protection over one channel: Bob at each of his SNRs, each Eve at each of hers, per-photo values.
+    """Measure one protection over one channel: Bob and the attacks at each of their SNRs, per photo.
 
     Args:
-        bench: what is sent.
-        protection: name of `security.CASES`.
-        channel: of both, as `parse_link` reads it; their noise and fading are independent.
-        bob_snrs: in dB.
-        eve_snrs: in dB.
-        attacks: names, of which those that apply listen; the control among them.
+        bench: inputs of the run.
+        protection: name in `security.CASES`.
+        channel: both parties' channel, see `parse_link`; their noise and fading are independent.
+        bob_snrs: Bob's SNRs in dB.
+        eve_snrs: Eve's SNRs in dB.
+        attacks: names of attacks, the control among them; those that do not apply are skipped.
+
+    Returns:
+        The cell, JSON-ready.
     """
     options = next(case.options for case in CASES if case.name == protection)
     method, link, run = DPSemCom(bench.model, **options), parse_link(channel), streams(bench.preset.seed)
@@ -218,21 +225,21 @@ def run_cell(
 
 
 def measured(bench: Bench, images: Tensor) -> dict[str, Any]:
-    """Per-photo metrics of what a party sees.
+    """Per-photo metrics of a party's images.
 
     Args:
-        bench: the photos and what judges.
-        images: (N, 3, S, S), pictures of the photos in their order.
+        bench: bench with the photos and the recogniser.
+        images: (N, 3, S, S), one for each photo, in order.
     """
     return compared(bench, images, METRICS, detect=False)
 
 
 def values_of(cells: Sequence[dict[str, Any]], *names: str) -> list[list[str]]:
-    """What the cells have under each name, each value once, in their order.
+    """Return the distinct values of the cells under each name, in order of appearance.
 
     Args:
-        cells: each with all `names`.
-        *names: such as `protection`.
+        cells: cells that contain all `names`.
+        *names: keys, such as `protection`.
 
     Returns:
         One list for each name.
@@ -241,26 +248,26 @@ def values_of(cells: Sequence[dict[str, Any]], *names: str) -> list[list[str]]:
 
 
 def of_strongest(cell: dict[str, Any], metric: str, snr_db: float) -> float:
-    """A metric's mean for `strongest`; NaN where no Eve listened.
+    """Mean over photos of a metric for the `strongest` attack; NaN without attacks.
 
     Args:
-        cell: of one protection and channel.
-        metric: that is averaged over photos.
-        snr_db: Eve's, one of those measured.
+        cell: result of one protection and channel.
+        metric: name of the metric.
+        snr_db: one of Eve's measured SNRs.
     """
     return value(strongest(cell, metric, snr_db) or {}, metric)
 
 
 def strongest(cell: dict[str, Any], metric: str, snr_db: float) -> dict[str, Any] | None:
-    """The Eve at an SNR whose pictures are nearest to the photos, the control left out.
+    """Return the attack at an SNR whose images are closest to the photos, the control excluded.
 
     Args:
-        cell: of one protection and channel.
-        metric: by which pictures are near: the largest mean SSIM, the least of any other.
-        snr_db: Eve's, one of those measured.
+        cell: result of one protection and channel.
+        metric: metric of closeness: the largest mean SSIM, the smallest mean of any other.
+        snr_db: one of Eve's measured SNRs.
 
     Returns:
-        None where no Eve listened at this SNR.
+        The attack's record; None without attacks at this SNR.
     """
     eves = [eve for eve in cell["eves"] if eve["snr_db"] == snr_db and eve["attack"] != CONTROL]
     best = max if metric == "ssim" else min  # LPIPS is a distance, FPPSR the fraction rejected
@@ -268,22 +275,22 @@ def strongest(cell: dict[str, Any], metric: str, snr_db: float) -> dict[str, Any
 
 
 def shown_metric(cells: Sequence[dict[str, Any]]) -> str:
-    """LPIPS where its weights were there, else SSIM.
+    """Return `lpips` if it was measured, otherwise `ssim`.
 
     Args:
-        cells: with Bob's metrics at his first SNR.
+        cells: cells with Bob's metrics at his first SNR.
     """
     return "lpips" if all(cell["bob"][0].get("lpips") for cell in cells) else "ssim"
 
 
 def gap(cell: dict[str, Any], metric: str, bob_snr: float, eve_snr: float) -> float:
-    """How much farther from the photos the strongest Eve is than Bob; negative where she is nearer.
+    """Difference in quality between Bob and the strongest Eve; negative if Eve's images are closer.
 
     Args:
-        cell: of one protection and channel.
-        metric: `ssim`, or one that grows with the distance.
-        bob_snr: in dB, one of those measured.
-        eve_snr: in dB, likewise.
+        cell: result of one protection and channel.
+        metric: `ssim`, or a metric that grows with the distance.
+        bob_snr: one of Bob's measured SNRs, in dB.
+        eve_snr: one of Eve's measured SNRs, in dB.
     """
     bob = next(party for party in cell["bob"] if party["snr_db"] == bob_snr)
     difference = of_strongest(cell, metric, eve_snr) - value(bob, metric)
@@ -291,11 +298,11 @@ def gap(cell: dict[str, Any], metric: str, bob_snr: float, eve_snr: float) -> fl
 
 
 def look(kind: str, way: str) -> dict[str, Any]:
-    """Colour by what is sent, line by how it is carried.
+    """Return the line style of a message: colour by content, line and label by way of transmission.
 
     Args:
         kind: `rotation` (analogue), `latents`, or a codec.
-        way: `bound`, `5g`, or nothing where the message is analogue.
+        way: `bound`, `5g`, or empty for an analogue message.
 
     Returns:
         Keywords of `Axes.plot`.

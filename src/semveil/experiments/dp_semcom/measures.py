@@ -13,8 +13,8 @@ from semveil.link.measure import measure
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.protection.linear_pair import LinearPair
 
-CHUNK = 32  # photos transmitted together; part of what determines the channel's draws
-# What the paper's text says; its curves are not printed as numbers, and nothing is read off them.
+CHUNK = 32  # photos transmitted together; changing it changes the channel's draws
+# Values from the paper's text; none are read off its curves.
 PAPER = {
     "source": "read from the text of [DPSC] Section 4.2; null where the text gives no number",
     "lpips_gap_eve_minus_bob": [0.1, 0.2],
@@ -32,26 +32,26 @@ result_of_paper = partial(experiment, presets=PRESETS, paper=PAPER)
 def measured_point(
     setup: Setup, method: DPSemCom, seeds: Sequence[int], tick: Callable[[int], None] = lambda done: None
 ) -> dict[str, Any]:
-    """What Bob and Eve get by one method.
+    """Describe a method and measure Bob and Eve.
 
     Args:
-        setup: the photos and the channel.
-        method: sends.
-        seeds: of the channel.
-        tick: told how many seeds are done.
+        setup: inputs of the run.
+        method: method that transmits.
+        seeds: seeds of the channel.
+        tick: called with the number of finished seeds.
 
     Returns:
-        What `describe` says, and `per_seed` of `bob` and `eve`.
+        The fields of `describe`, and `per_seed` of `bob` and `eve`.
     """
     return {**describe(setup, method), **per_seed(setup, method, ["bob", "eve"], seeds, tick=tick)}
 
 
 def describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
-    """What protects, and what that is worth.
+    """Return a method's protection, noise and guarantee.
 
     Args:
-        setup: model, and latents on which the fake noise is measured.
-        method: that protects.
+        setup: inputs of the run; the fake noise is fitted on its latents.
+        method: method with the protection.
     """
     calibration, noise = method.calibration, method.noise_calibration(setup.codes)
     genuine = DPSemCom(
@@ -79,14 +79,17 @@ def per_seed(
     seeds: Sequence[int] | None = None,
     tick: Callable[[int], None] = lambda done: None,
 ) -> dict[str, dict[str, Any]]:
-    """Party -> metric -> (seeds, photos) values, or None with `<metric>_reason`.
+    """Measure the parties' images for each channel seed.
 
     Args:
-        setup: the photos and the channel.
-        method: sends.
+        setup: inputs of the run.
+        method: method that transmits.
         parties: of `inverted`, `direct`, `bob`, `eve`.
-        seeds: of the channel; the preset's where None.
-        tick: told how many seeds are done.
+        seeds: seeds of the channel; None for the preset's.
+        tick: called with the number of finished seeds.
+
+    Returns:
+        Party -> metric -> (seeds, photos) values, or None with `<metric>_reason`.
     """
     table: dict[str, dict[str, Any]] = {party: {} for party in parties}
     for done, seed in enumerate(setup.preset.seeds if seeds is None else seeds, 1):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train/test mismatch: pairs trained for one channel and SNR, or an SNR range, and tested on others: `mismatch.json`."""
+"""Mismatch between training and test channels of a pair: `mismatch.json`.
+
+Pairs are trained for one channel and one SNR, or an SNR range, and tested on others.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -30,7 +33,11 @@ CHANNELS = (AWGN, FADING)
 
 
 def jobs(bench: Bench) -> Jobs:
-    """Every training, tested over both channels."""
+    """Return the measurements: every training, tested over both channels.
+
+    Args:
+        bench: inputs of the run.
+    """
     return {
         f"{channel} | {snrs[0]:g}..{snrs[1]:g}": partial(_cell, bench, channel, snrs)
         for channel in CHANNELS
@@ -39,7 +46,7 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def _cell(bench: Bench, channel: str, snrs_db: tuple[float, float]) -> dict[str, Any]:
-    """A pair trained over one channel, and Bob at every SNR of both."""
+    """Train a pair over one channel, and measure Bob at every SNR of both channels."""
     chosen, run, (low, high) = bench.preset, streams(bench.preset.seed), snrs_db
     settings = pair_settings(
         bench.model, snr_db=low, snr_high_db=high if high > low else None, channel=channel
@@ -62,7 +69,14 @@ def _cell(bench: Bench, channel: str, snrs_db: tuple[float, float]) -> dict[str,
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Quality at Bob's over the SNR of the test, for each training: columns are trained on a channel, rows tested on one."""
+    """Draw Bob's quality over the test SNR, a line for each training.
+
+    Columns are training channels, rows are test channels.
+
+    Args:
+        result: content of `mismatch.json`.
+        folder: folder of the JSON, not used.
+    """
     cells = list(result["cells"].values())
     (trained,), metric = values_of(cells, "channel"), shown_metric(cells)
     figure = Figure(figsize=(4.2 * len(trained) + 1, 7.4))

@@ -24,7 +24,19 @@ from semveil.methods.dp_semcom import DPSemCom
 
 
 def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Bob and Eve for every way to train the pair, and for genuine noise, which Bob cannot take off."""
+    """Measure Bob and Eve for every training variant of the pair, and for genuine noise.
+
+    Bob cannot remove genuine noise.
+
+    Args:
+        setup: inputs of the run.
+        out: folder of the JSON, not used.
+        progress: progress callback.
+        keep: caches the point of each variant.
+
+    Returns:
+        Fields of `noise.json`.
+    """
     jobs = {name: partial(_noise_point, setup, method) for name, method in setup.methods.items()}
     last = list(setup.methods.values())[-1]
     points = each(jobs, keep, progress, "measure")
@@ -32,13 +44,17 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
 
 
 def _noise_point(setup: Setup, method: DPSemCom) -> dict[str, Any]:
-    """What Bob and Eve get by one method, and Bob with gains of their own for genuine noise."""
+    """Bob's and Eve's metrics for one method; for genuine noise, also Bob's with separate gains."""
     point = measured_point(setup, method, setup.preset.seeds[:1])
     return point if method.pair is not None else {**point, "bob_power_blocks": _power_blocks(setup, method)}
 
 
 def _power_blocks(setup: Setup, method: DPSemCom) -> dict[str, Any]:
-    """Bob under genuine noise where private and common codes have gains of their own; metric -> (1, photos) values."""
+    """Bob's metrics under genuine noise with separate gains of private and common codes.
+
+    Returns:
+        Metric -> (1, photos) values.
+    """
     run, columns = streams(setup.preset.seeds[0]), []
     for first in range(0, len(setup.codes), CHUNK):
         rows = slice(first, first + CHUNK)
@@ -55,7 +71,12 @@ def _power_blocks(setup: Setup, method: DPSemCom) -> dict[str, Any]:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Every way to train the pair: size of its fake noise, its shape, and what Bob and Eve see."""
+    """Draw the fake noise's scale and kurtosis, and Bob's and Eve's LPIPS, for every training variant.
+
+    Args:
+        result: content of `noise.json`.
+        folder: folder of the JSON, not used.
+    """
     figure = Figure(figsize=(9.6, 6.8))
     panels = figure.subplots(2, 2)
     fits: dict[str, Callable[[dict[str, Any]], float]] = {
@@ -100,10 +121,14 @@ def _noise_of(point: dict[str, Any]) -> str:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Size, shape and worth of the noise for every way to train the pair."""
+    """Return scale, shape and guarantee of the noise, and metrics, for every training variant.
+
+    Args:
+        result: content of `noise.json`.
+    """
     head = [
-        "nominal ε", "pair", "fake / nominal scale", "ε' (fitted, no guarantee)", "excess kurtosis", "KS distance",
-        "‖W−I‖/‖I‖", "Bob LPIPS", "Eve LPIPS", "Eve FPPSR",
+        "nominal ε", "pair", "fake / nominal scale", "ε' (fitted, no guarantee)", "excess kurtosis",
+        "KS distance", "‖W−I‖/‖I‖", "Bob LPIPS", "Eve LPIPS", "Eve FPPSR",
     ]  # fmt: skip
     rows = []
     for p in result["points"]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Genuine noise with per-block power normalisation, as errata dp-semcom 7 proposes: the common codes keep their power.
+"""Genuine noise with per-block power normalisation, proposed in errata dp-semcom 7.
 
 With a single gain for the whole message, genuine noise on the private codes takes nearly all the power. Here
-private and common codes are normalised separately, at the same overall power per symbol.
+private and common codes are normalised separately, at the same overall power per symbol, so the common codes
+keep their power.
 """
 
 import torch
@@ -15,17 +16,17 @@ from semveil.methods.dp_semcom import DPSemCom
 def blocks_link(
     method: DPSemCom, codes: Tensor, *, snr_db: float, noise: torch.Generator, channel: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """What Bob sees of a message whose two blocks have gains of their own.
+    """Simulate a message whose private and common codes have separate gains.
 
     Args:
-        method: with genuine noise, which nobody takes off.
-        codes: (B, K, D).
-        snr_db: of the channel.
-        noise: simulates the protection.
-        channel: of the channel's noise.
+        method: method with genuine noise, which is not removed.
+        codes: (B, K, D) latents.
+        snr_db: SNR of the channel.
+        noise: source of the protection's noise.
+        channel: source of the channel noise.
 
     Returns:
-        Bob's images, and the codes (B, K, D) that he hears.
+        Bob's images, and his received codes (B, K, D).
     """
     sent, private = method.model.box.clip(codes), list(method.private_codes)
     sent[:, private] = method.protector.protect(sent[:, private], rng=noise).block

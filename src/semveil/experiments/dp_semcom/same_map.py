@@ -25,16 +25,16 @@ from semveil.protection.rotation import Rotation
 
 
 def same_map_link(method: DPSemCom, codes: Tensor, *, snr_db: float, rng: torch.Generator) -> Tensor:
-    """What Bob would see if the private block were sent as `method` sends it, but neither rotated nor masked.
+    """Return Bob's images if the private block is mapped as by `method`, but neither rotated nor masked.
 
     Args:
-        method: with protection `rotation`.
-        codes: (B, K, D).
-        snr_db: of the channel.
-        rng: of its noise.
+        method: method with protection `rotation`.
+        codes: (B, K, D) latents.
+        snr_db: SNR of the channel.
+        rng: source of the channel noise.
 
     Raises:
-        ValueError: the method uses no rotation.
+        ValueError: the method has another protection.
     """
     keyed = method.protector
     if not isinstance(keyed, Keyed) or not isinstance(keyed.protection, Rotation | CodeRotation):
@@ -45,7 +45,7 @@ def same_map_link(method: DPSemCom, codes: Tensor, *, snr_db: float, rng: torch.
 def _heard(
     method: DPSemCom, rotation: Rotation | CodeRotation, codes: Tensor, *, snr_db: float, rng: torch.Generator
 ) -> Tensor:
-    """Codes (B, K, D) that Bob reads."""
+    """Codes (B, K, D) received by Bob."""
     private, space, sent = list(method.private_codes), rotation.space, method.model.box.clip(codes)
     directions, norms = space.to_sphere(sent[:, private])
     mapped = directions * (space.signal * math.sqrt(space.dimension))

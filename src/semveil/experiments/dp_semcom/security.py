@@ -36,7 +36,7 @@ from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
-# Those that the committed results have; `dp-semcom/competitors` has all.
+# Attacks in the committed results; `dp-semcom/competitors` has all.
 EVES = (
     "direct",
     "denoise",
@@ -56,8 +56,8 @@ class Case:
     """One protection.
 
     Attributes:
-        name: as tables have it.
-        options: of `DPSemCom`.
+        name: name in tables.
+        options: arguments of `DPSemCom`.
     """
 
     name: str
@@ -87,20 +87,20 @@ class SecurityPreset:
     """Size of a run.
 
     Attributes:
-        name: as the user says it.
-        split: people reported on; None: generated faces, for which no data is needed.
-        attacked: photos at most.
-        gallery: strangers in the gallery.
-        public: public faces that Eve learns from.
-        synthetic: known pairs that she makes from the public latent prior beside them, but for keyed
-            protection.
-        cases: protections by name.
-        snr_db: Bob's.
-        noisier_db: Bob's on a worse day.
-        eve_snr_db: Eve's: as good as Bob's, and better.
+        name: name of the preset.
+        split: split of the people; None for generated faces, which require no data.
+        attacked: maximum number of photos under attack.
+        gallery: number of strangers in the gallery.
+        public: number of public faces, which Eve learns from.
+        synthetic: number of known pairs that Eve generates from the public latent prior in addition, except
+            under keyed protection.
+        cases: names of protections.
+        snr_db: Bob's SNR.
+        noisier_db: Bob's SNR in a second, noisier reception.
+        eve_snr_db: Eve's SNRs: equal to Bob's, and higher.
         shots: transmissions of the same photo.
         verifier: recogniser.
-        seed: of channels and attacks.
+        seed: seed of channels and attacks.
     """
 
     name: str
@@ -140,13 +140,17 @@ PRESETS = presets(
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What a run works on, loaded: faces, their latents, the judge, and the gallery's embeddings.
+    """Loaded inputs of a run.
 
     Attributes:
-        preset: of `security`, or of the experiments over channels.
-        codes: (B, K, D) of the attacked faces, clipped.
-        public: (N, K, D) of the public ones.
-        gallery: (G, E), empty where nobody is looked for.
+        preset: preset of `security`, or of the experiments over channels.
+        model: face model.
+        faces: faces by role.
+        codes: (B, K, D) latents of the attacked faces, clipped.
+        public: (N, K, D) latents of the public faces.
+        verifier: caching recogniser.
+        gallery: (G, E) embeddings of the gallery, empty without one.
+        config: description of all inputs, JSON-ready.
     """
 
     preset: Any
@@ -164,7 +168,11 @@ class Bench:
 
 
 def load(run: Run) -> Bench:
-    """What a run of this experiment works on."""
+    """Load the inputs of a run of this experiment.
+
+    Args:
+        run: the run; its preset is a `SecurityPreset`.
+    """
     chosen: SecurityPreset = run.preset
     bench = load_bench(run, attacked=chosen.attacked, gallery=chosen.gallery, cases=chosen.cases)
     attributes = {name: _balance(labels[0]) for name, labels in bench.faces.attributes.items()}
@@ -174,14 +182,14 @@ def load(run: Run) -> Bench:
 def load_bench(
     run: Run, *, attacked: int, gallery: int, cases: Sequence[str], perceptual: str | None = None
 ) -> Bench:
-    """Load model and recogniser, faces with their parts to play, and their latents.
+    """Load the model and recogniser, the faces by role, and their latents.
 
     Args:
-        run: whose preset has `public`, `verifier` and `seed`.
-        attacked: faces, at most.
-        gallery: strangers in the gallery.
-        cases: of `CASES`, whose pairs are described.
-        perceptual: term of the inversion; the model's own where None.
+        run: the run; its preset has `split`, `public`, `verifier` and `seed`.
+        attacked: maximum number of photos under attack.
+        gallery: number of strangers in the gallery.
+        cases: names of `CASES` whose pairs are described.
+        perceptual: perceptual term of the inversion; None for the model's own.
     """
     loaded = load_model(run.model or DEFAULT_MODEL)
     judge, card = load_verifier(run.verifier or run.preset.verifier, resolution=loaded.size)
@@ -202,19 +210,25 @@ def load_bench(
 
 
 def jobs(bench: Bench) -> Jobs:
-    """The preset's protections."""
+    """Return the measurements: the preset's protections.
+
+    Args:
+        bench: inputs of the run.
+    """
     return {case.name: partial(run_case, bench, case) for case in CASES if case.name in bench.preset.cases}
 
 
 def run_case(bench: Bench, case: Case) -> dict[str, Any]:
-    """One protection: Bob, then every Eve at every SNR; the same channel noise for each protection.
+    """Measure one protection: Bob, then every attack at each of Eve's SNRs.
+
+    The channel noise is the same for all protections.
 
     Args:
         bench: photos, public faces and preset.
         case: the protection.
 
     Returns:
-        JSON-ready; linkage and attributes for each of Eve's SNRs.
+        The case, JSON-ready; linkage and attributes for each of Eve's SNRs.
     """
     method, run = DPSemCom(bench.model, **case.options), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
@@ -257,15 +271,15 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
 def known_latents(
     method: DPSemCom | DeepJSCCLink, public: Tensor, synthetic: int, rng: torch.Generator
 ) -> Tensor:
-    """Latents (N, K, D) that Eve knows as Alice sends them: public faces, and such as she draws from the latent prior.
+    """Return latents (N, K, D) for which Eve knows the transmissions: public faces, and draws from the prior.
 
-    Under a key every message has keys of its own: more pairs tell nothing more, and none are drawn.
+    Under a key every message has fresh keys, so further pairs reveal nothing and none are drawn.
 
     Args:
-        method: sends.
+        method: Alice's method.
         public: latents of public faces.
-        synthetic: how many are drawn.
-        rng: draws them.
+        synthetic: number of latents drawn from the prior.
+        rng: source of the draws.
     """
     return (
         public if method.kind.keyed else torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
@@ -273,11 +287,11 @@ def known_latents(
 
 
 def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
-    """Digests of the trained pairs that cases protect with, by the case; others have none.
+    """Return digests of the trained pairs by case; cases without a pair are omitted.
 
     Args:
-        model: whose pairs they are.
-        names: of `CASES`.
+        model: face model of the pairs.
+        names: names of `CASES`.
     """
     methods = {case.name: DPSemCom(model, **case.options) for case in CASES if case.name in names}
     return {name: pair_digest(method.pair) for name, method in methods.items() if method.pair}
@@ -289,13 +303,13 @@ def _measured(bench: Bench, images: Tensor) -> dict[str, Any]:
 
 
 def compared(bench: Bench, images: Tensor, metrics: Sequence[str], *, detect: bool = True) -> dict[str, Any]:
-    """Per-photo metrics against the source; None, with a reason, where weights are absent.
+    """Per-photo metrics against the source; None, with a reason, where weights are missing.
 
     Args:
-        bench: with the photos and the recogniser.
-        images: (B, 3, S, S) that a party sees.
-        metrics: that are kept.
-        detect: look for faces.
+        bench: bench with the photos and the recogniser.
+        images: (B, 3, S, S) images of a party.
+        metrics: names of the metrics to return.
+        detect: run face detection.
     """
     columns = compare(bench.faces.attacked, images.clamp(-1, 1), bench.verifier, detect=detect)
     return {
@@ -321,7 +335,7 @@ def _reidentified(bench: Bench, images: Tensor) -> dict[str, Any] | None:
 
 
 def _linkage(eve: Eve) -> dict[str, Any]:
-    """Whether two transmissions show the same photo, from what of them; 0.5 is guessing."""
+    """AUC of linking two transmissions of the same photo, by the codes used; 0.5 is chance."""
     repeats = eve.observation.repeats
     if repeats is None or len(eve.observation.received) < 3:
         return {}
@@ -330,7 +344,7 @@ def _linkage(eve: Eve) -> dict[str, Any]:
 
 
 def _attributes(bench: Bench, eve: Eve) -> dict[str, Any]:
-    """How well attributes follow from the common codes and from everything heard; AUC, 0.5 is guessing."""
+    """AUC of attribute inference from the common codes and from all received codes; 0.5 is chance."""
     heard, learnt = eve.observation.received, eve.pairs.received[: len(bench.public)]
     found: dict[str, Any] = {}
     for name, (truth, labels) in bench.faces.attributes.items():
@@ -348,7 +362,10 @@ def _attributes(bench: Bench, eve: Eve) -> dict[str, Any]:
 
 
 def _private_error(bench: Bench, method: DPSemCom, codes: Tensor) -> list[float | None]:
-    """Per photo: squared error of the private codes over their variance; 1 is the public mean, 0 the photo itself."""
+    """Per photo, squared error of the private codes over their variance.
+
+    1 is the error of the public mean, 0 that of the photo itself.
+    """
     private = list(method.private_codes)
     spread = bench.public[:, private].var(0).mean()
     error = (codes - bench.codes)[:, private].square().mean((1, 2)) / spread
@@ -356,7 +373,7 @@ def _private_error(bench: Bench, method: DPSemCom, codes: Tensor) -> list[float 
 
 
 def _unprotected(bench: Bench) -> dict[str, Any]:
-    """What inversion and the channel cost without protection, and how well the judge knows the source photos."""
+    """Metrics without protection: source, inversion, direct transmission, and the public map of rotation."""
     plain = DPSemCom(bench.model, protection="none")
     sent = plain.send_codes(bench.codes)
     run = streams(bench.preset.seed)

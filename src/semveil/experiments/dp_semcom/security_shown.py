@@ -17,16 +17,25 @@ PANELS = {
     "fppsr": "fraction rejected by the recogniser, FPPSR (dark: recognised)",
     "face_detected": "face detection rate (dlib)",
 }
-CONTROL = "stolen"  # with Bob's key it is no attack but shows what the others fall short of
+CONTROL = "stolen"  # with Bob's key it is no attack but an upper bound for the others
 
 
 def attack_names(result: dict[str, Any]) -> list[str]:
-    """Adversaries in the order in which they were run, over all protections."""
+    """Return the names of the attacks over all protections, in the order in which they were run.
+
+    Args:
+        result: content of `security.json`.
+    """
     return list(dict.fromkeys(eve["attack"] for case in result["cases"].values() for eve in case["eves"]))
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Numbers for an Eve whose channel is as good as Bob's."""
+    """Draw metrics of Bob and of every attack at Bob's SNR, a panel for each metric.
+
+    Args:
+        result: content of `security.json`.
+        folder: folder of the JSON, not used.
+    """
     cases, attacks = result["cases"], attack_names(result)
     panels = [name for name in PANELS if result["unprotected"]["direct"].get(name) is not None]
     figure = Figure(figsize=(2.2 + 0.95 * (len(attacks) + 1), 1.2 + len(panels) * (0.9 + 0.34 * len(cases))))
@@ -45,7 +54,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 def _table(result: dict[str, Any], metric: str, attacks: list[str]) -> NDArray[np.float64]:
-    """(cases, 1 + attacks): Bob's mean, then each Eve's at the first SNR; NaN where she does not apply."""
+    """(cases, 1 + attacks) means: Bob, then each attack at Eve's first SNR; NaN where it does not apply."""
     snr_db = result["config"]["preset"]["eve_snr_db"][0]
     rows = []
     for case in result["cases"].values():
@@ -57,7 +66,11 @@ def _table(result: dict[str, Any], metric: str, attacks: list[str]) -> NDArray[n
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Four tables: the best Eve of each protection, all of them, linkage, and attribute inference."""
+    """Return the tables: strongest attack on each protection, all attacks, linkage, attribute inference.
+
+    Args:
+        result: content of `security.json`.
+    """
     config, verifier = result["config"], result["config"]["verifier"]
     parts = [
         f"{config['photos']}; Bob at {config['preset']['snr_db']:g} dB; model {config['model']['name']} "

@@ -29,20 +29,20 @@ class Preset:
     """Size of a run of dp-semcom's figures; the defaults are those of `small`.
 
     Attributes:
-        name: as the user says it.
-        model: face model by default.
-        verifier: recogniser by default.
-        photos: photos that figs. 3 and 4 and the noise comparison measure.
-        needs_data: whether those must be held-out photos; else, without data, the astronaut and generated
-            faces serve.
-        epsilons: nominal, of figs. 3 and 4.
-        pictured: photos in figs. 5 and 6.
-        pictured_epsilons: nominal, of figs. 5 and 6.
-        noise_epsilons: nominal, of the noise comparison.
-        seeds: of the channel; Bob's, Eve's and the direct link's noise are named streams of each.
-        snr_db: of Bob's and Eve's channel.
-        perceptual: perceptual term of the inversion; the model's own where None.
-        measured_box: measure the model's clip box, which for the official weights is a guess otherwise.
+        name: name of the preset.
+        model: default face model.
+        verifier: default recogniser.
+        photos: number of photos measured for Figs. 3 and 4 and the noise comparison.
+        needs_data: whether these must be held-out photos; otherwise, without data, the astronaut and
+            generated faces are used.
+        epsilons: nominal epsilons of Figs. 3 and 4.
+        pictured: number of photos in Figs. 5 and 6.
+        pictured_epsilons: nominal epsilons of Figs. 5 and 6.
+        noise_epsilons: nominal epsilons of the noise comparison.
+        seeds: seeds of the channel; Bob's, Eve's and the direct link's noise are named streams of each.
+        snr_db: SNR of Bob's and Eve's channels.
+        perceptual: perceptual term of the inversion; None for the model's own.
+        measured_box: measure the model's clip box, which is otherwise a guess for the official weights.
     """
 
     name: str
@@ -72,9 +72,9 @@ PRESETS = presets(
         seeds=(0,),
     ),
     Preset("small"),
-    # The paper names no number of test photos. The official generator was not trained on the last 2,000; 500
-    # of them fit into 2 GB at 512 px. Its inversion is dominated by LPIPS(VGG), which therefore has to be
-    # there.
+    # The paper does not give the number of test photos. The official generator was not trained on the last
+    # 2,000; 500 of them fit into 2 GB at 512 px. Its inversion is dominated by LPIPS(VGG), which is therefore
+    # required.
     Preset(
         name="paper",
         model=OFFICIAL_MODEL,
@@ -91,7 +91,17 @@ VARIANTS = tuple((noise, start) for noise in ("frozen", "fresh") for start in ("
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What a run works on: the preset with everything that it names, loaded; and how results describe it."""
+    """Loaded inputs of a run.
+
+    Attributes:
+        preset: run size.
+        model: face model.
+        verifier: caching recogniser.
+        photos: photos to measure.
+        codes: (N, K, D) latents of the photos, clipped.
+        methods: methods by name.
+        config: description of all inputs, JSON-ready.
+    """
 
     preset: Preset
     model: FaceModel
@@ -107,11 +117,11 @@ class Setup:
 
 
 def prepare_run(kind: str, run: Run) -> Setup:
-    """Load everything that a run needs: model, recogniser, photos, their latents, the pairs (trained where missing).
+    """Load the inputs of a run: model, recogniser, photos, latents and pairs; missing pairs are trained.
 
     Args:
         kind: `curves`, `noise` or `images`.
-        run: names the preset and the data.
+        run: the run; its preset is a `Preset`.
     """
     preset: Preset = run.preset
     loaded = load_model(run.model or preset.model)
@@ -173,14 +183,16 @@ def protected_method(
     start: str = "default",
     progress: Progress = quiet,
 ) -> DPSemCom:
-    """dp-semcom with the paper's pair for a nominal epsilon: bundled, cached, or trained now from a fixed seed.
+    """Return dp-semcom with the paper's pair for a nominal epsilon.
+
+    The pair is bundled, cached, or trained with a fixed seed.
 
     Args:
         model: the face model.
         epsilon: nominal privacy budget, calibrated `as_published`.
-        noise: how training draws its target noise, `frozen` or `fresh`.
-        start: of the networks, `default` or `identity`.
-        progress: epochs of a training.
+        noise: target noise of the training, `frozen` or `fresh`.
+        start: initialisation of the networks, `default` or `identity`.
+        progress: called with the epochs of a training.
     """
     settings = pair_settings(model, epsilon=epsilon, noise=noise, start=start)
     stage = f"train the pair for nominal epsilon {epsilon:g} ({noise} noise, {start} start)"

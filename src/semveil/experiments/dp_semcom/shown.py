@@ -19,11 +19,11 @@ MARKERS = {"bob": "o", "eve": "s"}
 
 
 def epsilon_axis(axes: Axes, result: dict[str, Any]) -> None:
-    """Make the x axis a logarithmic one of nominal epsilon, with a tick for each that was measured.
+    """Make the x axis logarithmic in nominal epsilon, with a tick for each measured value.
 
     Args:
-        axes: whose x axis it is.
-        result: with `points`, one for each epsilon.
+        axes: axes to change.
+        result: content of a result file with `points`, one for each epsilon.
     """
     axes.set(xscale="log", xlabel=X_LABEL)
     epsilons = sorted({point["nominal_epsilon"] for point in result["points"]})
@@ -32,25 +32,25 @@ def epsilon_axis(axes: Axes, result: dict[str, Any]) -> None:
 
 
 def line_of(axes: Axes, points: list[dict[str, Any]], party: str, metric: str, **style: Any) -> None:
-    """A party's mean over photos with its 95 % band, over nominal epsilon.
+    """Draw a party's mean over photos with its 95 % band, over nominal epsilon.
 
     Args:
-        axes: drawn on.
-        points: of the result.
+        axes: target of the drawing.
+        points: points of the result.
         party: `bob` or `eve`.
-        metric: that is averaged.
+        metric: metric to average.
         **style: as for `line`.
     """
     line(axes, [p["nominal_epsilon"] for p in points], [p[party] for p in points], metric, **style)
 
 
 def say_what_lacks(axes: Axes, result: dict[str, Any], metric: str) -> None:
-    """Write into a panel why its metric was not measured; nothing where it was.
+    """Write into a panel why its metric was not measured; nothing if it was.
 
     Args:
-        axes: written on.
-        result: whose direct transmission has the metric, or None and a reason.
-        metric: that the panel shows.
+        axes: target of the text.
+        result: content of a result file; direct transmission has the metric, or None and a reason.
+        metric: metric of the panel.
     """
     if result["direct"][metric] is None:
         words = textwrap.fill(f"not measured: {result['direct'][f'{metric}_reason']}", 48)
@@ -58,18 +58,22 @@ def say_what_lacks(axes: Axes, result: dict[str, Any], metric: str) -> None:
 
 
 def title_of(result: dict[str, Any], what: str) -> str:
-    """A figure's title, with the number of photos, Bob's SNR and the model.
+    """Return a figure's title: content, number of photos, Bob's SNR and model.
 
     Args:
-        result: whose config tells them.
-        what: is shown, in words.
+        result: content of a result file.
+        what: content of the figure, in words.
     """
     config = result["config"]
     return f"{what}: {config['photos']['count']} photos, {config['snr_db']:g} dB, {config['model']['name']}"
 
 
 def about(result: dict[str, Any]) -> str:
-    """What was measured, by which model and recogniser, and over how many photos and seeds: the sentence above a table."""
+    """Return the paragraph above a table: photos, SNR, channel seeds, model and recogniser.
+
+    Args:
+        result: content of a result file.
+    """
     config, verifier = result["config"], result["config"]["verifier"]
     seeds = (
         f"{len(result['seeds'])} channel seeds"

@@ -25,7 +25,11 @@ from semveil.experiments.kit.statistics import value
 
 
 def jobs(bench: Bench) -> Jobs:
-    """Bob's SNR against Eve's, for each channel and what its receivers know."""
+    """Return the measurements: each protection over each channel of `csi`, at all SNRs of Bob and Eve.
+
+    Args:
+        bench: inputs of the run.
+    """
     snrs, attacks = bench.preset.snrs_db, ("direct", *STRONGEST)
     return {
         f"{protection} | {channel}": partial(
@@ -37,7 +41,12 @@ def jobs(bench: Bench) -> Jobs:
 
 
 def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Bob and the strongest Eve over SNR, and below how much farther she is, for each pair of their SNRs."""
+    """Draw Bob and the strongest Eve over SNR, and a heat map of their gap for each pair of SNRs.
+
+    Args:
+        result: content of `snr.json`.
+        folder: folder of the JSON, not used.
+    """
     cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
     metric = shown_metric(cells)
     protections, channels = values_of(cells, "protection", "channel")

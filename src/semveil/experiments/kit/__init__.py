@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared by all experiments: result descriptions, the driver, caching of results, statistics, plots, tables, photos."""
+"""Shared parts of all experiments: definitions, driver, cache of results, statistics, plots, tables."""

@@ -8,7 +8,13 @@ from semveil.attacks.intervals import Score
 
 @dataclass(frozen=True)
 class Claim:
-    """Attributes: text of the paper; ours, in words with numbers; holds: None where the run is inconclusive."""
+    """A claim of a paper with its verdict.
+
+    Attributes:
+        text: the claim.
+        ours: our result, in words with numbers.
+        holds: the verdict; None if the run is inconclusive.
+    """
 
     text: str
     ours: str
@@ -20,11 +26,11 @@ class Claim:
 
 
 def side(rate: Score | None, border: float) -> bool | None:
-    """Whether a rate is above a border, None where its interval holds it.
+    """Return whether a rate is above a limit; None if its interval contains the limit.
 
     Args:
-        rate: with its interval; None where it was not measured.
-        border: in the unit of the rate.
+        rate: rate with its interval; None if it was not measured, which gives None.
+        border: limit, in the unit of the rate.
     """
     if rate is None or rate.low <= border <= rate.high:
         return None
@@ -32,9 +38,9 @@ def side(rate: Score | None, border: float) -> bool | None:
 
 
 def agreed(verdicts: set[bool | None]) -> bool | None:
-    """The one verdict, None where there are two.
+    """Return the common verdict; None if the verdicts differ.
 
     Args:
-        verdicts: of parts of a claim: holds, does not, or None where it was not measured.
+        verdicts: of the parts of a claim; None where a part was not measured.
     """
     return next(iter(verdicts)) if len(verdicts) == 1 else None

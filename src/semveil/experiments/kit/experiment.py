@@ -19,15 +19,15 @@ from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.keeping import Keep, Kept, Measurement, measurement
 
 Result = dict[str, Any]
-"""The content of a JSON file."""
+"""Content of a result file (JSON)."""
 Drawing = Callable[[Result, Path], Figure]
-"""Called with a result and the folder of its JSON, which may hold pictures that it names."""
+"""Function of a result and the folder of its JSON, which may contain images that the result names."""
 Jobs = Mapping[str, Callable[[], Any]]
 Told = str | Iterable[str]
 """Markdown, or its paragraphs."""
 Size = TypeVar("Size")
 GROUP = "semveil.experiments"
-COMMON = ("kit", "demo")  # folders without results of their own
+COMMON = ("kit", "demo")  # folders that declare no results
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Run:
     """One call of `reproduce`.
 
     Attributes:
-        figure: that was asked for, such as `fig3`.
-        preset: size of the run, one of the experiment's.
-        folder: of the JSON and what lies beside it.
-        data: photos, or None for public ones.
-        model: name or folder; the preset's where None.
-        verifier: recogniser, or several with commas between them; the preset's where None.
-        progress: what is being done, how much is done, how much there is.
+        figure: requested figure, such as `fig3`.
+        preset: one of the experiment's presets.
+        folder: folder of the JSON and its images.
+        data: path of the photos; None for public ones.
+        model: name or folder of a model; None for the preset's.
+        verifier: recogniser, or several separated by commas; None for the preset's.
+        progress: progress callback.
     """
 
     figure: str
@@ -54,38 +54,38 @@ class Run:
 
     @property
     def verifiers(self) -> Iterable[str]:
-        """Names of recognisers, for a preset of several."""
+        """Names of the recognisers; requires a preset with `verifiers`."""
         return self.verifier.split(",") if self.verifier else self.preset.verifiers
 
 
 class Inputs(Protocol):
-    """What is measured on, loaded."""
+    """Loaded inputs of a measurement."""
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """All that goes in, JSON-ready: with the measurement and the versions it is the result's key."""
+        """All inputs, JSON-ready; with the measurement and the versions they form the result's key."""
         ...
 
     @property
     def head(self) -> Mapping[str, Any]:
-        """What else the file says of itself, such as seeds and names of photos."""
+        """Further fields of the result file, such as seeds and names of photos."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """One result file.
+    """Definition of one result file.
 
     Attributes:
         measurement: name, such as `dp-semcom/curves`, and revision.
-        presets: sizes by name.
-        load: gives what a run works on; None for a result that another command writes.
-        measure: fills in the file; cells that an interrupted run has done are kept.
-        figures: by name, such as `fig3`; a paper's tables are drawn too.
-        photographs: figures that show faces, kept at fewer dots because photographs do not compress.
-        table: the result as Markdown, or its paragraphs.
-        claims: what the paper, or we, say of it, and whether that holds.
-        paper: what the paper's text says, with its source; null where it gives no number.
+        presets: run sizes by name.
+        load: loads the inputs of a run; None for a result that another command writes.
+        measure: fills the result file; cells finished by an interrupted run are reused.
+        figures: drawing functions by name, such as `fig3`; a paper's tables may be drawn too.
+        photographs: figures that show faces; saved at a lower resolution, as photographs do not compress.
+        table: returns the result as Markdown, or its paragraphs.
+        claims: checks the claims of the paper, or our own, against the result.
+        paper: values from the paper's text, with their source; null where it gives no number.
     """
 
     measurement: Measurement
@@ -104,21 +104,21 @@ class Experiment:
 
     @property
     def file(self) -> str:
-        """Name of the JSON."""
+        """File name of the JSON."""
         return f"{self.name.rpartition('/')[2]}.json"
 
 
 EXPERIMENTS: Registry[Experiment] = Registry("experiment")
-"""By the name of the result; `load_all` fills it."""
+"""Experiments by name of their result; filled by `load_all`."""
 FIGURES: Registry[Experiment] = Registry("figure")
-"""The experiment of each figure, such as `dp-semcom/fig3`; one without figures is found by its own name."""
+"""Experiments by figure, such as `dp-semcom/fig3`; an experiment without figures by its own name."""
 
 
 def presets(*sizes: Size) -> Registry[Size]:
-    """Sizes of a run by their names.
+    """Return a registry of run sizes by name.
 
     Args:
-        *sizes: dataclasses with a `name`, no two the same.
+        *sizes: dataclasses with distinct `name` fields.
     """
     found: Registry[Size] = Registry("preset")
     for size in sizes:
@@ -127,18 +127,18 @@ def presets(*sizes: Size) -> Registry[Size]:
 
 
 def experiment(name: str, *, revision: int, **parts: Any) -> Experiment:
-    """Declare a result that is measured here.
+    """Declare a result that `reproduce` measures.
 
     Args:
-        name: such as `dp-semcom/curves`; what precedes the first `/` is the paper.
-        revision: as `Measurement` has it.
+        name: such as `dp-semcom/curves`; the part before the first `/` is the paper.
+        revision: see `Measurement`.
         **parts: the other attributes of `Experiment`.
     """
     return _declared(Experiment(measurement(name, revision=revision), **parts))
 
 
 def written_elsewhere(name: str, **parts: Any) -> Experiment:
-    """Declare a result that another command writes: it is only drawn and told here, and is never outdated.
+    """Declare a result that another command writes; it is only drawn and tabulated, and never outdated.
 
     Args:
         name: as for `experiment`.
@@ -156,20 +156,25 @@ def _declared(made: Experiment) -> Experiment:
 
 
 def papers() -> list[str]:
-    """What names of figures begin with: folders with results, and what packages of others add as `semveil.experiments`."""
+    """Return the prefixes of figure names.
+
+    They are the folders with results, and the plugins of other packages in the group `semveil.experiments`.
+    """
     folders = pkgutil.iter_modules(semveil.experiments.__path__)
     own = [folder.name.replace("_", "-") for folder in folders if folder.ispkg and folder.name not in COMMON]
     return [*own, *(plugin.name for plugin in plugins(GROUP) if plugin.name not in own)]
 
 
 def load_paper(paper: str) -> None:
-    """Import every file of a paper's folder, or the module that another package names, which declare their results.
+    """Import the modules that declare the results of a paper.
+
+    These are all files of the paper's folder, or the module that a plugin names.
 
     Args:
-        paper: as `papers` names it, such as `dp-semcom`.
+        paper: one of `papers`, such as `dp-semcom`.
 
     Raises:
-        PluginError: the package that adds it is broken.
+        PluginError: the package that adds the paper is broken.
     """
     theirs = {plugin.name: plugin for plugin in plugins(GROUP)}
     name = f"semveil.experiments.{paper.replace('-', '_')}"
@@ -186,7 +191,7 @@ def load_all() -> None:
 
 
 def find(figure: str) -> Experiment:
-    """The experiment that shows a figure.
+    """Return the experiment that draws a figure.
 
     Args:
         figure: such as `dp-semcom/fig3`.
@@ -210,13 +215,13 @@ def find(figure: str) -> Experiment:
 
 
 def figures() -> dict[str, list[str]]:
-    """Names of all figures by paper, with numbers in the order of their size."""
+    """Return the names of all figures by paper, numbered ones in numerical order."""
     load_all()
     return _figures_by_paper()
 
 
 def _figures_by_paper() -> dict[str, list[str]]:
-    """Of the results that are loaded."""
+    """Names of the figures of all loaded results, by paper."""
     found: dict[str, list[str]] = {}
     for name in FIGURES:
         paper, _, short = name.partition("/")
@@ -230,10 +235,10 @@ def _by_number(name: str) -> tuple[str, int]:
 
 
 def of_result(result: Result) -> Experiment:
-    """The experiment that made a result.
+    """Return the experiment that produced a result.
 
     Args:
-        result: content of a result file; its `experiment` names what made it.
+        result: content of a result file; its `experiment` is the name.
 
     Raises:
         ValueError: there is no such experiment.
@@ -243,7 +248,10 @@ def of_result(result: Result) -> Experiment:
 
 
 def _load_named(name: str) -> None:
-    """Import the results of the paper that a name begins with; of all papers if it is none's, so that the error names them."""
+    """Import the results of the paper in a name's prefix.
+
+    For an unknown prefix, all papers are imported, so that the error can list them.
+    """
     paper = name.partition("/")[0]
     if paper in papers():
         load_paper(paper)
@@ -252,11 +260,12 @@ def _load_named(name: str) -> None:
 
 
 def whole(body: Callable[[Any, Path, Progress, Keep], Mapping[str, Any]]) -> Callable[[Any, Kept, Run], None]:
-    """A measurement that gives all of the file at once; `body` may write pictures into the folder, and keep cells.
+    """Return a measurement that computes the whole file in one call.
 
     Args:
-        body: called with what `load` gave, the folder of the JSON, what is told of progress, and what keeps
-            cells that a break must not lose; gives the rest of the file, JSON-ready.
+        body: function of the loaded inputs, the folder of the JSON (it may write images there), the progress
+            callback, and a `Keep` that saves intermediate results; returns the fields of the file,
+            JSON-ready.
     """
 
     def measure(inputs: Any, kept: Kept, run: Run) -> None:
@@ -272,13 +281,13 @@ def cells(
     stage: str,
     first: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> Callable[[Any, Kept, Run], None]:
-    """A measurement of cells that do not depend on each other, each kept when it is done.
+    """Return a measurement of independent cells, each saved when it is done.
 
     Args:
-        place: where they stand in the file.
-        jobs: what is measured of the inputs, by name.
-        stage: what `progress` is told is being done.
-        first: other places of the file, filled in before.
+        place: key of the cells in the file.
+        jobs: returns the measurements by name, from the inputs.
+        stage: stage reported to `progress`.
+        first: functions of the inputs for other keys of the file, measured before the cells.
     """
 
     def measure(inputs: Any, kept: Kept, run: Run) -> None:

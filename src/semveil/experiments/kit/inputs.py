@@ -14,12 +14,12 @@ from semveil.recognition.verifier import Verifier
 def measured_photos(
     run: Run, model: Sized, count: int, *, first_test_photo: int = FIRST_TEST_PHOTO
 ) -> PhotoSet:
-    """The held-out photos that a run measures.
+    """Return the held-out photos that a run measures.
 
     Args:
-        run: names the data.
-        model: gives the size of the photos.
-        count: how many at most.
+        run: the run, with the path of the data.
+        model: model that sets the size of the photos.
+        count: maximum number of photos.
         first_test_photo: see `held_out_photos`.
 
     Raises:
@@ -44,14 +44,14 @@ def photos_to_measure(
     shows: bool = False,
     first_test_photo: int = FIRST_TEST_PHOTO,
 ) -> PhotoSet:
-    """Held-out photos where data is named or the preset needs it; else public ones.
+    """Return held-out photos if data is named or the preset needs it, otherwise public ones.
 
     Args:
-        run: whose preset has `needs_data`.
-        model: gives the size of the photos.
-        count: how many at most.
-        public: gives the public ones.
-        shows: whether figures show the photos, which then may be public ones in any preset.
+        run: the run; its preset has `needs_data`.
+        model: model that sets the size of the photos.
+        count: maximum number of photos.
+        public: returns the public photos.
+        shows: whether figures show the photos; if so, public ones are accepted in any preset.
         first_test_photo: see `held_out_photos`.
 
     Raises:
@@ -63,11 +63,11 @@ def photos_to_measure(
 
 
 def recognisers(names: Iterable[str], size: int) -> tuple[dict[str, Verifier], dict[str, Any]]:
-    """Recognisers by name, each of which embeds a picture once, and what results say of them.
+    """Return caching recognisers by name, and their descriptions for results.
 
     Args:
-        names: of `semveil.recognition.by_name.VERIFIERS`.
-        size: side of the pictures in pixels, which the thresholds are of.
+        names: keys of `semveil.recognition.by_name.VERIFIERS`.
+        size: side of the images in pixels, for which the thresholds hold.
     """
     loaded = {name: load_verifier(name, resolution=size) for name in names}
     return {name: Remembering(judge) for name, (judge, _) in loaded.items()}, {
@@ -76,7 +76,10 @@ def recognisers(names: Iterable[str], size: int) -> tuple[dict[str, Verifier], d
 
 
 def as_json(preset: Any) -> dict[str, Any]:
-    """The fields of a preset, a frozen dataclass, as JSON has them.
+    """Return the fields of a preset in JSON form.
+
+    Args:
+        preset: a frozen dataclass.
 
     Example:
         >>> from semveil.experiments.kit.latent_presets import LATENT_PRESETS

@@ -24,22 +24,21 @@ from semveil.models.folder import box_as_dict
 DRAFT = (
     "made from sources that differ from their commit: not for committing, measure again from a clean checkout"
 )
-# Networks of the metrics, which are left out where they are not here.
+# Networks of the metrics; metrics without installed weights are left out.
 METRIC_WEIGHTS = ("alexnet", "lpips-alex", "squeezenet1_1", "lpips-squeeze", "inception-fid")
 _UNFINISHED = "unfinished"
 Keep = Callable[[str, Callable[[], Any]], Any]
-"""Called with a name and what measures; gives the value, from before a break where it was measured then."""
+"""Function of a name and a measurement; returns the stored value of an interrupted run, or measures it."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Something that is measured and kept.
+    """A named measurement whose result is cached.
 
     Attributes:
         name: such as `dp-semcom/curves`.
-        revision: raised whenever its numbers can change for the same inputs, by a corrected metric as by a
-            new default. Moving code changes nothing and raises nothing; a test compares with stored values of
-            this revision.
+        revision: raised whenever the numbers can change for the same inputs, through a corrected metric or a
+            new default. Moving code does not raise it; a test compares with stored values of this revision.
     """
 
     name: str
@@ -54,25 +53,29 @@ def measurement(name: str, *, revision: int) -> Measurement:
 
     Args:
         name: such as `dp-semcom/curves`; declared once.
-        revision: as `Measurement` has it.
+        revision: see `Measurement`.
     """
     return MEASUREMENTS.add(name, Measurement(name, revision))
 
 
 def is_outdated(result: Mapping[str, Any]) -> bool:
-    """Whether a result was made by an older revision of its measurement, or before measurements had any."""
+    """Return whether a result's revision is missing or differs from that of its measurement.
+
+    Args:
+        result: content of a result file; one of an unknown measurement is not outdated.
+    """
     name = result.get("experiment")
     return name in list(MEASUREMENTS) and result.get("revision") != MEASUREMENTS[str(name)].revision
 
 
 def each(jobs: Mapping[str, Callable[[], Any]], keep: Keep, progress: Progress, stage: str) -> list[Any]:
-    """What every job gives, in their order, each kept by its name.
+    """Return the results of all jobs in order, each cached under its name.
 
     Args:
-        jobs: what is measured, by name.
-        keep: keeps it.
-        progress: told the stage, how many are done and how many there are.
-        stage: what is being done.
+        jobs: measurements by name.
+        keep: caches one result.
+        progress: called with the stage, the number of finished jobs and the number of all jobs.
+        stage: stage of the work.
 
     Example:
         >>> each({"two": lambda: 4, "three": lambda: 9}, at_once, lambda stage, done, total: None, "square")
@@ -87,32 +90,36 @@ def each(jobs: Mapping[str, Callable[[], Any]], keep: Keep, progress: Progress, 
 
 
 def at_once(name: str, measure: Callable[[], Any]) -> Any:
-    """A `Keep` that keeps nothing.
+    """Measure without caching: the `Keep` that stores nothing.
 
     Args:
-        name: of the cell, not used.
-        measure: gives its content, which is returned.
+        name: name of the cell, not used.
+        measure: returns the content of the cell, which is returned.
     """
     return measure()
 
 
 class Kept:
-    """The result file of a measurement: the one that lies there if its key is the same, or a new one.
+    """Result file of a measurement: the existing one if its key matches, otherwise a new one.
 
     Attributes:
-        path: of the file.
-        result: its content; `part` and `whole` fill it in and save it.
+        path: path of the file.
+        result: content of the file; `part` and `whole` fill and save it.
 
     Args:
-        config: everything that goes in, JSON-ready.
-        head: what else the file says of itself, such as seeds and what the paper has.
+        path: path of the file.
+        measurement: name and revision.
+        config: all inputs, JSON-ready.
+        head: further fields of the file, such as seeds and the paper's values.
 
     Example:
         >>> import tempfile
-        >>> place, squares = Path(tempfile.mkdtemp()) / "squares.json", Measurement("example/squares", revision=1)
+        >>> place = Path(tempfile.mkdtemp()) / "squares.json"
+        >>> squares = Measurement("example/squares", revision=1)
         >>> Kept(place, squares, config={"of": 3}).part("cells", "three", measure=lambda: 9)
         9
-        >>> Kept(place, squares, config={"of": 3}).part("cells", "three", measure=lambda: "not measured again")
+        >>> again = Kept(place, squares, config={"of": 3})
+        >>> again.part("cells", "three", measure=lambda: "not measured again")
         9
     """
 
@@ -144,43 +151,43 @@ class Kept:
         return self._commit is not None and self._commit.endswith(CHANGED)
 
     def part(self, *place: str, measure: Callable[[], Any]) -> Any:
-        """The value at a place in the result, such as `"cases", "rotation"`; measured and saved where it is not there.
+        """Return a value of the result; measure and save it if it is missing.
 
         Args:
-            *place: keys from the outermost object to the value.
-            measure: gives the value, JSON-ready; not called where there is one.
+            *place: keys from the outermost object to the value, such as `"cases", "rotation"`.
+            measure: returns the value, JSON-ready; not called if the value exists.
         """
         *folders, name = place
         inside = self.result
         for folder in folders:
             inside = inside.setdefault(folder, {})
         if name not in inside:
-            inside[name] = json.loads(json.dumps(measure()))  # as it will be read after a break
+            inside[name] = json.loads(json.dumps(measure()))  # the same types as when read from the file
             self._save()
         return inside[name]
 
     def parts(
         self, folder: str, jobs: Mapping[str, Callable[[], Any]], *, stage: str, progress: Progress
     ) -> None:
-        """`part` for each job, by name and in their order.
+        """Call `part` for each job in order.
 
         Args:
-            folder: of the result, in which they stand.
-            jobs: what is measured.
-            stage: what `progress` is told is being done.
-            progress: told after each how many are done.
+            folder: key under which the values are stored.
+            jobs: measurements by name.
+            stage: stage reported to `progress`.
+            progress: called after each job.
         """
         each(jobs, lambda name, measure: self.part(folder, name, measure=measure), progress, stage)
 
     def whole(self, measure: Callable[[Keep], Mapping[str, Any]]) -> Path:
-        """Fill in all that a measurement gives at once, unless it is there; `measure` may keep cells on the way.
+        """Fill in all fields of the file with one measurement, unless they exist.
 
         Args:
-            measure: gives places of the file and their values, JSON-ready; called with a `Keep`, whose cells
-                are dropped at the end.
+            measure: returns fields of the file, JSON-ready; called with a `Keep`, whose cells are dropped at
+                the end.
 
         Returns:
-            The file.
+            The path of the file.
         """
         if self.is_kept and _UNFINISHED not in self.result:
             return self.path
@@ -204,15 +211,15 @@ class Kept:
 
 
 def metric_weights() -> dict[str, str | None]:
-    """Digests of the metrics' networks, None for one that is not on this machine: what it measures is then missing."""
+    """Return digests of the metrics' networks; None for missing weights, whose metrics are not measured."""
     return {name: None if (path := find(name)) is None else digest_of_file(path) for name in METRIC_WEIGHTS}
 
 
 def face_model_card(model: FaceModel) -> dict[str, Any]:
-    """What results say of a face model: all of it that numbers depend on, beside how it inverts.
+    """Return the description of a face model in results: all that numbers depend on, except the inversion.
 
     Args:
-        model: loaded; its prior may be missing.
+        model: the loaded model; its prior may be missing.
     """
     box = box_as_dict(model.box)
     if (prior := model.prior) is None:
@@ -230,5 +237,5 @@ def face_model_card(model: FaceModel) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return read_result(path) if path.is_file() else {}
-    except ValueError:  # damaged: measured anew
+    except ValueError:  # damaged: measure again
         return {}

@@ -29,12 +29,17 @@ Invert = Callable[[Tensor], tuple[Tensor, dict[str, Any]]]
 
 @dataclass(frozen=True, eq=False)
 class LatentBench:
-    """Everything that a run needs, loaded, and how results describe it.
+    """Loaded inputs of a run, with their description for results.
 
     Attributes:
-        latents: (N, K, D) of the photos, not clipped.
-        invert: crops -> latents and how they were made, from the cache where they were inverted before.
-        features: that Frechet distances compare.
+        preset: run size.
+        model: latent model.
+        verifier: caching recogniser.
+        photos: photos to measure.
+        latents: (N, K, D) latents of the photos, not clipped.
+        invert: maps crops to latents and a description of the inversion; earlier inversions are cached.
+        features: networks for Frechet distances.
+        config: description of all inputs, JSON-ready.
     """
 
     preset: LatentPreset
@@ -48,22 +53,22 @@ class LatentBench:
 
     @property
     def head(self) -> dict[str, Any]:
-        """What a result says beside its config."""
+        """Fields of a result besides its config."""
         return {"seeds": [self.preset.seed], "photos": list(self.photos.ids)}
 
     @property
     def coordinates(self) -> int:
-        """Numbers in one photo's latents."""
+        """Number of coordinates of one photo's latents."""
         codes, style_dim = self.model.latent_shape
         return codes * style_dim
 
 
 def load(photos: Callable[[LatentPreset], int], *, shows: bool = False) -> Callable[[Run], LatentBench]:
-    """How a run of dp-image or latent-dp loads what it needs.
+    """Return the loader of a run of dp-image or latent-dp.
 
     Args:
-        photos: how many it takes, from the preset.
-        shows: whether its figures show the photos, which then may be public ones in any preset.
+        photos: number of photos, from the preset.
+        shows: whether figures show the photos; if so, public ones are accepted in any preset.
     """
 
     def loaded(run: Run) -> LatentBench:
@@ -100,7 +105,7 @@ def load(photos: Callable[[LatentPreset], int], *, shows: bool = False) -> Calla
 
 
 def _load(name: str, perceptual: str | None, progress: Progress) -> tuple[LatentModel, Invert]:
-    """A latent model, and how photos become latents, which are kept where that takes an optimisation."""
+    """Load a latent model and its inversion, which is cached where it is an optimisation."""
     if name == STYLEGAN2:
         model = load_latent_model(name, perceptual=perceptual)
         return model, lambda images: (model.encode(images), {"encoder": "pSp, without optimisation"})

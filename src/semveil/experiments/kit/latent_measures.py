@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of protected pictures, JSON-ready: one value per photo."""
+"""Metrics of protected images, JSON-ready: one value per photo."""
 
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,15 @@ KEPT_DRAWS = 10
 
 
 def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str, list[float]]:
-    """Similarity on the recogniser's own scale, and whether it takes the picture for another person.
+    """Similarity on the recogniser's own scale, and its decision.
 
     Args:
-        bench: gives the recogniser.
-        reference: (N, 3, S, S) in [-1, 1], whom the pictures should show.
+        bench: bench with the recogniser.
+        reference: (N, 3, S, S) in [-1, 1], images of the same people.
         images: (N, 3, S, S), clamped to [-1, 1].
 
     Returns:
-        `identity_similarity` and `fppsr` (1: another person), one value for each picture.
+        `identity_similarity` and `fppsr` (1: another person), one value per image.
     """
     shown = images.clamp(-1, 1)
     return {
@@ -37,13 +37,13 @@ def identity(bench: LatentBench, reference: Tensor, images: Tensor) -> dict[str,
 def looks(
     bench: LatentBench, images: Tensor, inverted: Tensor | None = None, *, detect: bool = True
 ) -> dict[str, Any]:
-    """Every metric of pictures against the bench's photos, one value per photo; faces are looked for in the first ones.
+    """All metrics of images against the bench's photos, one value per photo.
 
     Args:
-        bench: with the photos and the recogniser.
-        images: (N, 3, S, S), one of each photo.
-        inverted: what the networks make of the photos without noise; identity is compared with it too.
-        detect: look for faces, the slowest measurement.
+        bench: bench with the photos and the recogniser.
+        images: (N, 3, S, S), one for each photo.
+        inverted: inversions without noise; if given, identity is compared with them too.
+        detect: run face detection, the slowest measurement, on the first images (the preset's `detected`).
     """
     source, shown = bench.photos.images, images.clamp(-1, 1)
     columns = compare(source, shown, bench.verifier, detect=False)
@@ -61,14 +61,14 @@ def looks(
 def pictured(
     bench: LatentBench, folder: Path, images: Tensor, name: str, said: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Pictures of the bench's photos as files beside the JSON, and what it says of each.
+    """Save images of the bench's photos next to the JSON, and return a record of each.
 
     Args:
-        bench: whose photos they show.
-        folder: of the JSON.
-        images: (N, 3, S, S), one of each photo.
-        name: ends the files' names.
-        said: of all of them.
+        bench: bench with the photos and the recogniser.
+        folder: folder of the JSON.
+        images: (N, 3, S, S), one for each photo.
+        name: suffix of the file names.
+        said: fields common to all records.
     """
     judged = identity(bench, bench.photos.images, images)
     found = face_detected(images.clamp(-1, 1)).float().tolist()
@@ -86,9 +86,10 @@ def pictured(
 
 
 def over_draws(rows: list[list[float]]) -> list[Any]:
-    """Values (draws, photos) as results keep them: of one draw (photos,), of more than ten the means of ten groups of draws.
+    """Values (draws, photos) as stored in results.
 
-    Intervals are over photos and draws, so that draws must not be averaged away.
+    A single draw is stored as (photos,). More than ten draws are stored as the means of ten groups of draws,
+    not of all draws, because intervals are over photos and draws.
 
     Args:
         rows: one or more draws, each with a value for every photo.

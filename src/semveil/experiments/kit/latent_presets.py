@@ -12,32 +12,34 @@ from semveil.models.face import DEFAULT_MODEL
 class LatentPreset:
     """Size of a run; the defaults are those of `small`.
 
-    Epsilons per coordinate are multiplied by the number of coordinates, as [LDP] Fig. 7 has it.
+    Epsilons per coordinate are multiplied by the number of coordinates, as in [LDP] Fig. 7.
 
     Attributes:
-        name: as the user says it.
-        model: latent model by default.
-        verifier: recogniser by default.
-        needs_data: whether what is measured must be held-out photos; else, without data, the astronaut and
-            generated faces.
-        photos: whose protected pictures are measured.
-        distance_photos: whose latents are compared pair by pair ([DPI] Figs. 4, 5, 8).
-        shown_pairs: photos in the heat maps.
-        pictured: photos in the figures that show faces.
-        detected: photos in which a detector looks for a face, the slowest measurement.
-        scales: of the noise in [DPI] Figs. 9 and 10.
-        pictured_scales: of [DPI] Figs. 7 and 11.
-        draws: of the noise per photo and scale or epsilon.
-        search_steps: bisections by which [DPI] Table 1 matches a method's similarity.
-        clips: percent cut off at either end in [LDP] Fig. 8.
+        name: name of the preset.
+        model: default latent model.
+        verifier: default recogniser.
+        needs_data: whether measurements require held-out photos; otherwise, without data, the astronaut and
+            generated faces are used.
+        photos: number of photos whose protected images are measured.
+        distance_photos: number of photos whose latents are compared pairwise ([DPI] Figs. 4, 5, 8).
+        shown_pairs: number of photos in the heat maps.
+        pictured: number of photos in the figures that show faces.
+        detected: number of images for face detection, the slowest measurement.
+        scales: noise scales of [DPI] Figs. 9 and 10.
+        pictured_scales: noise scales of [DPI] Figs. 7 and 11.
+        draws: noise draws per photo and scale or epsilon.
+        search_steps: bisection steps that match a method's similarity in [DPI] Table 1.
+        clips: percentages clipped at either end in [LDP] Fig. 8.
         epsilons_per_coordinate: of [LDP] Fig. 8.
-        shown_clips: of [LDP] Fig. 4.
-        small_epsilons: in total, of [LDP] Fig. 6, at `small_epsilon_clips`.
+        shown_clips: percentages of [LDP] Fig. 4.
+        small_epsilons: total epsilons of [LDP] Fig. 6, at `small_epsilon_clips`.
+        small_epsilon_clips: percentages of [LDP] Fig. 6.
         large_epsilons_per_coordinate: of [LDP] Fig. 7, at `large_epsilon_clips`.
-        groups: times that each setting of [LDP] Fig. 7 is shown.
-        noises: pictures of white noise in [LDP]'s outlier test.
-        perceptual: perceptual term of the inversion; the model's own where None.
-        seed: of all noise.
+        large_epsilon_clips: percentages of [LDP] Fig. 7.
+        groups: repetitions of each setting in [LDP] Fig. 7.
+        noises: number of white-noise images in [LDP]'s outlier test.
+        perceptual: perceptual term of the inversion; None for the model's own.
+        seed: seed of all noise.
     """
 
     name: str
@@ -88,8 +90,8 @@ LATENT_PRESETS = presets(
         noises=2,
     ),
     LatentPreset("small"),
-    # [DPI] compares 1,000 photos pair by pair (13 GB at 1,024 px) and draws 100 times; it names no number of
-    # test photos.
+    # [DPI] compares 1,000 photos pairwise (13 GB at 1,024 px) and draws noise 100 times; it does not give the
+    # number of test photos.
     LatentPreset(
         name="paper",
         model=STYLEGAN2,

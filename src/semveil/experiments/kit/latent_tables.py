@@ -13,11 +13,11 @@ from semveil.models.face import DEFAULT_MODEL
 
 
 def of_model(make: Callable[[LatentModel], str], run: Run) -> Text:
-    """A table that follows from a latent model and the bounds that it brings alone.
+    """Return a table that depends only on a latent model and its bounds.
 
     Args:
-        make: model -> the table as Markdown.
-        run: whose model is loaded, the bundled one where it names none; data and size are not used.
+        make: returns the table of a model as Markdown.
+        run: the run; its model, or the bundled one, is loaded. Data and preset are not used.
     """
     model = load_latent_model(run.model or DEFAULT_MODEL)
     return Text(
@@ -27,7 +27,11 @@ def of_model(make: Callable[[LatentModel], str], run: Run) -> Text:
 
 
 def about(result: dict[str, Any]) -> str:
-    """What was measured, by which model and recogniser, and over how many photos: the sentence above a table."""
+    """Return the paragraph above a table: photos, model, recogniser and the number of photos.
+
+    Args:
+        result: content of a result file.
+    """
     config = result["config"]
     model, verifier = config["model"], config["verifier"]
     looked = min(config["preset"]["detected"], config["photos"]["count"])
@@ -39,10 +43,10 @@ def about(result: dict[str, Any]) -> str:
 
 
 def guaranteed(guarantee: dict[str, Any]) -> str:
-    """An epsilon in a table's cell, with delta where there is one, its basis, and what alone it covers.
+    """Return the table cell of a guarantee: epsilon, delta if not zero, basis, and coverage if partial.
 
     Args:
-        guarantee: as `Guarantee.as_dict` gives it.
+        guarantee: see `Guarantee.as_dict`.
     """
     epsilon, basis = guarantee["epsilon"], guarantee["basis"]
     if epsilon is None:
@@ -53,7 +57,7 @@ def guaranteed(guarantee: dict[str, Any]) -> str:
 
 
 def in_doubt(inverted: dict[str, Any]) -> str:
-    """Said of identity wherever the recogniser is in doubt about the inversions.
+    """Return the warning of `doubt` as the end of a sentence, or nothing.
 
     Args:
         inverted: as for `doubt`.

@@ -15,9 +15,11 @@ NOISE_SEED = 12
 
 @dataclass(frozen=True, eq=False)
 class Outliers:
-    """Attributes:
-    images: (N, 3, S, S) in [-1, 1].
-    ids: what each shows.
+    """Non-face images with their names.
+
+    Attributes:
+        images: (N, 3, S, S) in [-1, 1].
+        ids: content of each image.
     """
 
     images: Tensor
@@ -25,14 +27,14 @@ class Outliers:
 
 
 def outliers(size: int, *, noises: int) -> Outliers:
-    """A cat, a cup of coffee and a rocket, centred; all black and all white; and pictures of independent uniform noise.
+    """Return a cat, a cup of coffee and a rocket, all black, all white, and white noise.
 
-    The paper's dog is not public; scikit-image's cat stands in. Black and white are its own example of what
-    lies far apart.
+    The photos are centred. The paper's dog is not public; scikit-image's cat replaces it. Black and white are
+    the paper's own example of distant images. Noise is independent and uniform.
 
     Args:
         size: side in pixels.
-        noises: pictures of white noise.
+        noises: number of noise images.
 
     Example:
         >>> outliers(16, noises=1).ids
@@ -50,14 +52,14 @@ def outliers(size: int, *, noises: int) -> Outliers:
 
 
 def centred(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """The largest square in the middle of a picture (H, W, 3), at a size.
+    """Crop an image (H, W, 3) to its largest central square and resize it.
 
     Args:
-        picture: uint8; channels behind the third are left out.
+        picture: uint8; further channels are ignored.
         size: side of the result in pixels.
 
     Returns:
-        (size, size, 3).
+        (size, size, 3) uint8.
     """
     height, width = picture.shape[:2]
     side = min(height, width)

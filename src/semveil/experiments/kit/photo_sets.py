@@ -22,38 +22,38 @@ from semveil.data.photos import Photo
 from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.models.face import FaceModel
 
-ORDER_SEED = 8  # of the order in which held-out photos are taken
-FIRST_TEST_PHOTO = 28_000  # CelebAMask-HQ: what SemanticStyleGAN was not trained on
+ORDER_SEED = 8  # order of the held-out photos
+FIRST_TEST_PHOTO = 28_000  # CelebAMask-HQ: SemanticStyleGAN was not trained on the photos from here on
 Tick = Callable[[int, int], None]
 
 
 class Sized(Protocol):
-    """A model, as far as photos are prepared for it."""
+    """A model with a name and an image size."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def size(self) -> int:
-        """Side of its images in pixels."""
+        """Side of the model's images in pixels."""
         ...
 
 
 class DataMissing(SemveilError):
-    """An experiment needs photos that were not named, or are not there."""
+    """Photos that an experiment needs are not named or do not exist."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True, eq=False)
 class PhotoSet:
-    """Photos to measure on.
+    """Photos to measure.
 
     Attributes:
         images: (N, 3, S, S) in [-1, 1], with 8-bit values.
-        ids: pseudonymous names; they tell nothing without the data set.
-        description: where the photos come from, in words.
-        public: whether the photos themselves may be put into results.
+        ids: pseudonymous names, which reveal nothing without the data set.
+        description: origin of the photos, in words.
+        public: whether results may contain the photos themselves.
     """
 
     images: Tensor
@@ -63,19 +63,21 @@ class PhotoSet:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all pixels: two runs with the same one measured the same photos."""
+        """SHA-256 of all pixels; equal digests mean equal photos."""
         digest = hashlib.sha256()
         for part in self.images.split(64):
             digest.update(to_pixels(part).tobytes())
         return digest.hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
-        """What a result's config says of them."""
+        """Return the description of the photos for a result's config."""
         return {"description": self.description, "count": len(self.ids), "digest": self.digest}
 
 
 def astronaut(size: int) -> NDArray[np.uint8]:
-    """The aligned face of the portrait that scikit-image ships (NASA, public domain), (S, S, 3) RGB.
+    """Return the aligned face of scikit-image's astronaut portrait, (S, S, 3) RGB.
+
+    The portrait is NASA's, in the public domain.
 
     Args:
         size: S, side of the crop in pixels.
@@ -88,11 +90,13 @@ def astronaut(size: int) -> NDArray[np.uint8]:
 
 
 def public_photos(model: FaceModel, count: int) -> PhotoSet:
-    """The astronaut, and faces that the model generates from its own prior (which it inverts better than real ones).
+    """Return the astronaut and faces generated from the model's own prior.
+
+    The model inverts generated faces better than real ones.
 
     Args:
-        model: generates, and sets the size of all photos.
-        count: of all, the astronaut among them; at least 1.
+        model: model that generates the faces and sets the size of all photos.
+        count: total number, the astronaut included; at least 1.
     """
     return astronaut_and(
         model.size,
@@ -105,13 +109,13 @@ def public_photos(model: FaceModel, count: int) -> PhotoSet:
 def astronaut_and(
     size: int, count: int, generate: Callable[[int, torch.Generator], Tensor], *, by: str
 ) -> PhotoSet:
-    """The astronaut, and generated faces.
+    """Return the astronaut and generated faces.
 
     Args:
         size: side of the photos in pixels.
-        count: of all.
-        generate: how many and a stream -> faces (N, 3, S, S) in [-1, 1].
-        by: who generates them, in words.
+        count: total number, the astronaut included; at least 1.
+        generate: (number, rng) -> faces (N, 3, S, S) in [-1, 1].
+        by: name of the generator for the description.
     """
     images, others = to_tensor([astronaut(size)]), count - 1
     if others:
@@ -131,19 +135,20 @@ def held_out_photos(
     first_test_photo: int = FIRST_TEST_PHOTO,
     progress: Tick = lambda done, total: None,
 ) -> PhotoSet:
-    """Photos of a data set's test split, at most one of each person, in an order fixed by a seed.
+    """Return photos of a data set's test split in a seeded order, at most one of each person.
+
+    CelebAMask-HQ's own folder is read in numerical order, without regard to persons.
 
     Args:
-        data: an `.npz` of `FaceSet`; a folder with `celebamask_hq` and `lfw` (aligned at first use and kept
-            in the cache); or CelebAMask-HQ's own folder, with `CelebA-HQ-img/0.jpg` and so on.
-        model: gives the size of the photos.
-        count: how many at most.
-        first_test_photo: number of the first photo of CelebAMask-HQ's own folder that belongs to its test
-            split.
-        progress: photos prepared, and all.
+        data: an `.npz` of `FaceSet`; a folder with `celebamask_hq` and `lfw` (aligned on first use and
+            cached); or CelebAMask-HQ's own folder, with `CelebA-HQ-img/0.jpg` and so on.
+        model: model that sets the size of the photos.
+        count: maximum number of photos.
+        first_test_photo: number of the first test photo in CelebAMask-HQ's own folder.
+        progress: called with the number of prepared photos and of all photos.
 
     Raises:
-        DataMissing: there is no such data, or none of it is of the test split.
+        DataMissing: there is no such data, or none of it is in the test split.
     """
     if (data / "CelebA-HQ-img").is_dir():
         return _celebamask_hq(data / "CelebA-HQ-img", model.size, count, first_test_photo, progress)
@@ -161,15 +166,15 @@ def held_out_photos(
 
 
 def load_face_set(data: Path, model: Sized, *, progress: Tick = lambda done, total: None) -> FaceSet:
-    """A face set of the model's size: the `.npz` itself, or made of a folder of photos at first use.
+    """Return a face set of the model's size, from an `.npz` or prepared from a folder on first use.
 
     Args:
         data: an `.npz` or a folder, see `held_out_photos`.
-        model: gives the size.
-        progress: photos prepared, and all.
+        model: model that sets the size.
+        progress: called with the number of prepared photos and of all photos.
 
     Raises:
-        DataMissing: there is no such data, or it has another size.
+        DataMissing: there is no such data, a photo is unreadable, or the set has another size.
     """
     is_set = data.suffix == ".npz" and data.is_file()
     faces = FaceSet.load(data) if is_set else _prepared(data, model.size, progress)
@@ -192,7 +197,7 @@ def _prepared(data: Path, size: int, progress: Tick) -> FaceSet:
             raise DataMissing(
                 f"{error}, nor CelebA-HQ-img/*.jpg; name the folder of the photos with --data"
             ) from None
-        if prepared.unreadable:  # other photos would give other figures
+        if prepared.unreadable:  # different photos would give different figures
             path, reason = prepared.unreadable[0]
             raise DataMissing(
                 f"{len(prepared.unreadable)} photos cannot be read, such as {str(path)!r}: {reason}"
@@ -202,11 +207,11 @@ def _prepared(data: Path, size: int, progress: Tick) -> FaceSet:
 
 
 def one_of_each(person: NDArray[np.str_], rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The first row of each person, in the order of `rows`: independent units for the bootstrap.
+    """Return the first row of each person in the order of `rows`: independent units for the bootstrap.
 
     Args:
-        person: (N,) who is on each photo of a set.
-        rows: of that set, those to choose from.
+        person: (N,) person of each photo of a set.
+        rows: candidate rows of the set.
     """
     _, first = np.unique(person[rows], return_index=True)
     return rows[np.sort(first)]

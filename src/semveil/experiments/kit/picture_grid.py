@@ -16,19 +16,19 @@ from semveil.faces.pixels import to_pixels
 
 Cell = tuple[Path | NDArray[np.uint8], str]
 CELL = 1.75  # inches
-PICTURES = "images"  # folder beside the JSON
+PICTURES = "images"  # folder next to the JSON
 
 
 def draw_pictures(
     rows: Sequence[Sequence[Cell]], *, title: str, row_labels: Sequence[str] = (), aside: str = ""
 ) -> Figure:
-    """Images in rows, each with its caption above; small ones are enlarged bicubically.
+    """Draw rows of captioned images, enlarged bicubically.
 
     Args:
         rows: images, as files or (H, W, 3) pixels, with captions.
-        title: above all.
-        row_labels: at the left of each row.
-        aside: text in the cells that the first row leaves free.
+        title: title of the figure.
+        row_labels: labels at the left of the rows.
+        aside: text in the free cells of the first row.
     """
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(CELL * columns + 0.4, (CELL + 0.42) * len(rows) + 0.5))
@@ -60,12 +60,12 @@ def draw_pictures(
 def by_source(
     records: Iterable[Mapping[str, Any]], folder: Path, caption: Callable[[Any], str]
 ) -> list[list[Cell]]:
-    """Rows of pictures, one for each photo that they were made of.
+    """Return rows of images, one for each source photo.
 
     Args:
-        records: of a result, with `source` and `file`.
-        folder: that files are relative to.
-        caption: of a record.
+        records: records of a result, with `source` and `file`.
+        folder: base folder of the files.
+        caption: returns the caption of a record.
     """
     rows: dict[str, list[Cell]] = {}
     for record in records:
@@ -74,12 +74,12 @@ def by_source(
 
 
 def save_picture(folder: Path, name: str, image: Tensor | NDArray[np.uint8]) -> str:
-    """Write a picture, which may show a photo, for its owner alone beside the JSON; gives its place relative to the JSON.
+    """Save an image next to the JSON, readable by its owner only; return its path relative to the JSON.
 
     Args:
-        folder: of the JSON.
-        name: of the picture, without suffix.
-        image: (3, S, S) in [-1, 1], or pixels (H, W, 3).
+        folder: folder of the JSON.
+        name: file name without suffix.
+        image: (3, S, S) in [-1, 1], or pixels (H, W, 3); it may show a private photo.
     """
     (folder / PICTURES).mkdir(exist_ok=True)
     pixels = to_pixels(image[None])[0] if isinstance(image, Tensor) else image
@@ -88,10 +88,10 @@ def save_picture(folder: Path, name: str, image: Tensor | NDArray[np.uint8]) -> 
 
 
 def read_pixels(path: Path) -> NDArray[np.uint8]:
-    """A picture from a file, (H, W, 3).
+    """Read an image file.
 
     Args:
-        path: of an image that Pillow reads.
+        path: an image that Pillow can read.
 
     Returns:
         (H, W, 3) uint8 RGB.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from semveil.core.files import write_whole
 from semveil.experiments.kit.statistics import mean
 
-# Okabe and Ito's palette.
+# Palette of Okabe and Ito.
 COLOURS: Final[dict[str, Any]] = {
     "bob": "#0072B2",
     "eve": "#D55E00",
@@ -38,21 +38,25 @@ _LOOK: Final[Any] = {
     "figure.titlesize": 12.5,
     "figure.constrained_layout.use": True,
 }
-ACCEPTED_INVERSIONS = 0.8  # below this share the recogniser cannot judge what the noise does
+ACCEPTED_INVERSIONS = 0.8  # below this share the recogniser cannot measure the effect of the noise
 
 
 def styled(draw: Callable[[], Figure]) -> Figure:
-    """Call what draws with the house style, which leaves matplotlib's own settings as they were."""
+    """Call a drawing function with the house style, without changing matplotlib's global settings.
+
+    Args:
+        draw: draws and returns a figure.
+    """
     with matplotlib.rc_context(_LOOK):
         return draw()
 
 
 def finish(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
-    """Write a PNG that carries no software, time or path, whole or not at all.
+    """Write a figure as PNG, atomically and without metadata (software, time or path).
 
     Args:
-        figure: drawn, as `styled` gives it.
-        path: of the PNG; a file there is replaced.
+        figure: a figure drawn by `styled`.
+        path: path of the PNG; an existing file is replaced.
         dpi: dots per inch.
     """
     buffer = io.BytesIO()
@@ -65,15 +69,14 @@ def finish(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
 def line(
     axes: Axes, x: Sequence[float], columns: Sequence[dict[str, Any]], metric: str, **style: Any
 ) -> None:
-    """A mean over photos with its 95 % band.
+    """Draw a line of means over photos with its 95 % band.
 
     Args:
-        axes: drawn on.
-        x: one for each of `columns`.
-        columns: metric -> values of photos, as for `mean`; where one lacks the metric, the line goes on
-            without it.
-        metric: that is averaged.
-        **style: of the line, for `Axes.plot`; `color` is needed, which the band takes too.
+        axes: target of the drawing.
+        x: one position for each of `columns`.
+        columns: metric -> values of photos, as for `mean`; points without the metric are skipped.
+        metric: metric to average.
+        **style: keywords of `Axes.plot`; `color` is required and used for the band too.
     """
     means = [(at, m) for at, m in ((at, mean(c, metric)) for at, c in zip(x, columns, strict=True)) if m]
     if means:
@@ -85,27 +88,29 @@ def line(
 
 
 def level(axes: Axes, columns: dict[str, Any], metric: str, **style: Any) -> None:
-    """A horizontal line at a mean over photos; nothing where it was not measured.
+    """Draw a horizontal line at a mean over photos; nothing if it was not measured.
 
     Args:
-        axes: drawn on.
+        axes: target of the drawing.
         columns: metric -> values of photos, as for `mean`.
-        metric: that is averaged.
-        **style: of the line, for `Axes.axhline`.
+        metric: metric to average.
+        **style: keywords of `Axes.axhline`.
     """
     if found := mean(columns, metric):
         axes.axhline(found.value, **style)
 
 
 def bar(axes: Axes, at: int, columns: Mapping[str, Any], metric: str, colour: str) -> None:
-    """A mean over photos with its 95 % interval, or a single number of a set, as a bar; nothing where it was not measured.
+    """Draw a bar of a mean over photos with its 95 % interval, or of a single number.
+
+    Nothing is drawn if the metric was not measured.
 
     Args:
-        axes: drawn on.
-        at: where the bar stands on the x axis.
+        axes: target of the drawing.
+        at: position on the x axis.
         columns: metric -> values of photos, as for `mean`, or a number.
-        metric: that is shown.
-        colour: of the bar; its interval is dark.
+        metric: metric to show.
+        colour: colour of the bar.
     """
     if isinstance(columns.get(metric), float | int):
         axes.bar(at, columns[metric], color=colour)
@@ -125,15 +130,15 @@ def heat_table(
     colours: NDArray[np.float64] | None = None,
     top: float = 1.0,
 ) -> None:
-    """A table of numbers from 0 on, each on its colour; NaN stays empty.
+    """Draw a table of non-negative numbers on a colour map; NaN cells are empty.
 
     Args:
-        axes: to draw in.
+        axes: target of the drawing.
         values: (rows, columns).
-        columns: their names.
-        rows: their names.
-        colours: what is coloured in place of the values.
-        top: value of the brightest colour.
+        columns: names of the columns.
+        rows: names of the rows.
+        colours: (rows, columns), numbers to colour the cells by; None for the values.
+        top: number with the brightest colour.
     """
     shown = values if colours is None else colours
     axes.imshow(shown, cmap="cividis", vmin=0, vmax=top, aspect="auto")
@@ -148,27 +153,33 @@ def heat_table(
 
 
 def title(result: dict[str, Any], what: str) -> str:
-    """What is shown, of how many photos, by which model.
+    """Return a figure's title: content, number of photos and model.
 
     Args:
-        result: of an experiment whose config tells `photos` and `model`.
-        what: is shown, in words.
+        result: result of an experiment; its config has `photos` and `model`.
+        what: content of the figure, in words.
     """
     return f"{what}: {result['config']['photos']['count']} photos, {result['config']['model']['name']}"
 
 
 def recogniser(result: dict[str, Any]) -> str:
-    """Who judges identity; only ArcFace is the paper's."""
+    """Return the recogniser's name and threshold, with a note unless it is the paper's ArcFace.
+
+    Args:
+        result: content of a result file; its config has `verifier`.
+    """
     verifier = result["config"]["verifier"]
     stands_in = "" if verifier["name"].startswith("arcface") else " in place of ArcFace"
     return f"{verifier['name']}{stands_in}, threshold {verifier['threshold']:.4g}"
 
 
 def doubt(inverted: dict[str, Any]) -> str | None:
-    """Why identity says little, or None: the recogniser must accept 80 % of what the networks make without noise.
+    """Return a warning if identity is inconclusive, otherwise None.
+
+    The recogniser must accept 80 % of the inversions without noise.
 
     Args:
-        inverted: metric -> values of the photos' inversions without noise, of which `fppsr` decides.
+        inverted: metric -> values of the photos' inversions without noise; `fppsr` is used.
     """
     rate = mean(inverted, "fppsr")
     if rate is None:
@@ -182,7 +193,7 @@ def doubt(inverted: dict[str, Any]) -> str | None:
 
 
 def cautions(inverted: dict[str, Any]) -> list[str]:
-    """The doubt as a paragraph of its own, or none.
+    """Return the warning of `doubt` as a list of one paragraph, or an empty list.
 
     Args:
         inverted: as for `doubt`.
@@ -192,11 +203,11 @@ def cautions(inverted: dict[str, Any]) -> list[str]:
 
 
 def above(figure: Figure, words: str, inverted: dict[str, Any]) -> None:
-    """The figure's title, in red with the reason where the recogniser is in doubt about the inversions.
+    """Set a figure's title, in red with the warning of `doubt` if there is one.
 
     Args:
-        figure: that gets the title.
-        words: of the title.
+        figure: figure that gets the title.
+        words: text of the title.
         inverted: as for `doubt`.
     """
     caution = doubt(inverted)
@@ -204,12 +215,12 @@ def above(figure: Figure, words: str, inverted: dict[str, Any]) -> None:
 
 
 def legend(figure: Figure, panels: Iterable[Axes], columns: int = 3) -> None:
-    """One legend below all panels, each label once.
+    """Add one legend below all panels, each label once.
 
     Args:
-        figure: that gets the legend.
-        panels: whose labels it has.
-        columns: of the legend.
+        figure: figure that gets the legend.
+        panels: axes with the labelled lines.
+        columns: number of columns of the legend.
     """
     named = {
         label: handle
@@ -221,10 +232,10 @@ def legend(figure: Figure, panels: Iterable[Axes], columns: int = 3) -> None:
 
 
 def number(value: float) -> str:
-    """An epsilon for a caption.
+    """Format an epsilon for a caption.
 
     Args:
-        value: from 100 on it is rounded to whole numbers.
+        value: the epsilon; from 100 on it is rounded to an integer.
 
     Example:
         >>> number(17629.07), number(0.5)

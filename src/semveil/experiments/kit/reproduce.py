@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The driver of all experiments: measure or reuse, write JSON, draw figures, print tables."""
+"""Driver of all experiments: measure or reuse, write JSON, draw figures, print tables."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from semveil.experiments.kit.experiment import Result, Run, find, of_result
 from semveil.experiments.kit.keeping import Kept, is_outdated
 from semveil.experiments.kit.plots import finish, styled
 
-PHOTOGRAPHS_DPI = 72  # photographs do not compress; these files are kept in the repository
+PHOTOGRAPHS_DPI = 72  # low, as photographs do not compress and the files are committed
 OUTDATED = (
     "**Outdated**: measured with an earlier revision of this experiment "
     "([results](../../results/README.md#outdated-results)); to be re-measured."
@@ -29,29 +29,29 @@ def reproduce(
     verifier: str | None = None,
     progress: Progress = quiet,
 ) -> Path:
-    """Run what a figure shows, write its JSON into a folder, and draw it from there.
+    """Measure the result that a figure shows, write its JSON to a folder, and draw the figure.
 
-    A result that lies there is drawn and not measured again where its key is the same, see `keeping`; an
-    interrupted run goes on.
+    An existing result with the same key is drawn without measuring again, see `keeping`; an interrupted run
+    is resumed.
 
     Args:
         figure: such as `dp-semcom/fig3`.
-        preset: `smoke`, `small`, `paper` or another of the experiment's.
-        out: folder of the results; made where it is missing. With `data`, figures that show faces write
-            photos into it.
-        data: held-out photos, see `photo_sets.held_out_photos`, or what the experiment names; without it,
-            public pictures where those will do.
-        model: name or folder of a model; the preset's where None.
-        verifier: recogniser, or several with commas between them; the preset's where None.
-        progress: what is being done, how much is done, how much there is.
+        preset: one of the experiment's presets, usually `smoke`, `small` or `paper`.
+        out: folder of the results, created if missing. With `data`, figures that show faces write photos into
+            it.
+        data: path of the held-out photos, see `photo_sets.held_out_photos`, or of other data that the
+            experiment requires; None for public images where the preset allows them.
+        model: name or folder of a model; None for the preset's.
+        verifier: recogniser, or several separated by commas; None for the preset's.
+        progress: progress callback.
 
     Returns:
-        The figure, a PNG; of a result without figures its JSON.
+        The path of the figure (PNG); of the JSON if the result has no figures.
 
     Raises:
         ValueError: no such figure, preset, model or verifier.
         DataMissing: the preset needs `data`, or there are no such photos.
-        WeightsMissing: weights that the preset cannot do without are not on this machine.
+        WeightsMissing: weights that the preset requires are not installed.
     """
     experiment, out = find(figure), Path(out)
     if experiment.load is None or experiment.measure is None:
@@ -79,14 +79,14 @@ def reproduce(
 
 
 def draw(path: Path, figure: str) -> Path:
-    """Draw one figure of a result file, from it and the pictures that it names alone.
+    """Draw one figure of a result from its JSON and the images that the JSON names.
 
     Args:
-        path: the JSON.
+        path: path of the JSON.
         figure: such as `dp-semcom/fig3`.
 
     Returns:
-        The PNG, beside the JSON; the JSON itself where the result has no figures.
+        The path of the PNG next to the JSON; of the JSON if the result has no figures.
     """
     experiment, name = find(figure), figure.rpartition("/")[2]
     if not experiment.figures:
@@ -97,13 +97,13 @@ def draw(path: Path, figure: str) -> Path:
 
 
 def tables(result: Result) -> str:
-    """A result as Markdown; one of an older revision says that it is.
+    """Return the tables of a result as Markdown, with a notice if it is outdated.
 
     Args:
         result: content of a result file.
 
     Raises:
-        ValueError: no tables are made of this experiment.
+        ValueError: the experiment has no tables.
     """
     experiment = of_result(result)
     if experiment.table is None:
@@ -114,27 +114,27 @@ def tables(result: Result) -> str:
 
 
 def publish(path: Path, page: Path) -> None:
-    """Write the tables of a result file between a page's markers, `<!-- tables: NAME -->` and `<!-- end -->`.
+    """Write the tables of a result file into a Markdown page, see `fill`.
 
     Args:
-        path: the JSON, after which the markers are named.
-        page: Markdown.
+        path: path of the JSON; its stem is the name in the markers.
+        page: path of the page.
 
     Raises:
         SemveilError: the page has no such markers.
-        ValueError: no tables are made of this experiment.
+        ValueError: the experiment has no tables.
     """
     text = tables(read_result(path))
     write_whole(page, fill(page.read_text(encoding="utf-8"), path.stem, text))
 
 
 def fill(page: str, name: str, text: str) -> str:
-    """Put tables between the markers of a page.
+    """Put tables between the markers `<!-- tables: NAME -->` and `<!-- end -->` of a page.
 
     Args:
-        page: Markdown.
-        name: of the tables, behind `tables:` in the marker before them.
-        text: replaces all that stands between the markers.
+        page: text of the page in Markdown.
+        name: NAME in the first marker.
+        text: the tables, which replace everything between the markers.
 
     Raises:
         SemveilError: the page has no such markers.
@@ -153,13 +153,13 @@ def fill(page: str, name: str, text: str) -> str:
 
 
 def judged(path: Path) -> list[dict[str, str]]:
-    """What is claimed of a result file, what was measured, and the verdict; nothing where no claims are held against it.
+    """Return the claims about a result file with our values and verdicts, in words.
 
     Args:
-        path: of the JSON.
+        path: path of the JSON.
 
     Returns:
-        For each claim `text`, `ours` and `verdict`, in words.
+        For each claim `text`, `ours` and `verdict`; an empty list if the experiment has no claims.
     """
     result = read_result(path)
     claims = of_result(result).claims

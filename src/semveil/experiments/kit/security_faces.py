@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faces of the security experiment: attacked photos, an identification gallery, public faces, attributes to infer."""
+"""Faces of the security experiment: attacked photos, identification gallery, public faces, attributes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,22 +28,24 @@ from semveil.faces.pixels import to_tensor
 from semveil.models.face import FaceModel
 from semveil.models.inversion_cache import cached_inversion
 
-SPLITS = {"development": DEVELOPMENT, "held-out": TEST}  # what choices look at, and what is reported on, once
-PUBLIC_SEED = 11  # of the order in which training photos become public faces
-SMALLEST_SHARE = 0.005  # of the pixels, for glasses, hats and earrings
+SPLITS = {"development": DEVELOPMENT, "held-out": TEST}  # for choosing settings; reported once
+PUBLIC_SEED = 11  # order in which training photos become public faces
+SMALLEST_SHARE = 0.005  # of the pixels, for a worn part to count
 UNKNOWN = 255
 
 
 @dataclass(frozen=True, eq=False)
 class SecurityFaces:
-    """Attributes:
-    attacked: (B, 3, S, S) photos that Alice sends, one of each person.
-    ids: their pseudonymous names.
-    gallery: (G, 3, S, S) other photos of known people, one of each.
-    mates: (B,) where in the gallery the same person stands, -1 where he does not.
-    public: (N, 3, S, S) faces that Eve may use, of people who send nothing.
-    attributes: by name, 1, 0 or -1 (unknown) for the attacked (B,) and the public faces (N,).
-    description: in words.
+    """Faces of a run by role.
+
+    Attributes:
+        attacked: (B, 3, S, S) photos that Alice sends, one of each person.
+        ids: their pseudonymous names.
+        gallery: (G, 3, S, S) other photos of known people, one of each.
+        mates: (B,) index of the same person in the gallery, -1 if absent.
+        public: (N, 3, S, S) faces of other people, available to Eve.
+        attributes: by name, labels 1, 0 or -1 (unknown) of the attacked (B,) and the public faces (N,).
+        description: description in words.
     """
 
     attacked: Tensor
@@ -56,18 +58,20 @@ class SecurityFaces:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everybody and the parts they play."""
+        """SHA-256 of all faces, roles and labels."""
         labels = [part for name in sorted(self.attributes) for part in self.attributes[name]]
         return digest_of_tensors([self.attacked, self.gallery, self.mates, self.public, *labels])
 
 
 def generated_faces(model: FaceModel, attacked: int, public: int) -> SecurityFaces:
-    """The astronaut and generated faces, for a run without data: nobody to re-identify, no attributes.
+    """Return the astronaut and generated faces, for a run without data.
+
+    The gallery is empty and there are no attributes.
 
     Args:
-        model: generates, and sets the size.
-        attacked: how many Alice sends, the astronaut first; at least 1.
-        public: how many Eve may use.
+        model: model that generates the faces and sets their size.
+        attacked: number of photos that Alice sends, the astronaut first; at least 1.
+        public: number of faces available to Eve.
     """
     photos = public_photos(model, attacked + public)
     images = photos.images
@@ -86,18 +90,18 @@ def generated_faces(model: FaceModel, attacked: int, public: int) -> SecurityFac
 def real_faces(
     data: Path, model: FaceModel, *, split: str, attacked: int, gallery: int, public: int
 ) -> SecurityFaces:
-    """Held-out people under attack; training people as gallery strangers and as the public faces that Eve learns from.
+    """Return held-out people under attack, and training people as gallery strangers and public faces.
 
     Args:
-        data: a face set or a folder of photos, as for the figures.
-        model: gives the size of the photos.
-        split: `development`, on which settings are chosen, or `held-out`, the test split, which is reported.
-        attacked: how many photos at most, one of each person; people with a second photo come first.
-        gallery: how many strangers stand beside the second photos.
-        public: how many public faces.
+        data: a face set or a folder of photos, see `held_out_photos`.
+        model: model that sets the size of the photos.
+        split: `development`, for choosing settings, or `held-out`, the test split for reporting.
+        attacked: maximum number of photos, one of each person; people with a second photo come first.
+        gallery: number of strangers in the gallery, in addition to the second photos.
+        public: number of public faces.
 
     Raises:
-        DataMissing: nobody is of that split.
+        DataMissing: the split is empty.
     """
     faces = load_face_set(data, model)
     rng = np.random.default_rng(ORDER_SEED)
@@ -111,7 +115,7 @@ def real_faces(
     photos_of: dict[str, list[int]] = {}
     for row in held:
         photos_of.setdefault(str(faces.person[row]), []).append(int(row))
-    # stable: seeded order within
+    # The sort is stable, so the seeded order is kept among people with and without a second photo.
     people = sorted(photos_of.values(), key=lambda rows: len(rows) < 2)[:attacked]
     others = np.random.default_rng(PUBLIC_SEED).permutation(np.flatnonzero(~faces.held_out))
     known, rest = others[:public], others[public:]
@@ -134,7 +138,10 @@ def real_faces(
 
 
 def _attributes(attacked: FaceSet, public: FaceSet) -> dict[str, tuple[Tensor, Tensor]]:
-    """What part labels and colours tell: something worn, light skin, dark hair; medians over the public faces divide."""
+    """Attributes from part labels and colours: glasses, hat, light skin, dark hair.
+
+    Skin and hair are divided at the median lightness of the public faces.
+    """
     found = {
         f"wears {part}": tuple(_worn(faces, part) for faces in (attacked, public))
         for part in ("glasses", "hat")
@@ -157,7 +164,7 @@ def _worn(faces: FaceSet, part: str) -> Tensor:
 
 
 def _lightness(faces: FaceSet, part: str) -> NDArray[np.float64]:
-    """Mean luma of a part's pixels, NaN where it covers less than one pixel in a hundred."""
+    """Mean luma of a part's pixels, NaN where the part covers at most 1 % of the image."""
     inside = faces.labels == PARTS.index(part)
     luma = faces.pixels @ np.array([0.299, 0.587, 0.114])
     count = inside.sum((1, 2))
@@ -166,21 +173,21 @@ def _lightness(faces: FaceSet, part: str) -> NDArray[np.float64]:
 
 
 def _usable(labels: Sequence[Tensor]) -> bool:
-    """Both kinds, a few of each, among the attacked and the public faces."""
+    """Whether both values occur at least 5 times among the attacked and among the public faces."""
     return all(min(int((label == value).sum()) for value in (0, 1)) >= 5 for label in labels)
 
 
 def faces_with_parts(
     run: Run, model: FaceModel, *, attacked: int, gallery: int, public: int
 ) -> SecurityFaces:
-    """The faces that a run attacks: of the preset's split of real people, or generated where it names none.
+    """Return the faces of a run: real people of the preset's split, or generated faces without a split.
 
     Args:
-        run: whose preset has `name` and `split`.
-        model: gives the size, and generated faces.
-        attacked: see `real_faces`, as the next two.
-        gallery: strangers.
-        public: faces that Eve may use.
+        run: the run; its preset has `name` and `split`.
+        model: model that sets the size and generates faces.
+        attacked: number of attacked photos, see `real_faces`.
+        gallery: number of strangers in the gallery.
+        public: number of faces available to Eve.
 
     Raises:
         DataMissing: the preset needs data and none is named.
@@ -201,14 +208,14 @@ def faces_with_parts(
 def inverted_parts(
     run: Run, model: FaceModel, faces: SecurityFaces, *, perceptual: str | None = None
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """Clipped codes of the attacked and of the public faces, and how they were inverted.
+    """Return the clipped codes of the attacked and of the public faces, and a description of the inversion.
 
     Args:
-        run: whose preset has `split`, `public` and `seed`; without a split the public codes are drawn by the
-            model.
-        model: inverts.
-        faces: of `faces_with_parts`.
-        perceptual: term of the inversion; the model's own where None.
+        run: the run; its preset has `split`, `public` and `seed`. Without a split, public codes are drawn
+            from the model's prior.
+        model: model that inverts the photos.
+        faces: see `faces_with_parts`.
+        perceptual: perceptual term of the inversion; None for the model's own.
     """
     chosen = run.preset
     codes, inversion = cached_inversion(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frechet distances between sets of pictures, JSON-ready: with the best available features, and with SqueezeNet's.
+"""Frechet distances between image sets, JSON-ready: with the best available features and with SqueezeNet's.
 
 The bundled generator was trained on AlexNet's LPIPS, which biases distances on AlexNet's features in its
 favour; SqueezeNet's features were not part of any loss.
@@ -21,12 +21,12 @@ UNSEEN = "frechet_squeezenet"
 
 @dataclass(frozen=True, eq=False)
 class SetFeatures:
-    """Feature networks that distances compare sets by.
+    """Feature networks for Frechet distances.
 
     Attributes:
-        best: Inception, or AlexNet; None where no weights for them are on this machine.
-        unseen: SqueezeNet, or None likewise.
-        reasons: by the key of a distance, why it is not measured.
+        best: Inception, or AlexNet; None if the weights of both are missing.
+        unseen: SqueezeNet; None if its weights are missing.
+        reasons: reason for each missing distance, by its key.
     """
 
     best: FeatureNetwork | None
@@ -35,7 +35,7 @@ class SetFeatures:
 
     @classmethod
     def load(cls) -> "SetFeatures":
-        """Those whose weights are on this machine."""
+        """Load the networks whose weights are installed."""
         found: dict[str, FeatureNetwork | None] = {"frechet": None, UNSEEN: None}
         reasons = {}
         for key, network in (
@@ -50,11 +50,11 @@ class SetFeatures:
 
     @property
     def names(self) -> list[str] | None:
-        """What the distances are called, for a result's config; None where none is measured."""
+        """Names of the distances for a result's config; None if there are none."""
         return [network.metric for network in (self.best, self.unseen) if network] or None
 
     def of(self, images: Tensor) -> dict[str, Moments]:
-        """Moments of a set of pictures, by the key of the distance.
+        """Moments of a set of images, by key of the distance.
 
         Args:
             images: (N, 3, S, S), clamped to [-1, 1]; N at least 2.
@@ -67,11 +67,15 @@ class SetFeatures:
         }
 
     def distances(self, source: Mapping[str, Moments], images: Tensor) -> dict[str, Any]:
-        """`frechet` with `frechet_metric`, the name of its features, and `frechet_squeezenet`; or None and why.
+        """Distances of a set of images from a reference set.
 
         Args:
-            source: of the set to compare with, by `of`.
-            images: (N, 3, S, S), the other set.
+            source: moments of the reference set, see `of`.
+            images: (N, 3, S, S).
+
+        Returns:
+            `frechet` with the name of its features, `frechet_metric`, and `frechet_squeezenet`; for a missing
+            distance None with `<key>_reason`.
         """
         found = self.of(images)
         columns: dict[str, Any] = {key: round(frechet_distance(source[key], found[key]), 4) for key in found}
@@ -81,10 +85,10 @@ class SetFeatures:
 
 
 def shown_distances(columns: Mapping[str, Any]) -> str:
-    """The distances of `SetFeatures.distances` in a table's cell, each with the name of its features.
+    """Return the table cell of the distances, each with the name of its features.
 
     Args:
-        columns: of a row; `frechet` must be there, and is None where it was not measured.
+        columns: see `SetFeatures.distances`; `frechet` is required, None if it was not measured.
 
     Example:
         >>> shown_distances({"frechet": 5.06, "frechet_metric": "frechet_alexnet", "frechet_squeezenet": 7.4})
@@ -94,6 +98,6 @@ def shown_distances(columns: Mapping[str, Any]) -> str:
     """
     said: Sequence[tuple[Any, Any]] = (
         (columns["frechet"], columns.get("frechet_metric")),
-        (columns.get(UNSEEN), UNSEEN),  # results of before have none
+        (columns.get(UNSEEN), UNSEEN),  # absent from older results
     )
     return ", ".join(f"{value:.1f} ({name})" for value, name in said if value is not None) or NOT_MEASURED

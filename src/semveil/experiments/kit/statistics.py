@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Means over photos with bootstrap confidence intervals, over photos and over the draws of each."""
+"""Means over photos with bootstrap confidence intervals, over photos and over noise draws of each photo."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,19 @@ NOT_MEASURED = "not measured"
 
 
 def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float = 0.95) -> Score | None:
-    """Mean over photos with a percentile-bootstrap interval of two levels.
+    """Mean over photos with a two-level percentile-bootstrap interval.
 
-    Photos, one of each person, are drawn anew with replacement, and of each of them its draws of noise
-    (channel seeds), which are independent from photo to photo. Ten draws of a photo are not ten photos. The
-    resampling is seeded, so equal values give equal intervals. An interval of no width at 0 or 1 means that
-    no photo differed, not that none would: with N photos rates up to 3 / N stay possible.
+    Photos, one of each person, are resampled with replacement, and for each of them its noise draws (channel
+    seeds), which are independent between photos. Ten draws of a photo are not ten photos. The resampling is
+    seeded, so equal values give equal intervals. An interval of zero width at 0 or 1 means that no photo
+    differed, not that none would: with N photos, rates up to 3 / N remain possible.
 
     Args:
         values: (draws, photos) or (photos,); NaN or None where a photo has no value.
-        level: coverage.
+        level: coverage of the interval.
 
     Returns:
-        None where no photo has a value.
+        The mean with its interval; None if no photo has a value.
 
     Example:
         >>> str(mean_of_photos([0.0, 1.0] * 50))
@@ -46,7 +46,7 @@ def mean_of_photos(values: ArrayLike | Sequence[float | None], *, level: float =
     if len(table) == 1:
         found = means[people].mean(1)
     else:
-        packed = np.sort(np.where(present, table, np.inf), 0)  # of each photo, what is there comes first
+        packed = np.sort(np.where(present, table, np.inf), 0)  # present values first
         counts = present.sum(0)
         found = np.array([_resampled(packed, counts, chosen, rng).mean() for chosen in people])
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
@@ -59,49 +59,53 @@ def _resampled(
     chosen: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """For each chosen photo the mean of as many of its draws as there are, drawn with replacement."""
-    # below the photo's own count
+    """Mean of each chosen photo's draws, resampled with replacement."""
+    # indices below the photo's own number of draws
     rows = (rng.random((len(packed), len(chosen))) * counts[chosen]).astype(int)
     return packed[rows, chosen].mean(0)
 
 
 def mean(columns: Mapping[str, Any], metric: str) -> Score | None:
-    """Mean over photos of a metric with one value per photo, or one per draw and photo; None where it was not measured.
+    """Mean over photos of a metric with its interval; None if it was not measured.
 
     Args:
         columns: metric -> values of photos, (photos,) or (draws, photos).
-        metric: wanted.
+        metric: name of the metric.
     """
     found = columns.get(metric)
     return None if found is None else mean_of_photos(found)
 
 
 def value(columns: Mapping[str, Any], metric: str) -> float:
-    """The same without its interval; NaN where it was not measured.
+    """Mean over photos of a metric without its interval; NaN if it was not measured.
 
     Args:
         columns: as for `mean`.
-        metric: wanted.
+        metric: name of the metric.
     """
     found = mean(columns, metric)
     return math.nan if found is None else found.value
 
 
 def score_as_json(score: Score) -> dict[str, float]:
-    """A rate with its interval as results keep it."""
+    """Return a rate with its interval as stored in results.
+
+    Args:
+        score: rate with its interval and count.
+    """
     return {name: round(float(number), 4) for name, number in vars(score).items()} | {
         "count": int(score.count)
     }
 
 
 def rates(found: Reidentification) -> dict[str, dict[str, float]]:
-    """How often people were found again, by rank and at fixed false acceptance rates, as results keep it.
+    """Return re-identification rates by rank and by false acceptance rate, as stored in results.
 
     Args:
-        found: as `reidentify` gives it.
+        found: see `reidentify`.
 
     Returns:
-        By `rank-1` and so on, and `TAR at FAR 0.001` and so on: each as `score_as_json` has it.
+        `rank-1` and so on, and `TAR at FAR 0.001` and so on, each in the form of `score_as_json`.
     """
     named = {f"rank-{rank}": score for rank, score in found.found.items()}
     named |= {f"TAR at FAR {rate:g}": score for rate, score in found.accepted.items()}
@@ -109,11 +113,11 @@ def rates(found: Reidentification) -> dict[str, dict[str, float]]:
 
 
 def shown_score(kept: Mapping[str, float] | None, lacks: str = "") -> str:
-    """What `score_as_json` gave in a table's cell.
+    """Return the table cell of a stored rate.
 
     Args:
-        kept: as `score_as_json` gave it; None where it was not measured.
-        lacks: what the cell says then.
+        kept: see `score_as_json`; None if the rate was not measured.
+        lacks: cell if the rate was not measured.
 
     Example:
         >>> shown_score({"value": 0.5, "low": 0.4, "high": 0.6, "count": 100}), shown_score(None)
@@ -123,12 +127,12 @@ def shown_score(kept: Mapping[str, float] | None, lacks: str = "") -> str:
 
 
 def paired(a: Mapping[str, Any], b: Mapping[str, Any], metric: str) -> Score:
-    """Mean over photos of a - b, of a metric that both have.
+    """Mean over photos of a metric's difference a - b, with its interval.
 
     Args:
         a: metric -> values of photos, as for `mean`.
-        b: the same photos, and as many draws, by another method.
-        metric: that both have.
+        b: values of the same photos and number of draws by another method.
+        metric: name of a metric in both.
     """
     found = mean_of_photos(np.array(a[metric], float) - np.array(b[metric], float))
     assert found is not None

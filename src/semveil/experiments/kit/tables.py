@@ -25,11 +25,11 @@ HEADS = {
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table.
+    """Return a Markdown table.
 
     Args:
-        head: of each column.
-        rows: of as many cells as there are columns; `|` in them is escaped.
+        head: column heads.
+        rows: cells of each row, one per column; `|` is escaped.
 
     Example:
         >>> print(markdown(["a", "b"], [["1", "2|3"]]))
@@ -43,11 +43,11 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def means(columns: Mapping[str, Any], metrics: Iterable[str]) -> list[str]:
-    """Means over photos in a table's cells; under `frechet` the distances of the sets.
+    """Return table cells of means over photos; for `frechet`, of the set distances.
 
     Args:
         columns: metric -> values of photos, as for `mean`.
-        metrics: one for each cell.
+        metrics: name of the metric of each cell.
     """
     return [shown_distances(columns) if metric == "frechet" else _mean(columns, metric) for metric in metrics]
 
@@ -58,16 +58,16 @@ def _mean(columns: Mapping[str, Any], metric: str) -> str:
 
 
 def heads(metrics: Iterable[str]) -> list[str]:
-    """Metrics as columns' heads.
+    """Return the column heads of metrics.
 
     Args:
-        metrics: names as results have them; each must be a key of `HEADS`.
+        metrics: names as in results; keys of `HEADS`.
     """
     return [HEADS[metric] for metric in metrics]
 
 
 def claims_table(claims: Iterable[Claim], *, said_by: str = "Claim in the paper") -> str:
-    """Claims, what was measured, and the verdicts.
+    """Return a table of claims with our results and verdicts.
 
     Args:
         claims: one for each row.

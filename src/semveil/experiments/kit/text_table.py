@@ -15,11 +15,12 @@ ONLY_SIZE.add("smoke", None)
 
 @dataclass(frozen=True)
 class Text:
-    """A table that can be made.
+    """A table to be generated.
 
     Attributes:
-        config: all that it follows from, JSON-ready.
-        make: gives the Markdown.
+        config: all inputs of the table, JSON-ready.
+        make: returns the Markdown.
+        head: further fields of the result file.
     """
 
     config: Mapping[str, Any]
@@ -28,12 +29,12 @@ class Text:
 
 
 def text_table(name: str, *, revision: int, load: Callable[[Run], Text]) -> Experiment:
-    """Declare a result that is one table, of one size.
+    """Declare a result that is a single table with one preset.
 
     Args:
         name: as for `experiment`.
-        revision: as `Measurement` has it.
-        load: gives the table, from the run's model.
+        revision: see `Measurement`.
+        load: returns the table for a run.
     """
     return experiment(
         name,

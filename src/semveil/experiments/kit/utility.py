@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Utility of protected faces: metrics computed here on crops, and an independent judge's file for whole pictures."""
+"""Utility of protected faces: metrics of crops, and an independent judge's file for whole images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ from semveil.metrics.points import (
 from semveil.recognition import yunet
 from semveil.recognition.face_parser import FaceParser
 
-# intersection over union of the meshes' boxes, from which a judged face counts as that of the photo
+# A judged face matches the photo's above this intersection over union of the meshes' boxes.
 SAME_PLACE = 0.3
 YUNET_SCORE = 0.6
 _WORDS = {
@@ -53,27 +53,27 @@ _WORDS = {
 
 
 def load_parser(path: Path) -> FaceParser:
-    """The face parser that `semveil train parser` wrote.
+    """Load a face parser trained by `semveil train parser`.
 
     Args:
-        path: of the checkpoint.
+        path: path of the checkpoint.
 
     Raises:
-        BadCheckpoint: it is no such file.
+        BadCheckpoint: the file is not such a checkpoint.
     """
     return build_to_fit(FaceParser, read_network(path), name=path.name)
 
 
 def kept_on_crops(source: Tensor, images: Tensor, parser: FaceParser | None) -> dict[str, list[float | None]]:
-    """What needs no file of judgements: five points, a second detector, and with a parser openings and hair.
+    """Utility metrics of crops: five points, a second detector, and with a parser openings and hair.
 
     Args:
-        source: aligned photos (B, 3, S, S) in [-1, 1].
-        images: what was made of them, as many.
-        parser: labels both; None leaves out what rests on labels.
+        source: (B, 3, S, S) aligned photos in [-1, 1].
+        images: (B, 3, S, S) protected images of them.
+        parser: labels both; None omits the metrics that require labels.
 
     Returns:
-        By name one value for each photo; None where a face or a part lacks.
+        By metric one value per photo; None where a face or a part was not found.
     """
     columns: dict[str, list[float | None]] = {
         "five_point_error": five_point_error(five_points(source), images)
@@ -91,15 +91,15 @@ def kept_on_crops(source: Tensor, images: Tensor, parser: FaceParser | None) -> 
 def kept_by_judge(
     judged: Mapping[Path, Sequence[JudgedFace]], photos: Sequence[Path], pictures: Sequence[Path]
 ) -> dict[str, list[float | None]]:
-    """What an independent program sees of the photos' largest faces in what was made of them.
+    """Utility metrics from an independent program's judgements of the photos' largest faces.
 
     Args:
-        judged: as `read_judgements` gives it.
+        judged: see `read_judgements`.
         photos: files of the originals.
-        pictures: what was made of them, as many; whole, at any size.
+        pictures: files of their protected versions, in the same order, whole and at any size.
 
     Returns:
-        By name one value for each photo; None where the judge finds no face, or was not asked.
+        By metric one value per photo; None where the judge found no face, or did not see both files.
     """
     rows = [_kept(judged, photo, picture) for photo, picture in zip(photos, pictures, strict=True)]
     names = [name for name in _WORDS if name.startswith("judge_")]
@@ -107,10 +107,10 @@ def kept_by_judge(
 
 
 def utility_table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """Means with 95 % intervals over photos, as Markdown; columns that no row has are left out.
+    """Return a Markdown table of means with 95 % intervals over photos; empty columns are omitted.
 
     Args:
-        rows: a name, and columns by name.
+        rows: name and metrics of each row.
     """
     names = [name for name in _WORDS if any(columns.get(name) for _, columns in rows)]
     cells = [[row, *(_cell(columns.get(name)) for name in names)] for row, columns in rows]
@@ -131,7 +131,7 @@ def _yunet_finds(image: Tensor) -> bool:
 
 
 def _kept(judged: Mapping[Path, Sequence[JudgedFace]], photo: Path, picture: Path) -> dict[str, float]:
-    """Nothing where the judge found no face in the photo, or did not see both; else at least whether it found one again."""
+    """Metrics of one image; at least `judge_detected` if the judge saw both files and a face in the photo."""
     before, faces = judged.get(photo.resolve()), judged.get(picture.resolve())
     if not before or faces is None:
         return {}
@@ -146,16 +146,16 @@ def _kept(judged: Mapping[Path, Sequence[JudgedFace]], photo: Path, picture: Pat
 
 
 def compare_faces(face: JudgedFace, other: JudgedFace) -> dict[str, float]:
-    """How a face differs from the photo's, both in the photo's pixels.
+    """Differences of a face from the photo's, both in the photo's pixels.
 
     Args:
         face: largest face of the photo.
-        other: that stands in its place in the other picture.
+        other: the matching face in the protected image.
 
     Returns:
         Pose in degrees, gaze in eye widths, openings as height over width, landmarks in eye distances, age in
-        years, and 1 or 0 for what is kept. The sex is left out where either is unknown, landmarks where both
-        irises lie in one point.
+        years, and 1 or 0 for preserved expression and sex. Sex is omitted if either is unknown, landmarks if
+        the irises coincide.
     """
     strongest = [max(one.emotion, key=one.emotion.__getitem__) for one in (face, other)]
     found = {
@@ -174,5 +174,5 @@ def compare_faces(face: JudgedFace, other: JudgedFace) -> dict[str, float]:
 
 
 def _width(picture: Path) -> int:
-    with Image.open(picture) as opened:  # as the judge sees it, which turns nothing upright
+    with Image.open(picture) as opened:  # without EXIF rotation, as in the judge
         return opened.size[0]
