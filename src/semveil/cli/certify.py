@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil certify`: what is guaranteed about a file, to whom, and what is not."""
+"""`semveil certify`: explanation of a file's guarantee."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ LABELS = {
     "Mind": "Mind",
     "Worth of this certificate: ": "Worth",
 }
-"""How topics whose names are long are labelled."""
+"""Labels of topics with long names."""
 
 
 def certify(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil invert`: latents of photos, computed once and stored."""
+"""`semveil invert`: latent codes of photos, computed once and stored."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil methods`: what each method hides and leaves, and its options."""
+"""`semveil methods`: what each method hides and leaves visible, and its options."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

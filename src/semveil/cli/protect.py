@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil protect`: protected photos, clips and folders of them, by any method that makes pictures."""
+"""`semveil protect`: protection of photos, clips and folders by any image method."""
 
 from pathlib import Path
 from typing import Annotated

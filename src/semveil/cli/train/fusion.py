@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train fusion`: identity-dp's attribute encoder and fusion generator, for an identity encoder that stays as it is."""
+"""`semveil train fusion`: identity-dp's attribute encoder and fusion generator.
+
+The identity encoder is fixed.
+"""
 
 from dataclasses import asdict
 from pathlib import Path

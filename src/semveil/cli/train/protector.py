@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train protector`: the pairs that protect and deprotect."""
+"""`semveil train protector`: pairs of protection and deprotection networks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -162,8 +162,8 @@ def snr_range(name: str, text: str) -> tuple[float, float | None]:
     """Parse an SNR in dB, or a range such as `0..20`.
 
     Args:
-        name: of the option, for errors.
-        text: one number, or the lower and the upper one with `..` between.
+        name: name of the option, for errors.
+        text: one number, or the lower and the upper one separated by `..`.
 
     Returns:
         The SNR and None, or the lower and the upper end.

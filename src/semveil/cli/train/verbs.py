@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train`: parser, generators and encoders; the other commands have files of their own."""
+"""`semveil train`: parser, generators and encoders; the other networks have their own files."""
 
 from dataclasses import asdict
 from functools import partial
@@ -243,7 +243,7 @@ def encoder(
 
 
 def _faces_for(settings: Any, faces: Path) -> "FaceSet":
-    """The face set, in the size of the generator that is to be trained."""
+    """Load the face set and check that it has the generator's size."""
     photos = load_faces(faces)
     check_size(photos, settings.generator.size)
     return photos
@@ -264,7 +264,7 @@ def _train_jointly(
     together: bool,
     as_json: bool,
 ) -> None:
-    """Go on from the state where there is one, train, and publish the model when all steps are done."""
+    """Resume if there is a checkpoint, train, and publish the model when all steps are done."""
     from semveil.core.rng import streams
     from semveil.training.perceptual import perceptual_distance
     from semveil.training.processes import joined
