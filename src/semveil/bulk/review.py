@@ -80,7 +80,10 @@ def _page(
         mind = "" if account.all_protected and account.marks else " class=mind"
         yield f"<section{mind}><h2>{_escaped(account.line())}</h2>"
         if account.clip is not None:
-            yield f"<p>A clip: look at {_escaped(', '.join(name for name in account.outputs if name.endswith('.mp4')))}"
+            yield (
+                "<p>A clip: look at "
+                f"{_escaped(', '.join(name for name in account.outputs if name.endswith('.mp4')))}"
+            )
         elif originals is not None:
             yield _figure(originals[account.photo], "before", account.marks)
         pictures = [name for name in account.outputs if name.endswith(".png")]
@@ -104,7 +107,10 @@ def _figure(path: Path, caption: str, marks: Sequence[Mark]) -> str:
     small = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
     boxes = [tuple(round(v * scale) for v in mark.box) for mark in marks]
     drawn = outline_faces(small, boxes, [str(m.number) for m in marks], [_COLOURS[m.fate] for m in marks])
-    return f'<figure><img src="data:image/jpeg;base64,{_jpeg(drawn)}"><figcaption>{_escaped(caption)}</figcaption></figure>'
+    return (
+        f'<figure><img src="data:image/jpeg;base64,{_jpeg(drawn)}">'
+        f"<figcaption>{_escaped(caption)}</figcaption></figure>"
+    )
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> str:

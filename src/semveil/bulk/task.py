@@ -329,7 +329,8 @@ def _protect_chosen(
         if release is not None:
             picture = whole_photo(
                 method, release, task.name, through,
-                photo=photo, faces=aligned, landmarks=landmarks, chosen=chosen, softened=softened, exposed=exposed,
+                photo=photo, faces=aligned, landmarks=landmarks, chosen=chosen, softened=softened,
+                exposed=exposed,
             )  # fmt: skip
         else:
             picture = only_covered(task.name, method.name, photo, exposed)

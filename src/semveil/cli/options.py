@@ -106,7 +106,8 @@ Private = Annotated[
         help=(
             "Face parts to protect, such as skin,eyes; the shared codes come with them. `all` protects "
             "every code and sends "
-            "nothing in the clear (the default under a key). Without a key the paper's codes are the default: "
+            "nothing in the clear (the default under a key). Without a key the paper's codes are the "
+            "default: "
             "skin, eyes and the "
             "shape of the brows."
         ),
@@ -315,7 +316,8 @@ BobChannel = Annotated[
         help=(
             "awgn (default), clipped, rayleigh, rician, ofdm, phase or timing, with settings of the channel "
             "and of the "
-            "receiver (csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N): rayleigh:coherence=64,csi=mmse."
+            "receiver (csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N): "
+            "rayleigh:coherence=64,csi=mmse."
         ),
         metavar=CHANNEL_METAVAR,
         autocompletion=_CHANNELS,

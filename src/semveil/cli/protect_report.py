@@ -173,7 +173,10 @@ def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
 
 
 def _note_recognised(summary: "Summary") -> None:
-    """Print faces still recognised, on the terminal only: computed from the originals, so no epsilon covers it."""
+    """Print faces still recognised, on the terminal only.
+
+    This is computed from the originals, so no epsilon covers it.
+    """
     from semveil.bulk.recognised import log_path
 
     for photo, faces in summary.recognised[:SHOWN]:

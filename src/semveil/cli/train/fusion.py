@@ -122,7 +122,8 @@ def fusion(
         )  # fmt: skip
         if done and processes.first:
             card = {
-                "trained_on": f"{len(trainer.photos)} aligned photos, {len(photos) - len(trainer.photos)} held out",
+                "trained_on": f"{len(trainer.photos)} aligned photos, "
+                f"{len(photos) - len(trainer.photos)} held out",
                 "preset": preset,
                 "second_encoder": second if second in (None, DLIB) else identity_encoder_digest(Path(second)),
                 "settings": asdict(settings),

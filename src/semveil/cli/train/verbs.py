@@ -153,8 +153,9 @@ def generator(
     if recogniser is not None:
         check_size(photos, recogniser.config.size)
     _train_jointly(
-        partial(GeneratorTrainer, recogniser=recogniser), settings, photos, seed=seed, out=out, state=state, start=start,
-        minutes=minutes, sheet_minutes=sheet_minutes, device=device, together=True, as_json=as_json,
+        partial(GeneratorTrainer, recogniser=recogniser), settings, photos, seed=seed, out=out, state=state,
+        start=start, minutes=minutes, sheet_minutes=sheet_minutes, device=device, together=True,
+        as_json=as_json,
     )  # fmt: skip
 
 
