@@ -130,7 +130,7 @@ class _Work:
         )
 
     def outcome(self) -> Outcome:
-        """Protect the clip, or say why not."""
+        """Protect the clip and return the outcome."""
         clip, settings = self.clip, self.settings
         tracks = followed(self._look(), clip)
         if not tracks and settings.on_no_face != "copy":

@@ -35,7 +35,7 @@ from semveil.video.missed import Box, missed, still_shown
 from semveil.video.tracks import Place, Shown, Sighting, sharpness, thumbnail
 
 _TOGETHER = 8  # frames per batch of the networks
-LEAD = 8  # frames fitted before a stretch; older ones would weigh a tenth
+LEAD = 8  # frames fitted before a stretch; older ones together would weigh a tenth
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,9 @@ def write_protected(task: Drawing, settings: Settings) -> Drawn:
     Args:
         task: frames, places and draws of the faces, and the file to write.
         settings: settings of the run.
+
+    Returns:
+        Digest of the file, and counts of the detections.
 
     Raises:
         BulkError: this process has another model or version than the one that started the run.

@@ -61,6 +61,9 @@ def enrol(folder: str, digest: str) -> Enrolled:
         folder: folder of reference photos.
         digest: its `enrolment_digest` in the process that started the run.
 
+    Returns:
+        The people, with the embeddings of their photos.
+
     Raises:
         PhotoError: there is no photo, or one cannot be read.
         SourceError: a photo does not show exactly one face, or the photos have changed.

@@ -47,7 +47,10 @@ def faces_in(
         detector: resolved name, see `data.detection.resolve_detector`.
         draw: folder for copies of the photos, not of clips, with the boxes drawn; unprotected, readable by
             their owner only.
-        progress: called with the stage, the number of photos done and the total.
+        progress: called with the stage, the number done and the total.
+
+    Returns:
+        The faces, and the errors of files that could not be read.
 
     Raises:
         PhotoError: a path does not exist, or there is no photo.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inversion of photos and folders into a file of latent codes, computed once."""
+"""Inversion of photos and folders: latent codes, computed once and stored in a file."""
 
 import os
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Releases made by an earlier run with no or another ledger, to be recorded now."""
+"""Releases of an earlier run without a ledger, or with another one, to be recorded now."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath

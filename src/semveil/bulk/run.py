@@ -76,7 +76,7 @@ def protect_photos(
 
     Raises:
         PhotoError: a path does not exist, or there is no photo.
-        SourceError: the output folder is one of the sources, or two photos have the same place.
+        SourceError: sources conflict with each other or with the output folder.
         BulkError, OutputError, KeyProblem: the run cannot start or continue; finished outputs are kept.
         ValueError: the method does not take these options, or there is a ledger and nobody to record.
     """
@@ -95,7 +95,7 @@ def protect_photos(
     people = None if settings.enrolled is None else enrolment_digest(settings.enrolled)
     names: tuple[str, ...] = () if settings.subject is None else (settings.subject,)
     if settings.enrolled is not None and people is not None:
-        names = enrol(settings.enrolled, people).names  # raises errors in it early
+        names = enrol(settings.enrolled, people).names  # reports an invalid folder early
     if ledger is not None and limit is not None:
         ledger.fix_budgets(names, limit)
     method = settings.build()

@@ -21,7 +21,7 @@ _RAW = (
 PHOTO_SUFFIXES = frozenset(f".{kind}" for kind in _PHOTOS.split("|"))
 CLIP_SUFFIXES = frozenset(f".{kind}" for kind in _CLIPS.split("|"))
 UNREADABLE_SUFFIXES = frozenset(f".{kind}" for kind in f"{_RAW}|insv|heic|heif|hif|jxl|psd".split("|"))
-_ENDING = re.compile(r"\.(face-\d+|covered|partly-unprotected|unprotected)$")  # of outputs' names
+_ENDING = re.compile(r"\.(face-\d+|covered|partly-unprotected|unprotected)$")  # endings of outputs' names
 
 
 class BulkError(SemveilError):
@@ -29,7 +29,7 @@ class BulkError(SemveilError):
 
 
 class SourceError(SemveilError):
-    """Conflict between sources, or between sources and output folder."""
+    """Conflict between sources, or with the output folder."""
 
     exit_code = 2
 

@@ -186,7 +186,7 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
     except MemoryError:
         reason = f"{task.path!r} needs more memory than there is; shrink it"
         return Outcome(task.place, None, reasons=(reason,), exit_code=PhotoError.exit_code)
-    except Exception as error:  # one photo must not end a run over thousands
+    except Exception as error:  # one photo must not end a run of thousands
         if is_out_of_memory(error):
             reason = (
                 f"{task.path!r} needs more memory than there is, with these settings; shrink it, or ask "

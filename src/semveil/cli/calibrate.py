@@ -33,7 +33,7 @@ def calibrate(
 ) -> None:
     """Measure a recogniser's threshold at a false acceptance rate.
 
-    Pairs of photos lie in LFW's layout.
+    The photos are arranged as in LFW.
 
     Example: semveil calibrate --verifier dlib --pairs lfw/ --far 1e-3
     """

@@ -32,10 +32,10 @@ def certify(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Say in plain words what is guaranteed about a file, and what not.
+    """Say in plain words what is guaranteed about a file, and what is not.
 
-    The certificate is read from beside the file (FILE.certificate.json) or from the text of a PNG, and must
-    belong to the file as it is now.
+    The certificate is read from FILE.certificate.json or from the text of a PNG, and must match the current
+    content of the file.
 
     Example: semveil certify eve.png
     """

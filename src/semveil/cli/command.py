@@ -147,7 +147,7 @@ class Group(TyperGroup):
 
 
 def _write_help(command: Any, ctx: Any, formatter: Any) -> None:
-    from semveil.cli.help import command_help, in_colour  # with rich, which costs
+    from semveil.cli.help import command_help, in_colour  # imports rich, which is slow
 
     if in_colour():
         ctx.color = True  # otherwise typer strips colours where stdout is no terminal, despite FORCE_COLOR

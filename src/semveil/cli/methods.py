@@ -33,7 +33,7 @@ def methods(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the methods: what each hides, what it leaves to be seen, its options.
+    """List the methods: what each hides, what it leaves visible, its options.
 
     Example: semveil methods
 

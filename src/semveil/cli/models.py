@@ -82,7 +82,7 @@ def get(
 ) -> None:
     """Download third-party weights into SEMVEIL_HOME/weights.
 
-    What they need comes with them. Run it again to go on after a break.
+    Weights that they depend on are downloaded too. Run it again to resume after a break.
 
     Example: semveil models get lpips-alex
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Output for terminals of every width and background: lines wrapped at words, and legible colours."""
+"""Output for terminals of every width and background: text wrapped at words, and legible colours."""
 
 import os
 import shlex

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The photo that the page works on, stored in the browser and sent with each request, never on the server."""
+"""The photo that the page works on: the browser stores it and sends it along; the server keeps no copy."""
 
 import base64
 import binascii

@@ -11,4 +11,4 @@ WAITING = 40  # queued requests of all users together; more are refused
 SESSIONS = 64  # number of sessions whose last inputs and outputs gradio keeps
 
 SWEEP_SECONDS = 5.0
-KEPT_SECONDS = 40.0  # age at which an unread upload is deleted: with the sweep within 60 seconds
+KEPT_SECONDS = 40.0  # age at which an unread upload is deleted; with the sweep, within 60 seconds

@@ -75,9 +75,9 @@ def protector(
 ) -> None:
     """Train a pair of protection and deprotection networks.
 
-    One for each epsilon, on synthetic latents, so no photo is needed. Bob needs the same file as Alice. A
-    pair for another channel or SNR than AWGN at 20 dB is named with `--pair` when sending. `--private` names
-    the codes on which noise is imitated; nn-encrypted changes all codes.
+    Trains one for each epsilon on synthetic latents, so no photo is needed. Bob needs the same file as Alice.
+    A pair for another channel or SNR than AWGN at 20 dB is named with `--pair` when sending. `--private`
+    names the codes on which noise is imitated; nn-encrypted changes all codes.
 
     Example: semveil train protector --epsilon 10 --private skin,eyes,brows
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 S = TypeVar("S")
-SAVE_EVERY = 250  # steps, and
-SAVE_SECONDS = 300.0
+SAVE_EVERY = 250  # steps between saves
+SAVE_SECONDS = 300.0  # longest time between saves
 TELL_EVERY = 60.0  # seconds between progress lines if stderr is not a terminal
 SHEET_MINUTES = 30.0
 

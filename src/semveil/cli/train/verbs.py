@@ -175,7 +175,7 @@ def stylegan2(
 ) -> None:
     """Train a StyleGAN2 together with its encoder.
 
-    It is for dp-image and latent-dp. When all steps are done the model folder is written.
+    For dp-image and latent-dp. When all steps are done the model folder is written.
 
     Example: semveil train stylegan2 faces.npz --out models/mine --minutes 90
     """
