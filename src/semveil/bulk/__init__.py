@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photos, clips and folders of them through a method, resumably and by several workers.
+"""Batch protection of photos, clips and folders, resumable and parallel.
 
-`protect` is what users call (`semveil.protect`); `run` goes through photos and clips, `task` does one photo,
-`clip` one clip, `manifest` remembers what is done, `restore` brings sealed originals back. Imports everything
-up to `link`, never `experiments`.
+`protect` is the entry point (`semveil.protect`), `run` processes photos and clips, `task` protects one photo,
+`clip` one clip, `manifest` records what is done, and `restore` restores sealed originals. May import
+everything up to `link`, never `experiments`.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fate of each face of a photo, so that none is missed silently."""
+"""Report of what was done with each detected face of a photo or clip."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,30 +8,30 @@ from typing import Any
 
 from semveil.recognition.dlib_faces import Face
 
-LARGEST = 2.0  # times the model's size, from which an enlarged face looks soft in its surroundings
+LARGEST = 2.0  # enlargement factor above which a new face looks soft in its surroundings
 
 
 class Fate(StrEnum):
-    """What was done with a face that was found."""
+    """Treatment of a detected face."""
 
     PROTECTED = "protected"
-    COVERED = "covered"  # by a mosaic, since it is doubtful or too small to be protected
-    LEFT = "left"  # as it is, in the output
-    OUT = "left out"  # not in the output at all, where each face gets a picture of its own
+    COVERED = "covered"  # by a mosaic: doubtful or too small to be protected
+    LEFT = "left"  # unchanged in the output
+    OUT = "left out"  # absent from the output, which has one picture per chosen face
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A face that was found.
+    """A detected face and its treatment.
 
     Attributes:
-        number: for `--face`.
+        number: the number that `--face` takes.
         box: left, top, right, bottom in pixels of the photo.
         detector, score: the detector that found it, and its confidence.
         fate: what was done with it.
         doubt: why it could not be protected; empty if it could.
-        enlarged: factor by which the new face was enlarged for its photo; 0 where that does not matter.
-        blurred: whether the new face was blurred because of that.
+        enlarged: factor by which the new face was enlarged for its photo; 0 where not applicable.
+        blurred: whether the new face was blurred because it was enlarged too much.
     """
 
     number: int
@@ -45,11 +45,11 @@ class Mark:
 
     @property
     def oversize(self) -> bool:
-        """Whether the new face is much larger in its photo than the model made it."""
+        """Whether the new face is much larger in its photo than in the model's output."""
         return self.fate == Fate.PROTECTED and self.enlarged > LARGEST
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready form."""
         return {**vars(self), "box": list(self.box), "fate": self.fate.value}
 
     @classmethod
@@ -57,7 +57,7 @@ class Mark:
         """Rebuild a mark from its JSON form.
 
         Args:
-            content: what `as_dict` returned.
+            content: result of `as_dict`.
 
         Raises:
             KeyError: `box` or `fate` is missing.
@@ -73,13 +73,14 @@ class ClipFacts:
     """Facts about a clip besides its faces.
 
     Attributes:
-        frames: how many it has.
-        seconds: how long it lasts.
-        hidden: frames in which a protected face could not be aligned or was not found, and is hidden.
-        missed: frames of the output in which a detector finds a known face of the source that is neither
+        frames: number of frames.
+        seconds: duration.
+        hidden: number of frames in which a protected face could not be aligned or was not detected, and is
+            hidden.
+        missed: number of output frames in which a detector finds a known face of the source that is neither
             replaced nor hidden.
-        elsewhere: frames in which a detector finds something else there, which may be a face that was missed
-            before.
+        elsewhere: number of output frames in which a detector finds something else outside the altered
+            regions, possibly a face that was missed in the source.
     """
 
     frames: int
@@ -89,16 +90,15 @@ class ClipFacts:
     elsewhere: int
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready form."""
         return dict(vars(self))
 
     def line(self) -> str:
-        """In words.
+        """One-line summary.
 
         Example:
-            >>> ClipFacts(250, 10.0, 3, 0, 0).line()
-            '250 frames (10.0 s), a face hidden for want of landmarks in 3, a known face missed in 0, other
-            finds in 0'
+            >>> ClipFacts(250, 10.0, 3, 0, 0).line().partition(", a known")[0]
+            '250 frames (10.0 s), a face hidden for want of landmarks in 3'
             >>> ClipFacts(1, 0.1, 0, 0, 0).line().partition(",")[0]
             '1 frame (0.1 s)'
         """
@@ -114,9 +114,9 @@ class Account:
     """The faces of one photo or clip.
 
     Attributes:
-        photo: its place below the folder that was given.
-        outputs: pictures that it became, below the output folder.
-        marks: its faces; empty where it shows none, or none was looked for.
+        photo: path relative to the given folder.
+        outputs: files made from it, relative to the output folder.
+        marks: its faces; empty if none was detected or no detection was run.
         clip: facts about a clip; None for a photo.
     """
 
@@ -126,7 +126,11 @@ class Account:
     clip: ClipFacts | None = None
 
     def count(self, fate: Fate) -> int:
-        """Number of faces with this fate."""
+        """Number of faces with a given fate.
+
+        Args:
+            fate: for example `Fate.COVERED`.
+        """
         return sum(mark.fate == fate for mark in self.marks)
 
     @property
@@ -136,11 +140,11 @@ class Account:
 
     @property
     def oversize(self) -> bool:
-        """Whether a new face is much larger than the model made it."""
+        """Whether a new face is much larger in the photo than in the model's output."""
         return any(mark.oversize for mark in self.marks)
 
     def line(self) -> str:
-        """The counts in words.
+        """One-line summary with the counts.
 
         Example:
             >>> mark = Mark(0, (9, 9, 60, 60), "dlib", 1.2, Fate.PROTECTED)
@@ -162,7 +166,7 @@ class Account:
         return told if self.clip is None else f"{told}; {self.clip.line()}"
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready form."""
         counts = {fate.value.replace(" ", "_"): self.count(fate) for fate in Fate}
         clip = {} if self.clip is None else {"clip": self.clip.as_dict()}
         return {
@@ -184,16 +188,16 @@ def mark_faces(
     enlarged: Mapping[int, float] | None = None,
     blurred: Collection[int] = (),
 ) -> tuple[Mark, ...]:
-    """The marks of a photo's faces.
+    """Marks of a photo's faces.
 
     Args:
         faces: all faces of the photo.
         protected: indices of the protected faces.
         covered: indices of the covered faces.
-        doubts: by number, why some could not be protected.
-        rest: what became of the others.
-        enlarged: by number, the factor by which new faces were enlarged.
-        blurred: numbers of those that were blurred because of that.
+        doubts: for some face numbers, why the face could not be protected.
+        rest: fate of all other faces.
+        enlarged: by face number, the factor by which the new face was enlarged.
+        blurred: numbers of the faces that were blurred because they were enlarged too much.
     """
     enlarged = enlarged or {}
     fates = {**dict.fromkeys(covered, Fate.COVERED), **dict.fromkeys(protected, Fate.PROTECTED)}
@@ -213,13 +217,13 @@ def mark_faces(
 
 
 def named_for(name: str, found: int, protected: int, covered: int) -> str:
-    """Name of a whole photo's output, which says when not every face is protected.
+    """Name of a whole photo's output; it shows when not every face is protected.
 
     Args:
         name: stem of the output.
-        found: number of faces found.
-        protected: number of faces that were replaced.
-        covered: number of faces that were hidden under a mosaic.
+        found: number of detected faces.
+        protected: number of replaced faces.
+        covered: number of faces covered by a mosaic.
 
     Example:
         >>> named_for("a", 2, 2, 0), named_for("a", 2, 1, 1), named_for("a", 2, 0, 2), named_for("a", 3, 1, 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures and folders of pictures through noise-image's classifiers."""
+"""Classification of pictures and folders by the networks of noise-image."""
 
 import os
 from collections.abc import Sequence
@@ -20,7 +20,13 @@ from semveil.models.noise_image import NoiseImageModel
 
 @dataclass(frozen=True)
 class Answer:
-    """Attributes: path of a picture; name of its class; probability that the network gives the class."""
+    """Classification of one picture.
+
+    Attributes:
+        path: file of the picture.
+        name: name of its class.
+        probability: probability that the network assigns to the class.
+    """
 
     path: Path
     name: str
@@ -29,12 +35,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a classifier says of pictures.
+    """Classification of several pictures.
 
     Attributes:
-        pictures: one answer each.
-        refused: what could not be read.
-        accuracy: share of right classes; None unless all pictures lie in folders named after classes.
+        pictures: one answer per picture.
+        refused: errors of pictures that could not be read.
+        accuracy: fraction of correct classes; None unless all pictures are in folders named after classes.
     """
 
     pictures: tuple[Answer, ...]
@@ -45,13 +51,13 @@ class Answers:
 def classify_pictures(
     paths: Sequence[str | os.PathLike[str]], trained: NoiseImageModel, *, network: str
 ) -> Answers:
-    """The class of each picture.
+    """Classify pictures.
 
     Args:
-        paths: pictures and folders of them.
+        paths: pictures and folders of pictures.
         trained: the networks.
-        network: `service`, for converted pictures of the networks' size; or `explainer`, for pictures as they
-            are, whose middle square it sees.
+        network: `service` for converted pictures of the networks' size, or `explainer` for original pictures,
+            of which it uses the middle square.
 
     Raises:
         ValueError: no such network, or a picture is not converted.
@@ -82,7 +88,7 @@ def classify_pictures(
 
 
 def _pixels(source: Source, trained: NoiseImageModel, network: str) -> NDArray[np.uint8]:
-    """A converted picture as it is; another one's middle square at the networks' size."""
+    """Pixels of a converted picture, unchanged; for the explainer, the resized middle square."""
     pixels = load_photo(source.path).pixels
     if network == "explainer":
         return middle_square(pixels, trained.size)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Protect one clip: find its faces, follow them, draw once for each, book that, and only then write the first frame."""
+"""Protection of one clip.
+
+Faces are detected and tracked, one draw is made for each, the release is recorded, and only then is the first
+frame written.
+"""
 
 import itertools
 import secrets
@@ -75,22 +79,25 @@ def protect_clip(
     book: Callable[[Sequence[Recorded]], None],
     progress: Progress,
 ) -> Outcome:
-    """Protect a clip and write it with its certificate into a folder of its own below `task.run`.
+    """Protect a clip and write it with its certificate into a new folder below `task.run`.
 
-    What is found, drawn and written is kept stretch by stretch below the output folder's log until the clip
-    is whole, readable by its owner only; the next run goes on there. `book` is told of the release before the
-    first frame is written.
+    Detections, draws and written stretches are stored below the output folder's log, readable by its owner
+    only, until the clip is complete; the next run resumes from them. `book` is called with the release before
+    the first frame is written.
 
     Args:
         task: the clip and where its output goes.
-        settings: of `Settings.for_clips`.
+        settings: result of `Settings.for_clips`.
         pool: runs the stretches.
-        manifest: of the output folder.
-        book: raises `OverLimit` where the release must not be made.
-        progress: what is being done, frames done, and all.
+        manifest: log of the output folder.
+        book: records the releases; raises `OverLimit` where the release must not be made.
+        progress: called with the stage, the number of frames done and the total.
+
+    Returns:
+        What became of the clip; status None if it was refused.
 
     Raises:
-        BulkError, OutputError: the run cannot go on.
+        BulkError, OutputError: the run cannot continue.
     """
     method = method_of(settings, task.method_digest, clip=True)
     return refused_where_it_fails(
@@ -99,7 +106,7 @@ def protect_clip(
 
 
 class _Work:
-    """A clip under way."""
+    """State of a clip while it is protected."""
 
     def __init__(
         self,
@@ -123,7 +130,7 @@ class _Work:
         )
 
     def outcome(self) -> Outcome:
-        """The clip protected, or why not."""
+        """Protect the clip and return the outcome."""
         clip, settings = self.clip, self.settings
         tracks = followed(self._look(), clip)
         if not tracks and settings.on_no_face != "copy":
@@ -171,14 +178,14 @@ class _Work:
         )
 
     def _told(self, outcome: Outcome) -> Outcome:
-        if sha256_of(self.task.path) != self.sha256:  # what is written down as done must be what was read
+        if sha256_of(self.task.path) != self.sha256:  # the file logged as done must be the one that was read
             raise ClipError(f"{self.task.path!r} changed while it was read; run again when it is whole")
         return replace(outcome, sha256=self.sha256, lost=self.clip.lost)
 
-    # What is in it
+    # Detection
 
     def _look(self) -> list[Looked]:
-        """What is found in each stretch; what an earlier run found is taken as it is."""
+        """Detections in each stretch; those of an earlier run are reused."""
         stretches = self.clip.stretches(FRAMES)
         kept = {s: self.store.read_json(f"faces-{s.first:08d}") for s in stretches}
         todo = [stretch for stretch in stretches if kept[stretch] is None]
@@ -189,7 +196,7 @@ class _Work:
         return [Looked(**kept[stretch]) for stretch in stretches]
 
     def _refused(self, faces: ClipFaces) -> Outcome | None:
-        """Why the clip cannot be protected as asked; None where it can."""
+        """Outcome that refuses the clip, with reasons; None if it can be protected as requested."""
         chosen, doubts = faces.with_fate(Fate.PROTECTED), faces.doubts
         if doubts and (self.settings.doubtful == "refuse" or not (chosen or faces.with_fate(Fate.COVERED))):
             reasons = tuple(f"face {i} in {self.name!r} {doubt}" for i, doubt in doubts.items())
@@ -211,10 +218,10 @@ class _Work:
                     )
         return None
 
-    # Whom it shows
+    # People
 
     def _who(self, faces: ClipFaces) -> list[str | None]:
-        """Whom each face shows, as far as that is said or recognised, by its sharpest frame."""
+        """Name of the person that each face shows, as given or recognised from its sharpest frame."""
         settings = self.settings
         if settings.enrolled is not None and self.task.people is not None:
             people = enrol(settings.enrolled, self.task.people)
@@ -227,7 +234,10 @@ class _Work:
         return [settings.subject if i in concerned else None for i in range(len(faces.tracks))]
 
     def _people(self, faces: ClipFaces, who: Sequence[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Known people whose pixels go through releases, once for each face they go through, and those who are shown."""
+        """Known people in releases, and known people who remain visible.
+
+        The first tuple has a name once for each release that the person's pixels enter.
+        """
         if not known(*who):
             return (), ()
         chosen = faces.with_fate(Fate.PROTECTED)
@@ -245,10 +255,10 @@ class _Work:
         through, exposed = people_shown(who, chosen, [sorted(one) for one in crossing])
         return tuple(name for names in through for name in names), exposed
 
-    # What is released of it
+    # Release
 
     def _released(self, faces: ClipFaces, who: Sequence[str | None]) -> tuple[Released, bool]:
-        """The draws and the certificate; those of an earlier run where there are any, and whether there were."""
+        """Draws and certificate, and whether they come from an earlier run."""
         kept = self.store.read(_DRAWS)
         if kept is not None:
             return Released.from_bytes(kept), True
@@ -288,11 +298,14 @@ class _Work:
         return Released(certificate, draws)
 
     def _claim(self, crop: torch.Tensor) -> Guarantee:
-        """What the method claims for one picture; of a grey one, so that nothing is drawn of the face."""
+        """The method's claim for one picture.
+
+        Computed on a grey image, so that nothing is drawn for the face.
+        """
         return self.method.protect(torch.zeros_like(crop)).guarantee
 
     def _recognised(self, faces: ClipFaces, released: Released) -> tuple[tuple[int, tuple[str, ...]], ...]:
-        """Which faces are still recognised in their sharpest frames, for the owner alone."""
+        """Faces still recognised in their sharpest frames; for the owner only."""
         told = []
         for i, draw in released.draws.items():
             crop = self._crop(faces, i)
@@ -302,7 +315,7 @@ class _Work:
         return tuple(told)
 
     def _crop(self, faces: ClipFaces, number: int) -> torch.Tensor:
-        """The aligned crop of a face in its sharpest frame, its neighbours blanked."""
+        """Aligned crop of a face in its sharpest frame, with its neighbours blanked."""
         frame = faces.tracks[number].best(SMALLEST_FACE)
         there = faces.in_frame(frame)
         aligned = align_apart(
@@ -314,10 +327,13 @@ class _Work:
         (pixels,) = frames_of(self.clip.stretch(number, number + 1))
         return pixels
 
-    # The clip itself
+    # Output
 
     def _write(self, faces: ClipFaces, released: Released) -> tuple[int, int]:
-        """All stretches, each unless an earlier run wrote it; in how many frames a face is missed, or found elsewhere."""
+        """Write all stretches not yet written.
+
+        Returns the numbers of frames in which a known face is missed, and in which something else is found.
+        """
         stretches = self.clip.stretches(FRAMES)
         done: dict[Stretch, Drawn] = {}
         for stretch in stretches:
@@ -364,7 +380,7 @@ class _Work:
     def _each(
         self, stage: str, work: Callable[[T], R], tasks: Sequence[T], *, key: Callable[[T], Stretch]
     ) -> Iterator[tuple[T, R]]:
-        """Run over stretches in the pool, telling how many frames of the clip are done."""
+        """Process stretches in the pool and report progress in frames of the clip."""
         total = len(self.clip.pts)
         done = total - sum(len(key(task).pts) for task in tasks)
         self.progress(stage, done, total)
@@ -376,7 +392,7 @@ class _Work:
             self.progress(stage, done, total)
 
     def _joined(self, faces: ClipFaces, certificate: Certificate) -> Outcome:
-        """The clip in one file, with its certificate, staged."""
+        """Join the stretches into one staged file with its certificate."""
         fates = list(faces.fates.values())
         count = {fate: fates.count(fate) for fate in Fate}
         name = named_for(self.task.name, len(fates), count[Fate.PROTECTED], count[Fate.COVERED])
@@ -408,7 +424,7 @@ class _Work:
 
 
 def _outline(place: Place, size: int) -> AlignedFace:
-    """An aligned crop without its pixels."""
+    """Aligned crop with its transform but without pixels."""
     transform = SimilarityTransform.from_estimate(TEMPLATE * size, place.landmarks + 0.5)
     assert isinstance(transform, SimilarityTransform)
     return AlignedFace(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is claimed of a protected clip: the claim for one face followed through it, and what of the clip stays in clear."""
+"""Guarantee of a protected clip: the claim for one tracked face, and what stays in clear."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,13 +37,13 @@ def clip_certificate(
     fates: Sequence[Fate],
     sound: bool,
 ) -> Certificate:
-    """The certificate of a clip, not bound to a file yet.
+    """Certificate of a clip, not bound to a file yet.
 
     Args:
-        method: that made the release.
-        release: a picture of each protected face, with the claim for one draw.
-        frames: how often the face with most draws was drawn; None where each was drawn once for all frames.
-        fates: what became of all faces.
+        method: method that made the release.
+        release: one picture of each protected face, with the claim for one draw.
+        frames: largest number of draws of any face; None if each was drawn once for all frames.
+        fates: fates of all faces.
         sound: whether the sound is kept.
     """
     certificate = method.certificate(release)
@@ -67,13 +67,13 @@ def clip_certificate(
 def bare_certificate(
     method: str, protection: str, reason: str, *, fates: Sequence[Fate], sound: bool
 ) -> Certificate:
-    """The certificate of a clip in which no face is protected: nothing is claimed.
+    """Certificate of a clip in which no face is protected: it claims nothing.
 
     Args:
-        method: name of the method that was asked for.
-        protection: what was done, such as `mosaic`, or `none`.
-        reason: why nothing is.
-        fates: of the clip's faces.
+        method: name of the requested method.
+        protection: what was done instead, such as `mosaic`, or `none`.
+        reason: why no face is protected.
+        fates: fates of the clip's faces.
         sound: whether the audio track is kept.
     """
     claim = Guarantee.none("nothing", reason=reason)
@@ -85,18 +85,18 @@ def bare_certificate(
 
 
 def with_original(certificate: Certificate, *, passphrase: bool) -> Certificate:
-    """The certificate where the original file is sealed beside the clip.
+    """Certificate of a clip whose original file is sealed and stored with it.
 
     Args:
-        certificate: of the clip.
-        passphrase: whether the key comes from a passphrase.
+        certificate: certificate of the clip.
+        passphrase: whether the key is derived from a passphrase.
     """
     joint = post_process(certificate.guarantee, "sealing the original file", also_reads=[SIZE_IN_CLEAR])
     return replace(certificate, sealed=with_sealed_part(joint, passphrase=passphrase))
 
 
 def _of_every_frame(claim: Guarantee) -> Guarantee:
-    """A claim for one picture whose attributes, where they pass, are those of every frame."""
+    """Extend a claim for one picture to a clip: attributes left in clear are those of every frame."""
     clear = (
         replace(part, note=f"{part.note}, of every frame") if part.kind == Kind.ATTRIBUTES else part
         for part in claim.coverage.clear

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faces of a clip: followed, numbered, and what becomes of each."""
+"""The faces of a clip: tracks, numbers and fates."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from semveil.data.boxes import SMALLEST_FACE
 from semveil.video.clip import Clip
 from semveil.video.tracks import Place, Shown, Sighting, Track, find_shots, follow_faces, places_of
 
-FRAMES = 48  # in a stretch, the unit that is repeated after a kill and after which progress is reported
+FRAMES = 48  # per stretch, the unit of resumption and of progress reports
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +22,10 @@ class ClipFaces:
     """The faces of a clip, by number.
 
     Attributes:
-        tracks: of each.
-        places: where each is, by frame.
-        doubts: why some cannot be protected.
-        fates: what becomes of each.
+        tracks: track of each face.
+        places: place of each face, by frame.
+        doubts: for some face numbers, why the face cannot be protected.
+        fates: fate of each face.
     """
 
     tracks: list[Track]
@@ -42,11 +42,12 @@ class ClipFaces:
         return [i for i, one in self.fates.items() if one == fate]
 
     def in_frame(self, frame: int) -> dict[int, Place]:
-        """Place of each face in a frame, by number. Faces that are left unprotected appear only where they
-        were detected.
+        """Place of each face in a frame, by number.
+
+        Faces that are left unprotected appear only where they were detected.
 
         Args:
-            frame: 0-based index in order of display.
+            frame: 0-based index in display order.
         """
         return {
             i: there[frame]
@@ -58,15 +59,15 @@ class ClipFaces:
         """Number of frames in which a face is replaced.
 
         Args:
-            number: of the face.
+            number: face number.
         """
         return sum(place.shown == Shown.REPLACED for place in self.places[number].values())
 
     def known_boxes(self, frame: int) -> tuple[tuple[int, int, int, int], ...]:
-        """Boxes of all faces in a frame that must not show, both as detected and as tracked.
+        """Boxes of all faces in a frame that must not be visible, both as detected and as tracked.
 
         Args:
-            frame: 0-based index in order of display.
+            frame: 0-based index in display order.
 
         Returns:
             (left, top, right, bottom) in pixels.
@@ -79,7 +80,7 @@ class ClipFaces:
         return tuple(boxes)
 
     def marks(self) -> tuple[Mark, ...]:
-        """What became of each, as its sharpest frame shows it."""
+        """Marks of all faces, each from its sharpest frame."""
         marks = []
         for i, track in enumerate(self.tracks):
             face = track.seen[track.best(SMALLEST_FACE)].face
@@ -90,15 +91,15 @@ class ClipFaces:
 
 
 def tracks_of(clip: Clip, detector: str, progress: Callable[[int, int], None]) -> list[Track]:
-    """The faces of a clip under the numbers that `--face` takes, those with most pixels first.
+    """Detect and track the faces of a clip, numbered as for `--face`: largest first.
 
     Args:
         clip: the source.
         detector: as for `find_faces`.
-        progress: frames done, and all.
+        progress: called with the number of frames done and the total.
 
     Raises:
-        ClipError: the clip cannot be read any more.
+        ClipError: the clip can no longer be read.
     """
     looked = []
     for stretch in clip.stretches(FRAMES):
@@ -112,7 +113,7 @@ def followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
 
     Args:
         looked: result of `look_for_faces` for every stretch, in order.
-        clip: the whole clip, for the times of its frames.
+        clip: the whole clip, for its frame times.
     """
     sightings = [[Sighting.from_dict(one) for one in frame] for part in looked for frame in part.faces]
     thumbnails = [
@@ -122,16 +123,16 @@ def followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
 
 
 def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str) -> ClipFaces:
-    """What becomes of each face of a clip.
+    """Decide the fate of each face of a clip.
 
     Args:
-        tracks: as from `tracks_of`.
+        tracks: result of `tracks_of`.
         clip: the source.
-        settings: of `Settings.for_clips`.
-        name: of the clip, for errors.
+        settings: result of `Settings.for_clips`.
+        name: name of the clip, for errors.
 
     Raises:
-        FaceChoiceError: a face that was asked for does not exist.
+        FaceChoiceError: a requested face does not exist.
     """
     chosen = settings.chosen(len(tracks))
     if absent := [i for i in chosen if i >= len(tracks)]:
@@ -145,7 +146,7 @@ def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str)
 
 
 def _doubt(track: Track, least: int) -> str:
-    """Why a face cannot be protected in any frame; empty where it can."""
+    """Why a face cannot be protected in any frame; empty if it can."""
     if track.trusted(least):
         return ""
     face = max((sighting.face for sighting in track.seen.values()), key=lambda face: face.shorter_side)

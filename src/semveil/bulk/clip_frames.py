@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What workers do with a stretch of a clip: find its faces, and then replace, hide or cover them and write it."""
+"""Processing of one stretch of a clip by a worker.
+
+Its faces are detected, then replaced, hidden or covered, and the result is written.
+"""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,17 +34,17 @@ from semveil.video.encode import write_stretch
 from semveil.video.missed import Box, missed, still_shown
 from semveil.video.tracks import Place, Shown, Sighting, sharpness, thumbnail
 
-_TOGETHER = 8  # frames whose faces go through the networks at once
-LEAD = 8  # frames before a stretch that its first ones are fitted after: what is older counts for a tenth
+_TOGETHER = 8  # frames per batch of the networks
+LEAD = 8  # frames fitted before a stretch; older ones together would weigh a tenth
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What was found in a stretch, JSON-ready.
+    """Detections in a stretch, JSON-ready.
 
     Attributes:
-        faces: of each frame, as `Sighting.as_dict` gives them.
-        thumbnails: of each frame, as hexadecimal digits.
+        faces: for each frame, its faces as returned by `Sighting.as_dict`.
+        thumbnails: for each frame, its thumbnail as hexadecimal digits.
     """
 
     faces: list[list[dict[str, Any]]]
@@ -53,16 +56,15 @@ class Drawing:
     """A stretch to be written.
 
     Attributes:
-        stretch: which frames.
+        stretch: its frames.
         kind: format of the frames.
-        path: of the file.
-        method_digest: of `Settings.digest` where the run was started.
-        places: for each frame where the clip's faces are, by number.
-        fates: what becomes of each face, by number.
-        draws: of protected faces, by number; none where each frame is protected by itself.
-        known: for each frame boxes of faces of the source that must not show.
-        lead: the frames before, which are looked at and not written, so that nothing jumps between two
-            stretches.
+        path: file to write.
+        method_digest: `Settings.digest` in the process that started the run.
+        places: for each frame, the places of the clip's faces, by number.
+        fates: fate of each face, by number.
+        draws: draws of protected faces, by number; empty if each frame is protected separately.
+        known: for each frame, boxes of faces of the source that must not be visible.
+        lead: preceding frames, processed but not written, so that stretches join without jumps.
     """
 
     stretch: Stretch
@@ -78,7 +80,12 @@ class Drawing:
 
 @dataclass(frozen=True, eq=False)
 class Lead:
-    """Attributes: stretch, the frames before another one; places, of the clip's faces in each."""
+    """Frames that precede a stretch.
+
+    Attributes:
+        stretch: the frames.
+        places: for each frame, the places of the clip's faces, by number.
+    """
 
     stretch: Stretch
     places: tuple[Mapping[int, Place], ...]
@@ -86,10 +93,10 @@ class Lead:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What became of a stretch, JSON-ready.
+    """Result of writing a stretch, JSON-ready.
 
     Attributes:
-        sha256: of the file.
+        sha256: digest of the file.
         missed, elsewhere: as in `ClipFacts`.
     """
 
@@ -100,10 +107,10 @@ class Drawn:
 
 @dataclass(eq=False)
 class _Frame:
-    """A frame under way.
+    """A frame while it is processed.
 
-    `crops` are the replaced faces of `aligned`, `close` those whose outline may pass, `fitted` how these are
-    pasted in.
+    `crops` are the new crops of the faces of `aligned` that are replaced, `close` the faces whose outline may
+    pass, `fitted` how these are pasted.
     """
 
     pixels: NDArray[np.uint8]
@@ -117,8 +124,7 @@ class _Frame:
 
 
 def look_for_faces(stretch: Stretch, detector: str) -> Looked:
-    """Detect all faces in every frame, with their sharpness, and make the thumbnails by which shots are
-    separated.
+    """Detect all faces in every frame, with their sharpness, and compute the thumbnails that separate shots.
 
     Args:
         stretch: frames to search.
@@ -140,7 +146,10 @@ def write_protected(task: Drawing, settings: Settings) -> Drawn:
 
     Args:
         task: frames, places and draws of the faces, and the file to write.
-        settings: of the run.
+        settings: settings of the run.
+
+    Returns:
+        Digest of the file, and counts of the detections.
 
     Raises:
         BulkError: this process has another model or version than the one that started the run.
@@ -172,14 +181,17 @@ def protect_frames(
     draws: Mapping[int, Draw],
     method: ImageMethod,
 ) -> Iterator[tuple[NDArray[np.uint8], list[Region]]]:
-    """Frames with their faces replaced, hidden or covered, and the pixels that were altered.
+    """Replace, hide or cover the faces of frames.
 
     Args:
         frames: (H, W, 3) RGB.
-        places: of the faces in each, by number.
-        fates: of the faces, by number.
-        draws: of protected faces; a face without one is protected in each frame by itself.
-        method: shows the draws.
+        places: for each frame, the places of its faces, by number.
+        fates: fates of the faces, by number.
+        draws: draws of protected faces, by number; a face without one is protected in each frame separately.
+        method: applies the draws.
+
+    Yields:
+        Each frame with its altered regions.
     """
     pairs = zip(frames, places, strict=True)
     before: dict[int, Fitted] = {}
@@ -193,7 +205,7 @@ def protect_frames(
 
 
 def _fit_closely(frame: _Frame, before: Mapping[int, Fitted]) -> None:
-    """Fit those faces of a frame in whose outline may pass, after the frame before, where faces go by number."""
+    """Fit the faces whose outline may pass, starting from their previous fits `before`, by face number."""
     if frame.close:
         landmarks, crops = [place.landmarks for place in frame.places], [frame.crops[i] for i in frame.close]
         last = [before.get(frame.numbers[i]) for i in frame.close]
@@ -205,7 +217,7 @@ def _fit_closely(frame: _Frame, before: Mapping[int, Fitted]) -> None:
 def _replace_faces(
     frames: Sequence[_Frame], fates: Mapping[int, Fate], draws: Mapping[int, Draw], method: ImageMethod
 ) -> None:
-    """Fill in what takes the places of faces, those of one number together."""
+    """Compute the new crops, batched by face number."""
     jobs: dict[int, list[tuple[_Frame, int]]] = {}
     for frame in frames:
         frame.replaced = [
@@ -253,9 +265,9 @@ def _finished(frame: _Frame, fates: Mapping[int, Fate]) -> tuple[NDArray[np.uint
 
 
 def _looked_through(task: Drawing, altered: Sequence[Sequence[Region]]) -> tuple[int, int]:
-    """In how many frames a known face is missed, and something is found elsewhere, as what was encoded shows them."""
+    """Count encoded frames with a missed known face, and frames where something else is found."""
     written = Stretch(task.path, 0, tuple(range(len(altered))), 0, seekable=False)
-    detector = resolve_detector("auto")  # all that there are, whichever looked at the source
+    detector = resolve_detector("auto")  # all available, whichever searched the source
     lost = elsewhere = 0
     for pixels, regions, known, there in zip(
         frames_of(written), altered, task.known, task.places, strict=True
@@ -272,7 +284,7 @@ def _looked_through(task: Drawing, altered: Sequence[Sequence[Region]]) -> tuple
 
 
 def as_photo(pixels: NDArray[np.uint8]) -> Photo:
-    """A frame wrapped as a `Photo`, as detectors take it.
+    """Wrap a frame as a `Photo`, the input type of detectors.
 
     Args:
         pixels: (H, W, 3) RGB uint8, upright.
@@ -281,12 +293,13 @@ def as_photo(pixels: NDArray[np.uint8]) -> Photo:
 
 
 def draws_once(method: ImageMethod, settings: Settings) -> bool:
-    """Whether one draw of the noise serves all frames of a face: for `draw_per="track"`, unless the method
-    adds no noise.
+    """Whether one draw of the noise serves all frames of a face.
+
+    True for `draw_per="track"`, unless the method adds no noise.
 
     Args:
         method: the protection.
-        settings: of the run.
+        settings: settings of the run.
     """
     return settings.draw_per == "track" and not is_noiseless(method)
 
@@ -295,7 +308,7 @@ def stretch_file(stretch: Stretch) -> str:
     """File name of an encoded stretch, by its first frame.
 
     Args:
-        stretch: of the source.
+        stretch: stretch of the source.
     """
     return f"frames-{stretch.first:08d}.mp4"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of a clip under way, so that the next run goes on where this one stopped and draws nothing twice."""
+"""Intermediate results of a clip, from which the next run resumes without drawing anything twice."""
 
 import hashlib
 import json
@@ -23,18 +23,18 @@ CLIPS = "clips"  # below the log's folder
 
 @dataclass(frozen=True, eq=False)
 class Released:
-    """What is drawn for a clip before anything of it is written.
+    """Draws and certificate of a clip, stored before any of it is written.
 
     Attributes:
-        certificate: of the clip, not bound to a file.
-        draws: of protected faces, by number.
+        certificate: certificate of the clip, not bound to a file.
+        draws: draws of protected faces, by number.
     """
 
     certificate: Certificate
     draws: dict[int, Draw]
 
     def to_bytes(self) -> bytes:
-        """As `from_bytes` reads it."""
+        """Serialize for `from_bytes`."""
         tensors = {
             f"{i}/{name}": value.contiguous()
             for i, draw in self.draws.items()
@@ -46,7 +46,7 @@ class Released:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Released":
-        """Deserialize what `to_bytes` returned.
+        """Deserialize the result of `to_bytes`.
 
         Args:
             data: safetensors with a certificate in the metadata; it must be authenticated first, as
@@ -63,14 +63,16 @@ class Released:
 
 
 class ClipStore:
-    """A private folder of one clip with one set of settings; files that nobody with the user's key has written do not count.
+    """Private folder for one clip with one set of settings.
+
+    Files without a valid tag under the user's key are ignored.
 
     Args:
-        manifest: of the run.
+        manifest: log of the output folder.
         content, settings: keyed digests of the clip and of the settings.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the folder cannot be written.
     """
 
     def __init__(self, manifest: Manifest, content: str, settings: str) -> None:
@@ -87,7 +89,7 @@ class ClipStore:
         """Store a file with its authentication tag, atomically and readable by its owner only.
 
         Args:
-            name: of the file in the store.
+            name: name of the file in the store.
             content: any bytes.
 
         Raises:
@@ -96,7 +98,7 @@ class ClipStore:
         write_whole(self.folder / name, self._tag(name, content).encode() + b"\n" + content, private=True)
 
     def read(self, name: str) -> bytes | None:
-        """Content of a stored file; None where it is missing or its tag does not fit.
+        """Content of a stored file; None if it is missing or its tag is invalid.
 
         Args:
             name: as for `write`.
@@ -111,8 +113,8 @@ class ClipStore:
         """Store a value as JSON, as `write` does.
 
         Args:
-            name: of the file in the store.
-            content: JSON-ready.
+            name: name of the file in the store.
+            content: JSON-ready value.
 
         Raises:
             OutputError: the file cannot be written.
@@ -121,7 +123,7 @@ class ClipStore:
         self.write(name, json.dumps(content, allow_nan=False).encode())
 
     def read_json(self, name: str) -> Any:
-        """Value that `write_json` stored; None where it is missing or its tag does not fit.
+        """Value stored by `write_json`; None if it is missing or its tag is invalid.
 
         Args:
             name: as for `write_json`.
@@ -133,7 +135,7 @@ class ClipStore:
         """Whether a worker's file is present with unchanged content.
 
         Args:
-            name: of the file in the store.
+            name: name of the file in the store.
             sha256: expected digest, 64 hexadecimal digits.
         """
         try:
@@ -142,7 +144,7 @@ class ClipStore:
             return False
 
     def remove(self) -> None:
-        """Forget the clip."""
+        """Delete all stored files of the clip."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _tag(self, name: str, content: bytes) -> str:

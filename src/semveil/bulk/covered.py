@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole photo whose doubtful faces are covered, and which of its pixels were altered for which face."""
+"""Covering of doubtful faces in a whole photo, with the altered pixels of each face."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ BEHIND_MOSAIC = Part(Kind.COVERED_FACES)
 
 @dataclass(frozen=True, eq=False)
 class Altered:
-    """A picture, and for each face that was altered in it its number and its pixels; no pixel belongs to two."""
+    """A picture and the altered region of each changed face, by face number; regions do not overlap."""
 
     picture: Picture
     regions: tuple[tuple[int, Region], ...]
@@ -41,14 +41,14 @@ def cover_doubtful(
     chosen: Sequence[int],
     covered: Sequence[int],
 ) -> Altered:
-    """The picture with some more of its faces covered.
+    """Cover further faces of a picture by a mosaic.
 
     Args:
         picture: the photo with chosen faces replaced.
         faces: all faces of the photo.
         aligned: the same faces, aligned.
-        chosen: numbers of the faces that were replaced.
-        covered: numbers of those to cover.
+        chosen: numbers of the replaced faces.
+        covered: numbers of the faces to cover.
     """
     shape = picture.pixels.shape
     regions = [
@@ -66,12 +66,14 @@ def cover_doubtful(
 
 
 def only_covered(name: str, method: str, photo: Photo, exposed: Sequence[str]) -> Picture:
-    """The photo before its faces are covered, where none could be protected; nothing is claimed about it.
+    """Picture of a photo in which no face could be protected, before its faces are covered.
+
+    It claims nothing.
 
     Args:
-        name: of the picture.
-        method: name of the method that was asked for.
-        photo: upright, before anything is covered.
+        name: name of the picture.
+        method: name of the requested method.
+        photo: upright, before any face is covered.
         exposed: known people whom it shows.
     """
     claim = Guarantee.none("nothing", reason="no face could be protected; faces are covered by a mosaic")
@@ -90,9 +92,9 @@ def with_way_back(altered: Altered, original: NDArray[np.uint8], sealing: Sealin
     """Seal the originals of the altered faces, and state the sealed part in the certificate.
 
     Args:
-        altered: the protected picture and the regions that were altered.
+        altered: the protected picture and its altered regions.
         original: (H, W, 3) RGB uint8, the photo.
-        sealing: the key to seal under.
+        sealing: the key to seal with.
 
     Returns:
         The picture with its sealed part.

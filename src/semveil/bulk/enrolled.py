@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Known people: reference photos that tell whom a face shows, for ledgers and pseudonyms."""
+"""Enrolled people: reference photos that identify faces for ledgers and pseudonyms."""
 
 import hashlib
 import os
@@ -18,19 +18,19 @@ from semveil.privacy.ledger import subject_name
 from semveil.recognition.thresholds import MODEL_SIZE, measured_threshold
 from semveil.recognition.verifier import DlibVerifier
 
-CROP = 256  # side of the crops that people are recognised by
-# On two LFW photos of each of 350 people (benchmarks/enrolled.py) 0.1 % of strangers are taken for an
-# enrolled person and 95 % of faces are recognised by one reference photo; at the author's threshold 0.5 % and
-# 99 %.
+CROP = 256  # side of the crops for recognition, in pixels
+# On two LFW photos of each of 350 people (benchmarks/enrolled.py), 0.1 % of strangers are mistaken for an
+# enrolled person and 95 % of faces are recognised from one reference photo; at the author's threshold, 0.5 %
+# and 99 %.
 _THRESHOLD = measured_threshold("dlib", resolution=MODEL_SIZE).threshold
 
 
 @dataclass(frozen=True, eq=False)
 class Enrolled:
-    """People and what dlib's recogniser makes of their reference photos.
+    """Enrolled people and the embeddings of their reference photos by dlib's recogniser.
 
     Attributes:
-        names: (N) whom each photo shows.
+        names: (N) person in each photo.
         embeddings: (N, 128).
     """
 
@@ -38,8 +38,7 @@ class Enrolled:
     embeddings: Tensor
 
     def who(self, images: Tensor) -> list[str | None]:
-        """Name of the nearest enrolled person for each crop; None where the similarity is below the
-        threshold.
+        """Name of the nearest enrolled person for each crop; None if the similarity is below the threshold.
 
         Args:
             images: (B, 3, S, S) aligned crops in [-1, 1].
@@ -54,15 +53,20 @@ class Enrolled:
 
 @lru_cache(maxsize=2)
 def enrol(folder: str, digest: str) -> Enrolled:
-    """The people of a folder: `anna.jpg`, or `anna/*.jpg` where there are several photos of one person; read once per process.
+    """Read the reference photos of a folder, once per process.
+
+    The photo of a person is `anna.jpg`; several photos are `anna/*.jpg`.
 
     Args:
-        folder: of their photos.
-        digest: `enrolment_digest` of it where the run was started.
+        folder: folder of reference photos.
+        digest: its `enrolment_digest` in the process that started the run.
+
+    Returns:
+        The people, with the embeddings of their photos.
 
     Raises:
         PhotoError: there is no photo, or one cannot be read.
-        SourceError: a photo does not show exactly one face, or the photos are others by now.
+        SourceError: a photo does not show exactly one face, or the photos have changed.
     """
     if enrolment_digest(folder) != digest:
         raise SourceError(
@@ -87,7 +91,7 @@ def enrolment_digest(folder: str | os.PathLike[str]) -> str:
     """SHA-256 over the names and contents of the photos in a folder, as 64 hexadecimal digits.
 
     Args:
-        folder: of the enrolled people's photos.
+        folder: folder of reference photos.
 
     Raises:
         PhotoError: there is no photo, or one cannot be read.

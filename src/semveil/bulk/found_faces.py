@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which faces are found in photos and clips, under which numbers, and how surely."""
+"""Detected faces of photos and clips, with their numbers and confidences."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -22,7 +22,12 @@ from semveil.video.clip import read_clip
 
 @dataclass(frozen=True)
 class FoundFaces:
-    """Attributes: photos, for each its place and faces, JSON-ready; refused, what could not be read."""
+    """Detected faces of several photos and clips.
+
+    Attributes:
+        photos: place and faces of each photo or clip, JSON-ready.
+        refused: errors of files that could not be read.
+    """
 
     photos: tuple[dict[str, Any], ...]
     refused: tuple[SemveilError, ...]
@@ -35,14 +40,17 @@ def faces_in(
     draw: Path | None = None,
     progress: Progress = quiet,
 ) -> FoundFaces:
-    """Find the faces of photos, clips and folders of them.
+    """Detect the faces of photos, clips and folders.
 
     Args:
-        paths: of them.
-        detector: settled, see `data.detection.resolve_detector`.
+        paths: photos, clips and folders.
+        detector: resolved name, see `data.detection.resolve_detector`.
         draw: folder for copies of the photos, not of clips, with the boxes drawn; unprotected, readable by
             their owner only.
-        progress: photos done, and all.
+        progress: called with the stage, the number done and the total.
+
+    Returns:
+        The faces, and the errors of files that could not be read.
 
     Raises:
         PhotoError: a path does not exist, or there is no photo.
@@ -81,7 +89,7 @@ def _face(number: int, face: Face) -> dict[str, Any]:
 
 
 def _in_clip(path: Path, detector: str, advance: Callable[..., None]) -> list[dict[str, Any]]:
-    """The faces that are followed through a clip, each as its sharpest frame shows it."""
+    """Faces tracked through a clip, each described by its sharpest frame."""
     clip = read_clip(path)
     found = []
     for number, track in enumerate(tracks_of(clip, detector, advance)):

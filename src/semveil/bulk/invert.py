@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latent codes of photos and folders of photos, computed once and kept in a file."""
+"""Inversion of photos and folders: latent codes, computed once and stored in a file."""
 
 import os
 from collections.abc import Sequence
@@ -22,14 +22,15 @@ from semveil.models.face import FaceModel
 
 @dataclass(frozen=True)
 class Inverted:
-    """What became of the photos.
+    """Counts of an inversion.
 
     Attributes:
-        latents: how many the file holds.
-        new: computed now.
-        known: in the file before.
-        refused: files that could not be used.
-        failures: those of them that were named, or cannot be read; the first one's error stands for all.
+        latents: number of latents in the file.
+        new: number computed now.
+        known: number in the file before.
+        refused: number of files that could not be used.
+        failures: errors of those files that were given by name or cannot be read; the first determines the
+            exit code.
     """
 
     latents: int
@@ -50,24 +51,28 @@ def invert_photos(
     progress: Progress = quiet,
     note: Note = unheard,
 ) -> Inverted:
-    """Find the latents of all faces that are asked for and add them to a file; call it again to go on after a break.
+    """Compute the latents of all requested faces and add them to a file; a later call resumes.
 
-    A photo's id is the start of the SHA-256 of its file and the face's number.
+    The id of a face is the first 16 hexadecimal digits of the SHA-256 of its photo's file, and the face's
+    number.
 
     Args:
-        photos: photos and folders of them.
-        out: file of latents; what is in it already is not computed again.
-        model: whose latents.
-        images: folder for a picture of each latent.
+        photos: photos and folders of photos.
+        out: file of latents; those already in it are not computed again.
+        model: model whose latents are computed.
+        images: folder for a picture synthesized from each latent.
         face: which face of a photo with several.
-        perceptual: term of the inversion; the model's own where None.
-        progress: of two stages, "Finding faces" and "Inverting"; after each step of the second the file is
-            saved.
-        note: told which files were left out, and why.
+        perceptual: perceptual term of the inversion; the model's default if None.
+        progress: called with the stage, "Finding faces" or "Inverting", the number done and the total; the
+            file is saved after each batch of the second.
+        note: called with a message for each file left out.
+
+    Returns:
+        Counts, and errors.
 
     Raises:
         ValueError: the file holds latents of another perceptual term.
-        SemveilError: none of the photos can be used, or the file is not as it must be.
+        SemveilError: no photo can be used, or the file is not valid.
     """
     found = [(Path(given), find_sources([given])) for given in photos]
     paths = [(source.path, source.path == given) for given, sources in found for source in sources.photos]
@@ -96,7 +101,7 @@ def invert_photos(
         chosen = names[first : first + batch]
         codes = model.invert(to_tensor([crops[name] for name in chosen]), perceptual=perceptual).codes
         latents = latents.extended(codes, chosen)
-        latents.save(out)  # a run that is killed loses one batch at most
+        latents.save(out)  # a killed run loses at most one batch
         progress("Inverting", first + len(chosen), len(names))
     if images is not None:
         _draw(latents, images, model)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Releases that an earlier run made without a ledger, or with another one: what is to be recorded of them now."""
+"""Releases of an earlier run without a ledger, or with another one, to be recorded now."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -20,7 +20,7 @@ from semveil.privacy.ledger import Ledger
 
 
 class NotRecorded(SemveilError):
-    """A release that is in the output and cannot be recorded; the message says why."""
+    """A release in the output that cannot be recorded; the message says why."""
 
     exit_code = 8
 
@@ -34,22 +34,21 @@ def unrecorded(
     size: int,
     ledger: Ledger,
 ) -> list[Recorded]:
-    """What the ledger lacks of a photo that is done.
+    """Releases of a processed photo that the ledger lacks.
 
-    Certificates are read from the output. Whom enrolled people's pictures show is found out again from the
-    photo.
+    Certificates are read from the output. Enrolled people are recognised in the photo again.
 
     Args:
-        entry: the photo's line in the manifest.
-        photo: its path; its content is what it was.
+        entry: the photo's entry in the manifest.
+        photo: its path; its content is unchanged.
         out: the output folder.
-        settings: of the run.
-        people: `enrolment_digest`, where there are enrolled people.
+        settings: settings of the run.
+        people: `enrolment_digest`, if there are enrolled people.
         size: side of the method's crops.
-        ledger: which is compared with.
+        ledger: ledger to compare with.
 
     Raises:
-        NotRecorded: a certificate cannot be used, or it is not known whom a picture shows.
+        NotRecorded: a certificate cannot be used, or the person in a picture is unknown.
     """
     try:
         made = {
@@ -74,7 +73,7 @@ def unrecorded(
 def _of_a_clip(
     made: dict[str, Certificate], entry: PhotoEntry, settings: Settings, clip: str
 ) -> Iterator[Recorded]:
-    """A clip's release about the subject, once for each face that is protected in it."""
+    """A clip's release for the subject, once for each face protected in it."""
     if settings.subject is None:
         raise NotRecorded(
             f"{clip!r} was protected before without this ledger, and whom its faces show is not found out "
@@ -108,7 +107,7 @@ def _of_enrolled(
     if len(faces) != entry.faces:
         raise PhotoError(f"it shows {len(faces)} faces now, {entry.faces} were found then")
     chosen = [mark.number for mark in map(Mark.from_dict, entry.marks) if mark.fate == Fate.PROTECTED]
-    if not entry.marks:  # of an earlier version, which protected all that were chosen
+    if not entry.marks:  # written by an earlier version, which protected all chosen faces
         chosen = [i for i in settings.chosen(len(faces)) if i < len(faces)]
     through, exposed = people_of(loaded, faces, chosen, size, enrol(settings.enrolled, people))
     name = PurePosixPath(entry.name).name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of a run, crops or whole photos, where the user leaves it open or clips decide it."""
+"""Choice between crops and whole photos where the user leaves it open or clips require one."""
 
 import os
 from collections.abc import Sequence
@@ -12,18 +12,17 @@ from semveil.methods.release import Layout
 def chosen_layout(
     given: Sequence[str | os.PathLike[str]], out: Path, *, whole_photo: bool | None, reversible: bool
 ) -> Layout | None:
-    """The layout of a run; None leaves it to the method.
+    """Layout of a run; None leaves it to the method.
 
     Args:
         given: photos, clips and folders.
-        out: the output folder, which is passed over where it lies in one of them.
-        whole_photo: whole photos or crops, as asked; None where nothing is asked.
-        reversible: originals are sealed, which clips alone allow by every method, since they are always
-            whole.
+        out: the output folder; ignored as a source if it is inside one of them.
+        whole_photo: True for whole photos, False for crops; None if not specified.
+        reversible: whether originals are sealed; clips are always whole, so for them every method allows it.
 
     Raises:
-        ValueError: crops of a clip are asked for.
-        PhotoError, SourceError: as `find_sources`.
+        ValueError: crops of a clip are requested.
+        PhotoError, SourceError: as for `find_sources`.
     """
     if whole_photo:
         return Layout.WHOLE_PHOTO

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key of this user's logs of photos: only with it are lines of a log his, and photos in it recognised."""
+"""The user's log key, which authenticates log lines and identifies photos in them."""
 
 import os
 import stat
@@ -13,14 +13,13 @@ from semveil.keys.secret import HEADER, Secret, read_secret, write_secret
 
 
 def log_key() -> Secret:
-    """The key in `SEMVEIL_HOME/protect.key`, made when it is asked for first.
+    """Read the key in `SEMVEIL_HOME/protect.key`; create it on first use.
 
-    An empty file, as a kill can leave it where it is not written whole, was never anybody's key and is
-    filled.
+    An empty file, which a kill can leave on file systems without atomic writes, holds no key and is filled.
 
     Raises:
         KeyProblem: the file is damaged, or others may read it.
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     path = home() / "protect.key"
     if not path.exists():
@@ -31,7 +30,7 @@ def log_key() -> Secret:
         try:
             write_secret(path, Secret.generate())
         except OutputError:
-            if not path.exists():  # else another run was quicker
+            if not path.exists():  # another run may have been faster
                 raise
     elif stat.S_ISREG(path.lstat().st_mode) and not path.stat().st_size:
         _fill()
@@ -43,7 +42,7 @@ def _fill() -> None:
     descriptor = open_private(path, "key", os.O_RDWR | os.O_APPEND)
     try:
         lock_file(descriptor, path)
-        if not os.fstat(descriptor).st_size:  # else another run was quicker
+        if not os.fstat(descriptor).st_size:  # another run may have been faster
             append_line(descriptor, f"{HEADER} {Secret.generate().value.hex()}\n".encode())
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from error

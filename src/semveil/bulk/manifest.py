@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in an output folder already: a log that survives kills, so that no photo is lost or released twice.
+"""Log of an output folder, which survives kills, so that no photo is lost or released twice.
 
 Workers write into a folder of their run below `OUT/.semveil`; only the process that started the run touches
-anything else. For each photo it first appends a line to the log, on the disk before anything is visible, and
-then renames the pictures to their places. A kill before the line leaves nothing visible; a kill after it is
-made up for at the next opening.
+anything else. For each photo it first appends a line to the log, flushed to disk before anything is visible,
+and then renames the pictures into place. A kill before the line leaves nothing visible; after a later kill,
+the next opening finishes the renames.
 
-Whoever can write into the output folder can write into the log. Each line therefore bears a tag under a key
-in SEMVEIL_HOME and counts only with it, and nothing that a line names is touched unless it lies in the output
-folder, links followed.
+Anyone who can write into the output folder can write into the log. Each line therefore has a tag under a key
+in SEMVEIL_HOME and is ignored if the tag is invalid, and no file named in a line is touched unless it is
+inside the output folder after resolving links.
 """
 
 import contextlib
@@ -39,29 +39,29 @@ Status = Literal["protected", "copied", "skipped"]
 
 
 class NotPlaced(OutputError):
-    """An output that cannot take its place; it concerns one photo, unlike what keeps the log from being written."""
+    """An output that cannot be moved into place; concerns one photo, unlike errors in writing the log."""
 
 
 @dataclass(frozen=True)
 class PhotoEntry:
-    """A photo that is done.
+    """Log entry of a processed photo.
 
     Attributes:
-        place: of the photo, as in `sources.Source`.
-        name: of its outputs.
+        place: place of the photo, as in `sources.Source`.
+        name: name of its outputs.
         content: HMAC of the photo's bytes under a key in SEMVEIL_HOME; a plain hash would confirm the photo
-            to who has it.
-        settings: HMAC under that key of the digest of the method with its options and of the choice of faces;
-            subjects' names may be in it.
-        policy: what was asked for where no face is found.
-        status: protected, copied as it is, or skipped.
-        faces, protected, small: how many were found, protected, and refused because they are too small.
-        outputs: files below the output folder.
-        contents: HMAC of each output's bytes, as for the photo's.
-        staged: where they were written first, below `OUT/.semveil`.
-        replaces: outputs of an earlier version of the photo, which go.
-        marks: what became of each face, as `Mark.as_dict` gives it; logs of earlier versions have none.
-        clip: of a clip, as `ClipFacts.as_dict` gives it.
+            to anyone who has it.
+        settings: HMAC under that key of the digest of the method, its options and the choice of faces, which
+            may contain subjects' names.
+        policy: treatment of photos without a face.
+        status: protected, copied unchanged, or skipped.
+        faces, protected, small: numbers of faces detected, protected, and refused because they are too small.
+        outputs: files relative to the output folder.
+        contents: HMAC of each output's bytes, as for the photo.
+        staged: folder where they were first written, relative to `OUT/.semveil`.
+        replaces: outputs of an earlier version of the photo, to be deleted.
+        marks: fate of each face, as returned by `Mark.as_dict`; absent in logs of earlier versions.
+        clip: facts about a clip, as returned by `ClipFacts.as_dict`.
     """
 
     place: str
@@ -82,21 +82,21 @@ class PhotoEntry:
 
 
 class Manifest:
-    """The log of an output folder, for one run at a time; use it as a context.
+    """Log of an output folder, for one run at a time; a context manager.
 
     Args:
-        out: the output folder; it and the log are made where there are none.
+        out: the output folder; it and the log are created if missing.
 
     Attributes:
-        entries: what is done, by place.
-        torn: how many lines of the log were cut off by a kill.
-        foreign: how many lines nobody with this user's key has written; they count for nothing.
+        entries: processed photos, by place.
+        torn: number of log lines truncated by a kill.
+        foreign: number of log lines without a valid tag under this user's key; they are ignored.
 
     Raises:
-        BulkError: another run is at work there, or the log is no such log.
-        KeyProblem: the log was begun with another key than SEMVEIL_HOME has, so nothing in it can be
+        BulkError: another run uses the folder, or the file is not such a log.
+        KeyProblem: the log was created with another key than that in SEMVEIL_HOME, so nothing in it can be
             recognised.
-        OutputError: the folder cannot be written, or has no locks.
+        OutputError: the folder cannot be written, or does not support locks.
 
     Example:
         >>> import tempfile
@@ -115,7 +115,7 @@ class Manifest:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            if self.folder.is_symlink():  # what lies behind it is not ours to clean up
+            if self.folder.is_symlink():  # its target is not ours to clean up
                 raise OutputError(f"{str(self.folder)!r} is a link; choose another --out")
             follow = getattr(os, "O_NOFOLLOW", 0)
             self._log = open_regular(self.folder / LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND | follow)
@@ -154,7 +154,7 @@ class Manifest:
         """Keyed digest under which the log records the settings: HMAC-SHA-256 under the user's key.
 
         Args:
-            digest: of the settings, as `Settings.digest` gives it.
+            digest: result of `Settings.digest`.
 
         Returns:
             64 hexadecimal digits.
@@ -165,8 +165,8 @@ class Manifest:
         """Authentication tag of an intermediate file: HMAC-SHA-256 of name and content under the user's key.
 
         Args:
-            name: of the file.
-            content: of the file.
+            name: name of the file.
+            content: content of the file.
 
         Returns:
             64 hexadecimal digits.
@@ -176,15 +176,15 @@ class Manifest:
         ).hexdigest()
 
     def is_done(self, place: str, content: str, settings: str, policy: str) -> bool:
-        """Whether a photo was already processed with the same content and settings. It does not check the
-        outputs; `altered` does.
+        """Whether a photo was already processed with the same content and settings.
+
+        The outputs are not checked; see `altered`.
 
         Args:
-            place: of the photo, as in `Source.place`.
-            content: as `content_of` gives it.
-            settings: as `settings_of` gives them.
-            policy: what to do with a photo without a face; it matters only for photos that were skipped or
-                copied.
+            place: place of the photo, as in `Source.place`.
+            content: result of `content_of`.
+            settings: result of `settings_of`.
+            policy: treatment of photos without a face; matters only for photos that were skipped or copied.
         """
         entry = self.entries.get(place)
         if entry is None or (entry.content, entry.settings) != (content, settings):
@@ -192,10 +192,10 @@ class Manifest:
         return entry.status == "protected" or entry.policy == policy
 
     def altered(self, place: str) -> list[str]:
-        """Outputs of a processed photo that are missing, changed or no regular files.
+        """Outputs of a processed photo that are missing, changed or not regular files.
 
         Args:
-            place: of the photo; it must be in `entries`.
+            place: place of the photo; it must be in `entries`.
 
         Raises:
             KeyError: the photo has no entry.
@@ -215,10 +215,10 @@ class Manifest:
         return None
 
     def conflict(self, place: str, outputs: tuple[str, ...]) -> str | None:
-        """Reason why a photo's outputs cannot be moved into the output folder; None where they can.
+        """Reason why a photo's outputs cannot be moved into the output folder; None if they can.
 
         Args:
-            place: of the photo.
+            place: place of the photo.
             outputs: paths relative to the output folder, with forward slashes.
         """
         before = self.entries.get(place)
@@ -241,7 +241,7 @@ class Manifest:
         """Log a photo as done, then move its outputs into place.
 
         Args:
-            entry: with the outputs staged below the log's folder.
+            entry: entry whose outputs are staged below the log's folder.
 
         Raises:
             NotPlaced: an output cannot be moved into place; the next run finds it missing.
@@ -296,20 +296,23 @@ class Manifest:
                 self.foreign += content is not None
 
     def _entry(self, content: Any) -> PhotoEntry | None:
-        """The entry of a line; None of one that was cut off, or that nobody with the key has written."""
+        """Entry of a log line; None if the line is truncated or its tag is invalid."""
         if not isinstance(content, dict):
             return None
         tag = content.pop("tag", None)
         if not isinstance(tag, str) or not hmac.compare_digest(tag.encode(), self._tag(content).encode()):
             return None
-        # the header's line, copied
+        # for example a copy of the header line
         if set(content) | {"marks", "clip"} != {field.name for field in fields(PhotoEntry)}:
             return None
         lists = {name: tuple(content.get(name, ())) for name in ("outputs", "contents", "replaces", "marks")}
         return PhotoEntry(**content | lists)
 
     def _recover(self) -> None:
-        """Finish what a killed run had written down and drop what it had not; its workers may still be alive."""
+        """Move outputs that a killed run had logged into place, and delete its other files.
+
+        Its workers may still be alive.
+        """
         for left in self.folder.glob("work-*"):
             # late workers no longer find it
             left.rename(left.with_name("old-" + left.name.removeprefix("work-")))
@@ -317,13 +320,13 @@ class Manifest:
             run = "work-" + left.name.removeprefix("old-")
             for entry in self.entries.values():
                 if not left.is_symlink() and entry.staged.startswith(run + "/"):
-                    # it is missed, and done again, when its photo's turn comes
+                    # found missing and repeated when its photo is processed
                     with contextlib.suppress(NotPlaced):
                         self._put(entry, left / entry.staged.removeprefix(run + "/"))
             _remove(left)
 
     def _put(self, entry: PhotoEntry, staged: Path) -> None:
-        """Rename staged files to their places; what is there already stays, so that it can be done again after a kill."""
+        """Move staged files into place; files already there are kept, so it can be repeated after a kill."""
         try:
             for old in entry.replaces:
                 if old not in entry.outputs:
@@ -339,10 +342,10 @@ class Manifest:
             _remove(staged)
 
     def _inside(self, output: str) -> Path:
-        """Where an output belongs, after checking that it lies in the output folder, whatever links stand on the way.
+        """Path of an output, after checking that it is inside the output folder, links resolved.
 
         Raises:
-            NotPlaced: it does not, or a file stands where a folder must be.
+            NotPlaced: it is not, or a file is in place of a folder.
         """
         place = PurePosixPath(output)
         if place.is_absolute() or ".." in place.parts or not place.name or place.parts[0] == FOLDER:
@@ -358,7 +361,7 @@ class Manifest:
 
 
 def _remove(folder: Path) -> None:
-    """Delete a folder of a run; of a link, which no run makes, the link alone."""
+    """Delete a folder of a run; of a link, which no run creates, only the link."""
     if folder.is_symlink():
         folder.unlink(missing_ok=True)
     else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which enrolled people a photo shows, and whose pixels enter the release of each face."""
+"""Enrolled people in a photo, and the releases that their pixels enter."""
 
 from collections.abc import Sequence
 
@@ -19,13 +19,13 @@ def people_of(
     Args:
         photo: decoded.
         faces: all faces in it.
-        chosen: numbers of the faces that are protected.
+        chosen: numbers of the protected faces.
         size: side of the method's crops in pixels.
-        people: enrolled.
+        people: enrolled people.
 
     Returns:
         For each chosen face the names of the people in its crop; then the names of those whose faces are not
-            chosen.
+        chosen.
     """
     aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
     return people_shown(recognise(photo, faces, people), chosen, passing(aligned))
@@ -34,28 +34,32 @@ def people_of(
 def people_shown(
     who: Sequence[str | None], chosen: Sequence[int], crossing: Sequence[Sequence[int]]
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """Known people whose pixels go through each chosen face's release, and those whose faces are not chosen.
+    """Known people whose pixels enter each chosen face's release, and those whose faces are not chosen.
 
     Args:
-        who: whom each face shows; None where that is not known.
+        who: person in each face; None if unknown.
         chosen: numbers of the chosen faces.
-        crossing: for each face those whose pixels are in its crop.
+        crossing: for each face, the faces whose pixels are in its crop.
     """
     through = [known(*(who[j] for j in crossing[i])) for i in chosen]
     return through, known(*(name for i, name in enumerate(who) if i not in chosen))
 
 
 def recognise(photo: Photo, faces: Sequence[Face], people: Enrolled) -> list[str | None]:
-    """Name of the enrolled person that each face shows; None for strangers.
+    """Name of the enrolled person in each face; None for strangers.
 
     Args:
         photo: decoded.
         faces: with landmarks.
-        people: enrolled.
+        people: enrolled people.
     """
     return people.who(to_tensor([align_face(photo.pixels, face.landmarks, CROP).pixels for face in faces]))
 
 
 def known(*names: str | None) -> tuple[str, ...]:
-    """The people among them, once each."""
+    """Distinct names, without None.
+
+    Args:
+        *names: names of people; None for strangers.
+    """
     return tuple(dict.fromkeys(name for name in names if name is not None))

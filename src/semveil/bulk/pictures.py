@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of a photo: a picture of each face, the photo with other faces in it, or one picture made from the whole."""
+"""Pictures made from a photo: one of each face, the photo with new faces, or one made from the whole."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from semveil.privacy.coverage import Coverage, Kind, Part
 from semveil.privacy.guarantee import Guarantee, post_process
 
 AROUND = (Part(Kind.SURROUNDINGS), Part(Kind.OTHER_FACES))
-# deviation of the blur over a face that is too large for its model, in units of the crop's side
+# standard deviation of the blur of oversize faces, as a fraction of the crop's side
 SOFTENED = 0.06
 
 
@@ -29,15 +29,14 @@ class Picture:
     """A picture to be written.
 
     Attributes:
-        name: of its file below the output folder, without `.png`.
+        name: path of its file relative to the output folder, without `.png`.
         pixels: (H, W, 3) RGB.
-        certificate: of it, not bound to a file yet.
-        subjects: known people whose pixels went into it, by name, once for each face of the release that they
-            went through.
-        exposed: known people whose faces it shows as they were, or under a mosaic.
-        subjects: known people whom it is made from, by name, once for each face.
-        sealed: the original pixels of its altered faces, sealed; None where there is no way back.
-        fits: of the faces that were pasted in more closely than by a disc, by their number.
+        certificate: its certificate, not bound to a file yet.
+        subjects: names of known people whose pixels entered it, once for each face of the release they
+            entered.
+        exposed: known people whose faces it shows unchanged or under a mosaic.
+        sealed: sealed original pixels of its altered faces; None if not reversible.
+        fits: fits of the faces pasted more closely than by a disc, by face number.
     """
 
     name: str
@@ -52,13 +51,13 @@ class Picture:
 def crops(
     method: ImageMethod, release: Release, names: Sequence[str], through: Sequence[Sequence[str]]
 ) -> list[Picture]:
-    """A picture of each protected face.
+    """Pictures of the protected faces, one each.
 
     Args:
-        method: which made the release.
-        release: of the chosen faces, one image each.
-        names: of the pictures, one a face.
-        through: known people whose pixels went through each.
+        method: method that made the release.
+        release: release of the chosen faces, one image each.
+        names: names of the pictures, one per face.
+        through: known people whose pixels entered each.
     """
     return [
         Picture(name, pixels, method.certificate(single), tuple(known))
@@ -83,21 +82,21 @@ def whole_photo(
 ) -> Picture:
     """The photo with its chosen faces replaced.
 
-    What surrounds the faces passes as it is, so no finite epsilon holds for the photo, whatever holds for
-    each face. Where the look of a face passes in clear anyway, its outline may too, and only the face is
-    replaced; else a disc around it is, which depends on nothing but where the face lies.
+    The surroundings of the faces are left unchanged, so no finite epsilon holds for the photo, whatever holds
+    for each face. If the attributes of a face are left in clear anyway, its outline may be too, and only the
+    face is replaced; otherwise a disc around it, which depends only on where the face is.
 
     Args:
-        method: which made the release.
-        release: of the chosen faces, one image each.
-        name: of the picture.
-        through: known people whose pixels went through each chosen face's release.
-        photo: upright, its faces as they were.
+        method: method that made the release.
+        release: release of the chosen faces, one image each.
+        name: name of the picture.
+        through: known people whose pixels entered each chosen face's release.
+        photo: upright, with its original faces.
         faces: all faces of the photo.
-        landmarks: of all faces, as for `align_face`.
-        chosen: which of them the release shows, in its order.
-        softened: of these the ones whose new faces are blurred.
-        exposed: known people whose faces stay as they were.
+        landmarks: landmarks of all faces, as for `align_face`.
+        chosen: numbers of the faces in the release, in its order.
+        softened: those of them whose new faces are blurred.
+        exposed: known people whose faces are left unchanged.
     """
     new = [
         _blurred(p) if i in softened else p for i, p in zip(chosen, to_pixels(release.images), strict=True)
@@ -124,13 +123,12 @@ def whole_photo(
 
 
 def _blurred(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A crop without features: an eye is about a tenth of it wide."""
+    """Blur a crop until features vanish: an eye is about a tenth of its width."""
     return np.asarray(Image.fromarray(crop).filter(ImageFilter.GaussianBlur(SOFTENED * len(crop))))
 
 
 def outline_passes(claim: Guarantee) -> bool:
-    """Whether the outline of a face may show, which is so where the claim leaves the face's attributes in
-    clear.
+    """Whether the outline of a face may be visible, because the claim leaves the face's attributes in clear.
 
     Args:
         claim: guarantee of the method.
@@ -139,8 +137,9 @@ def outline_passes(claim: Guarantee) -> bool:
 
 
 def only_the_face(claim: Guarantee) -> Guarantee:
-    """Restrict the claim for a crop to the face that is pasted back, because the crop's corners remain those
-    of the photo.
+    """Restrict the claim for a crop to the pasted face.
+
+    The photo keeps its own pixels at the crop's corners.
 
     Args:
         claim: guarantee for the whole crop.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where photos are worked on: in this process, in worker processes of this machine, or on any Dask cluster."""
+"""Execution of tasks in this process, in local worker processes, or on a Dask cluster."""
 
 import itertools
 import math
@@ -16,13 +16,13 @@ from semveil.bulk.sources import BulkError
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD = 4  # tasks that wait for each thread of the workers
-_CONNECTING = 15  # seconds for a scheduler to answer
-_PATIENCE = 60  # seconds for a first worker to come up
+_AHEAD = 4  # queued tasks per worker thread
+_CONNECTING = 15  # seconds to wait for the scheduler
+_PATIENCE = 60  # seconds to wait for workers
 
 
 class Lost(Exception):
-    """A task whose workers died each time it was tried, at last alone."""
+    """A task whose workers died on every attempt, the last with the task alone."""
 
 
 class Pool(Protocol):
@@ -32,7 +32,7 @@ class Pool(Protocol):
 
 
 def in_this_process(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
-    """Run tasks one after the other in this process, with the interface of a `Pool`.
+    """Run tasks sequentially in this process, with the interface of a `Pool`.
 
     Args:
         function: applied to each task; its exceptions propagate.
@@ -53,19 +53,22 @@ def open_pool(
     tasks: int | None = None,
     preload: Sequence[str] = (),
 ) -> Iterator[Pool]:
-    """The pool that was asked for.
+    """Open a pool; close it at the end of the context.
 
     Args:
-        workers: processes on this machine, one photo each at a time; None works in this process. They are
-            forked from a server that has loaded the modules once, where the system can, or else started from
-            scratch.
-        tasks: how many there will be: no more workers are started, and none at all for one.
-        preload: modules that every worker needs.
+        workers: number of local processes, each with one photo at a time; None runs in this process. They are
+            forked from a server that has loaded the modules once, where the system supports it, otherwise
+            spawned.
         cluster: address of a Dask scheduler, such as `tcp://10.0.0.1:8786`.
+        tasks: number of tasks: no more workers are started, and none at all for one.
+        preload: modules that every worker needs.
+
+    Yields:
+        The pool.
 
     Raises:
         BulkError: Dask is not installed, no scheduler answers, or there is no worker.
-        ValueError: workers and cluster both, or fewer than one worker.
+        ValueError: workers and cluster are both given, or there is less than one worker.
 
     Example:
         >>> with open_pool() as pool:
@@ -104,7 +107,10 @@ def open_pool(
 
 @contextmanager
 def _starting_method(preload: Sequence[str]) -> Iterator[None]:
-    """Let Dask start workers from a fork server that has the modules; keys are drawn in the workers, so none is shared."""
+    """Let Dask fork workers from a server that has loaded the modules.
+
+    Keys are drawn in the workers, so none is shared.
+    """
     import dask
 
     if "forkserver" not in multiprocessing.get_all_start_methods():
@@ -113,21 +119,20 @@ def _starting_method(preload: Sequence[str]) -> Iterator[None]:
     from distributed.utils import get_mp_context
 
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
-        # after Dask's own list, which it sets once
+        # overrides the list that Dask sets once
         get_mp_context().set_forkserver_preload(["distributed", *preload])
         yield
 
 
 @contextmanager
 def _workers_here(count: int) -> Iterator[Any]:
-    """A Dask cluster of processes on this machine, which is closed when its workers are up.
+    """Dask cluster of local processes, closed once its workers are up.
 
-    A worker that was killed is started again, and Dask's closing fails where it meets one that is just
-    starting.
+    A killed worker is restarted, and closing fails in Dask if a worker is just starting.
     """
     import distributed
 
-    # No dashboard: nothing of the run is served to others. Workers listen on this machine alone.
+    # No dashboard, so nothing of the run is served to others. Workers listen on the loopback address only.
     cluster = distributed.LocalCluster(
         n_workers=count,
         threads_per_worker=1,
@@ -147,7 +152,10 @@ def _workers_here(count: int) -> Iterator[Any]:
 
 
 def _all_up(cluster: Any, count: int) -> bool:
-    """The scheduler, which is the first to notice a worker's death, knows all workers, and so do their nannies."""
+    """Whether the scheduler knows all workers and all their nannies see them running.
+
+    The scheduler is the first to notice a worker's death.
+    """
     processes = [nanny.process for nanny in cluster.workers.values()]
     return len(cluster.scheduler.workers) == count and all(
         process is not None and process.status is process.status.running for process in processes
@@ -155,8 +163,9 @@ def _all_up(cluster: Any, count: int) -> bool:
 
 
 def check_workers(client: Any) -> None:
-    """Check that all workers of a Dask client have this version of semveil; otherwise Dask would wait forever
-    for a task that no worker can unpickle.
+    """Check that all workers of a Dask client have this version of semveil.
+
+    Otherwise Dask would wait forever for a task that no worker can unpickle.
 
     Args:
         client: a connected `dask.distributed.Client`.
@@ -165,7 +174,7 @@ def check_workers(client: Any) -> None:
         BulkError: a worker has no semveil, or another version; the message names the versions.
     """
     try:
-        # a builtin: nothing of ours to unpickle
+        # a builtin, so that nothing of semveil is unpickled
         found = client.run(eval, "__import__('semveil').__version__")
     except ImportError as error:
         raise BulkError(
@@ -180,11 +189,10 @@ def check_workers(client: Any) -> None:
 
 
 class _Dask:
-    """Keeps a few tasks waiting for each worker, so that a hundred thousand photos need no hundred thousand futures.
+    """Pool on a Dask client that queues only a few tasks per worker, to bound memory.
 
-    When a worker dies, Dask blames every task that it held, not only the one it was at. Tasks blamed too
-    often are tried once more at the end, one at a time, so that none is lost for having waited beside
-    another.
+    When a worker dies, Dask blames every task that it held, not only the running one. Tasks blamed too often
+    are retried at the end, one at a time, so that none is lost because of another.
     """
 
     def __init__(self, client: Any) -> None:
@@ -229,7 +237,10 @@ class _Dask:
             raise BulkError("the Dask scheduler was lost; run the same command again to go on") from error
 
     def _window(self) -> int:
-        """Number of workers; they come and go, so it is asked again, but not for every task, since that costs a request."""
+        """Number of tasks to keep submitted.
+
+        Workers come and go, so their number is requested again, but at most once a second.
+        """
         if time.monotonic() - self._asked > 1:
             self._asked, self._threads = time.monotonic(), max(1, sum(self.client.nthreads().values()))
         return _AHEAD * self._threads

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Protect photos by one call: files and folders into a folder, or arrays and aligned images in memory."""
+"""Protection of photos by one call: files and folders into a folder, or arrays and images in memory."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class ProtectedFaces(Brief):
 
     Attributes:
         images: (B, 3, S, S) about [-1, 1], not clamped.
-        certificates: one for each.
+        certificates: one per image.
         ids: names of the photos and faces, see `load_faces`.
     """
 
@@ -44,8 +44,11 @@ def protection_settings(method: str, model: str | None = None, **options: Any) -
 
     Args:
         method: name of a registered image method.
-        model: name or folder of the face model; the method's own where None.
+        model: name or folder of the face model; the method's default if None.
         **options: fields of `Settings` by name; all others are options of the method.
+
+    Returns:
+        The settings.
 
     Raises:
         ValueError: the method does not exist, has no such option, or a setting is not valid.
@@ -107,28 +110,31 @@ def protect(
     clip_progress: Progress = quiet,
     **options: Any,
 ) -> Summary | ProtectedFaces:
-    """Protect the faces in photos and clips; every output has its certificate, and the ledger gets the releases of a subject.
+    """Protect the faces in photos and clips.
+
+    Every output has a certificate, and the releases of a subject or of enrolled people are recorded in the
+    ledger.
 
     Args:
-        photos: photos, clips and folders of them, with `out`; else anything that `load_faces` takes.
-        out: folder for pictures and certificates; call it again to go on after a break, see `protect_photos`.
-        method: name of a method that makes pictures, or all settings at once.
-        model: name or folder of its model; the method's own where None.
-        ledger: gets the releases; the user's where None and there is a `subject` or a folder `enrolled`.
+        photos: photos, clips and folders, if `out` is given; otherwise anything that `load_faces` takes.
+        out: folder for pictures and certificates; a later call resumes, see `protect_photos`.
+        method: name of a method that makes pictures, or complete settings.
+        model: name or folder of its model; the method's default if None.
+        ledger: ledger for the releases; the user's if None and there is a `subject` or a folder `enrolled`.
         limit: a release that takes a person's total epsilon above it is refused.
         workers: number of processes, as for `protect_photos`; only with `out`.
         cluster: address of a Dask scheduler, as for `protect_photos`; only with `out`.
-        progress: photos and clips done, and all.
-        clip_progress: what is being done with a clip, its frames done, and all.
-        **options: the method's own, such as `epsilon`, and those of `Settings`, such as `face`, `subject` or
-            `layout`. In memory faces are always crops: only `face` and `subject` apply.
+        progress: called with the number of photos and clips done and the total.
+        clip_progress: called with the stage of a clip, the number of its frames done and the total.
+        **options: options of the method, such as `epsilon`, and fields of `Settings`, such as `face`,
+            `subject` or `layout`. In memory, faces are always crops: only `face` and `subject` apply.
 
     Returns:
-        With `out` what became of the photos; without it the protected faces.
+        With `out` a summary of the run; without it the protected faces.
 
     Raises:
-        ValueError: options that the method does not take, or that do not go together.
-        SemveilError: a photo, the ledger or the output is not as it must be.
+        ValueError: an option is unknown to the method, or options contradict each other.
+        SemveilError: a photo, the ledger or the output is not valid.
 
     Example:
         >>> import torch
@@ -180,7 +186,7 @@ def _in_memory(
     certificates = tuple(
         replace(method.certificate(one), commit=settings.commit) for one in release.singles()
     )
-    if book is not None and settings.subject is not None:  # booked before the caller has them: all or none
+    if book is not None and settings.subject is not None:  # recorded before they are returned: all or none
         book.record_all([Booking(settings.subject, certificate) for certificate in certificates])
     progress(len(certificates), len(certificates))
     return ProtectedFaces(release.images, certificates, faces.ids)

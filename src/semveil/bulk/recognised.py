@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which new faces are still recognised: told to the owner of the photos, and to nobody else.
+"""New faces that are still recognised, reported to the owner of the photos only.
 
-It is computed from the original face, so no epsilon covers it. It stays on the terminal and in a log that
-only its owner may read, and enters no certificate, picture, manifest or JSON. Whoever covers or redraws a
-face because of it publishes something of the original: that is acceptance, see docs/guarantees.md.
+The result is computed from the original face, so no epsilon covers it. It is shown on the terminal and in a
+log that only its owner may read, and enters no certificate, picture, manifest or JSON. Covering or redrawing
+a face because of it publishes something about the original: that is acceptance, see docs/guarantees.md.
 """
 
 import json
@@ -25,14 +25,14 @@ LOG = "recognised.log"
 
 
 def still_recognised(before: Tensor, after: Tensor) -> list[tuple[str, ...]]:
-    """Of each face the recognisers that come with the package and take the new face for the same person.
+    """For each face, the bundled recognisers that accept the new face as the same person.
 
     Args:
-        before: crops (B, 3, S, S) in [-1, 1] as they were cut.
-        after: what a method made of them.
+        before: (B, 3, S, S) original crops in [-1, 1].
+        after: (B, 3, S, S) protected crops.
 
     Returns:
-        Names for each face; none where no recogniser does.
+        Names of the recognisers for each face; empty if none accepts it.
     """
     shown = after.clamp(-1, 1)
     accepted = {
@@ -43,16 +43,16 @@ def still_recognised(before: Tensor, after: Tensor) -> list[tuple[str, ...]]:
 
 
 def log_path() -> Path:
-    """Where the private log lies."""
+    """Path of the private log."""
     return home() / LOG
 
 
 def write_log(photo: str, faces: Sequence[tuple[int, tuple[str, ...]]]) -> None:
-    """Add a line about a photo to the private log, which has mode 0600 from the start.
+    """Append a line about a photo to the private log, which is created with mode 0600.
 
     Args:
         photo: its path.
-        faces: number of each face that is still recognised, and by whom.
+        faces: number of each face that is still recognised, and names of the recognisers.
 
     Raises:
         OutputError: the log cannot be written, or others may read it.

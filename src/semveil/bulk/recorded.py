@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the ledger gets of a picture that is written."""
+"""Ledger records of a written picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ class Recorded:
     """A release for the ledger.
 
     Attributes:
-        subject: whom it shows.
-        images: how many of its faces.
-        certificate: as JSON.
+        subject: person it shows.
+        images: number of that person's faces in it.
+        certificate: certificate as JSON.
     """
 
     subject: str
@@ -23,12 +23,14 @@ class Recorded:
 
 
 def bookings(subjects: Sequence[str], exposed: Sequence[str], certificate: Certificate) -> list[Recorded]:
-    """What the ledger should know of a picture: what holds together with its sealed part, which is released too.
+    """Ledger records of a picture.
+
+    Their guarantee holds jointly with the picture's sealed part, which is released too.
 
     Args:
         subjects: as in `Picture`.
         exposed: as in `Picture`.
-        certificate: of the picture.
+        certificate: certificate of the picture.
     """
     if certificate.sealed is not None:
         certificate = replace(certificate, guarantee=certificate.sealed)

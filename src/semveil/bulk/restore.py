@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sealed originals brought back: faces into a photo, the file of a clip, or the key of one face to hand over."""
+"""Restoration of sealed originals: the faces of a photo, the file of a clip, or the key of one face."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ _PASSPHRASE = "was sealed with a passphrase; give the file that holds it with --
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """What opens a sealed part.
+    """Key that opens a sealed part.
 
     Attributes:
         keys: files of the key it was sealed with, or of keys of single faces.
-        passphrase_file: holds the passphrase it was sealed with.
-        sealed: file of the sealed part; the one beside or in the output where None.
+        passphrase_file: file with the passphrase it was sealed with.
+        sealed: file of the sealed part; if None, the one next to or inside the output.
 
     Raises:
         ValueError: neither keys nor a passphrase is given, or both are.
@@ -45,7 +45,13 @@ class Opening:
 
 @dataclass(frozen=True)
 class RestoredFaces:
-    """Attributes: restored, numbers of faces that are back; left, those that are not; exact, whether all pixels are checked."""
+    """Result of a restoration.
+
+    Attributes:
+        restored: numbers of the restored faces.
+        left: numbers of the other faces.
+        exact: whether all pixels are verified to be those of the original.
+    """
 
     restored: tuple[int, ...]
     left: tuple[int, ...]
@@ -55,18 +61,21 @@ class RestoredFaces:
 def restore_faces(
     picture: Path, out: Path, opening: Opening, *, face: str = ALL, anyway: bool = False
 ) -> RestoredFaces:
-    """Write a photo with its original faces back.
+    """Write a photo with its original faces restored.
 
     Args:
-        picture: that `protect` wrote with sealed originals.
+        picture: output of `protect` with sealed originals.
         out: PNG to write, readable by its owner only.
-        opening: what opens them.
+        opening: key or passphrase.
         face: `all`, or numbers such as `0,2`; with keys of single faces `all` means those they open.
-        anyway: also into a picture that was edited since.
+        anyway: restore even if the picture was edited.
+
+    Returns:
+        Numbers of the faces restored and left.
 
     Raises:
-        KeyProblem: the key does not fit, or the picture was altered.
-        ValueError: a face that is no number.
+        KeyProblem: the key is wrong, or the picture was altered.
+        ValueError: `face` is not valid.
     """
     _keep(out, picture, opening)
     photo, found = load_photo(picture), read_sealed(picture, opening.sealed)
@@ -78,7 +87,10 @@ def restore_faces(
 
 
 def _keep(out: Path, picture: Path, opening: Opening) -> None:
-    """Refuse to overwrite the protected picture, whose certificate would then lie beside the original, and what opens it."""
+    """Refuse to overwrite the protected picture and the files that open it.
+
+    Otherwise the protected picture's certificate would be next to the original.
+    """
     keep_inputs(out, picture, *opening.keys, opening.passphrase_file, opening.sealed, sealed_path(picture))
 
 
@@ -88,7 +100,7 @@ def hand_over(picture: Path, out: Path, opening: Opening, *, face: str) -> int:
     Args:
         picture: the protected picture.
         out: key file to write.
-        opening: the key or passphrase, and where the sealed part lies.
+        opening: the key or passphrase, and the file of the sealed part.
         face: number of the face.
 
     Returns:
@@ -97,11 +109,11 @@ def hand_over(picture: Path, out: Path, opening: Opening, *, face: str) -> int:
     Raises:
         PhotoError: the picture cannot be read.
         ValueError: `face` does not name exactly one face.
-        KeyProblem: the sealed part is missing or damaged, or the key does not fit.
+        KeyProblem: the sealed part is missing or damaged, or the key is wrong.
         OutputError: the key file cannot be written.
     """
     _keep(out, picture, opening)
-    load_photo(picture)  # its check
+    load_photo(picture)  # checks that it can be read
     keys = _keys(read_sealed(picture, opening.sealed), opening, face)
     if len(keys) != 1 or face == ALL:
         raise ValueError("--hand-over writes the key of one face; name it with --face N")
@@ -114,14 +126,14 @@ def open_clip(clip: Path, opening: Opening) -> tuple[SealedClip, bytes]:
 
     Args:
         clip: the protected clip.
-        opening: the key or passphrase, and where the sealed part lies.
+        opening: the key or passphrase, and the file of the sealed part.
 
     Returns:
         The sealed part, and the bytes of the original file.
 
     Raises:
-        KeyProblem: the sealed part is missing or damaged, the key does not fit, or a passphrase is needed and
-            not given.
+        KeyProblem: the sealed part is missing or damaged, the key is wrong, or a passphrase is needed and not
+            given.
     """
     found = SealedClip.read(clip, opening.sealed)
     if opening.passphrase_file is not None:
@@ -136,15 +148,18 @@ def open_clip(clip: Path, opening: Opening) -> tuple[SealedClip, bytes]:
 
 
 def restore_clip(clip: Path, out: Path | None, opening: Opening) -> tuple[Path, int]:
-    """Write the file that was protected, byte for byte.
+    """Write the original file, byte for byte.
 
     Args:
-        clip: that `protect` wrote with a sealed original.
-        out: file to write; NAME.restored with the original's suffix beside the clip where None.
-        opening: what opens it.
+        clip: output of `protect` with a sealed original.
+        out: file to write; if None, NAME.restored next to the clip, with the original's suffix.
+        opening: key or passphrase.
 
     Returns:
-        Where it lies, and its size in bytes.
+        Path of the file, and its size in bytes.
+
+    Raises:
+        KeyProblem: as for `open_clip`.
     """
     if out is not None:
         _keep(out, clip, opening)
@@ -164,7 +179,7 @@ def _numbers(found: SealedFaces, face: str) -> list[int]:
 
 
 def _keys(found: SealedFaces, opening: Opening, face: str) -> list[PartKey]:
-    """Keys of the faces that are asked for."""
+    """Keys of the requested faces."""
     numbers = _numbers(found, face)
     if opening.passphrase_file is not None:
         shared = SharedKey.of_message(found.source, passphrase=read_passphrase(opening.passphrase_file))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One page that shows what became of every photo of a run, to look a folder through before it is published."""
+"""HTML page that shows the result for every photo of a run, for review before publication."""
 
 import base64
 import html
@@ -18,7 +18,7 @@ from semveil.core.files import atomic_write
 from semveil.data.outlines import outline_faces
 from semveil.data.photos import load_photo
 
-_SIDE = 640  # px, of a picture on the page
+_SIDE = 640  # longest side of a picture on the page, in pixels
 _COLOURS = {Fate.PROTECTED: "lime", Fate.COVERED: "orange", Fate.LEFT: "red", Fate.OUT: "grey"}
 _STYLE = (
     "body{font:15px sans-serif;margin:2em;background:#fff;color:#111}figure{display:inline-block;margin:.4em}"
@@ -35,18 +35,18 @@ def write_review(
     originals: Mapping[str, Path] | None = None,
     refused: Sequence[str] = (),
 ) -> None:
-    """Write the page, whole or not at all; it holds its pictures and asks nothing of the network.
+    """Write the page atomically; it embeds its pictures and loads nothing from the network.
 
-    Photos with a face that was not protected come first. Boxes are green where a face was protected, orange
-    where it was covered, red where it was left.
+    Photos with a face that was not protected come first. Boxes are green around protected faces, orange
+    around covered ones, red around those left unchanged.
 
     Args:
-        path: of the page; mode 0600 where it shows originals.
+        path: file of the page; mode 0600 if it shows originals.
         accounts: the photos.
         out: the run's output folder.
-        originals: the photos themselves by their places, to show them beside what they became. UNPROTECTED
-            pixels get into the page then; without, it shows nothing that is not in the output folder.
-        refused: in words, what is not in the output.
+        originals: original photos by place, to be shown next to their outputs; the page then contains
+            UNPROTECTED pixels. Without them it shows nothing that is not in the output folder.
+        refused: messages about photos that are not in the output.
 
     Raises:
         OutputError: the page cannot be written.
@@ -80,7 +80,10 @@ def _page(
         mind = "" if account.all_protected and account.marks else " class=mind"
         yield f"<section{mind}><h2>{_escaped(account.line())}</h2>"
         if account.clip is not None:
-            yield f"<p>A clip: look at {_escaped(', '.join(name for name in account.outputs if name.endswith('.mp4')))}"
+            yield (
+                "<p>A clip: look at "
+                f"{_escaped(', '.join(name for name in account.outputs if name.endswith('.mp4')))}"
+            )
         elif originals is not None:
             yield _figure(originals[account.photo], "before", account.marks)
         pictures = [name for name in account.outputs if name.endswith(".png")]
@@ -104,7 +107,10 @@ def _figure(path: Path, caption: str, marks: Sequence[Mark]) -> str:
     small = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
     boxes = [tuple(round(v * scale) for v in mark.box) for mark in marks]
     drawn = outline_faces(small, boxes, [str(m.number) for m in marks], [_COLOURS[m.fate] for m in marks])
-    return f'<figure><img src="data:image/jpeg;base64,{_jpeg(drawn)}"><figcaption>{_escaped(caption)}</figcaption></figure>'
+    return (
+        f'<figure><img src="data:image/jpeg;base64,{_jpeg(drawn)}">'
+        f"<figcaption>{_escaped(caption)}</figcaption></figure>"
+    )
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Protect photos and folders of photos: what is there already is kept, what is new or changed is done."""
+"""Protection of photos and folders: finished outputs are kept, new or changed photos are processed."""
 
 import os
 import shutil
@@ -44,37 +44,40 @@ def protect_photos(
     progress: Callable[[int, int], None] = lambda done, total: None,
     clip_progress: Progress = quiet,
 ) -> Summary:
-    """Protect photos and clips, and those in folders, into an output folder of the same structure; call it again to go on.
+    """Protect photos, clips and folders into an output folder of the same structure; a later call resumes.
 
-    A photo `holiday/anna.jpg` gives `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png` and
-    so on where it shows several faces and is not kept whole; `anna.partly-unprotected.png` where faces were
-    left as they are, `anna.covered.png` where all were only covered, `anna.unprotected.png` where it was
-    copied and is more than one plain colour; a clip `anna.mov` gives `anna.mp4`, always whole, after all
-    photos. Whatever ends a run, each photo is either in the output, whole, with a line in the log, or it is
-    not there; the next run does what is missing, and photos whose content or settings changed. Nothing else
-    in the output folder is ever replaced. Outputs that are no longer what was put there (emptied, replaced,
-    or gone) are made anew, and a note says so: it is a further release. The ledger gets a release before it
-    is visible, so a kill may leave one too many there, never one too few. With several workers, scripts need
-    the usual `if __name__ == "__main__":`.
+    A photo `holiday/anna.jpg` becomes `holiday/anna.png` with its certificate, or `holiday/anna.face-0.png`
+    and so on if it shows several faces and is not kept whole; `anna.partly-unprotected.png` if some faces
+    were left unchanged, `anna.covered.png` if all were only covered, `anna.unprotected.png` if it was copied
+    and is not all of one colour. A clip `anna.mov` becomes `anna.mp4`, always whole, after all photos.
+
+    However a run ends, each photo is either complete in the output with a line in the log, or absent; the
+    next run processes missing photos and those whose content or settings changed. Nothing else in the output
+    folder is ever replaced. Outputs that were changed or deleted since are made again, and a note says so:
+    that is a further release. A release is recorded in the ledger before it is visible, so after a kill the
+    ledger may have one release too many, never one too few. With several workers, scripts need the usual `if
+    __name__ == "__main__":`.
 
     Args:
-        given: photos and folders of photos.
-        out: the output folder; made where there is none.
-        settings: what is done.
-        ledger: gets every release about the subject, or about people who are enrolled; those of earlier runs
-            that it lacks too, or their photos are among the refused.
-        limit: fixed as the budget of these people, see `Ledger.fix_budgets`; photos are refused with whose
-            release the whole record of a person would cost more than the budget.
+        given: photos, clips and folders.
+        out: the output folder; created if missing.
+        settings: settings of the run.
+        ledger: records every release about the subject or enrolled people, including those of earlier runs
+            that it lacks; if one of these cannot be recorded, its photo is refused.
+        limit: fixed as the budget of these people, see `Ledger.fix_budgets`; a photo is refused if its
+            release would take a person's total above the budget.
         workers: number of processes, as for `open_pool`.
         cluster: address of a Dask scheduler, as for `open_pool`.
-        progress: is told how many of how many photos and clips are done.
-        clip_progress: is told what is being done with a clip, how many of its frames are done, and how many
-            it has.
+        progress: called with the number of photos and clips done and the total.
+        clip_progress: called with the stage of a clip, the number of its frames done and the total.
+
+    Returns:
+        Summary of the run.
 
     Raises:
-        PhotoError: a path does not exist, or no photo is there.
-        SourceError: photos and output folder do not go together.
-        BulkError, OutputError, KeyProblem: the run cannot start or go on; what is done stays.
+        PhotoError: a path does not exist, or there is no photo.
+        SourceError: sources conflict with each other or with the output folder.
+        BulkError, OutputError, KeyProblem: the run cannot start or continue; finished outputs are kept.
         ValueError: the method does not take these options, or there is a ledger and nobody to record.
     """
     notes: tuple[str, ...] = ()
@@ -92,7 +95,7 @@ def protect_photos(
     people = None if settings.enrolled is None else enrolment_digest(settings.enrolled)
     names: tuple[str, ...] = () if settings.subject is None else (settings.subject,)
     if settings.enrolled is not None and people is not None:
-        names = enrol(settings.enrolled, people).names  # what is wrong there shows now
+        names = enrol(settings.enrolled, people).names  # reports an invalid folder early
     if ledger is not None and limit is not None:
         ledger.fix_budgets(names, limit)
     method = settings.build()
@@ -110,7 +113,9 @@ def protect_photos(
                 f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder"
             )
     preload = ("semveil.bulk.task", module_of(settings.method))
-    tasks = max(workers or 1, len(sources.photos)) if clips else len(sources.photos)  # a clip is many
+    tasks = (
+        max(workers or 1, len(sources.photos)) if clips else len(sources.photos)
+    )  # a clip has many stretches
     with Manifest(out) as manifest, open_pool(workers, cluster, tasks=tasks, preload=preload) as pool:
         run = _Run(manifest, settings, digest, people, sources, clips, ledger, size, notes)
         return run.go(pool, progress)
@@ -118,7 +123,7 @@ def protect_photos(
 
 @dataclass(frozen=True)
 class _ForClips:
-    """What clips of a run are done with."""
+    """Settings for the clips of a run."""
 
     settings: Settings
     digest: str
@@ -127,7 +132,7 @@ class _ForClips:
 
 @dataclass
 class _Run:
-    """A run under way: counts, and what the process that started it does with outcomes."""
+    """State of a run: counts, and the handling of outcomes by the process that started it."""
 
     manifest: Manifest
     settings: Settings
@@ -174,7 +179,7 @@ class _Run:
         return self._summary(total)
 
     def _protect_clips(self, clips: _ForClips, pool: Pool, paths: dict[str, str]) -> None:
-        """One clip after the other, each by all workers."""
+        """Protect the clips one after the other, each by all workers."""
         sources = [source for source in self.sources.photos if source.is_clip]
         refused = len(self.refused)
         for task in self._tasks(sources, clips.digest):
@@ -187,11 +192,11 @@ class _Run:
                 progress=clips.progress,
             )
             self._settle(task, outcome, paths[task.place])
-        if len(self.refused) == refused:  # nothing is to be gone on with
+        if len(self.refused) == refused:  # nothing left to resume
             shutil.rmtree(self.manifest.folder / CLIPS, ignore_errors=True)
 
     def _tasks(self, sources: Sequence[Source], digest: str) -> Iterator[Task]:
-        """The photos or clips that are not done yet; looks at each when its turn comes."""
+        """Photos or clips still to be processed; each is examined when it is reached."""
         taken = {place: entry.name for place, entry in self.manifest.entries.items()}
         settings = self.manifest.settings_of(digest)
         names = assign_names((source.place for source in self.sources.photos), taken)
@@ -265,12 +270,12 @@ class _Run:
                 write_log(path, outcome.recognised)
             except (
                 OutputError
-            ) as error:  # the photo is protected and booked; its owner is told on the terminal
+            ) as error:  # the photo is protected and recorded; the terminal reports the faces
                 self.log_problem = f"which faces are still recognised is not logged: {error}"
         self.guarantee = self.guarantee or outcome.guarantee
 
     def _make_up_for(self, entry: PhotoEntry, path: str) -> None:
-        """Record what an earlier run released and did not record here; no budget can refuse it any more."""
+        """Record releases of an earlier run that this ledger lacks; no budget can refuse them any more."""
         if self.ledger is None:
             return
         try:

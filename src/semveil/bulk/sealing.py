@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""With which key the originals of altered faces are sealed, and where they go."""
+"""Key with which the originals of altered faces are sealed, and where the sealed part is stored."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _TO_COMPARE = b"semveil sealing key, to tell it from others"
 
 @dataclass(frozen=True)
 class Sealing:
-    """How a run seals.
+    """How a run seals originals.
 
     Args:
-        key: path of a key file that `semveil keygen` wrote.
-        passphrase_file: path of a file with a passphrase in its first line, instead.
-        inside: put the sealed part into the PNG; beside it otherwise, since uploads drop what they do not
-            know.
+        key: path of a key file written by `semveil keygen`.
+        passphrase_file: alternatively, path of a file with a passphrase in its first line.
+        inside: embed the sealed part in the PNG; otherwise it is a separate file, since uploads drop unknown
+            PNG chunks.
 
     Raises:
         KeyProblem: not exactly one of the two is given.
@@ -38,17 +38,17 @@ class Sealing:
             raise KeyProblem("sealing needs one key: a key file, or a file with a passphrase")
 
     def load(self) -> SharedKey:
-        """The secret; of one passphrase always with the same salt in a process.
+        """Read the secret; within a process, a passphrase always gets the same salt.
 
         Raises:
-            KeyProblem: the file is missing, unsafe or no such file.
+            KeyProblem: the file is missing, unsafe or not valid.
         """
         if self.key is not None:
             return SharedKey.from_file(Path(self.key))
         return _of_passphrase(self._passphrase())
 
     def fingerprint(self) -> str:
-        """Tells keys and passphrases apart without showing them, whatever their files are called.
+        """Digest that distinguishes keys and passphrases without revealing them, independent of file names.
 
         Raises:
             KeyProblem: as for `load`.
@@ -68,5 +68,5 @@ def _of_passphrase(text: str) -> SharedKey:
 
 @lru_cache(maxsize=2)
 def _to_compare(text: str) -> Secret:
-    """Under a salt that stays, and as expensive to guess as what seals."""
+    """Secret derived with a fixed salt, as expensive to guess as the sealing key."""
     return from_passphrase(text, hashlib.sha256(_TO_COMPARE).digest()[:SALT_BYTES])

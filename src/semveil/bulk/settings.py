@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a run: all that a worker needs to build the method, checked before the first photo."""
+"""Settings of a run: everything a worker needs to build the method, checked before the first photo."""
 
 import hashlib
 import json
@@ -22,8 +22,8 @@ OVERSIZE = ("keep", "blur", "refuse")
 KEEP = ("inverted", "aligned")
 AUDIO = ("keep", "drop")
 DRAW_PER = ("track", "frame")
-SAME_NOISE = "noise"  # what is refused by name
-KEPT_FOLDER = "unprotected"  # below the output folder; holds what `keep` asks for
+SAME_NOISE = "noise"  # refused explicitly
+KEPT_FOLDER = "unprotected"  # in the output folder, for the pictures of `keep`
 
 
 @dataclass(frozen=True)
@@ -32,44 +32,42 @@ class Settings:
 
     Args:
         method: name of a method that protects pictures.
-        model: name or folder of its model; the method's default where None.
-        options: of the method's constructor, by name.
-        layout: `crops` writes a picture of each face, `whole-photo` the photo with the faces replaced; the
-            method's default where None. Methods of layout `picture` have no other.
-        face: `all`, `largest`, or numbers from 0 by size such as `0,2`. In whole photos other faces stay as
-            they are.
-        on_no_face: treatment of a photo without a found face: `error` refuses it, `skip` leaves it out,
-            `copy` writes its pixels as they are.
-        detector: face detector, see `data.detection.resolve_detector`; what `auto` stands for is settled at
-            once.
+        model: name or folder of its model; the method's default if None.
+        options: options of the method's constructor, by name.
+        layout: `crops` writes a picture of each face, `whole-photo` the photo with new faces; the method's
+            default if None. Methods of layout `picture` allow no other.
+        face: `all`, `largest`, or numbers from 0 by size such as `0,2`. In whole photos other faces are left
+            unchanged.
+        on_no_face: treatment of a photo without a detected face: `error` refuses it, `skip` leaves it out,
+            `copy` writes its pixels unchanged.
+        detector: face detector, see `data.detection.resolve_detector`; `auto` is resolved at once.
         doubtful: treatment of a chosen face in a whole photo that is too small or cannot be aligned: `cover`
-            puts a mosaic over it, `refuse` refuses the photo, `keep` leaves the face as it is.
-        oversize: what becomes of a chosen face in a whole photo that is more than `account.LARGEST` times as
-            large as the method's model makes it: `keep` enlarges the new face and says so, `blur` blurs the
-            new face, `refuse` refuses the photo.
-        keep: what else is written, unprotected: `inverted` (what the networks make of the photo without
-            noise) or `aligned` (the crop itself).
-        certificate_in_png: put certificates into the pictures too.
-        sealing: how the originals of altered faces in whole photos are sealed, for `restore`; None for not at
-            all.
-        audio: of clips: `keep` the sound, which is in clear, or `drop` it.
-        draw_per: of clips: one draw for each `track`, a face followed through the clip, which all its frames
-            show; or one for each `frame`, whose epsilons add up.
-        commit: of the software, for certificates.
+            puts a mosaic over it, `refuse` refuses the photo, `keep` leaves the face unchanged.
+        oversize: treatment of a chosen face in a whole photo that is more than `account.LARGEST` times the
+            size of the model's images: `keep` enlarges the new face and reports it, `blur` blurs the new
+            face, `refuse` refuses the photo.
+        keep: further pictures to write, unprotected: `inverted` (the networks' reconstruction of the photo
+            without noise) or `aligned` (the crop itself).
+        certificate_in_png: also embed certificates in the pictures.
+        sealing: how the originals of altered faces in whole photos are sealed, for `restore`; None if they
+            are not.
+        audio: for clips: `keep` the sound, in clear, or `drop` it.
+        draw_per: for clips: one draw for each `track`, a face followed through the clip, shown in all its
+            frames; or one for each `frame`, whose epsilons add up.
+        commit: commit of the software, for certificates.
         subject: the person in all photos, one chosen face in each.
-        enrolled: folder of photos of known people (`NAME.jpg`, `NAME/*.jpg`), by which faces are recognised.
-        device: where the method's networks compute, see `core.device.choose_device`; each worker settles
-            `auto` for itself.
+        enrolled: folder of reference photos of known people (`NAME.jpg`, `NAME/*.jpg`).
+        device: device of the method's networks, see `core.device.choose_device`; each worker resolves `auto`
+            for itself.
 
     Raises:
-        ValueError: an unknown name or choice, or choices that do not go together.
+        ValueError: a name or choice is unknown, or choices contradict each other.
 
     Example:
-        >>> Settings("blur", face="largets")
+        >>> Settings("blur", face="largets")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        ValueError: no face 'largets' (did you mean 'largest'?); allowed: a number from 0, several such as
-        0,2, largest or all
+        ValueError: no face 'largets' (did you mean 'largest'?); allowed: a number from 0, ...
     """
 
     method: str
@@ -135,7 +133,7 @@ class Settings:
         if self.subject is not None and self.enrolled is not None:
             raise ValueError("give the subject of all photos or a folder of enrolled people, not both")
         if self.subject is not None:
-            subject_name(self.subject)  # its check
+            subject_name(self.subject)  # raises if it is not valid
 
     def _checked_layout(self, usual: Layout) -> Layout:
         layout = usual if self.layout is None else Layout(self.layout)
@@ -149,10 +147,10 @@ class Settings:
         return layout
 
     def for_clips(self) -> "Settings":
-        """The same for clips, which are kept whole, whatever is done with photos.
+        """The same settings for clips, which are always kept whole.
 
         Raises:
-            ValueError: the method or an option is for photos alone.
+            ValueError: the method or an option is for photos only.
         """
         if self.layout == Layout.PICTURE:
             raise ValueError(
@@ -168,7 +166,11 @@ class Settings:
         return replace(self, layout=Layout.WHOLE_PHOTO)
 
     def build(self) -> ImageMethod:
-        """The method, checked against what is asked of it."""
+        """Build the method and check that it supports the other settings.
+
+        Raises:
+            ValueError: the method has no inversion to keep, or needs to know who is shown.
+        """
         method: ImageMethod = load_method(self.method, self.model, device=self.device, **dict(self.options))
         if "inverted" in self.keep and not isinstance(method, Reconstructing):
             raise ValueError(f"method {self.method!r} inverts nothing; --keep inverted is not available")
@@ -180,24 +182,25 @@ class Settings:
         return method
 
     def chosen(self, faces: int) -> list[int]:
-        """0-based numbers of the chosen faces. Numbers given by the user are returned even if no such face
-        exists.
+        """0-based numbers of the chosen faces.
+
+        Numbers given by the user are returned even if no such face exists.
 
         Args:
-            faces: number of faces found; used by `all` only.
+            faces: number of detected faces; used by `all` only.
         """
         if self.face == "all":
             return list(range(faces))
         return [0] if self.face == "largest" else sorted({int(number) for number in self.face.split(",")})
 
     def digest(self, method: ImageMethod, *, clip: bool = False) -> str:
-        """Digest of all that determines the outputs besides the photo; if it changes, photos are done again.
+        """Digest of everything that determines the outputs besides the photo.
 
-        Defaults count as if given.
+        If it changes, photos are processed again. Defaults count as if given.
 
         Args:
-            method: built from these settings.
-            clip: of settings for clips.
+            method: method built from these settings.
+            clip: whether the settings are for clips.
         """
         declared = declared_options(METHODS[self.method])
         values = {name: option.default for name, option in declared.items()} | dict(self.options)
@@ -236,5 +239,5 @@ def needs_subjects(method: ImageMethod) -> bool:
 
 
 def _typed(value: Any, declared: Declared | None) -> Any:
-    """The value as the option's type, so that 4 and 4.0 are the same."""
+    """Value converted to the option's type, so that 4 and 4.0 are equal."""
     return value if value is None or declared is None else declared.kind(value)

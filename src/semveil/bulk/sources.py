@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which photos and clips a run is about, and where each belongs below the output folder."""
+"""Photos and clips of a run, and their places below the output folder."""
 
 import itertools
 import os
@@ -14,22 +14,22 @@ from semveil.data.photos import looks_like_photo
 
 _PHOTOS = "jpg|jpeg|jpe|jfif|png|apng|webp|tif|tiff|gif|bmp|avif|jp2|ppm|pgm"
 _CLIPS = "3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|ogv|webm|wmv"
-# What shows people too, but cannot be read, is refused by name: passed over, it would be lost without a word.
+# Formats that show people but cannot be read are refused by name; skipping them would lose them silently.
 _RAW = (
     "3fr|arw|cr2|cr3|crw|dcr|dng|erf|fff|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|raf|raw|rw2|rwl|sr2|srf|srw|x3f"
 )
 PHOTO_SUFFIXES = frozenset(f".{kind}" for kind in _PHOTOS.split("|"))
 CLIP_SUFFIXES = frozenset(f".{kind}" for kind in _CLIPS.split("|"))
 UNREADABLE_SUFFIXES = frozenset(f".{kind}" for kind in f"{_RAW}|insv|heic|heif|hif|jxl|psd".split("|"))
-_ENDING = re.compile(r"\.(face-\d+|covered|partly-unprotected|unprotected)$")  # of outputs' names
+_ENDING = re.compile(r"\.(face-\d+|covered|partly-unprotected|unprotected)$")  # endings of outputs' names
 
 
 class BulkError(SemveilError):
-    """A run that cannot start or go on."""
+    """A run that cannot start or continue."""
 
 
 class SourceError(SemveilError):
-    """Photos and output folder that do not go together."""
+    """Conflict between sources, or with the output folder."""
 
     exit_code = 2
 
@@ -39,8 +39,8 @@ class Source:
     """A photo or clip of the run.
 
     Attributes:
-        path: to open it by.
-        place: where it lies below the folder that was given, with slashes, such as `holiday/anna.jpg`.
+        path: path of the file.
+        place: path relative to the given folder, with slashes, such as `holiday/anna.jpg`.
     """
 
     path: Path
@@ -48,18 +48,18 @@ class Source:
 
     @property
     def is_clip(self) -> bool:
-        """Whether its name is that of a clip."""
+        """Whether its suffix is that of a clip."""
         return self.path.suffix.lower() in CLIP_SUFFIXES
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The photos of a run, in order of their place.
+    """The photos of a run, sorted by place.
 
     Attributes:
-        photos: each file once, clips too.
-        others: how many files were passed over because they are no photos, by name and content.
-        notes: what else was passed over, in words.
+        photos: photos and clips, each file once.
+        others: number of files skipped because neither name nor content is that of a photo.
+        notes: messages about other skipped files and folders.
     """
 
     photos: tuple[Source, ...]
@@ -68,22 +68,25 @@ class Sources:
 
 
 def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = None) -> Sources:
-    """Find the photos and clips among paths and in folders, and note files that may show people but cannot be
-    read, such as raw photos.
+    """Find the photos and clips among paths and in folders.
 
-    In folders, photos are recognised by name or, failing that, by their first bytes. The content of a
-    single folder keeps its relative paths; with several paths each folder's content is placed below the
+    Files that may show people but cannot be read, such as raw photos, are included, so that they are refused
+    by name. In folders, photos are recognised by name or, failing that, by their first bytes. The content of
+    a single folder keeps its relative paths; with several paths each folder's content is placed below the
     folder's name. Hidden files, linked folders and the output folder are skipped. A file that is reached
-    twice, by links or overlapping paths, counts once, at the place found first, because protecting it
-    twice would be two releases.
+    twice, by links or overlapping paths, counts once, at the place found first, because protecting it twice
+    would be two releases.
 
     Args:
         given: files and folders.
-        out: the output folder, which is skipped where it lies inside a folder given.
+        out: the output folder, which is skipped if it is inside a given folder.
+
+    Returns:
+        The photos, and what was skipped.
 
     Raises:
         PhotoError: a path is empty, does not exist or is a device or pipe, or there is no photo at all.
-        SourceError: the output folder is one of the folders given, or two photos belong in the same place.
+        SourceError: the output folder is one of the given folders, or two photos have the same place.
     """
     if any(not os.fspath(path) for path in given):
         raise PhotoError(
@@ -136,10 +139,10 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
 
 
 def _what_else(path: str) -> str:
-    """What a path that does not exist may have been meant to be."""
+    """Hint about what a nonexistent path may have been meant to be."""
     if path == "-":
         return "photos are not read from a pipe; save it to a file and name that"
-    if re.match(r"[a-z]+:/[^/]", path):  # pathlib takes one of two slashes
+    if re.match(r"[a-z]+:/[^/]", path):  # pathlib removes one of two slashes
         return "nothing is fetched from the network; download it and name the file"
     if re.search(r"[*?\[]|^~", path):
         return "the shell did not replace the pattern, perhaps because of quotes or because nothing fits it"
@@ -147,7 +150,7 @@ def _what_else(path: str) -> str:
 
 
 def _file_of(path: Path) -> object:
-    """The same for all names of one file."""
+    """Key that is equal for all names of one file."""
     try:
         status = path.stat()
     except OSError:
@@ -159,7 +162,7 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
     """SHA-256 of a regular file, 32 bytes.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Raises:
         PhotoError: the file cannot be read or is not a regular file.
@@ -171,15 +174,17 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
 
 
 def assign_names(places: Iterable[str], taken: Mapping[str, str]) -> dict[str, str]:
-    """A name for the output of each photo, to which `.png` or `.face-N.png` is added; no two photos share one.
+    """Assign each photo a unique name for its outputs, to which `.png` or `.face-N.png` is added.
 
-    It is the photo's place without its suffix; where photos would share that, upper and lower case alike,
-    they keep their suffixes. A photo keeps the name it had in an earlier run, whatever photos were added
-    since.
+    The name is the photo's place without its suffix; photos that would share a name, ignoring case, keep
+    their suffixes. A photo keeps its name from earlier runs, even if photos were added since.
 
     Args:
-        places: of the run's photos.
+        places: places of the run's photos.
         taken: names by place from earlier runs.
+
+    Returns:
+        Name of each photo, by place.
 
     Example:
         >>> assign_names(["a.jpg", "a.png", "b/c.jpg"], {})
@@ -203,12 +208,12 @@ def assign_names(places: Iterable[str], taken: Mapping[str, str]) -> dict[str, s
 
 
 def _bare(place: str) -> str:
-    """What photos share whose outputs could be mixed up."""
+    """Key shared by photos whose outputs could be confused."""
     return _ENDING.sub("", str(PurePosixPath(place).with_suffix("")).casefold())
 
 
 def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[Source], int, list[str]]:
-    """Photos of a folder, how many other files it holds, and notes."""
+    """Photos of a folder, the number of its other files, and notes."""
     found: list[Source] = []
     notes: list[str] = []
     others = 0
@@ -239,6 +244,9 @@ def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[S
 
 
 def _is_source(path: Path) -> bool:
-    """Whether a file of a folder belongs to the run: a link to nothing does, by its name, and is refused there."""
+    """Whether a file of a folder belongs to the run.
+
+    A broken link does if its name does, so that it is refused by name.
+    """
     named = path.suffix.lower() in PHOTO_SUFFIXES | CLIP_SUFFIXES | UNREADABLE_SUFFIXES
     return path.is_file() and (named or looks_like_photo(path)) if path.exists() else named

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of the photos of a run, as the command line and JSON show it."""
+"""Summary of a run, for the command line and JSON."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,12 @@ from semveil.privacy.guarantee import Guarantee
 
 @dataclass(frozen=True)
 class Refused:
-    """A photo that is not in the output, or a face in it.
+    """A photo that is not in the output, or a refused face in it.
 
     Attributes:
         photo: its path.
-        reason: in words, with the fix.
-        exit_code: of the error.
+        reason: message with the fix.
+        exit_code: exit code of the error.
     """
 
     photo: str
@@ -25,30 +25,34 @@ class Refused:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of the photos of a run.
+    """Summary of a run.
 
     Attributes:
-        photos: how many there are; each is one of the next five.
-        size: side of the pictures, or new faces, that the method makes, in pixels.
-        protected: in this run.
-        done_before: in earlier runs with the same settings.
-        skipped, copied: showed no face and were left out, or written as they are, as asked.
-        refused: neither protected nor written, with the reasons.
-        faces_found, faces_protected, faces_refused: in all photos, those of earlier runs included; the rest
-            was not chosen.
-        faces_covered: in whole photos, by a mosaic, since they are doubtful or too small.
-        faces_left: in whole photos, where they are as they were: not chosen, or doubtful and kept as asked.
-        accounts: what became of each face, of every photo that is in the output.
-        strangers: faces protected in this run that show nobody who is enrolled, where there are enrolled
+        photos: number of photos and clips: the sum of the five counts protected to refused.
+        size: side of the method's pictures or new faces, in pixels.
+        clips: number of clips among them.
+        protected: number protected in this run.
+        done_before: number protected in earlier runs with the same settings.
+        skipped, copied: numbers without a face that were left out or written unchanged, as requested.
+        refused: photos neither protected nor written, with the reasons.
+        faces_found, faces_protected, faces_refused: numbers of faces in all photos, including those of
+            earlier runs; the rest was not chosen.
+        faces_covered: number of faces in whole photos covered by a mosaic, because they are doubtful or too
+            small.
+        faces_left: number of faces left unchanged in whole photos: not chosen, or doubtful and kept as
+            requested.
+        accounts: fates of the faces of every photo in the output.
+        strangers: number of faces protected in this run that show nobody enrolled, if there are enrolled
             people.
-        recorded: how many releases went into the ledger in this run, one for each person in a picture; those
-            of earlier runs that it lacked too.
-        small_faces: those refused in photos of this run that are protected otherwise, with the reasons.
-        others: files that are no photos by their names.
-        notes: what else was passed over or lost, and what was found changed in the output.
-        guarantee: of each protected picture of this run; None where there is none.
-        recognised: photos of this run with the numbers of their faces that are still recognised, and by whom.
-            It is computed from the originals: `as_dict` leaves it out, and it must not be published.
+        recorded: number of releases recorded in the ledger in this run, one for each person in a picture,
+            including those of earlier runs that it lacked.
+        small_faces: refused faces, with reasons, in photos of this run that are otherwise protected.
+        others: number of files that are not photos.
+        notes: messages about files that were skipped, lost or found changed in the output.
+        guarantee: guarantee of each protected picture of this run; None if there is none.
+        recognised: photos of this run with the numbers of their faces that are still recognised, and the
+            recognisers. It is computed from the originals: `as_dict` leaves it out, and it must not be
+            published.
     """
 
     photos: int
@@ -75,11 +79,14 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 where every photo became what was asked for; else that of the first refusal."""
+        """0 if no photo was refused; otherwise the exit code of the first refusal."""
         return self.refused[0].exit_code if self.refused else 0
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, and fit to be published where it may be known which faces lie where in the photos (`per_photo`)."""
+        """JSON-ready form.
+
+        It may be published if the positions of faces in the photos (`per_photo`) may be known.
+        """
         return {
             "photos": {
                 "found": self.photos,

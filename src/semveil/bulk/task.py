@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work on one photo, the same here and on a Dask worker: detect, align, protect, write to the staging place."""
+"""Protection of one photo, in this process or on a Dask worker: detect, align, protect, write to staging."""
 
 import errno
 import secrets
@@ -51,13 +51,13 @@ class Task:
     """One photo for a worker.
 
     Attributes:
-        path: of the photo, absolute.
+        path: absolute path of the photo.
         place: as in `sources.Source`.
-        name: of its outputs, below the output folder.
-        run: folder that outputs are written into first.
-        method_digest: of `Settings.digest` where the run was started; a worker with another model or version
-            must not go on.
-        people: `enrolment_digest` there, where there are enrolled people.
+        name: name of its outputs, relative to the output folder.
+        run: staging folder of the run.
+        method_digest: `Settings.digest` in the process that started the run; a worker with another model or
+            version must not continue.
+        people: `enrolment_digest` in that process, if there are enrolled people.
     """
 
     path: str
@@ -70,23 +70,23 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo.
+    """Result for one photo or clip.
 
     Attributes:
-        place: of the photo.
-        status: None where it was refused; then `reasons` say why and `exit_code` is the error's.
-        sha256: of the photo's bytes as they were read.
-        faces, protected, small: how many were found, protected, and refused because they are too small.
-        outputs: files below the output folder, written so far into `staged`; certificates come first.
-        contents: SHA-256 of each.
+        place: place of the photo.
+        status: None if it was refused; then `reasons` say why and `exit_code` is that of the error.
+        sha256: SHA-256 of the photo's bytes as read.
+        faces, protected, small: numbers of faces detected, protected, and refused because they are too small.
+        outputs: files relative to the output folder, currently in `staged`; certificates come first.
+        contents: SHA-256 of each output.
         reasons: why the photo or some of its faces were refused.
-        guarantee: of the pictures; None where no face is protected.
-        recorded: what the ledger should know.
-        strangers: protected faces of nobody who is enrolled, where there are enrolled people.
-        lost: what of the photo's file the pictures cannot show, in words.
-        recognised: protected faces that recognisers still take for the same person, by number, and which
-            recognisers do; for the owner of the photos alone.
-        marks: what became of each face.
+        guarantee: guarantee of the pictures; None if no face is protected.
+        recorded: records for the ledger.
+        strangers: number of protected faces of nobody enrolled, if there are enrolled people.
+        lost: messages about content of the photo's file that the pictures lack.
+        recognised: numbers of the protected faces that recognisers still accept as the same person, with the
+            recognisers; for the owner of the photos only.
+        marks: fate of each face.
         clip: facts about a clip; None for a photo.
     """
 
@@ -110,8 +110,7 @@ class Outcome:
     clip: ClipFacts | None = None
 
 
-# An output's own fault: a name that the file system does not take, or something else in its place. The rest
-# can go on.
+# Errors that concern a single output, such as an invalid name or an existing folder; the run can continue.
 _ONE_OUTPUT = {
     number
     for name in ("ENAMETOOLONG", "EISDIR", "ENOTDIR", "EEXIST", "ELOOP", "EILSEQ", "EINVAL", "EFBIG")
@@ -120,16 +119,18 @@ _ONE_OUTPUT = {
 
 
 def protect_photo(task: Task, settings: Settings) -> Outcome:
-    """Protect a photo, and write pictures and certificates into a folder of their own below `task.run`.
+    """Protect a photo, and write pictures and certificates into a new folder below `task.run`.
 
     Args:
         task: the photo, its place and name in the output, and the digest of the method.
-        settings: of the run.
+        settings: settings of the run.
+
+    Returns:
+        The outcome, including failures that concern this photo only.
 
     Raises:
-        BulkError: this process does not see the run's folder, or has another model or version.
-        OutputError: nothing can be written, for example on a full disk. Any other failure concerns this photo
-            only and is returned as an `Outcome`.
+        BulkError: this process cannot access the run's folder, or has another model or version.
+        OutputError: nothing can be written, for example on a full disk.
     """
     method = method_of(settings, task.method_digest)
     if not Path(task.run).is_dir():
@@ -141,7 +142,7 @@ def protect_photo(task: Task, settings: Settings) -> Outcome:
     def work() -> Outcome:
         sha256 = sha256_of(task.path)
         photo = load_photo(task.path)
-        if sha256_of(task.path) != sha256:  # what is written down as done must be what was read
+        if sha256_of(task.path) != sha256:  # the file logged as done must be the one that was read
             raise PhotoError(f"{task.path!r} changed while it was read; run again when it is whole")
         protect = _protect_picture if settings.layout == Layout.PICTURE else _protect_faces
         return replace(protect(task, settings, method, photo), sha256=sha256, lost=photo.lost)
@@ -153,11 +154,14 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
     """Run the work on one photo or clip; an exception that concerns it alone becomes a refusal.
 
     Args:
-        task: for the messages.
+        task: the photo or clip, for the messages.
         work: returns the outcome.
 
+    Returns:
+        The outcome of `work`, or a refusal.
+
     Raises:
-        BulkError: as raised by `work`; the run cannot go on.
+        BulkError: as raised by `work`; the run cannot continue.
         OutputError: as raised by `work`, unless its cause concerns a single file, such as a name that is too
             long.
     """
@@ -181,7 +185,7 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
     except MemoryError:
         reason = f"{task.path!r} needs more memory than there is; shrink it"
         return Outcome(task.place, None, reasons=(reason,), exit_code=PhotoError.exit_code)
-    except Exception as error:  # one photo must not end a run over thousands
+    except Exception as error:  # one photo must not end a run of thousands
         if is_out_of_memory(error):
             reason = (
                 f"{task.path!r} needs more memory than there is, with these settings; shrink it, or ask "
@@ -198,9 +202,12 @@ def method_of(settings: Settings, digest: str, *, clip: bool = False) -> ImageMe
     """Build the method and check that it is the one the run was started with.
 
     Args:
-        settings: of the run.
-        digest: of the method where the run was started.
+        settings: settings of the run.
+        digest: digest of the method in the process that started the run.
         clip: compare the digest for clips.
+
+    Returns:
+        The method, cached per process.
 
     Raises:
         BulkError: the digest differs, because of another model, version or default.
@@ -246,7 +253,9 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
         return refused(
             FaceChoiceError, f"{photo.name!r} has no face {', '.join(map(str, absent))}; it shows {shown}"
         )
-    least = SMALLEST_FACE if whole else smallest_face(method.size)  # what is pasted back ends at its own size
+    least = (
+        SMALLEST_FACE if whole else smallest_face(method.size)
+    )  # a pasted face is resized to its original size
     doubts = {i: doubt for i in chosen if (doubt := _doubt(faces[i], least))}
     fit = [i for i in chosen if i not in doubts]
     covered = list(doubts) if whole and settings.doubtful == "cover" else []
@@ -266,7 +275,7 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
         )
 
     enlarged: dict[int, float] = {}
-    if whole and method.model_digest is not None:  # what no model makes has no size of its own
+    if whole and method.model_digest is not None:  # without a model there is no native size
         enlarged = {i: enlargement(faces[i].landmarks, method.size) for i in fit}
     large = [i for i in enlarged if enlarged[i] > LARGEST]
     if large and settings.oversize == "refuse":
@@ -285,7 +294,7 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
 
 
 def _doubt(face: Face, least: int) -> str:
-    """Why a face cannot be protected; empty where it can."""
+    """Why a face cannot be protected; empty if it can."""
     if face.shorter_side < least:
         return f"has {face.shorter_side} px, fewer than the {least} px needed"
     return face.doubtful and f"is doubtful: {face.doubtful}"
@@ -301,8 +310,8 @@ def _protect_chosen(
     covered: Sequence[int],
     softened: Sequence[int],
 ) -> Outcome:
-    """Protect some of a photo's faces, cover others, and write what becomes of the photo."""
-    # the subject is behind a protected face, or where there is none behind a covered one
+    """Protect some of a photo's faces, cover others, and write the outputs."""
+    # the subject is the protected face, or the covered one if none is protected
     who: list[str | None] = [
         settings.subject if i in (chosen or covered) else None for i in range(len(faces))
     ]
@@ -318,18 +327,19 @@ def _protect_chosen(
         if release is not None:
             picture = whole_photo(
                 method, release, task.name, through,
-                photo=photo, faces=aligned, landmarks=landmarks, chosen=chosen, softened=softened, exposed=exposed,
+                photo=photo, faces=aligned, landmarks=landmarks, chosen=chosen, softened=softened,
+                exposed=exposed,
             )  # fmt: skip
         else:
             picture = only_covered(task.name, method.name, photo, exposed)
         picture = replace(picture, name=named_for(task.name, len(faces), len(chosen), len(covered)))
-        if covered or settings.sealing is not None:  # finding out which pixels are whose takes a while
+        if covered or settings.sealing is not None:  # computing the regions is slow
             altered = cover_doubtful(picture, faces, aligned, chosen=chosen, covered=covered)
             sealing = settings.sealing
             picture = altered.picture if sealing is None else with_way_back(altered, photo.pixels, sealing)
         made = [picture]
     else:
-        assert release is not None  # crops of no face are refused
+        assert release is not None  # without a chosen face, crops are refused
         made = crops(method, release, names, through)
     by = still_recognised(to_tensor(cut), release.images) if release is not None else []
     recognised = tuple((i, judges) for i, judges in zip(chosen, by, strict=True) if judges)
@@ -340,7 +350,7 @@ def _protect_chosen(
 
 
 def _release(method: ImageMethod, images: Sequence[NDArray[Any]], subjects: Sequence[str | None]) -> Release:
-    """Strangers get a name that nobody had and nobody will have, so that nothing links them."""
+    """Release of images; strangers get unique random names, so that nothing links them."""
     if not needs_subjects(method):
         return method.protect(to_tensor(images))
     named = [secrets.token_hex(16) if subject is None else subject for subject in subjects]
@@ -348,10 +358,10 @@ def _release(method: ImageMethod, images: Sequence[NDArray[Any]], subjects: Sequ
 
 
 def _copy(task: Task, settings: Settings, photo: Photo) -> Picture:
-    """The photo's pixels as they are, upright and without metadata, with a certificate that says that nothing is claimed.
+    """Copy of the photo's pixels, upright and without metadata, with a certificate that claims nothing.
 
-    Its name says so, too, so that it is never taken for a protected one; one plain colour, in which nobody
-    can be seen, keeps its name.
+    Its name says so too, so that it is never mistaken for a protected picture; a photo all of one colour, in
+    which nobody can be seen, keeps its name.
     """
     plain = bool((photo.pixels == photo.pixels[0, 0]).all())
     what = "the photo, all of one colour, so that nothing is to be seen in it," if plain else "the photo"
@@ -375,7 +385,7 @@ def _write_all(
     *,
     status: Status = "protected",
 ) -> Outcome:
-    """Write pictures, their certificates and what is kept of the crops into a new folder."""
+    """Write pictures, their certificates and kept crops into a new folder."""
     staged = Path(task.run) / secrets.token_hex(8)
     staged.mkdir()
     files, recorded = [], []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written of one photo into its new folder: pictures with their certificates and sealed parts, and what is kept."""
+"""Output files of one photo: pictures with certificates and sealed parts, and kept crops."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -23,8 +23,8 @@ def write_picture(staged: Path, made: Picture, *, in_png: bool, inside: bool) ->
     Args:
         staged: the folder.
         made: the picture; `made.name` is its path relative to the output folder, without suffix.
-        in_png: embed the certificate in the PNG as well.
-        inside: embed the sealed part in the PNG instead of writing it beside it.
+        in_png: also embed the certificate in the PNG.
+        inside: embed the sealed part in the PNG instead of writing a separate file.
 
     Returns:
         Paths relative to the output folder, the picture last.
@@ -49,14 +49,14 @@ def write_picture(staged: Path, made: Picture, *, in_png: bool, inside: bool) ->
 def keep_crops(
     staged: Path, names: Sequence[str], cut: Sequence[NDArray[Any]], settings: Settings, method: ImageMethod
 ) -> list[str]:
-    """Write the unprotected pictures that `settings.keep` asks for, readable by their owner only.
+    """Write the unprotected pictures requested by `settings.keep`, readable by their owner only.
 
     Args:
         staged: folder to write into.
         names: paths of the pictures relative to the output folder, without suffix.
         cut: (S, S, 3) RGB uint8, one for each name.
-        settings: of the run.
-        method: must reconstruct, where `inverted` pictures are kept.
+        settings: settings of the run.
+        method: must reconstruct if `inverted` pictures are kept.
 
     Returns:
         Paths relative to the output folder, below `KEPT_FOLDER`.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: a file for each command, which parses, calls one function of the library and prints.
+"""Command line interface: one file per command, which parses, calls one function of the library and prints.
 
-`main` registers the commands; `console`, `command`, `options`, `help` and `parties` are what they share. Only
+`main` registers the commands; `console`, `command`, `options`, `help` and `parties` are shared. Only
 `experiments` and `evaluate` import `semveil.experiments`; nothing imports `semveil.cli`.
 """

@@ -151,6 +151,6 @@ def _claim(finding: dict[str, Any]) -> str:
 
 
 def _power(finding: dict[str, Any]) -> float | None:
-    """The power against the planted fault that is hardest to detect."""
+    """Power against the planted fault that is hardest to detect."""
     powers = finding["power"].values()
     return min((max(p["distinguishing_game"], p["goodness_of_fit"] or 0.0) for p in powers), default=None)

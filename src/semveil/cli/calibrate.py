@@ -33,7 +33,7 @@ def calibrate(
 ) -> None:
     """Measure a recogniser's threshold at a false acceptance rate.
 
-    Pairs of photos lie in LFW's layout.
+    The photos are arranged as in LFW.
 
     Example: semveil calibrate --verifier dlib --pairs lfw/ --far 1e-3
     """
@@ -46,7 +46,7 @@ def calibrate(
     found = read_pairs(listed or pairs / "pairs.txt", pairs)
     from semveil.recognition.by_name import choose_verifier
 
-    # what is measured does not depend on it
+    # the threshold does not affect the measurement
     judge, _ = choose_verifier(verifier, resolution=resolution, threshold=0.0)
     refused: list[PhotoError] = []
     with when_interrupted(NOTHING_KEPT), progress("Recognising", quiet=as_json) as advance:

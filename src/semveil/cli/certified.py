@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines about certificates and the ledger that several commands print."""
+"""Lines about certificates and the ledger, shared by several commands."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def certified_lines(certificate: "Certificate", written: Sequence[Path]) -> list[Line]:
-    """What is guaranteed, in short, and where the certificates lie.
+    """Report lines with a short statement of the guarantee and the names of the certificates.
 
     Args:
-        certificate: of the outputs.
-        written: outputs, then as many certificates.
+        certificate: certificate of the outputs.
+        written: outputs, followed by their certificates.
     """
     from semveil.privacy.explain import explain
 
@@ -28,10 +28,10 @@ def certified_lines(certificate: "Certificate", written: Sequence[Path]) -> list
 
 
 def record_lines(record: "Record | None") -> list[Line]:
-    """Report line with the total of all recorded releases about the person; none without a record.
+    """Report line with the total of all recorded releases about the person; empty without a record.
 
     Args:
-        record: as `send` and `protect` return it.
+        record: record returned by `send` and `protect`.
     """
     if record is None:
         return []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil certify`: what is guaranteed about a file, to whom, and what is not."""
+"""`semveil certify`: explanation of a file's guarantee."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ LABELS = {
     "Mind": "Mind",
     "Worth of this certificate: ": "Worth",
 }
-"""How topics whose names are long are labelled."""
+"""Labels of topics with long names."""
 
 
 def certify(
@@ -32,10 +32,10 @@ def certify(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Say in plain words what is guaranteed about a file, and what not.
+    """Say in plain words what is guaranteed about a file, and what is not.
 
-    The certificate is read from beside the file (FILE.certificate.json) or from the text of a PNG, and must
-    belong to the file as it is now.
+    The certificate is read from FILE.certificate.json or from the text of a PNG, and must match the current
+    content of the file.
 
     Example: semveil certify eve.png
     """

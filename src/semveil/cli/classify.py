@@ -10,7 +10,7 @@ from semveil.cli import options
 from semveil.cli.console import make_table, note, show
 from semveil.core.registry import suggest
 
-SHOWN = 20  # pictures that are listed one by one
+SHOWN = 20  # pictures listed individually
 
 
 def classify(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that read options from a file too, and show help that fits the screen."""
+"""Commands with options from a file, and with help that fits the screen."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,11 +12,11 @@ from semveil.cli.options import OptionError
 from semveil.core.registry import suggest
 
 CONFIG = "--config"
-OPTIONS_TABLE = "options"  # in the settings file of a training, what belongs to the command
+OPTIONS_TABLE = "options"  # table of command options in a training's settings file
 
 
 def params_of(function: Any) -> list[Any]:
-    """Typer parameters that a function's signature declares.
+    """Typer parameters declared by a function's signature.
 
     Args:
         function: annotated like a command; it is not called.
@@ -39,9 +39,8 @@ def _config(
 class Command(TyperCommand):
     """A command with `--config FILE.toml`.
 
-    The file names options as the command line does, without dashes before them: `snr-db = 15` or
-    `snr_db = 15`. Commands that have settings files of their own (`semveil train`) take their options from
-    its table `[options]`.
+    The file names options as on the command line, without the leading dashes: `snr-db = 15` or `snr_db = 15`.
+    Commands with settings files (`semveil train`) take their options from the table `[options]`.
     """
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -57,10 +56,10 @@ class Command(TyperCommand):
         return [*own[:at], *params_of(_config), *own[at:]]
 
     def look_ahead(self, ctx: Any, args: Sequence[str], file: Mapping[str, Any]) -> None:
-        """Hook: find out what the parameters depend on, before they are parsed. It does nothing by default.
+        """Hook to find out what the parameters depend on, before they are parsed; does nothing by default.
 
         Args:
-            ctx: typer's context; what is found goes into `ctx.meta`.
+            ctx: typer's context; results go into `ctx.meta`.
             args: words of the command line after the command.
             file: options from `--config`, by name.
         """
@@ -77,9 +76,12 @@ class Command(TyperCommand):
             ctx: typer's context; its defaults and parameters are set.
             args: words of the command line after the command.
 
+        Returns:
+            Arguments that were not parsed.
+
         Raises:
-            OptionError: a name of a photo is read as an option, the file names an unknown option or gives one
-                twice, a value has the wrong kind, or a path is empty.
+            OptionError: a file name is read as an option, the file names an unknown option or gives one
+                twice, a value has the wrong type, or a path is empty.
         """
         try:
             return self._parsed(ctx, args)
@@ -89,7 +91,7 @@ class Command(TyperCommand):
                 raise OptionError(
                     f"{taken!r} is read as options; for the file of that name write ./{taken}"
                 ) from None
-            # a mistake found before typer's own parsing, which names the command
+            # an error raised before typer's own parsing, which would add the command
             if getattr(error, "ctx", self) is None:
                 error.ctx = ctx  # type: ignore[attr-defined]
             raise
@@ -111,7 +113,7 @@ class Command(TyperCommand):
         return rest
 
     def _refuse_empty_paths(self, ctx: Any, args: Sequence[str]) -> None:
-        """Refuse "" where a path is asked for: `Path("")` is the current folder, which parsed values no longer show."""
+        """Refuse "" as a path: `Path("")` is the current folder, so parsed values no longer show it."""
         given = {**ctx.default_map, **self.make_parser(ctx).parse_args(list(args))[0]}
         hints = get_type_hints(self.callback, include_extras=True)
         for param in self.get_params(ctx):
@@ -122,43 +124,42 @@ class Command(TyperCommand):
                 raise OptionError(f"{name} is empty; name a file or folder ('.' is the current folder)")
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help that fits the screen.
+        """Write help that fits the screen.
 
         Args:
             ctx: typer's context.
-            formatter: typer's.
+            formatter: typer's formatter.
         """
         _write_help(self, ctx, formatter)
 
 
 class Group(TyperGroup):
-    """A group of commands, which are `Command`s, with help that fits the screen."""
+    """A group of `Command`s, with help that fits the screen."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help that fits the screen.
+        """Write help that fits the screen.
 
         Args:
             ctx: typer's context.
-            formatter: typer's.
+            formatter: typer's formatter.
         """
         _write_help(self, ctx, formatter)
 
 
 def _write_help(command: Any, ctx: Any, formatter: Any) -> None:
-    from semveil.cli.help import command_help, in_colour  # with rich, which costs
+    from semveil.cli.help import command_help, in_colour  # imports rich, which is slow
 
     if in_colour():
-        ctx.color = True  # else typer takes the colours out of what is no terminal, whatever FORCE_COLOR says
+        ctx.color = True  # otherwise typer strips colours where stdout is no terminal, despite FORCE_COLOR
     formatter.write(command_help(command, ctx))
 
 
 def value_of(flag: str, words: Sequence[str]) -> str | None:
-    """Value of an option on a command line that is not parsed yet, the last one if it is repeated; None where
-    it is absent.
+    """Value of an option on an unparsed command line; the last one if it is repeated, None if it is absent.
 
     Args:
         flag: with its dashes, such as `--method`.
-        words: of the command line; nothing after `--` counts.
+        words: words of the command line; those after `--` are ignored.
 
     Example:
         >>> value_of("--method", ["a.jpg", "--method=blur"]), value_of("--method", ["a.jpg"])
@@ -186,7 +187,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _values(file: Mapping[str, Any], params: Sequence[Any], path: str, command: str) -> dict[str, Any]:
-    """Values by parameter, as the command line would give them."""
+    """Values by parameter name, in the form in which the command line gives them."""
     if not isinstance(file, Mapping):
         raise OptionError(f"[{OPTIONS_TABLE}] in {path!r} is a table of options, got {file!r}")
     named = {
@@ -220,7 +221,7 @@ def _value(value: Any, param: Any, where: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    """As it is written on the command line: lists as a,b and tables as a=1,b=2."""
+    """Value as written on the command line: lists as a,b and tables as a=1,b=2."""
     if isinstance(value, list):
         return ",".join(map(_text, value))
     if isinstance(value, dict):

@@ -12,15 +12,15 @@ from semveil.cli.streams import writing_output
 from semveil.cli.terminal import ALARM, CODE, NARROWEST, told
 from semveil.core.errors import printable
 
-PIPED_WIDTH = 250  # columns where no terminal folds a table
-NEVER_FOLDED = 12  # columns of a table; words and numbers up to here stay whole
+PIPED_WIDTH = 250  # columns of output that is not a terminal
+NEVER_FOLDED = 12  # columns; words and numbers in a table up to this width are not wrapped
 NOTHING_KEPT = "nothing is written yet; run the same command again to start over"
 ALARMS = ("UNPROTECTED", "REFUTED", "UNDONE", "protects nobody", "no guarantee")
 
 
 @contextmanager
 def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on stderr for work in several stages; nothing where stderr is not a terminal.
+    """Show a progress bar on stderr for work in several stages; nothing if stderr is not a terminal.
 
     Args:
         quiet: show nothing, as with `--json`.
@@ -76,7 +76,7 @@ def progress(label: str, *, quiet: bool = False) -> Iterator[Callable[..., None]
 
 
 def note(text: str) -> None:
-    """Print a note, which is not an error, to stderr.
+    """Print a note, as opposed to an error, to stderr.
 
     Args:
         text: one line; unprintable characters are escaped.
@@ -86,10 +86,10 @@ def note(text: str) -> None:
 
 @contextmanager
 def when_interrupted(kept: Callable[[], str] | str) -> Iterator[None]:
-    """Say what is kept if Ctrl-C or a signal ends the block.
+    """Print what is kept if Ctrl-C or a signal ends the block.
 
     Args:
-        kept: what is kept and how to go on, in words, or a function that says it.
+        kept: message that says what is kept and how to resume, or a function that returns it.
     """
     try:
         yield
@@ -103,17 +103,17 @@ Line = str | tuple[str, str]
 
 
 def show(result: dict[str, Any], lines: Sequence[Line] = (), *, as_json: bool, table: Any = None) -> None:
-    """The result of a command on stdout: one JSON object, or a table and lines of text.
+    """Print the result of a command on stdout: one JSON object, or a table and lines of text.
 
     Args:
-        result: JSON-ready.
-        lines: sentences, folded at words, and labelled facts, which stand in two columns.
-        as_json: print the result, and nothing else.
-        table: of `make_table`, above the lines.
+        result: JSON-ready result.
+        lines: sentences, wrapped at words, and labelled facts, printed in two columns.
+        as_json: print the result and nothing else.
+        table: result of `make_table`, printed above the lines.
     """
     with writing_output():
         if as_json:
-            # in ASCII: names hold what no terminal or UTF-8 has
+            # in ASCII: file names may contain what terminals or UTF-8 cannot represent
             print(json.dumps(result, indent=1, allow_nan=False))
         else:
             _show_text(lines, table)
@@ -122,7 +122,7 @@ def show(result: dict[str, Any], lines: Sequence[Line] = (), *, as_json: bool, t
 def _show_text(lines: Sequence[Line], table: Any) -> None:
     from rich.console import Console
 
-    # a terminal alone: FORCE_COLOR colours what goes into a file, and changes no line of it
+    # terminals only: with FORCE_COLOR, output to a file has colours but the same lines
     fold = sys.stdout.isatty()
     console = Console(highlight=False, width=None if fold else PIPED_WIDTH)
     if fold:
@@ -138,13 +138,13 @@ def _show_text(lines: Sequence[Line], table: Any) -> None:
 
 
 def _fits(table: Any, console: Any) -> bool:
-    """Whether no column is narrower than its words; rich would print them letter by letter."""
-    wide = console.options.update(max_width=10_000)  # else it is told to need no more than there is
+    """Whether every column is as wide as its words; otherwise rich would break them letter by letter."""
+    wide = console.options.update(max_width=10_000)  # otherwise the minimum is capped at the console's width
     return bool(console.measure(table, options=wide).minimum <= console.width)
 
 
 def _as_lines(table: Any) -> list[Line]:
-    """A table that is too wide for the terminal: each row as its first cell, and the others behind their headings."""
+    """Rows of a table too wide for the terminal: the first cell, then the others with their headings."""
     headings = [str(column.header) for column in table.columns]
     rows = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
     return [
@@ -157,7 +157,7 @@ def _as_lines(table: Any) -> list[Line]:
 
 
 def _unfolded(line: Line) -> Any:
-    """One line, so that programs find it by its label."""
+    """A single line, so that programs find it by its label."""
     if isinstance(line, str):
         return _marked(line)
     label, text = line
@@ -165,7 +165,7 @@ def _unfolded(line: Line) -> Any:
 
 
 def _folded(line: Line, column: int, console: Any) -> Iterator[Any]:
-    """Lines that fit the terminal, without blanks at their ends, which who copies them would copy too."""
+    """Lines that fit the terminal, without trailing blanks, which would be copied too."""
     from rich.text import Text
 
     label, text = ("", line) if isinstance(line, str) else line
@@ -176,7 +176,7 @@ def _folded(line: Line, column: int, console: Any) -> Iterator[Any]:
 
 
 def _marked(line: str) -> Any:
-    """Words of warning in red, which light and dark terminals show."""
+    """Text with warnings in red, which is legible on light and dark terminals."""
     from rich.text import Text
 
     text = Text(printable(line))
@@ -185,7 +185,7 @@ def _marked(line: str) -> Any:
 
 
 def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
-    """A table for the terminal; columns with floats are right-aligned, and None is shown as a dash.
+    """Table for the terminal; columns with floats are right-aligned, and None is shown as a dash.
 
     Args:
         columns: headings.

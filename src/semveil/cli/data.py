@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil data`: prepare photos for training."""
+"""`semveil data`: preparation of photos for training."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil evaluate`: pictures of other programs compared with identity-dp's."""
+"""`semveil evaluate`: comparison of other programs' pictures with those of identity-dp."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The face set that a training verb is given, and what it must be like."""
+"""Loading and checks of the face set given to a training command."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ def load_faces(path: Path) -> "FaceSet":
         path: the `.npz` file.
 
     Raises:
-        OptionError: the file cannot be read, or is not a face set or a damaged one.
+        OptionError: the file cannot be read, or is not a valid face set.
     """
     from semveil.data.face_set import FaceSet
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil faces`: which faces are found in photos, under which numbers, and how surely."""
+"""`semveil faces`: detected faces of photos and clips, with numbers and confidences."""
 
 from pathlib import Path
 from typing import Annotated, Any

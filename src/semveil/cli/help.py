@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How help is laid out: two columns that fit 80, options in groups, examples that can be copied."""
+"""Layout of help: two columns for 80-column terminals, grouped options, examples that can be copied."""
 
 import re
 import textwrap
@@ -14,18 +14,18 @@ from rich.text import Text
 from semveil.cli.terminal import CODE, NAME, NARROWEST
 
 WIDEST = 100  # columns; longer lines are hard to read
-LEFT = 26  # columns of the names; a longer one has a line of its own
+LEFT = 26  # columns of the names; a longer one gets its own line
 EXAMPLE = "Example: "
-OPTIONS = "Options"  # the heading of options that name none
+OPTIONS = "Options"  # heading of options without a panel
 _CODE = re.compile(r"`([^`]+)`")
 
 
 def command_help(command: Any, context: typer.Context) -> str:
-    """Help of a command: usage, what it does, examples, options by group.
+    """Help of a command: usage, description, examples, options by group.
 
     Args:
         command: a typer command or group.
-        context: of the command line in which it stands.
+        context: context of the command line.
     """
     out = _Page()
     out.write(
@@ -41,13 +41,13 @@ def command_help(command: Any, context: typer.Context) -> str:
         _commands(out, command, context)
     options = [param for param in params if param.param_type_name == "option"]
     panels = dict.fromkeys(_panel(param) for param in options)
-    for panel in sorted(panels, key=lambda name: name == OPTIONS):  # what every command has comes last
+    for panel in sorted(panels, key=lambda name: name == OPTIONS):  # options common to all commands come last
         out.section(panel, [_option(param, context) for param in options if _panel(param) == panel])
     return out.text()
 
 
 def in_colour() -> bool:
-    """Whether help has colours: on a terminal, or where FORCE_COLOR asks for them."""
+    """Whether help has colours: on a terminal, or if FORCE_COLOR is set."""
     return Console().is_terminal
 
 
@@ -55,7 +55,7 @@ def short_help(command: Any) -> str:
     """First sentence of a command's help, without markup and full stop.
 
     Args:
-        command: typer's.
+        command: a typer command.
     """
     first = (_paragraphs(command.short_help or command.help or "") or [""])[0]
     return _CODE.sub(r"\1", re.split(r"(?<=\w)\. |\.$", first)[0])
@@ -110,7 +110,7 @@ def _option(param: Any, context: typer.Context) -> tuple[str, str]:
 
 
 def _default(param: Any, context: typer.Context) -> str:
-    """The default in words; empty where the help says it, or where there is none."""
+    """Default value as text; empty if the help states it or there is none."""
     value = param.get_default(context, call=False)
     if not getattr(param, "show_default", True) or value is None or value in ((), []) or callable(value):
         return ""
@@ -126,7 +126,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 class _Page:
-    """A page of help as text, with colours where stdout is a terminal, or FORCE_COLOR asks for them."""
+    """A page of help as text, with colours if stdout is a terminal or FORCE_COLOR is set."""
 
     def __init__(self) -> None:
         self._console = Console(file=StringIO(), force_terminal=in_colour(), highlight=False)
@@ -165,7 +165,7 @@ class _Page:
 
 
 def _named(name: str) -> Text:
-    """Names of options stand out, what they take does not."""
+    """Name of an option highlighted, its metavar plain."""
     words = re.split(r"(\s+)", name)
     return Text.assemble(*((word, NAME if word.startswith("-") or len(words) == 1 else "") for word in words))
 

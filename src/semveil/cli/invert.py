@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil invert`: latents of photos, computed once and stored."""
+"""`semveil invert`: latent codes of photos, computed once and stored."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +32,7 @@ def invert(
 ) -> None:
     """Compute the latent codes of photos and store them.
 
-    Run it again to go on after a break. A photo's id is the start of the SHA-256 of its file, so it survives
+    Run it again to resume after a break. A photo's id is the start of the SHA-256 of its file, so it survives
     renaming and reveals no path. Photos that cannot be used are left out with a note, and make the command
     fail at its end, except photos without a usable face in folders. Latents show the photos, so only you can
     read what is written.

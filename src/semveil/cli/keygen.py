@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil keygen`: a key for two to share, or an identity to agree on keys with."""
+"""`semveil keygen`: a shared key, or an identity for key agreement."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any

@@ -228,7 +228,7 @@ def _figures(claim: "Guarantee", words: str) -> list[Any]:
 
 
 def _set_line(claim: "Guarantee", entries: "list[LedgerEntry]") -> str:
-    """A part's total on one line; why there is none, where there is none."""
+    """A part's total on one line, with the reason if there is none."""
     from semveil.core.rounding import text_above
     from semveil.privacy.strength import in_a_word
 
@@ -244,7 +244,7 @@ def _set_line(claim: "Guarantee", entries: "list[LedgerEntry]") -> str:
 
 
 def _name(claim: "Guarantee", entries: "list[LedgerEntry]") -> str:
-    """A part by name, with that of the model that computes it."""
+    """Name of a part, with that of the model that computes it."""
     (part,) = claim.coverage.covered
     models = {
         entry.certificate.model
@@ -295,7 +295,7 @@ def _told(budgets: "list[Budget]") -> list[dict[str, Any]]:
 
 
 def _budget_lines(budgets: "list[Budget]") -> list[str]:
-    """The budget in force, and what it was before."""
+    """The budget in force, and earlier budgets."""
     if not budgets:
         return []
     *before, last = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil send`, `receive` and `eavesdrop`: three processes and one message file."""
+"""`semveil send`, `receive` and `eavesdrop`: three processes that share one message file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -323,7 +323,7 @@ def _opening(key: Path | None, passphrase_file: Path | None, peer: Path | None) 
 
 
 def _after_sending(out: Path | None, opening: str, *, digital: bool) -> list[str]:
-    """Commands for both sides of a message file."""
+    """Next commands after sending a message file."""
     if out is None:
         return []
     name = pasted(out)
@@ -349,12 +349,12 @@ def _check_recording(path: Path, datatype: str) -> None:
 def _report(
     made: "Sent | Received", *, more: Sequence[Line] = (), following: Sequence[str] = (), as_json: bool
 ) -> None:
-    """Print what the message is, what is guaranteed of what was written, where it lies, and what to do next.
+    """Print the kind of message, its guarantee, the outputs and the next commands.
 
     Args:
         made: a message that was sent or received.
-        more: lines of the command's own.
-        following: commands to go on with.
+        more: further lines of the command.
+        following: next commands.
         as_json: print one JSON object.
     """
     message, outputs = made.message, made.written[: len(made.written) // 2]
@@ -388,7 +388,7 @@ def _report(
 
 
 def _guarantee(made: "Sent | Received") -> dict[str, Any]:
-    """What the message says of itself; a digital one says nothing, and its certificate follows from what it is."""
+    """Guarantee from the message's header; a digital message has none, so it is derived from the message."""
     from semveil.channels import DigitalMessage
     from semveil.methods.digital import digital_certificate
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: commands in groups, and one printable line with an exit code for every error.
+"""The command line program: commands in groups; every error is one printable line with an exit code.
 
-Commands import torch and what needs it when they run, so that help and mistakes in options cost nothing.
+Commands import torch and modules that need it when they run, so that help and option errors are fast.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ from semveil.core.errors import SemveilError, is_out_of_memory, printable
 from semveil.core.plugins import PluginWarning
 
 USAGE, BUG = 2, 70  # exit codes in addition to those of `core.errors`
-SIGNALLED = 128  # and the number of a signal that ends the program
+SIGNALLED = 128  # plus the number of the signal that ends the program
 
 START, SEND, QUESTION, KEEP, RESEARCH = (
     "Start", "Send over a link", "Question a promise", "Keep keys, models and accounts", "Research"
@@ -87,7 +87,9 @@ def _semveil(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; so does SEMVEIL_DEBUG=1.")] = False,
 ) -> None:
-    """Protect faces in photos and clips, or send them so that one person alone can read them; say what that is worth.
+    """Protect faces in photos and clips, or send them so that only one person can read them.
+
+    Certificates state what is guaranteed.
 
     Example: semveil demo
 
@@ -104,7 +106,7 @@ def _semveil(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command line; an error becomes one line on stderr, or a traceback with `--debug`.
+    """Run a command line; an error becomes one line on stderr, preceded by a traceback with `--debug`.
 
     Args:
         arguments: words after the name of the program.
@@ -114,21 +116,21 @@ def main(arguments: Sequence[str]) -> int:
     """
     debug = "--debug" in arguments or bool(os.environ.get("SEMVEIL_DEBUG"))
     try:
-        os.getcwd()  # without it torch's libraries end the process
+        os.getcwd()  # without a current folder torch's libraries abort the process
     except OSError:
         _tell("error: the folder that you are in no longer exists; change to another one")
         return 1
     try:
-        # --debug counts wherever it stands, so that it can be appended to the failed command.
+        # --debug is accepted anywhere, so that it can be appended to the failed command.
         result = app([a for a in arguments if a != "--debug"], prog_name="semveil", standalone_mode=False)
         with writing_output():
-            pass  # what help has printed
+            pass  # flushes what help printed
         code = result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except SystemExit as error:  # of a signal; it unwound what ran, so that unfinished files are gone
+    except SystemExit as error:  # from a signal; the stack was unwound, so unfinished files are deleted
         code = error.code if isinstance(error.code, int) else 1
-    except BrokenPipeError:  # the reader of our output went away
+    except BrokenPipeError:  # the reader of the output closed it
         drop_output()
         return 1
     except Exception as error:
@@ -137,27 +139,27 @@ def main(arguments: Sequence[str]) -> int:
         message, code = _explained(error)
         _tell(f"error: {message}")
         return code
-    if code > SIGNALLED:  # typer makes such a code of Ctrl-C
+    if code > SIGNALLED:  # typer returns such a code for Ctrl-C
         ended = "interrupted" if code == INTERRUPTED else f"ended by {signal.Signals(code - SIGNALLED).name}"
         _tell(f"{ended}; {ENDED}")
     return code
 
 
 def _tell(text: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads it
+    with contextlib.suppress(OSError):  # stderr may be closed
         print(told(f"semveil: {printable(text)}", sys.stderr), file=sys.stderr)
 
 
 def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
-    """A warning as one line, without the place in the code."""
+    """Print a warning as one line, without its location in the code."""
     _tell(f"note: {message}")
 
 
 def _explained(error: Exception) -> tuple[str, int]:
-    """The message for the user, and the exit code."""
+    """Error message for the user, and the exit code."""
     if isinstance(error, SemveilError):
         return str(error), error.exit_code
-    # a mistake in the command line; typer's class for it moved between versions
+    # a usage error; typer's class for it moved between versions
     if hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
         return (
@@ -185,14 +187,14 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def run() -> None:
-    """Run the command line of this process, and end it with the exit code; `start.run` calls this."""
+    """Run the command line of this process and exit with its code; called by `start.run`."""
     prepare_streams()
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # what libraries tell programmers is no message to users
+        warnings.simplefilter("ignore")  # library warnings for programmers are not for users
         warnings.simplefilter("default", PluginWarning)
         warnings.showwarning = _show_warning
     for name in ("SIGTERM", "SIGHUP"):
-        # nohup ignores one
+        # nohup makes SIGHUP ignored
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:
             signal.signal(getattr(signal, name), _terminate)
     sys.exit(main(sys.argv[1:]))

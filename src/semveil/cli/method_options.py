@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of a method as options of `semveil protect`, declared once, in the method's constructor."""
+"""A method's options as options of `semveil protect`, declared once in the method's constructor."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,8 @@ METHOD = "--method"
 _CHOSEN = "semveil.method"
 _TEXTS = "semveil.method-options"
 _METAVARS = {int: "N", float: "X", str: "NAME"}
-_FORMS = {"--pseudonym": "FILE", "--budget": "GROUP=E,..."}  # of texts that are no names
-_GENERAL = ("Each method has options", "Example:")  # parts of the help that a named method replaces
+_FORMS = {"--pseudonym": "FILE", "--budget": "GROUP=E,..."}  # metavars of texts that are not names
+_GENERAL = ("Each method has options", "Example:")  # paragraphs of the help replaced when a method is named
 _USUAL = {
     "identity-dp": "--epsilon 1",
     "latent-dp": "--subspace 16 --epsilon 4",
@@ -26,7 +26,7 @@ _USUAL = {
 
 
 class MethodCommand(Command):
-    """A command with the options of the method that its command line, or its file, names."""
+    """A command with the options of the method named on its command line or in its file."""
 
     def look_ahead(self, ctx: Any, args: Sequence[str], file: Mapping[str, Any]) -> None:
         """Determine the method from the command line or the file.
@@ -43,7 +43,7 @@ class MethodCommand(Command):
         if name is None and (
             {"-h", "--help", "--methods"} & set(args) or all(word.startswith("-") for word in args)
         ):
-            return  # help and mistakes do not wait for torch
+            return  # help and usage errors do not wait for torch
 
         from semveil.methods.registry import DEFAULT_IMAGE_METHOD, check_image_method
 
@@ -62,7 +62,7 @@ class MethodCommand(Command):
         return [*params[:after], *_method_params(ctx), *params[after:]]
 
     def help_text(self, ctx: Any) -> str:
-        """The command's help; of a method that is named, what it hides and leaves, and its examples alone.
+        """The command's help; if a method is named, what it hides and leaves, and examples for it only.
 
         Args:
             ctx: typer's context.
@@ -92,9 +92,12 @@ class MethodCommand(Command):
             ctx: typer's context.
             args: words of the command line after the command.
 
+        Returns:
+            Arguments that were not parsed.
+
         Raises:
-            OptionError: the method has no such option, or an option is given twice; as for
-                `Command.parse_args` too.
+            OptionError: the method has no such option, an option is given twice, or as for
+                `Command.parse_args`.
         """
         try:
             rest = super().parse_args(ctx, args)
@@ -117,13 +120,13 @@ def _method_params(ctx: Any) -> list[Any]:
 
 
 def chosen_method(context: typer.Context) -> tuple[str | None, dict[str, str]]:
-    """The method that a command line names, and its options as text.
+    """The method named on a command line, and its options as text.
 
     Args:
-        context: of a parsed `MethodCommand`.
+        context: context of a parsed `MethodCommand`.
 
     Returns:
-        Name of the method, None where none is needed; and text by flag.
+        Name of the method, None if none is needed; and text by flag.
     """
     return context.meta.get(_CHOSEN), context.meta[_TEXTS]
 
@@ -148,7 +151,7 @@ def _unknown(ctx: Any, command: Command, flag: str) -> str:
 
 
 def _holder(name: str) -> Callable[..., None]:
-    """A function whose signature declares the options of a method."""
+    """Build a function whose signature declares the options of a method."""
     from semveil.methods.options import declared_options
     from semveil.methods.registry import METHODS
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil methods`: what each method hides and leaves, and its options."""
+"""`semveil methods`: what each method hides and leaves visible, and its options."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +33,7 @@ def methods(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the methods: what each hides, what it leaves to be seen, its options.
+    """List the methods: what each hides, what it leaves visible, its options.
 
     Example: semveil methods
 

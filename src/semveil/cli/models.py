@@ -22,7 +22,7 @@ IDENTITY, NOISE_IMAGE = "identity model", "noise-image model"
 
 
 class VerificationFailed(SemveilError):
-    """A model or file is not what it must be."""
+    """Failed check of a model or file."""
 
 
 @app.command("list", cls=Command)
@@ -86,7 +86,7 @@ def get(
 ) -> None:
     """Download third-party weights into SEMVEIL_HOME/weights.
 
-    What they need comes with them. Run it again to go on after a break.
+    Weights that they depend on are downloaded too. Run it again to resume after a break.
 
     Example: semveil models get lpips-alex
     """
@@ -131,7 +131,7 @@ def verify(
 
 
 def _card_lines(key: str, value: Any) -> list[Line]:
-    """One fact of a card; a group of facts has a line for each, named by both."""
+    """Lines for one fact of a card; a group of facts gets a line for each, labelled with both names."""
     if isinstance(value, dict):
         told = {part: inner for part, inner in value.items() if inner is not None}
         return [
@@ -145,7 +145,7 @@ def _card_lines(key: str, value: Any) -> list[Line]:
 
 
 def _place(path: str | None, home: Path) -> str | None:
-    """Where a file lies, in few words."""
+    """Short form of a file's location."""
     if path is None:
         return None
     if Path(path).parent == bundled_folder():
@@ -161,7 +161,7 @@ def _models() -> dict[str, tuple[str, Path]]:
 
 
 def _other_model(name: str) -> Any:
-    """A model that is no face model, or None."""
+    """A model that is not a face model; None for face models and unknown names."""
     from semveil.models.identity import load_identity_model
     from semveil.models.noise_image import load_noise_image_model
 

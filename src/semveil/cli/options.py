@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands share, and checks of them that need no model."""
+"""Options shared by several commands, and checks of them that need no model."""
 
 import math
 import os
@@ -21,7 +21,7 @@ CHANNEL_METAVAR = "NAME[:S=V,...]"
 
 
 class OptionError(SemveilError):
-    """Options that are wrong or exclude each other."""
+    """Invalid or mutually exclusive options."""
 
     exit_code = 2
 
@@ -32,7 +32,14 @@ PROTECTION, KEY, CHANNEL, PHOTOS, PEOPLE, OUTPUT, COMPUTING = (
 
 
 def one_of(*choices: str) -> Callable[[str], list[str]]:
-    """Shell completion of an option that takes one of these."""
+    """Shell completion of an option with fixed choices.
+
+    Args:
+        *choices: allowed values.
+
+    Returns:
+        Function from an incomplete word to the matching choices.
+    """
 
     def complete(incomplete: str) -> list[str]:
         return [choice for choice in choices if choice.startswith(incomplete)]
@@ -328,10 +335,10 @@ Iq = Annotated[
 
 
 def channel(name: str, text: str | None) -> "Link | None":
-    """Parse the channel given by an option; None, which means AWGN, where it is absent.
+    """Parse the channel given by an option; None, which means AWGN, if it is absent.
 
     Args:
-        name: of the option, for errors.
+        name: name of the option, for errors.
         text: such as `rayleigh:coherence=64,csi=mmse`.
 
     Raises:
@@ -362,7 +369,7 @@ def check_device(name: str) -> None:
 
 
 def on_device(name: str) -> AbstractContextManager[None]:
-    """A context in which models are loaded onto a device. The device is checked at once.
+    """Context in which models are loaded onto a device; the device is checked at once.
 
     Args:
         name: `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -376,7 +383,7 @@ def on_device(name: str) -> AbstractContextManager[None]:
 
 
 def private_codes(parts: str | None, codes: str | None) -> tuple[int, ...] | None:
-    """Private codes chosen by `--private` or `--private-codes`; None where both are absent.
+    """Private codes chosen by `--private` or `--private-codes`; None if both are absent.
 
     Args:
         parts: face parts separated by commas, or `all`.
@@ -399,8 +406,8 @@ def check_snr(name: str, value: float | None) -> None:
     """Check an SNR given by an option.
 
     Args:
-        name: of the option, for errors.
-        value: in dB; None is accepted.
+        name: name of the option, for errors.
+        value: SNR in dB; None is accepted.
 
     Raises:
         OptionError: the value is not finite, or its magnitude is above `LOUDEST_DB`.
@@ -413,7 +420,7 @@ def check_output_file(path: Path, suffix: str | None = None) -> None:
     """Check that a file can be written, before the work starts.
 
     Args:
-        path: of the file; its folder must exist.
+        path: file to write; its folder must exist.
         suffix: required ending in lower case, such as `.png`.
 
     Raises:
@@ -436,7 +443,7 @@ def check_output_folder(path: Path) -> None:
     """Check that a folder can be written or created, before the work starts.
 
     Args:
-        path: of the folder; its parents need not exist.
+        path: folder to write; its parents need not exist.
 
     Raises:
         OutputError: a part of the path is not a folder, or the deepest existing folder is not writable.

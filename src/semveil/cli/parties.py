@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of a protection."""
+"""Options of a protection."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ def default_model() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ProtectionOptions:
-    """Options of a protection; None leaves a value to the method."""
+    """Options of a protection; None selects the method's default."""
 
     protection: str | None = None
     mechanism: str | None = None
@@ -32,7 +32,7 @@ class ProtectionOptions:
     perceptual: str | None = None
 
     def check(self, *, keyed: bool) -> None:
-        """Check that the options go together, before anything is loaded.
+        """Check that the options are compatible, before anything is loaded.
 
         Args:
             keyed: whether a key is given.
@@ -59,7 +59,7 @@ class ProtectionOptions:
             )
 
     def kind(self) -> "Protection | None":
-        """The protection that is asked for; None where that is left to the method."""
+        """The requested protection; None if it is left to the method."""
         if self.protection is None and self.mechanism is None:
             return None
         from semveil.methods.protections import PROTECTIONS, chosen_protection
@@ -68,12 +68,12 @@ class ProtectionOptions:
         return None if name is None else PROTECTIONS[name]
 
     def needs_key(self) -> bool:
-        """Whether the protection that is asked for takes a key."""
+        """Whether the requested protection takes a key."""
         kind = self.kind()
         return kind is not None and kind.keyed
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments of `DPSemCom`; None leaves a value to the method."""
+        """Arguments of `DPSemCom`; None selects the method's default."""
         from semveil.mechanisms import parse_budget
 
         return {

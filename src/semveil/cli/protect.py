@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil protect`: protected photos, clips and folders of them, by any method that makes pictures."""
+"""`semveil protect`: protection of photos, clips and folders by any image method."""
 
 from pathlib import Path
 from typing import Annotated
@@ -228,9 +228,9 @@ def protect(
 ) -> None:
     """Protect the faces in photos, clips and folders.
 
-    Each output has a certificate beside it. Run it again to go on after a break: what is done is kept, what
-    is new or changed is done. Photos that cannot be protected are refused and listed, and make the command
-    fail at its end. Metadata is never copied. In clips faces are followed from frame to frame.
+    Each output has a certificate beside it. Run it again to resume after a break: finished outputs are kept,
+    new or changed photos are processed. Photos that cannot be protected are refused and listed, and make the
+    command fail at its end. Metadata is never copied. In clips faces are followed from frame to frame.
 
     Each method has options of its own: `semveil protect --method NAME --help`.
 

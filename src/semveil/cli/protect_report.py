@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `semveil protect` says when it is done: what is hidden, what is not, what is promised, and what to do next."""
+"""Final report of `semveil protect`: what is hidden and what is not, the guarantee, and next commands."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from semveil.bulk.settings import Settings
     from semveil.bulk.summary import Summary
 
-SHOWN = 20  # refusals that are listed one by one
-# what a photo or a clip becomes; certificates and sealed parts lie beside them
+SHOWN = 20  # refusals listed individually
+# outputs of photos and clips, without certificates and sealed parts
 SHOWN_FILES = (".png", ".mp4")
-LISTED = 50  # photos up to which each gets a line
+LISTED = 50  # largest number of photos with a line each
 _BECAME = {"done_before": "done before", "skipped": "skipped", "copied": "copied", "refused": "refused"}
 
 
@@ -24,8 +24,8 @@ def report(
     """Print the result of a run.
 
     Args:
-        summary: of the run.
-        settings: how photos were protected.
+        summary: summary of the run.
+        settings: settings of the run.
         out: the output folder.
         defaults: whether the method and the folder are the defaults.
         as_json: print one JSON object.
@@ -59,7 +59,7 @@ def report(
 
 
 def _lines_of_photos(summary: "Summary") -> list[Line]:
-    """A line for each photo; in a long run only for those in which a face is not protected, or too large for the model."""
+    """One line per photo; in a long run only for photos with an unprotected or oversize face."""
     accounts = summary.accounts
     if len(accounts) <= LISTED:
         return [account.line() for account in accounts]
@@ -157,7 +157,7 @@ def _written(summary: "Summary", settings: "Settings", out: Path, *, by_default:
 
 
 def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
-    """Commands to go on with."""
+    """Next commands."""
     if not (summary.protected or summary.done_before):
         return []
     outputs = [name for account in summary.accounts for name in account.outputs if name.endswith(SHOWN_FILES)]
@@ -173,7 +173,10 @@ def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
 
 
 def _note_recognised(summary: "Summary") -> None:
-    """On the terminal only: it is computed from the originals, and no epsilon covers it."""
+    """Print faces still recognised, on the terminal only.
+
+    This is computed from the originals, so no epsilon covers it.
+    """
     from semveil.bulk.recognised import log_path
 
     for photo, faces in summary.recognised[:SHOWN]:

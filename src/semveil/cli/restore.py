@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil restore`: the original faces back into a protected photo, the original clip, or the key of one face."""
+"""`semveil restore`: original faces of a photo, the original clip, or the key of one face."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ import typer
 from semveil.cli import options
 from semveil.cli.console import Line, show
 
-CLIP = ".mp4"  # what protected clips are named
+CLIP = ".mp4"  # suffix of protected clips
 
 
 def restore(

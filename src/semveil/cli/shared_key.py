@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def check_key_options(
     key: Path | None, passphrase_file: Path | None, identity: Path | None, peer: Path | None
 ) -> bool:
-    """Whether a key is given, in exactly one way.
+    """Whether a key is given; check that it is given in one way only.
 
     Args:
         key: value of `--key`.
@@ -49,14 +49,17 @@ def key_of(
     *,
     confirm: bool = False,
 ) -> "Key | None":
-    """The key that options name, or None where they name none.
+    """Key given by options; None if there is none.
 
     Args:
         key: a key file.
-        passphrase_file: a private file with the passphrase; `-` asks for it.
+        passphrase_file: a private file with the passphrase; `-` prompts for it.
         identity: own secret half of a key pair; goes with `peer`.
         peer: the other party's public file; goes with `identity`.
-        confirm: ask twice for a passphrase that is typed.
+        confirm: prompt twice for a typed passphrase.
+
+    Raises:
+        OptionError: as for `check_key_options`.
     """
     from semveil.link.keys import Key
 
@@ -67,7 +70,7 @@ def key_of(
 
 
 def _passphrase(path: Path, *, confirm: bool = False) -> str:
-    """The first line of a private file, or what the user types."""
+    """First line of a private file, or the user's input."""
     from semveil.keys.passphrase import read_passphrase
 
     if str(path) == "-":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the program begins: it loads the commands, and Ctrl-C while they load is told like any other."""
+"""Entry point, which loads the commands and also handles Ctrl-C while they load."""
 
 import sys
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Robust standard streams: closed ones, readers that go away, encodings that lack a character; and how a run ends early."""
+"""Robust standard streams, and the message about an interrupted run.
+
+Handles closed streams, readers that disconnect, and encodings that lack a character.
+"""
 
 import errno
 import io
@@ -15,8 +18,8 @@ ENDED = "what was finished is kept, nothing is left half-written; the same comma
 def prepare_streams() -> None:
     """Make stdin, stdout and stderr usable; call it before any file is opened.
 
-    A closed descriptor is opened on the null device: the next file that is opened would get its number, and
-    what is printed would end in it. What a stream's encoding lacks is printed as an escape.
+    A closed descriptor is opened on the null device: otherwise the next opened file would get its number, and
+    printed text would be written into it. Characters that a stream's encoding lacks are printed as escapes.
     """
     closed = [
         (number, name)
@@ -26,7 +29,7 @@ def prepare_streams() -> None:
     for number, _ in closed:
         _reopen(number)
     for number, name in closed:
-        copy = os.dup(number)  # so that nobody who closes the stream closes the number itself
+        copy = os.dup(number)  # so that closing the stream does not close the standard descriptor
         setattr(sys, name, os.fdopen(copy, "w" if number else "r", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -45,10 +48,10 @@ def _reopen(number: int) -> None:
 
 @contextmanager
 def writing_output() -> Iterator[None]:
-    """Print to stdout in the block, all of it, so that a full disk or a reader that went away is noticed here.
+    """Flush stdout after the block, so that a full disk or a disconnected reader raises here.
 
     Raises:
-        OSError: it cannot be written; BrokenPipeError where the reader went away.
+        OSError: stdout cannot be written; BrokenPipeError if the reader disconnected.
     """
     try:
         yield
@@ -61,7 +64,7 @@ def writing_output() -> Iterator[None]:
 
 
 def drop_output() -> None:
-    """Discard buffered output that has no reader, which the interpreter would complain about at exit."""
+    """Discard buffered output without a reader, about which the interpreter would complain at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What suits terminals of every width and background: lines folded at words, colours that light and dark ones show."""
+"""Output for terminals of every width and background: text wrapped at words, and legible colours."""
 
 import os
 import shlex
@@ -7,16 +7,16 @@ import shutil
 import textwrap
 from typing import TextIO
 
-# cyan, green and yellow vanish on white, blue on black
+# cyan, green and yellow are illegible on white, blue on black
 CODE, NAME, ALARM = "magenta", "bold magenta", "bold red"
-NARROWEST = 40  # columns; what is laid out for fewer cannot be read
+NARROWEST = 40  # columns; narrower layouts are illegible
 
 
 def pasted(path: str | os.PathLike[str]) -> str:
-    """A file's name as a word of a command that is printed to be copied.
+    """File name quoted as a word of a command to be copied.
 
     Args:
-        path: blanks, quotes and a dash at its start included.
+        path: may contain blanks and quotes, and start with a dash.
 
     Example:
         >>> pasted("my photo.png"), pasted("-x.png")
@@ -27,7 +27,7 @@ def pasted(path: str | os.PathLike[str]) -> str:
 
 
 def told(text: str, stream: TextIO) -> str:
-    """A line as a stream shows it: folded at words on a terminal, so that none is torn; one line everywhere else.
+    """Text wrapped at words for a terminal; unchanged for other streams.
 
     Args:
         text: one printable line.

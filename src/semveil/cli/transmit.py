@@ -130,7 +130,7 @@ def transmit(
         ("--bob-channel", bob_channel),
         ("--eve-channel", eve_channel),
     ):
-        options.channel(flag, text)  # its check
+        options.channel(flag, text)  # raises if it is not valid
     options.check_output_folder(out)
     called = photo_names(photos, names)
     options.check_device(device)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that name a recogniser."""
+"""Options that select a recogniser."""
 
 from typing import Annotated
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil web`: the page in the browser."""
+"""`semveil web`: the web page."""
 
 from typing import Annotated
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clips: reading and writing by PyAV, faces followed through frames, flicker, faces that a protected frame still shows.
+"""Clips: decoding and encoding by PyAV, face tracking, flicker, and detection of missed faces.
 
-Imports `core`, `data` and `recognition`; what becomes of a clip's faces is decided in `bulk`. Needs the extra
+Imports `core`, `data` and `recognition`; `bulk` decides how a clip's faces are treated. Needs the extra
 `video`.
 """

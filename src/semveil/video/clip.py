@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a clip of any common kind: what is in it, when each frame is shown, and its frames, upright and as 8-bit RGB."""
+"""Reading of clips: metadata, timestamps, and frames, upright and as 8-bit RGB."""
 
 import importlib
 import itertools
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from semveil.core.errors import PhotoError, SemveilError
 
-# Only what clips come in: FFmpeg reads playlists too, which name other files and addresses.
+# Only container formats of clips: FFmpeg also reads playlists, which name other files and addresses.
 _FORMATS = "mov,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,mjpeg"
-_HDR = {16: "PQ", 18: "HLG"}  # numbers of ITU-T H.273, as FFmpeg has them
-_MISSING_END = 0.5  # seconds by which a clip may end before its header says
+_HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics of ITU-T H.273, as in FFmpeg
+_MISSING_END = 0.5  # seconds by which a clip may be shorter than its header says
 
 
 class ClipError(PhotoError):
@@ -31,13 +31,13 @@ class VideoMissing(SemveilError):
 
 @dataclass(frozen=True)
 class Stretch:
-    """Some frames of a clip that follow each other; what a worker needs to read them.
+    """Consecutive frames of a clip, with what a worker needs to read them.
 
     Attributes:
-        path: of the clip.
-        first: number of the first frame.
-        pts: when each is shown, in the clip's time base.
-        rotation: degrees by which they are to be turned counterclockwise.
+        path: path of the clip.
+        first: 0-based index of the first frame.
+        pts: presentation timestamps of the frames, in the clip's time base.
+        rotation: degrees by which stored frames are turned counterclockwise to be upright.
         seekable: whether frames can be found by `pts`.
     """
 
@@ -49,18 +49,18 @@ class Stretch:
 
     @property
     def last(self) -> int:
-        """The number after that of the last frame."""
+        """Index after the last frame."""
         return self.first + len(self.pts)
 
 
 @dataclass(frozen=True)
 class FrameFormat:
-    """What frames look like.
+    """Format of frames.
 
     Attributes:
         size: (width, height) of the upright frames.
         aspect: width of an upright pixel over its height.
-        primaries, transfer: of the colours, as ITU-T H.273 numbers them; 2 where the file does not say.
+        primaries, transfer: codes of the colours in ITU-T H.273; 2 if unspecified.
     """
 
     size: tuple[int, int]
@@ -71,18 +71,18 @@ class FrameFormat:
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of a clip after one look through it.
+    """Metadata of a clip after decoding it once.
 
     Attributes:
-        path: of the file.
-        pts: when each frame is shown, in `time_base`.
-        time_base: seconds for a unit of it.
-        rate: frames a second on average.
-        format: of its frames.
+        path: path of the file.
+        pts: presentation timestamps of the frames, in `time_base`.
+        time_base: seconds per unit.
+        rate: average number of frames per second.
+        format: format of its frames.
         rotation: degrees by which stored frames are turned counterclockwise to be upright: 0, 90, 180 or 270.
         seekable: whether frames can be found by `pts`.
-        audio: codec of the first sound track; None without sound.
-        lost: what the output cannot keep, in words.
+        audio: codec of the first audio track; None without sound.
+        lost: messages about content that the output cannot keep.
     """
 
     path: str
@@ -102,14 +102,14 @@ class Clip:
 
     @property
     def times(self) -> NDArray[np.float64]:
-        """When each frame is shown, in seconds from the first."""
+        """Presentation times of the frames, in seconds from the first."""
         return (np.array(self.pts, np.float64) - self.pts[0]) * float(self.time_base)
 
     def stretch(self, first: int, last: int) -> Stretch:
         """Part of the clip: frames `first` to `last - 1`.
 
         Args:
-            first: 0-based index in order of display.
+            first: 0-based index in display order.
             last: index after the last frame.
         """
         return Stretch(self.path, first, self.pts[first:last], self.rotation, self.seekable)
@@ -124,7 +124,7 @@ class Clip:
 
 
 def require_pyav() -> Any:
-    """The library that decodes and encodes.
+    """Import PyAV, the library that decodes and encodes.
 
     Raises:
         VideoMissing: it is not installed.
@@ -139,11 +139,14 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
     """Examine a clip by decoding every frame once, so that damage is found before any work is done.
 
     Args:
-        path: of the clip.
+        path: path of the clip.
+
+    Returns:
+        Its metadata.
 
     Raises:
-        ClipError: the file cannot be read, is damaged or truncated, contains no frame, or is of a kind that
-            cannot be kept.
+        ClipError: the file cannot be read, is damaged or truncated, contains no frame, or is of an
+            unsupported kind.
         VideoMissing: PyAV is not installed.
     """
     av, name = require_pyav(), os.fspath(path)
@@ -206,10 +209,10 @@ def frames_of(stretch: Stretch) -> Iterator[NDArray[np.uint8]]:
     """Decode the frames of a stretch.
 
     Args:
-        stretch: of a clip that `read_clip` examined.
+        stretch: stretch of a clip that `read_clip` examined.
 
     Yields:
-        (H, W, 3) RGB uint8, upright, in order of display.
+        (H, W, 3) RGB uint8, upright, in display order.
 
     Raises:
         ClipError: the clip cannot be read, or no longer has the frames of the stretch.
@@ -223,7 +226,7 @@ def frames_of(stretch: Stretch) -> Iterator[NDArray[np.uint8]]:
 
 
 def _decoded(stretch: Stretch) -> Iterator[Any]:
-    """The frames of a stretch as the library has them: by seeking to them where that leads there, else from the beginning."""
+    """Decoded frames of a stretch, found by seeking if that works, otherwise from the beginning."""
     av = require_pyav()
     for seek in (True, False) if stretch.seekable and stretch.first else (False,):
         with opened(stretch.path) as container:
@@ -253,11 +256,13 @@ def _upright(frame: Any, rotation: int) -> NDArray[np.uint8]:
 
 @contextmanager
 def opened(path: str) -> Iterator[Any]:
-    """Open a clip's container for the block; only the container formats of clips and local files are
-    accepted.
+    """Open a clip's container for the block; accepts only the container formats of clips, and local files.
 
     Args:
-        path: of the clip.
+        path: path of the clip.
+
+    Yields:
+        PyAV's container.
 
     Raises:
         ClipError: the file is empty or cannot be read as a clip.
@@ -268,7 +273,7 @@ def opened(path: str) -> Iterator[Any]:
         container = av.open(
             os.path.abspath(path),
             options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
-            metadata_errors="replace",  # titles in another encoding than UTF-8, which are dropped anyway
+            metadata_errors="replace",  # titles that are not UTF-8; they are dropped anyway
         )
     except (av.error.FFmpegError, OSError) as error:
         if os.path.isfile(path) and os.path.getsize(path) == 0:
@@ -279,7 +284,7 @@ def opened(path: str) -> Iterator[Any]:
 
 
 def _pictures_of(container: Any, name: str) -> Any:
-    """The first stream of pictures that is no cover."""
+    """First video stream that is not cover art."""
     for stream in container.streams.video:
         if (
             not stream.disposition & require_pyav().stream.Disposition.attached_pic
@@ -292,7 +297,7 @@ def _pictures_of(container: Any, name: str) -> Any:
 
 
 def _left_out(container: Any, stream: Any) -> tuple[str, ...]:
-    """What does not go into the output, in words."""
+    """Messages about streams and chapters that are not copied."""
     covers = [one for one in container.streams.video if one.index != stream.index]
     other = [one for one in container.streams if one.type not in ("video", "audio", "subtitle")]
     counts = (
@@ -325,7 +330,7 @@ def _check(frame: Any, first: Any, number: int, name: str) -> None:
 
 
 def _shown(pts: list[int | None]) -> tuple[tuple[int, ...], bool]:
-    """When frames are shown, and whether the file says so: where it does not, one after the other at the average rate."""
+    """Timestamps, and whether they come from the file; otherwise frames follow at the average rate."""
     known = [one for one in pts if one is not None]
     if len(known) == len(pts) and all(a < b for a, b in itertools.pairwise(known)):
         return tuple(known), True

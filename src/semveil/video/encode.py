@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a clip: stretches of frames one by one, then all of them in one file, with the sound."""
+"""Writing of clips: stretches of frames one by one, then all of them in one file with the sound."""
 
 import heapq
 import os
@@ -14,31 +14,31 @@ from numpy.typing import NDArray
 from semveil.core.errors import OutputError
 from semveil.video.clip import Clip, ClipError, FrameFormat, opened, require_pyav
 
-# Losses that nobody sees, no frame that is decoded before it is shown, and the same bytes on every machine.
+# Visually lossless, no B-frames (decoding order is display order), and reproducible bytes (one thread).
 _ENCODER = {"crf": "18", "preset": "fast", "bf": "0", "threads": "1"}
-# that go into MP4 as they are; others become AAC
+# codecs that MP4 supports; others are re-encoded as AAC
 _SOUNDS = {"aac", "mp3", "ac3", "eac3", "opus", "alac", "flac"}
 _BT709, _STUDIO = 1, 1  # matrix and range of the colours
-# No time, no name of a program or user, no metadata of the source.
+# No creation time, no name of a program or user, no metadata of the source.
 _CONTAINER = {"fflags": "+bitexact", "movflags": "+faststart"}
 
 
 def write_stretch(
     path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], kind: FrameFormat
 ) -> None:
-    """Encode frames as H.264 in MP4; when each is shown is set by `join_stretches`.
+    """Encode frames as H.264 in MP4; their timestamps are set by `join_stretches`.
 
     Args:
-        path: of the MP4 file.
+        path: MP4 file to write.
         frames: (H, W, 3) RGB.
         kind: their format.
 
     Raises:
-        OutputError: the file cannot be written, as on a full disk.
+        OutputError: the file cannot be written, for example on a full disk.
     """
     av = require_pyav()
     width, height = kind.size
-    odd = width % 2 or height % 2  # half a pixel of colour has no place
+    odd = width % 2 or height % 2  # subsampled chroma needs even sides
     try:
         with av.open(os.fspath(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
             stream = container.add_stream("libx264", rate=25, options=dict(_ENCODER))
@@ -62,12 +62,12 @@ def write_stretch(
 def join_stretches(
     path: str | os.PathLike[str], stretches: Sequence[Path], clip: Clip, *, sound: bool
 ) -> None:
-    """One MP4 of all stretches, each frame shown when the source's is, and the source's sound where it is asked for.
+    """Join stretches into one MP4 with the source's timestamps and, if requested, its sound.
 
-    Nothing else of the source gets into it.
+    Nothing else of the source is copied.
 
     Args:
-        path: of the MP4 file.
+        path: MP4 file to write.
         stretches: files of `write_stretch`, in order.
         clip: the source.
         sound: whether the source's audio track is copied.
@@ -93,7 +93,7 @@ def join_stretches(
         raise OutputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}") from error
 
 
-Timed = tuple[float, int, Any]  # when, which stream, the packet
+Timed = tuple[float, int, Any]  # time in seconds, stream index, packet
 
 
 def _pictures(stream: Any, stretches: Sequence[Path], clip: Clip) -> Iterator[Timed]:
@@ -113,7 +113,7 @@ def _pictures(stream: Any, stretches: Sequence[Path], clip: Clip) -> Iterator[Ti
 
 
 class _Sound:
-    """The first sound track of a clip, as it is or encoded anew where MP4 has no place for it."""
+    """First audio track of a clip, copied, or re-encoded if MP4 does not support its codec."""
 
     def __init__(self, container: Any, clip: Clip) -> None:
         self.clip = clip
@@ -128,7 +128,7 @@ class _Sound:
                 self.stream = container.add_stream("aac", rate=first.rate, layout=self.layout)
 
     def packets(self) -> Iterator[Timed]:
-        """Its packets in order.
+        """Packets of the track, in order.
 
         Raises:
             ClipError: the sound cannot be read.

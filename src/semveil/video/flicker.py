@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much a protected face flickers: what changes between frames beyond what moves, against the source's own."""
+"""Flicker of protected faces: motion-compensated differences between frames, compared with the source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from skimage.transform import warp
 
 @dataclass(frozen=True)
 class Flicker:
-    """Mean absolute differences between each frame and the one before it, moved along, in levels of 0 to 255.
+    """Mean absolute differences between frames after motion compensation, in levels 0 to 255.
 
     Attributes:
-        source, protected: of each clip, within the regions that were altered.
+        source, protected: flicker of each clip within the altered regions.
     """
 
     source: float
@@ -23,7 +23,7 @@ class Flicker:
 
     @property
     def more(self) -> float:
-        """By how many levels the protected clip flickers more than its source."""
+        """Flicker of the protected clip beyond that of its source, in levels."""
         return self.protected - self.source
 
 
@@ -32,15 +32,15 @@ def flicker(
     protected: Sequence[NDArray[np.uint8]],
     masks: Sequence[NDArray[np.bool_]],
 ) -> Flicker:
-    """The warped difference of both clips: frame t - 1 is moved to frame t by the source's own optical flow.
+    """Flicker of both clips, with frame t - 1 warped to frame t by the source's optical flow.
 
     Args:
         source: original frames (H, W, 3).
         protected: protected frames (H, W, 3), with the same timestamps.
-        masks: (H, W) of each frame, where to look.
+        masks: (H, W) of each frame, pixels to compare.
 
     Raises:
-        ValueError: there are fewer than two frames, or no pixel to look at.
+        ValueError: there are fewer than two frames, or no pixel to compare.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -59,7 +59,7 @@ def flicker(
             continue
         rows, columns = (np.arange(side, dtype=np.float32) for side in where.shape)
         grey = [np.asarray(frame, np.float32).mean(-1) / 255 for frame in (source[t], source[t - 1])]
-        flow = optical_flow_ilk(*grey, radius=7)  # rows and columns
+        flow = optical_flow_ilk(*grey, radius=7)  # (rows, columns)
         places = np.stack([rows[:, None] + flow[0], columns[None, :] + flow[1]])
         for i, clip in enumerate((source, protected)):
             before = np.asarray(clip[t - 1], np.float32)

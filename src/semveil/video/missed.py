@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faces that a protected frame still shows: what detectors find in it where no face was replaced or hidden."""
+"""Faces still visible in a protected frame: detections where no face was replaced or hidden."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,18 @@ from semveil.data.boxes import overlap
 from semveil.data.regions import Region
 
 _SAME = 0.3  # intersection over union
-_MOSTLY = 0.5  # share of a box that must be altered for it to be no face of the source any more
+_MOSTLY = 0.5  # fraction of a box that must be altered for it to be no longer a face of the source
 
 Box = tuple[int, int, int, int]
 
 
 def still_shown(found: Sequence[Box], altered: Sequence[Region], shape: tuple[int, ...]) -> list[Box]:
-    """The boxes that lie by less than half in altered pixels.
+    """Boxes of which less than half the pixels were altered.
 
     Args:
-        found: boxes that detectors have on the protected frame.
-        altered: what of the frame was replaced or hidden.
-        shape: of the frame.
+        found: boxes detected in the protected frame.
+        altered: regions of the frame that were replaced or hidden.
+        shape: shape of the frame.
 
     Example:
         >>> region = Region(0, 0, np.ones((10, 10), bool))
@@ -35,12 +35,13 @@ def still_shown(found: Sequence[Box], altered: Sequence[Region], shape: tuple[in
 
 
 def missed(shown: Sequence[Box], known: Sequence[Box]) -> bool:
-    """Whether a face of the source is still detected in the output: two boxes with an intersection over union
-    above 0.3.
+    """Whether a face of the source is still detected in the output.
+
+    It is if two boxes have an intersection over union above 0.3.
 
     Args:
         shown: boxes (left, top, right, bottom) detected in the output frame, in pixels.
-        known: boxes in the same frame of the source whose faces must not show.
+        known: boxes in the same frame of the source whose faces must not be visible.
 
     Example:
         >>> missed([(0, 0, 10, 10)], [(1, 1, 11, 11)]), missed([(0, 0, 10, 10)], [(9, 9, 19, 19)])

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faces followed through a clip by place and time; who they are plays no part, since joining by likeness would reveal it."""
+"""Faces tracked through a clip by position and time.
+
+Identity is not used, since linking tracks by similarity would reveal it.
+"""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -16,27 +19,27 @@ from semveil.data.align import align_face
 from semveil.data.boxes import overlap
 from semveil.recognition.dlib_faces import Face
 
-_GAP = 1.0  # seconds for which a face that is not found is waited for
-_BRIDGE = 0.4  # seconds between two frames with landmarks for which those between are trusted
-_HOLD = 0.2  # seconds by which a face is hidden before it is first found and after it is last found
-_NEAR = 0.15  # least likeness of two boxes that are one face
-_APART = 0.3  # likeness of boxes that do not overlap, at no distance
-_SMOOTHED = 7  # frames; a parabola through their landmarks takes 42 % of the jitter away and no motion
-_CUT = 40.0  # levels by which frames differ on average where another shot begins
+_GAP = 1.0  # seconds without a detection after which a track ends
+_BRIDGE = 0.4  # longest interval in seconds between trusted landmarks for interpolated ones to be trusted
+_HOLD = 0.2  # seconds for which a face is hidden before its first and after its last detection
+_NEAR = 0.15  # smallest likeness of two boxes of one face
+_APART = 0.3  # likeness by distance alone, at distance 0
+_SMOOTHED = 7  # frames; fitting a parabola to their landmarks removes 42 % of the jitter and no motion
+_CUT = 40.0  # mean absolute difference in levels at the start of a shot
 _THUMBNAIL = 24  # px
 _SHARPNESS_CROP = 128  # px
 
 
 class Shown(StrEnum):
-    """What is done with a face in one frame."""
+    """Treatment of a face in one frame."""
 
     REPLACED = "replaced"
-    HIDDEN = "hidden"  # it cannot be aligned there, or was not found
+    HIDDEN = "hidden"  # cannot be aligned there, or was not detected
 
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """A face that was found in a frame.
+    """A face detected in a frame.
 
     Attributes:
         face: its box and landmarks.
@@ -47,7 +50,7 @@ class Sighting:
     sharpness: float
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready form."""
         face = self.face
         return {
             **vars(face),
@@ -61,7 +64,7 @@ class Sighting:
         """Rebuild a sighting from its JSON form.
 
         Args:
-            content: what `as_dict` returned.
+            content: result of `as_dict`.
         """
         plain = dict(content)
         sharpness = plain.pop("sharpness")
@@ -77,12 +80,12 @@ class Sighting:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a face is in one frame, found there or between frames in which it was.
+    """Position of a face in one frame, detected or interpolated.
 
     Attributes:
-        shown: what is to be done with it.
+        shown: treatment of the face.
         box: left, top, right, bottom in pixels.
-        landmarks: (5, 2), dlib's order.
+        landmarks: (5, 2), in dlib's order.
     """
 
     shown: Shown
@@ -91,7 +94,7 @@ class Place:
 
     @property
     def face(self) -> Face:
-        """As a detector would give it."""
+        """The same as a detector's result."""
         return Face(self.box, 0.0, self.landmarks)
 
 
@@ -100,8 +103,8 @@ class Track:
     """One face through its frames.
 
     Attributes:
-        seen: what was found, by number of the frame.
-        shot: first and last frame of the shot that it lies in.
+        seen: detections, by frame index.
+        shot: first and last frame of its shot.
     """
 
     seen: dict[int, Sighting]
@@ -109,12 +112,12 @@ class Track:
 
     @property
     def frames(self) -> tuple[int, int]:
-        """First and last frame in which it was found."""
+        """First and last frame in which it was detected."""
         return min(self.seen), max(self.seen)
 
     @property
     def area(self) -> int:
-        """Of its boxes together."""
+        """Sum of the areas of its boxes, in pixels."""
         return sum(sighting.face.area for sighting in self.seen.values())
 
     def trusted(self, least: int) -> list[int]:
@@ -130,8 +133,9 @@ class Track:
         ]
 
     def best(self, least: int) -> int:
-        """The frame with the sharpest view of the face, the first one among equals. Frames with reliable
-        landmarks take precedence.
+        """Frame with the sharpest view of the face, the first among equals.
+
+        Frames with reliable landmarks and a large enough face take precedence.
 
         Args:
             least: as for `trusted`.
@@ -142,12 +146,12 @@ class Track:
 
 @dataclass
 class _Open:
-    """A track under way."""
+    """A track that is not complete yet."""
 
     seen: dict[int, Sighting] = field(default_factory=dict)
 
     def predicted(self, times: NDArray[np.float64], frame: int) -> NDArray[np.float64]:
-        """The box in a frame, moving as between the last two sightings."""
+        """Box predicted for a frame, from the velocity between the last two sightings."""
         *before, last = sorted(self.seen)[-2:]
         box = np.array(self.seen[last].face.box, float)
         if not before or times[last] == times[before[0]]:
@@ -157,8 +161,9 @@ class _Open:
 
 
 def sharpness(pixels: NDArray[np.uint8], face: Face) -> float:
-    """Sharpness of a face: variance of the Laplacian of its grey crop, aligned to a fixed size so that faces
-    of different sizes compare.
+    """Sharpness of a face: variance of the Laplacian of its aligned grey crop.
+
+    The crop has a fixed size, so that faces of different sizes are comparable.
 
     Args:
         pixels: (H, W, 3) RGB uint8, the frame.
@@ -170,7 +175,7 @@ def sharpness(pixels: NDArray[np.uint8], face: Face) -> float:
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A frame sampled at a small grid of grey pixels, by which cuts are found.
+    """Frame sampled on a small grid of grey pixels, for cut detection.
 
     Args:
         pixels: (H, W, 3) RGB uint8.
@@ -188,7 +193,7 @@ def find_shots(thumbnails: Sequence[NDArray[np.uint8]]) -> list[tuple[int, int]]
     """Split a clip into shots where the mean absolute difference of consecutive thumbnails is large.
 
     Args:
-        thumbnails: of all frames in order, at least one; (T, T) uint8, as `thumbnail` gives them.
+        thumbnails: results of `thumbnail` for all frames in order, at least one; (T, T) uint8.
 
     Returns:
         First and last frame of each shot, 0-based and inclusive.
@@ -207,15 +212,15 @@ def find_shots(thumbnails: Sequence[NDArray[np.uint8]]) -> list[tuple[int, int]]
 def follow_faces(
     sightings: Sequence[Sequence[Sighting]], times: NDArray[np.float64], shots: Sequence[tuple[int, int]]
 ) -> list[Track]:
-    """Join what was found in frames to tracks, those with most pixels first.
+    """Join detections into tracks, sorted by total area, largest first.
 
-    In each frame the boxes are given to the tracks whose predicted boxes they fit best together; a box that
-    fits none begins a track, and no track goes on into another shot, or after a second without a sighting.
+    In each frame the boxes are assigned to tracks by maximum total likeness to the predicted boxes; an
+    unassigned box starts a track. A track ends with its shot, or after a second without a sighting.
 
     Args:
-        sightings: for each frame.
-        times: of the frames in seconds.
-        shots: as `find_shots` gives them.
+        sightings: sightings in each frame.
+        times: times of the frames in seconds.
+        shots: result of `find_shots`.
     """
     done: list[Track] = []
     for shot in shots:
@@ -238,16 +243,19 @@ def follow_faces(
 
 
 def places_of(track: Track, times: NDArray[np.float64], least: int) -> dict[int, Place]:
-    """Where a face is in every frame from a little before it is first found to a little after it is last found.
+    """Position of a face in every frame from shortly before its first detection to shortly after its last.
 
-    It is replaced where its landmarks are trusted, and between two such frames that are near each other;
-    elsewhere it is hidden. Boxes and landmarks that were not found are drawn on straight lines in time; those
-    that were are smoothed.
+    It is replaced where its landmarks are trusted, and between two such frames that are close in time;
+    elsewhere it is hidden. Missing boxes and landmarks are interpolated linearly in time; landmarks of longer
+    runs of replaced frames are smoothed.
 
     Args:
-        track: of one face.
-        times: of all frames in seconds.
-        least: pixels that a face must have to be replaced.
+        track: track of one face.
+        times: times of all frames in seconds.
+        least: smallest shorter side in pixels of a face to be replaced.
+
+    Returns:
+        Place by frame index.
     """
     first, last = track.frames
     start, stop = np.searchsorted(times, (times[first] - _HOLD, times[last] + _HOLD), side="left").tolist()
@@ -282,20 +290,23 @@ def places_of(track: Track, times: NDArray[np.float64], least: int) -> dict[int,
 def _between(
     times: NDArray[np.float64], frames: NDArray[np.intp], known: Mapping[int, NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    """Values (frames, n) on straight lines in time between known ones; beyond them the nearest."""
+    """Values (frames, n) interpolated linearly in time; outside the known range the nearest."""
     at = sorted(known)
     values = np.stack([known[i] for i in at])
     return np.stack([np.interp(times[frames], times[at], column) for column in values.T], 1)
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[slice]:
-    """Where flags are set without a break."""
+    """Slices of consecutive set flags."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def _likeness(one: NDArray[np.float64], other: Sequence[float]) -> float:
-    """Intersection over union; of boxes of about one size that are near each other at least what their distance is worth."""
+    """Similarity of two boxes: intersection over union, or a score of their distance if larger.
+
+    The distance counts only for boxes whose sides differ by less than a factor of two.
+    """
     box = np.array(other, float)
     sides = [np.sqrt(max(1.0, (b[2] - b[0]) * (b[3] - b[1]))) for b in (one, box)]
     middles = [b.reshape(2, 2).mean(0) for b in (one, box)]

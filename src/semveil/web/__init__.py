@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A page in the browser over the library's own calls: the link, protection by every method, and attacks."""
+"""Web page over the library's own calls: the link, protection by every method, and attacks."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user sets on the page for a message, as arguments of the library's calls."""
+"""Settings of a message on the page, as arguments of the library's calls."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from semveil.methods.protections import PROTECTIONS
 
 WITH_KEY, WITHOUT_KEY = "Bob has a key", "no key"
 KEYS = (WITH_KEY, WITHOUT_KEY)
-EPSILONS = PAPER_EPSILONS  # the paper's networks are trained for these, and noise takes any
+EPSILONS = PAPER_EPSILONS  # the paper's networks are trained for these; noise takes any epsilon
 LARGEST_FACE = "largest"
 LARGEST_SNR = 40
 
@@ -28,13 +28,13 @@ OPEN_CHOICES = tuple((words, name) for name, words in WORDS.items() if not PROTE
 
 @dataclass(frozen=True)
 class Asked:
-    """What is set for a message.
+    """Settings of a message.
 
     Attributes:
         keys: one of `KEYS`.
-        keyed: protection where Bob has a key.
-        unkeyed: protection where he has none.
-        epsilon: of a protection without a key that has one.
+        keyed: protection if Bob has a key.
+        unkeyed: protection if he has none.
+        epsilon: epsilon of an unkeyed protection that takes one.
         face: `largest`, or a number from 0.
 
     Example:
@@ -50,16 +50,16 @@ class Asked:
 
     @property
     def protection(self) -> str:
-        """Which one counts."""
+        """The protection that applies."""
         return self.keyed if self.keys == WITH_KEY else self.unkeyed
 
     def options(self) -> dict[str, Any]:
-        """Of `semveil.transmit`."""
+        """Keyword arguments of `semveil.transmit`."""
         takes = takes_epsilon(self.keys, self.unkeyed)
         return {"protection": self.protection, **({"epsilon": float(self.epsilon)} if takes else {})}
 
     def chosen_face(self) -> int | str:
-        """The face as `semveil.transmit` takes it."""
+        """The face, in the form that `semveil.transmit` takes."""
         return LARGEST_FACE if self.face == LARGEST_FACE else int(self.face)
 
 

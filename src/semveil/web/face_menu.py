@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faces of a photo to choose from, numbered as the library numbers them."""
+"""Menu of the faces of a photo, with the library's numbers."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ ONE_FACE = [("the largest", LARGEST_FACE)]
 
 
 def faces_of(pixels: NDArray[np.uint8]) -> list[Face]:
-    """Faces of a photo, largest first, as `semveil.transmit` and `semveil.protect` number them.
+    """Faces of a photo, largest first, as numbered by `semveil.transmit` and `semveil.protect`.
 
     Args:
         pixels: (H, W, 3) RGB uint8.
@@ -24,15 +24,16 @@ def faces_of(pixels: NDArray[np.uint8]) -> list[Face]:
 
 
 def menu(faces: Sequence[Face], width: int) -> list[tuple[str, str]]:
-    """What each choice is called, and its value.
+    """Label and value of each choice.
 
     Args:
-        faces: of a photo, largest first.
-        width: of the photo in pixels.
+        faces: faces of a photo, largest first.
+        width: width of the photo in pixels.
 
     Example:
-        >>> faces = [Face((10, 20, 99, 109), 1.0, np.zeros((5, 2))), Face((200, 20, 249, 69), 1.0, np.zeros((5, 2)))]
-        >>> menu(faces, 260)
+        >>> left = Face((10, 20, 99, 109), 1.0, np.zeros((5, 2)))
+        >>> right = Face((200, 20, 249, 69), 1.0, np.zeros((5, 2)))
+        >>> menu([left, right], 260)
         [('0: 90 px, on the left', 'largest'), ('1: 50 px, on the right', '1')]
     """
     if len(faces) < 2:

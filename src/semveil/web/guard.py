@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands before gradio: only this page's own requests pass, none too large, and the browser fetches nothing elsewhere."""
+"""ASGI guard in front of gradio.
+
+It admits only the page's own requests of limited size, and its headers keep the browser from loading anything
+from elsewhere.
+"""
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from pathlib import Path
@@ -14,9 +18,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Of gradio's own routes those that the page uses. Left out are the ones that give out files, or write down
-# what a session shows (`file`, `deep_link`), fetch for the browser (`proxy`), or start work past the queue
-# (`run`, `call`).
+# The routes of gradio that the page uses. Excluded are those that serve files or store what a session shows
+# (`file`, `deep_link`), fetch for the browser (`proxy`), or bypass the queue (`run`, `call`).
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
 FOLDERS = ("/assets/", "/static/", "/svelte/")
 SERVICES = (
@@ -45,15 +48,14 @@ HEADERS = (
 
 
 class Guard:
-    """An ASGI application around another one.
+    """ASGI application around another one.
 
     Args:
-        app: the one that it guards.
-        uploads: the folder of uploads; when it is full no more are taken.
-        hosts: names that the page may be called by, so that a foreign site cannot pass itself off as it by
-            its DNS; None: any.
-        largest_body: bytes of a request.
-        largest_folder: of all uploads.
+        app: the guarded application.
+        uploads: folder of uploads; when it is full, uploads are refused.
+        hosts: host names under which the page may be requested, against DNS rebinding; None: any.
+        largest_body: largest size of a request in bytes.
+        largest_folder: largest size of all uploads in bytes.
     """
 
     def __init__(
@@ -123,11 +125,13 @@ def allowed(path: str) -> bool:
     """Whether the page uses a path of the server; all others are refused.
 
     Args:
-        path: of the request, decoded, beginning with a slash.
+        path: path of the request, decoded, beginning with a slash.
 
     Example:
-        >>> allowed("/gradio_api/queue/join"), allowed("/gradio_api/file=/etc/passwd"), allowed("/gradio_api/deep_link")
-        (True, False, False)
+        >>> allowed("/gradio_api/queue/join"), allowed("/gradio_api/file=/etc/passwd")
+        (True, False)
+        >>> allowed("/gradio_api/deep_link")
+        False
     """
     if path.startswith("/gradio_api/"):
         return path.removeprefix("/gradio_api/").split("/")[0] in SERVICES
@@ -135,7 +139,7 @@ def allowed(path: str) -> bool:
 
 
 class _TooLarge(Exception):
-    """A body is longer than it may be."""
+    """A request body exceeds the limit."""
 
 
 async def _answer(send: Send, status: int, text: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The photo that a page works on. The browser holds it and sends it along each time; the program keeps none."""
+"""The photo that the page works on: the browser stores it and sends it along; the server keeps no copy."""
 
 import base64
 import binascii
@@ -22,7 +22,12 @@ _START = "data:image/png;base64,"
 
 @dataclass(frozen=True)
 class Held:
-    """Attributes: pixels (H, W, 3) RGB, no side above `LARGEST_SIDE`; notes on what reading the photo took, in words."""
+    """A photo held by the browser.
+
+    Attributes:
+        pixels: (H, W, 3) RGB, no side above `LARGEST_SIDE`.
+        notes: messages about changes made when reading the photo.
+    """
 
     pixels: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
@@ -32,12 +37,15 @@ def read_upload(path: str, folder: Path) -> Held:
     """Read an uploaded photo, reduce it to `LARGEST_SIDE` pixels if it is larger, and delete the file.
 
     Args:
-        path: of the upload, as the browser names it.
-        folder: of all uploads.
+        path: path of the upload, as sent by the browser.
+        folder: folder of all uploads.
+
+    Returns:
+        The photo.
 
     Raises:
-        PhotoError: the path lies outside the folder, the upload has expired, or it is not a photo, damaged or
-            too large. The message shows the user's file name only.
+        PhotoError: the path is outside the folder, the upload has expired, or it is not a photo, damaged or
+            too large. The message contains the user's file name only.
     """
     with taken(path, folder) as file:
         try:
@@ -55,7 +63,7 @@ def read_upload(path: str, folder: Path) -> Held:
 
 
 def astronaut() -> Held:
-    """The portrait that scikit-image ships (NASA, public domain)."""
+    """The portrait shipped with scikit-image (NASA, public domain)."""
     from skimage import data
 
     return Held(data.astronaut())
@@ -71,7 +79,7 @@ def data_uri(png: bytes) -> str:
 
 
 def to_text(held: Held) -> str:
-    """Encode a photo losslessly as the text that the browser keeps: a PNG as a `data:` URI.
+    """Encode a photo losslessly as the text that the browser stores: a PNG as a `data:` URI.
 
     Args:
         held: the photo.
@@ -80,10 +88,10 @@ def to_text(held: Held) -> str:
 
 
 def from_text(text: str | None) -> NDArray[np.uint8]:
-    """Decode the photo that the browser keeps.
+    """Decode the photo that the browser stores.
 
     Args:
-        text: as `to_text` makes it; None or empty where there is no photo.
+        text: result of `to_text`; None or empty if there is no photo.
 
     Returns:
         (H, W, 3) RGB uint8.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures, certificates and lines as HTML; all text is escaped, and pictures are part of the page."""
+"""Pictures, certificates and lines as HTML; all text is escaped, and pictures are embedded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,14 @@ from semveil.web.held import data_uri
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """One picture with what is said of it.
+    """A picture with its description.
 
     Attributes:
-        title: above the rest.
-        pixels: (H, W, 3) RGB; None where there is no picture.
+        title: heading.
+        pixels: (H, W, 3) RGB; None if there is no picture.
         words: sentences below the title.
-        certificate: of the picture; it goes into the PNG too, so that a saved one can be certified.
+        certificate: certificate of the picture, also embedded in its PNG, so that a saved one can be
+            certified.
     """
 
     title: str
@@ -42,11 +43,11 @@ def cards(shown: Sequence[Card]) -> str:
 
 
 def certificate_box(certificate: Certificate, about: str) -> str:
-    """A certificate in words: in short, and the whole of it folded away.
+    """HTML of a certificate in words: a summary, and the whole of it collapsed.
 
     Args:
-        certificate: to be explained.
-        about: what it is the certificate of.
+        certificate: certificate to explain.
+        about: heading.
     """
     short, *rest = explain(certificate)
     return (
@@ -78,10 +79,10 @@ def note_line(text: str) -> str:
 
 
 def preview(uri: str, size: tuple[int, int], boxes: Sequence[tuple[int, int, int, int]] = ()) -> str:
-    """The photo that the page works on, with numbered boxes.
+    """HTML of the photo that the page works on, with numbered boxes.
 
     Args:
-        uri: the photo.
+        uri: `data:` URI of the photo.
         size: width and height in pixels.
         boxes: left, top, right, bottom of each face, in pixels.
     """
@@ -109,7 +110,10 @@ def _card(card: Card) -> str:
             f"<p>{_labelled(short)}</p><details><summary>The whole "
             f"certificate</summary>{_list(rest)}</details>"
         )
-    return f'<figure class="sv-card">{picture}<figcaption><h3>{escape(card.title)}</h3>{words}{more}</figcaption></figure>'
+    return (
+        f'<figure class="sv-card">{picture}<figcaption>'
+        f"<h3>{escape(card.title)}</h3>{words}{more}</figcaption></figure>"
+    )
 
 
 def _png(pixels: NDArray[np.uint8], certificate: Certificate | None) -> bytes:
@@ -123,6 +127,6 @@ def _list(lines: Sequence[str]) -> str:
 
 
 def _labelled(line: str) -> str:
-    """A line of a certificate with its topic set off."""
+    """A line of a certificate with its topic in bold."""
     topic, colon, rest = line.partition(":")
     return f"<b>{escape(topic)}:</b>{escape(rest)}" if colon and len(topic) < 60 else escape(line)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much the page takes from its users, and how long it keeps it."""
+"""Limits on the size of uploads and on the time they are kept."""
 
 LARGEST_FILE = 16 << 20  # bytes of an uploaded photo
-# of any request: a photo in its envelope, or the page's own copy of one in base64
+# bytes of any request: an upload with its headers, or the page's base64 copy of a photo
 LARGEST_BODY = LARGEST_FILE + (1 << 20)
-LARGEST_FOLDER = 256 << 20  # of all uploads that are not read yet
-LARGEST_PIXELS = 40_000_000  # of a photo, checked in its header; 640 MB while it is read
+LARGEST_FOLDER = 256 << 20  # bytes of all unread uploads
+LARGEST_PIXELS = 40_000_000  # of a photo, checked in its header; reading one takes 640 MB
 LARGEST_SIDE = 1280  # px; larger photos are shrunk, and the page says so
-WAITING = 40  # presses of a button that may wait, of all users together; one more is refused
-SESSIONS = 64  # of which gradio keeps what was last asked and answered
+WAITING = 40  # queued requests of all users together; more are refused
+SESSIONS = 64  # number of sessions whose last inputs and outputs gradio keeps
 
 SWEEP_SECONDS = 5.0
-KEPT_SECONDS = 40.0  # after which an upload goes that nobody read, so that with a sweep it is gone within 60
+KEPT_SECONDS = 40.0  # age at which an unread upload is deleted; with the sweep, within 60 seconds

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The link: one photo to Bob, while Eve listens, and what she makes of it when she tries."""
+"""The link: one photo sent to Bob while Eve listens, and Eve's attacks on it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ from semveil.recognition.by_name import load_verifier
 from semveil.web.asked import Asked
 from semveil.web.html import Card, cards, certificate_box
 
-PUBLIC_FACES = 2000  # that Eve knows: drawn from the model's prior
-# transmissions whose photo she knows; under a key more of them tell nothing more
+PUBLIC_FACES = 2000  # known to Eve: drawn from the model's prior
+# transmissions with known photos; under a key more of them give no further information
 KNOWN, KNOWN_UNDER_KEYS = 2000, 300
-UNUSED = 100  # where the attack does not look at them
-SLOW = ("learned-same", "learned-deep")  # a minute and more: `semveil attack` tries them
+UNUSED = 100  # for attacks that do not use them
+SLOW = ("learned-same", "learned-deep")  # a minute or more; `semveil attack` runs them
 RECOGNISER = "dlib"
 CERTIFIED = "What is guaranteed about Eve's picture"
 
@@ -43,18 +43,21 @@ def send_photo(
     eve_snr_db: float = 20.0,
     progress: Progress = quiet,
 ) -> Transmitted:
-    """The photo over the simulated wiretap channel, by `semveil.transmit`.
+    """Transmit the photo over the simulated wiretap channel, by `semveil.transmit`.
 
     Args:
         photo: (H, W, 3) RGB.
         asked: protection and face.
-        model: loaded.
-        snr_db: of Bob's channel, in dB per complex symbol.
-        eve_snr_db: of Eve's channel, in dB per complex symbol.
-        progress: stages of the work.
+        model: loaded face model.
+        snr_db: SNR of Bob's channel, in dB per complex symbol.
+        eve_snr_db: SNR of Eve's channel, in dB per complex symbol.
+        progress: called with stage, amount done and total.
+
+    Returns:
+        The transmission.
 
     Raises:
-        ValueError, SemveilError: as of `semveil.transmit`.
+        ValueError, SemveilError: as for `semveil.transmit`.
     """
     return semveil.transmit(
         photo,
@@ -77,14 +80,17 @@ def try_attacks(
     *,
     progress: Progress = quiet,
 ) -> AttackedMessage:
-    """What adaptive Eves recover from the same message, by `attack_message`; they hear it anew, over a channel of the same SNR.
+    """Attack the same message by `attack_message`; Eve receives it again, over a channel of the same SNR.
 
     Args:
         sent: result of `send_photo`.
         model: the face model that sent it.
-        eve_snr_db: of Eve's channel, in dB per complex symbol.
-        names: of the attacks.
-        progress: stages of the work.
+        eve_snr_db: SNR of Eve's channel, in dB per complex symbol.
+        names: names of the attacks.
+        progress: called with stage, amount done and total.
+
+    Returns:
+        Results of the attacks.
     """
     rng = streams(None)["eve"]
     return attack_message(
@@ -101,11 +107,11 @@ def try_attacks(
 
 
 def known_transmissions(protection: str, names: Sequence[str]) -> int:
-    """Number of known transmissions that Eve has for the attacks; `UNUSED` where no attack needs any.
+    """Number of known transmissions that Eve has for the attacks; `UNUSED` if no attack needs any.
 
     Args:
         protection: name of the protection.
-        names: of the attacks.
+        names: names of the attacks.
     """
     if not any("pairs" in ATTACKS[name].needs for name in names):
         return UNUSED
@@ -138,7 +144,7 @@ def attack_for(protection: str) -> str:
 
 
 def quick_attacks(protection: str) -> list[str]:
-    """Names of the attacks on a single message that take seconds: all that are tried on one, but for `SLOW`.
+    """Names of the attacks on a single message that take seconds: all that apply, except `SLOW`.
 
     Args:
         protection: name of the protection.
@@ -148,8 +154,7 @@ def quick_attacks(protection: str) -> list[str]:
 
 
 def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
-    """HTML of the photo, Bob's picture, Eve's, and the picture of an attacking Eve, with the certificate of
-    what Eve receives.
+    """HTML of the photo, Bob's and Eve's pictures and one by an attack, with the certificate of Eve's signal.
 
     Args:
         sent: transmission of one photo.
@@ -179,7 +184,7 @@ def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
 
 
 def show_attacks(sent: Transmitted, tried: AttackedMessage) -> str:
-    """HTML of the photo and of what each attack recovers from the message, with the certificate.
+    """HTML of the photo and of each attack's result, with the certificate.
 
     Args:
         sent: transmission of one photo.
@@ -208,7 +213,7 @@ def verdict(measured: Mapping[str, Any]) -> list[str]:
     """Recorded measurements of one picture, in words.
 
     Args:
-        measured: `fppsr`, 0 where the recogniser finds the same person, and optionally `psnr` in dB.
+        measured: `fppsr`, 0 if the recogniser accepts the same person, and optionally `psnr` in dB.
 
     Example:
         >>> verdict({"fppsr": 0.0, "psnr": 21.34})

@@ -17,34 +17,42 @@ from semveil.web.tabs import PRIVATE, Tab, tabs
 CSS = Path(__file__).with_name("page.css")
 _ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "photo", "concurrency_limit": 1}
 
-_PROGRESS = gr.Progress()  # gradio gives each call one of its own
+_PROGRESS = gr.Progress()  # gradio passes each call its own
 
-_HEAD = """# semveil
-What Bob sees of a face, what Eve makes of it, and what is guaranteed. Alice, Bob, Eve and their channels are simulated on the
-machine that runs this page; it sends nothing elsewhere. **Guaranteed is what a certificate here says, and nothing else**:
-that a face looks like another one, or that a recogniser takes it for another person, guarantees nothing."""
-_PHOTO = f"""Up to {LARGEST_FILE >> 20} MB. An uploaded file is deleted when it has been read, within a minute at the latest.
-Your browser keeps the photo until the page is closed or loaded anew, and sends it along with each press of a button. Whoever
-runs this machine could read it."""
+_HEAD = (
+    "# semveil\n"
+    "What Bob sees of a face, what Eve makes of it, and what is guaranteed. Alice, Bob, Eve and their "
+    "channels are simulated on the\nmachine that runs this page; it sends nothing elsewhere. **Guaranteed "
+    "is what a certificate here says, and nothing else**:\nthat a face looks like another one, or that a "
+    "recogniser takes it for another person, guarantees nothing."
+)
+_PHOTO = (
+    f"Up to {LARGEST_FILE >> 20} MB. An uploaded file is deleted when it has been read, within a minute at "
+    "the latest.\nYour browser keeps the photo until the page is closed or loaded anew, and sends it along "
+    "with each press of a button. Whoever\nruns this machine could read it."
+)
 
 
 def build(model: FaceModel, uploads: Path) -> gr.Blocks:
-    """The page.
+    """Build the page.
 
     Args:
-        model: loaded; of the link and the attacks.
-        uploads: folder that gradio puts uploads into.
+        model: loaded face model, for the link and the attacks.
+        uploads: folder for gradio's uploads.
+
+    Returns:
+        gradio's page.
     """
     with gr.Blocks(title="semveil", analytics_enabled=False) as page:
         gr.Markdown(_HEAD, elem_id="sv-head")
-        photo = gr.Textbox(visible=False)  # the browser keeps it; see `held`
+        photo = gr.Textbox(visible=False)  # stored in the browser; see `held`
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
                 upload = gr.File(label="Photo", show_label=False, height=130, elem_id="sv-upload")
                 take = gr.Button("Take the astronaut", size="sm", elem_id="sv-astronaut")
                 preview = gr.HTML(elem_classes="sv-slot")
                 about = gr.HTML(elem_id="sv-about", elem_classes="sv-slot")
-                # What a session was last shown is forgotten soon, and a choice must be taken afterwards, too.
+                # Custom values, because gradio's copy of the choices is dropped when the session is idle.
                 face = gr.Dropdown(
                     ONE_FACE,
                     value=asked.LARGEST_FACE,
@@ -63,7 +71,7 @@ def build(model: FaceModel, uploads: Path) -> gr.Blocks:
                 return None, *[gr.skip()] * 4
             return None, *_taken(lambda: held.read_upload(path, uploads))
 
-        # Uploads are read in a lane of their own, so that none waits behind computations until it is swept.
+        # Uploads have their own queue, so that none waits behind computations until it is deleted.
         shown = [upload, photo, preview, about, face]
         upload.upload(dropped, upload, shown, concurrency_id="upload", concurrency_limit=1, **PRIVATE)
         take.click(lambda: _taken(held.astronaut), None, shown[1:], concurrency_id="upload", **PRIVATE)
@@ -72,7 +80,7 @@ def build(model: FaceModel, uploads: Path) -> gr.Blocks:
 
 
 def _place(tab: Tab, photo: Any, face: Any) -> None:
-    """Put a tab on the page, and let its button call what it declares."""
+    """Add a tab to the page, and connect its button to its function."""
     with gr.Tab(tab.name.capitalize()):
         gr.Markdown(tab.about)
         controls = tab.controls()
@@ -94,7 +102,7 @@ def _place(tab: Tab, photo: Any, face: Any) -> None:
 
 
 def _taken(read: Callable[[], held.Held]) -> tuple[str, str, str, Any]:
-    """Text of the photo, its preview, a line, and the menu of its faces."""
+    """Text of the photo, its preview, a message, and the menu of its faces."""
     try:
         one = read()
         faces = faces_of(one.pixels)
@@ -117,10 +125,10 @@ def _taken(read: Callable[[], held.Held]) -> tuple[str, str, str, Any]:
 
 
 def _refusal(error: Exception) -> str:
-    # as the library calls a photo that is no file
+    # the library's name for a photo that is not a file
     return html.error_line(str(error).replace("'array'", "the photo"))
 
 
 def _told(progress: gr.Progress) -> Callable[[str, int, int], None]:
-    """The library's progress on the page."""
+    """Callback that shows the library's progress on the page."""
     return lambda stage, done, total: progress(done / total if total else None, desc=stage)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One face by every method that protects pictures, side by side."""
+"""Protection of one face by every image method, side by side."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,23 +28,29 @@ def protect_by_all(photo: NDArray[np.uint8], *, face: str = "largest", epsilon: 
         epsilon: as for `protect_by`.
 
     Yields:
-        A card for each method, as `protect_by` makes it.
+        A card for each method, as returned by `protect_by`.
+
+    Raises:
+        FaceError: as for `protect_by`.
     """
     for name in image_methods():
         yield protect_by(name, photo, face=face, epsilon=epsilon)
 
 
 def protect_by(name: str, photo: NDArray[np.uint8], *, face: str = "largest", epsilon: str = OWN) -> Card:
-    """The face by one method, by `semveil.protect`; a method that does not take what is asked says so on its card.
+    """Protect the face by one method, by `semveil.protect`; other errors become the text of the card.
 
     Args:
-        name: of the method.
+        name: name of the method.
         photo: (H, W, 3) RGB.
         face: `largest`, or a number from 0.
-        epsilon: a number, for a method that has the option, or `OWN`.
+        epsilon: a number, for methods that take an epsilon, or `OWN`.
+
+    Returns:
+        The card of the method.
 
     Raises:
-        FaceError: the photo does not show the face, so that no method can do anything.
+        FaceError: the photo does not show the face, so every method would fail.
     """
     takes = "epsilon" in declared_options(METHODS[name])
     asked: dict[str, Any] = {"epsilon": float(epsilon)} if takes and epsilon != OWN else {}
@@ -62,7 +68,7 @@ def protect_by(name: str, photo: NDArray[np.uint8], *, face: str = "largest", ep
 def _protect(
     photo: NDArray[np.uint8], name: str, layout: Layout, face: str, asked: dict[str, Any]
 ) -> ProtectedFaces:
-    if layout == Layout.PICTURE:  # it looks for no faces itself, and gets the same crop as the others
+    if layout == Layout.PICTURE:  # it detects no faces, and gets the same crop as the others
         size = semveil.load_method(name).size
         return semveil.protect(semveil.load_faces(photo, size=size, face=face), method=name, **asked)
     return semveil.protect(photo, method=name, face=face, **asked)

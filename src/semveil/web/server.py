@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serve the page until somebody ends it."""
+"""Server of the page."""
 
 import os
 import socket
@@ -19,17 +19,16 @@ from semveil.web.uploads import every, upload_folder
 if TYPE_CHECKING:
     import uvicorn
 
-# gradio reads these when it is imported or a page is built: no telemetry, no look for a newer version, no
-# copies of runs.
+# gradio reads these when it is imported or a page is built: no telemetry, no version check, no run history.
 _SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_OFFLINE": "1"}
 
 
 class WebMissing(SemveilError):
-    """What the page needs is not installed; the message says how to get it."""
+    """A package that the page needs is not installed; the message says how to install it."""
 
 
 class AddressTaken(SemveilError):
-    """The page cannot be served there."""
+    """The address cannot be bound."""
 
     exit_code = 2
 
@@ -44,14 +43,14 @@ def serve(
     """Serve the page until a signal ends the program.
 
     Args:
-        host: address that it listens on; the machine's own, which nobody else reaches, unless asked.
+        host: address to listen on; by default reachable from this machine only.
         port: 0 takes a free one.
-        model: of the link and the attacks, loaded or by name.
-        ready: told where the page is.
+        model: face model for the link and the attacks, loaded or by name.
+        ready: called with the address of the page.
 
     Raises:
         WebMissing: the extra is not installed.
-        AddressTaken: the port is in use, or the address is none of this machine's.
+        AddressTaken: the port is in use, or the address is not one of this machine.
     """
     with listening(host, port) as (listener, address), serving(model, host) as server:
         ready(address)
@@ -90,7 +89,11 @@ def serving(model: FaceModel | str = DEFAULT_MODEL, host: str = LOCAL[0]) -> Ite
 
     Args:
         model: face model, or its name or folder.
-        host: that the server will be bound to. For a local one, requests that name another host are refused.
+        host: address that the server will be bound to. For a local one, requests under another host name are
+            refused.
+
+    Yields:
+        The server.
 
     Raises:
         WebMissing: gradio is not installed.
@@ -113,7 +116,7 @@ def application(model: FaceModel, uploads: Path, host: str) -> tuple[Guard, Call
     Args:
         model: face model.
         uploads: folder for uploads.
-        host: that the server is bound to, see `serving`.
+        host: address that the server is bound to, see `serving`.
 
     Returns:
         The ASGI application, and a function that drops the values of idle sessions.

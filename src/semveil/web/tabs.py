@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tabs of the page, each declared: what it says, what can be set on it, and what its button calls."""
+"""The tabs of the page: text, controls, and the function called by the button."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,27 +18,34 @@ from semveil.web.asked import Asked
 QUICK = "all quick ones that apply"
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
-_LINK = """Each press is a new transmission with new noise, and a new key where Bob has one. If you really send a photo several
-times, the epsilons add up."""
-_PROTECT = """The face alone, cut out and aligned, as the methods draw it; `semveil protect` puts it back into whole photos. A
-picture saved from here has its certificate inside (`semveil certify FILE`). Several releases about one person add up."""
-_ATTACK = """The photo is sent anew, and every Eve hears the message over a channel of this SNR. All of them know the software
-and its models; what else each knows stands below her picture. `semveil attack` also trains networks, for a minute or two. That
-none of them succeeds does not say that nobody does."""
+_LINK = (
+    "Each press is a new transmission with new noise, and a new key where Bob has one. If you really send a "
+    "photo several\ntimes, the epsilons add up."
+)
+_PROTECT = (
+    "The face alone, cut out and aligned, as the methods draw it; `semveil protect` puts it back into whole "
+    "photos. A\npicture saved from here has its certificate inside (`semveil certify FILE`). Several "
+    "releases about one person add up."
+)
+_ATTACK = (
+    "The photo is sent anew, and every Eve hears the message over a channel of this SNR. All of them know "
+    "the software\nand its models; what else each knows stands below her picture. `semveil attack` also "
+    "trains networks, for a minute or two. That\nnone of them succeeds does not say that nobody does."
+)
 
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab.
+    """A tab of the page.
 
     Attributes:
-        name: of its elements: the button is `sv-NAME-button`, the line below it `sv-NAME-line`, the result
-            `sv-NAME`.
-        about: what stands above the controls, in Markdown.
-        button: what stands on it.
-        controls: puts them on the page, in order.
-        answer: the result as HTML, each better than the one before, of the photo (H, W, 3), the face, what
-            the controls say, and what is told of the progress.
+        name: name of its elements: the button is `sv-NAME-button`, the line below it `sv-NAME-line`, the
+            result `sv-NAME`.
+        about: text above the controls, in Markdown.
+        button: label of the button.
+        controls: creates the controls, in order.
+        answer: yields the result as HTML, each version more complete than the last, from the photo (H, W, 3),
+            the face, the values of the controls and a progress callback.
     """
 
     name: str
@@ -52,7 +59,7 @@ def tabs(model: FaceModel) -> list[Tab]:
     """All tabs, from left to right.
 
     Args:
-        model: loaded; of the link and the attacks.
+        model: loaded face model, for the link and the attacks.
     """
 
     def sent(photo: NDArray[np.uint8], face: str, values: Sequence[Any], told: Progress) -> Iterator[str]:
@@ -85,7 +92,7 @@ def tabs(model: FaceModel) -> list[Tab]:
 
 
 def _message() -> list[Any]:
-    """Controls of what `Asked` holds beside the face."""
+    """Controls for the fields of `Asked` other than the face."""
     with gr.Row():
         keys = gr.Radio(asked.KEYS, value=asked.WITH_KEY, label="Key", min_width=240)
         keyed = gr.Dropdown(asked.KEYED_CHOICES, value="rotation", label="Protection", min_width=240)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder that uploads lie in: nobody else may read it, nothing stays in it for a minute, and it goes with the program."""
+"""Folder of uploads: private, swept within a minute, and deleted with the program."""
 
 import contextlib
 import shutil
@@ -16,11 +16,14 @@ from semveil.web.limits import KEPT_SECONDS, SWEEP_SECONDS
 
 @contextmanager
 def upload_folder(*, kept: float = KEPT_SECONDS, sweep: float = SWEEP_SECONDS) -> Iterator[Path]:
-    """A new folder of mode 0700, swept while the block runs and deleted with all that is in it when the block ends.
+    """Create a folder of mode 0700, swept during the block and deleted with its content when the block ends.
 
     Args:
-        kept: seconds after which a file goes, used or not.
-        sweep: seconds between two looks.
+        kept: age in seconds at which a file is deleted, used or not.
+        sweep: seconds between two sweeps.
+
+    Yields:
+        The folder.
 
     Example:
         >>> with upload_folder() as folder:
@@ -39,10 +42,10 @@ def upload_folder(*, kept: float = KEPT_SECONDS, sweep: float = SWEEP_SECONDS) -
 
 @contextmanager
 def every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
-    """Call a function periodically in a thread while the block runs. An `OSError` of the call is ignored.
+    """Call a function periodically in a thread during the block; an `OSError` of the call is ignored.
 
     Args:
-        seconds: between calls, and before the first one.
+        seconds: interval between calls, and before the first.
         work: must be safe to call from another thread.
     """
     ended = threading.Event()
@@ -65,12 +68,12 @@ def remove_older(folder: Path, seconds: float) -> None:
     """Remove old files and empty folders below a folder.
 
     Args:
-        folder: itself kept.
-        seconds: age, by time of modification, above which they are removed.
+        folder: folder to sweep; itself kept.
+        seconds: age, by modification time, above which they are removed.
     """
     before = time.time() - seconds
-    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
-        with contextlib.suppress(OSError):  # it is gone, or something was put into it
+    for path in sorted(folder.rglob("*"), reverse=True):  # contents before their folder
+        with contextlib.suppress(OSError):  # deleted meanwhile, or no longer empty
             if path.lstat().st_mtime < before:
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
@@ -83,21 +86,24 @@ def size_of(folder: Path) -> int:
     """
     total = 0
     for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # swept meanwhile
+        with contextlib.suppress(OSError):  # deleted meanwhile
             total += path.lstat().st_size
     return total
 
 
 @contextmanager
 def taken(path: str, folder: Path) -> Iterator[Path]:
-    """Yield an upload's resolved path for the block; the file is deleted afterwards, also on an error.
+    """Yield an upload's resolved path for the block; the file is deleted afterwards, even after an error.
 
     Args:
-        path: of the upload, as the browser names it; not trusted.
-        folder: of all uploads.
+        path: path of the upload, as sent by the browser; not trusted.
+        folder: folder of all uploads.
+
+    Yields:
+        The resolved path.
 
     Raises:
-        PhotoError: the path lies outside the folder, or the upload no longer exists.
+        PhotoError: the path is outside the folder, or the upload no longer exists.
     """
     real, root = Path(path).resolve(), folder.resolve()
     if not real.is_relative_to(root) or real == root:
@@ -108,5 +114,5 @@ def taken(path: str, folder: Path) -> Iterator[Path]:
         yield real
     finally:
         real.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # the root, or there is more in it
-            real.parent.rmdir()  # gradio names it after the content's digest
+        with contextlib.suppress(OSError):  # the root, or not empty
+            real.parent.rmdir()  # gradio's folder, named after the content's digest

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train`: one verb for each network."""
+"""`semveil train`: one command per network."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train deep-jscc`: a DeepJSCC of the bandwidth that a face model's codes have, to compare with."""
+"""`semveil train deep-jscc`: a DeepJSCC baseline with the bandwidth of a face model's codes."""
 
 from dataclasses import asdict
 from pathlib import Path

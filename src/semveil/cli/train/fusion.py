@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train fusion`: identity-dp's attribute encoder and fusion generator, for an identity encoder that stays as it is."""
+"""`semveil train fusion`: identity-dp's attribute encoder and fusion generator.
+
+The identity encoder is fixed.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -119,7 +122,8 @@ def fusion(
         )  # fmt: skip
         if done and processes.first:
             card = {
-                "trained_on": f"{len(trainer.photos)} aligned photos, {len(photos) - len(trainer.photos)} held out",
+                "trained_on": f"{len(trainer.photos)} aligned photos, "
+                f"{len(photos) - len(trainer.photos)} held out",
                 "preset": preset,
                 "second_encoder": second if second in (None, DLIB) else identity_encoder_digest(Path(second)),
                 "settings": asdict(settings),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train identity-encoder`: a compact recogniser, taught by dlib's, that other networks can be trained against."""
+"""`semveil train identity-encoder`: a compact recogniser, distilled from dlib's.
+
+It is differentiable, so other networks can be trained against it.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -87,7 +90,7 @@ def identity_encoder(
 def _teacher(
     kept: Path, photos: Path, faces: "FaceSet", *, workers: int, quiet: bool
 ) -> "TeacherDescriptors":
-    """dlib's descriptors of the training photos: those that are kept, or else made now and kept."""
+    """dlib's descriptors of the training photos, loaded from a file or computed and stored in it."""
     from semveil.training.teacher_descriptors import TeacherDescriptors, describe_photos
 
     if kept.is_file():

@@ -31,8 +31,8 @@ def noise_image(
 ) -> None:
     """Train noise-image's networks on a CIFAR of your own.
 
-    The explainer, the conversion with it, and the service model on converted pictures only. Run it again
-    after a break: networks that are done are kept.
+    Trains the explainer, then the conversion with it, then the service model on converted pictures only. Run
+    it again to resume after a break: finished networks are kept.
 
     Example: semveil train noise-image cifar-100-python --out models/mine
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train protector`: the pairs that protect and deprotect."""
+"""`semveil train protector`: pairs of protection and deprotection networks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -73,9 +73,9 @@ def protector(
 ) -> None:
     """Train a pair of protection and deprotection networks.
 
-    One for each epsilon, on synthetic latents, so no photo is needed. Bob needs the same file as Alice. A
-    pair for another channel or SNR than AWGN at 20 dB is named with `--pair` when sending. `--private` names
-    the codes on which noise is imitated; nn-encrypted changes all codes.
+    Trains one for each epsilon on synthetic latents, so no photo is needed. Bob needs the same file as Alice.
+    A pair for another channel or SNR than AWGN at 20 dB is named with `--pair` when sending. `--private`
+    names the codes on which noise is imitated; nn-encrypted changes all codes.
 
     Example: semveil train protector --epsilon 10 --private skin,eyes,brows
 
@@ -160,8 +160,8 @@ def snr_range(name: str, text: str) -> tuple[float, float | None]:
     """Parse an SNR in dB, or a range such as `0..20`.
 
     Args:
-        name: of the option, for errors.
-        text: one number, or the lower and the upper one with `..` between.
+        name: name of the option, for errors.
+        text: one number, or the lower and the upper one separated by `..`.
 
     Returns:
         The SNR and None, or the lower and the upper end.

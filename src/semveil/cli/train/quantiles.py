@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train quantiles`: public bounds of every latent coordinate for a model, as latent-dp clips to them."""
+"""`semveil train quantiles`: public bounds of a model's latent coordinates, used by latent-dp."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training run with its state in a file: resuming, saving, and the report at the end."""
+"""Training run with its state in a file: resuming, saving, and the final report."""
 
 import os
 import sys
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 S = TypeVar("S")
-SAVE_EVERY = 250  # steps, and
-SAVE_SECONDS = 300.0
-TELL_EVERY = 60.0  # seconds between lines where stderr is no terminal
+SAVE_EVERY = 250  # steps between saves
+SAVE_SECONDS = 300.0  # longest time between saves
+TELL_EVERY = 60.0  # seconds between progress lines if stderr is not a terminal
 SHEET_MINUTES = 30.0
 
 RUN = "Run"
@@ -81,14 +81,15 @@ Seed = Annotated[
 def read_settings(
     schema: type[S], config: Path | None, overrides: list[str] | None, *, defaults: S | None = None
 ) -> S:
-    """Settings of a training from the defaults, a TOML file and `--set`, in increasing precedence. The file's
-    `[options]` table is left to the command.
+    """Settings of a training from the defaults, a TOML file and `--set`, in increasing precedence.
+
+    The file's `[options]` table is left to the command.
 
     Args:
         schema: dataclass of the settings.
         config: TOML file, or None.
         overrides: values of `--set`, such as `batch=8`, or None.
-        defaults: in place of the schema's own.
+        defaults: replaces the schema's defaults.
 
     Raises:
         ConfigError: the file cannot be read, a key is unknown, or a value is not valid.
@@ -123,7 +124,7 @@ def paced(advance: Callable[..., None], batch: int) -> Callable[..., None]:
 
     Args:
         advance: called as (step, steps, *more).
-        batch: photos in one step.
+        batch: photos per step.
     """
     from semveil.training.pace import Pace
 
@@ -141,8 +142,8 @@ def state_file(out: Path, checkpoint: Path | None) -> Path:
     """Path of a run's checkpoint, checked before anything is loaded; its folder is created.
 
     Args:
-        out: where the trained model will be.
-        checkpoint: given by the user; `OUT.checkpoint` beside the model where None.
+        out: path of the trained model.
+        checkpoint: path given by the user; `OUT.checkpoint` next to the model if None.
 
     Raises:
         OutputError: the model or the checkpoint cannot be written there.
@@ -155,7 +156,7 @@ def state_file(out: Path, checkpoint: Path | None) -> Path:
 
 
 def resume(trainer: Any, path: Path) -> None:
-    """Load a checkpoint into a trainer. Settings must agree, except for the number of steps.
+    """Load a checkpoint into a trainer; settings must agree, except for the number of steps.
 
     Args:
         trainer: with `settings` and `load_state`.
@@ -183,10 +184,10 @@ def resume(trainer: Any, path: Path) -> None:
 
 
 class _State:
-    """The file of a run's state, saved every `SAVE_EVERY` steps and after `SAVE_SECONDS`.
+    """File of a run's state, saved every `SAVE_EVERY` steps and after `SAVE_SECONDS`.
 
     Attributes:
-        step: of the trainer when it was saved.
+        step: the trainer's step when it was last saved.
     """
 
     def __init__(self, trainer: Any, path: Path) -> None:
@@ -211,17 +212,17 @@ def train(
     sheet: "Callable[[], NDArray[np.uint8]]",
     sheet_minutes: float = SHEET_MINUTES,
 ) -> bool:
-    """Take the steps that are left, or as many as the time allows, saving on the way and at the end.
+    """Take the remaining steps, or as many as the time allows, saving during training and at the end.
 
     Only the first of several processes saves, draws and reports.
 
     Args:
-        trainer: takes the steps and holds what is saved.
-        state: where its state is saved.
-        title: of the progress bar.
+        trainer: takes the steps and holds the state.
+        state: file of its state.
+        title: label of the progress bar.
         shown: name of the loss in the progress bar.
         minutes: wall-clock minutes after which it stops; None for no limit.
-        quiet: no progress bar.
+        quiet: show no progress bar.
         sheet: draws a sheet of samples and reconstructions.
         sheet_minutes: minutes between two sheets; 0 for none.
 
@@ -272,7 +273,7 @@ def train(
 
 
 def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
-    """Train a network to the end, from the checkpoint if there is one, and save the state on the way.
+    """Train a network to the end, from the checkpoint if there is one, saving the state during training.
 
     Args:
         trainer: with `settings`, `run`, `save` and `load_state`.
@@ -304,7 +305,7 @@ def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
 
 
 def tell(trainer: Any, out: Path, state: Path, *, done: bool, as_json: bool) -> None:
-    """Report the steps done and where the model or checkpoint is; only the first process prints.
+    """Print the number of steps done and the path of the model or checkpoint; only the first process prints.
 
     Args:
         trainer: with `step`, `settings` and `processes`.

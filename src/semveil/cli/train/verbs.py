@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train`: parser, generators and encoders; the other commands have files of their own."""
+"""`semveil train`: parser, generators and encoders; the other networks have their own files."""
 
 from dataclasses import asdict
 from functools import partial
@@ -158,8 +158,9 @@ def generator(
     if recogniser is not None:
         check_size(photos, recogniser.config.size)
     _train_jointly(
-        partial(GeneratorTrainer, recogniser=recogniser), settings, photos, seed=seed, out=out, state=state, start=start,
-        minutes=minutes, sheet_minutes=sheet_minutes, device=device, together=True, as_json=as_json,
+        partial(GeneratorTrainer, recogniser=recogniser), settings, photos, seed=seed, out=out, state=state,
+        start=start, minutes=minutes, sheet_minutes=sheet_minutes, device=device, together=True,
+        as_json=as_json,
     )  # fmt: skip
 
 
@@ -179,7 +180,7 @@ def stylegan2(
 ) -> None:
     """Train a StyleGAN2 together with its encoder.
 
-    It is for dp-image and latent-dp. When all steps are done the model folder is written.
+    For dp-image and latent-dp. When all steps are done the model folder is written.
 
     Example: semveil train stylegan2 faces.npz --out models/mine --minutes 90
     """
@@ -248,7 +249,7 @@ def encoder(
 
 
 def _faces_for(settings: Any, faces: Path) -> "FaceSet":
-    """The face set, in the size of the generator that is to be trained."""
+    """Load the face set and check that it has the generator's size."""
     photos = load_faces(faces)
     check_size(photos, settings.generator.size)
     return photos
@@ -269,7 +270,7 @@ def _train_jointly(
     together: bool,
     as_json: bool,
 ) -> None:
-    """Go on from the state where there is one, train, and publish the model when all steps are done."""
+    """Resume if there is a checkpoint, train, and publish the model when all steps are done."""
     from semveil.core.rng import streams
     from semveil.training.perceptual import perceptual_distance
     from semveil.training.processes import joined
