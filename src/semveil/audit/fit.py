@@ -13,7 +13,7 @@ from semveil.audit.game import Law
 from semveil.audit.power import DOUBT
 
 FIT_DRAWS = 100_000  # maximum number of outputs compared per input
-REFERENCES = 5  # reference samples per output; their sampling error adds less than half to the critical distance
+REFERENCES = 5  # reference samples per output; they add less than half to the critical distance
 FEWEST_REFERENCES = 2_000
 
 Samples = tuple[Mapping[str, Floats], Mapping[str, Floats]]

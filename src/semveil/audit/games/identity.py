@@ -45,7 +45,7 @@ def _published(model: IdentityModel, epsilon: float | None) -> IdentityDP:
 
 
 def _private_attributes(model: IdentityModel, epsilon: float | None) -> IdentityDP:
-    """Method with half of the budget for the attributes, selected from a gallery of a model without networks."""
+    """Method with half of the budget for the attributes, selected from a gallery without networks."""
     half = (epsilon or 0.0) / 2
     method = IdentityDP(model, epsilon=half)
     method.look = LatentDP(LatentModel.example(), epsilon=half, mechanism="exponential", gallery=GALLERY)

@@ -54,7 +54,7 @@ def sphere_games(name: str, epsilon: float, *, rng: torch.Generator | None = Non
     Args:
         name: in `SPHERE_MECHANISMS`.
         epsilon: claimed epsilon.
-        rng: source of the vectors; also used when records are repeated.
+        rng: source of the vectors; the game on repeated records passes none, as a user would by default.
     """
     mechanism = SPHERE_MECHANISMS[name].calibrate(DIMENSION, epsilon)
     return _games(

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise on a grid without a floating-point error: continuous laws sampled by ball arithmetic, rounded with certainty.
+"""Exact noise on a grid: continuous laws sampled by ball arithmetic, with certified rounding.
 
-A uniform number is an infinite string of random bits, of which the first are drawn. The noise that they give
-is enclosed in a ball (FLINT's Arb, whose balls contain the true value whatever was rounded on the way). Where
-the whole ball rounds to one grid point, that point is the answer for every continuation of the bits;
-elsewhere more bits are drawn and the balls shrink. The integers returned therefore follow the ideal law of
-round((x + N) / step) exactly. Mironov (2012) shows what happens to noise that is computed in floats instead.
+A uniform number is an infinite string of random bits, of which the first are drawn. The resulting noise is
+enclosed in a ball (FLINT's Arb, whose balls contain the true value in spite of all rounding). If the whole
+ball rounds to one grid point, that point is the result for every continuation of the bits; otherwise more
+bits are drawn and the balls shrink. The integers returned therefore follow the ideal law of round((x + N) /
+step) exactly. Mironov (2012) describes the leakage of noise computed in floating point instead.
 """
 
 import os
@@ -18,13 +18,13 @@ GUARD = 32  # bits of working precision beyond those drawn
 
 
 class Uniforms:
-    """Independent uniform numbers in (0, 1), whose bits are drawn as needed.
+    """Independent uniform numbers in (0, 1), with bits drawn as needed.
 
     Number i lies between digits[i] / 2^bits[i] and (digits[i] + 1) / 2^bits[i]. All bits come from the
     operating system.
 
     Args:
-        count: how many numbers.
+        count: number of numbers.
 
     Example:
         >>> numbers = Uniforms(3)
@@ -72,7 +72,7 @@ class Uniforms:
         return (self.bits[index] + 1) * arb.const_log2() - self._numerator(index).log()
 
     def _numerator(self, index: int) -> arb:
-        """2^(bits + 1) U, which lies within 1 of 2 digits + 1."""
+        """2^(bits + 1) U, which is within 1 of 2 digits + 1."""
         return arb(2 * self.digits[index] + 1, 1)
 
 
@@ -179,6 +179,7 @@ class Normals:
         self._turns.extend(pair)
 
     def extend_all(self) -> None:
+        """Draw further bits of all pairs."""
         self._radii.extend_all()
         self._turns.extend_all()
 

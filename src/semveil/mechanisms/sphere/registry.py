@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mechanisms on the unit sphere by name, and the mean cosine that each preserves."""
+"""Registry of mechanisms on the unit sphere, and the mean cosine that each preserves."""
 
 from collections.abc import Iterable
 
