@@ -7,7 +7,7 @@ from semveil.core.registry import suggest
 
 
 class Caveat(StrEnum):
-    """A relevant limitation outside a release's guarantee."""
+    """Relevant limitation outside a release's guarantee."""
 
     REPEATED_RELEASES = "repeated-releases"
     CODES_IN_CLEAR = "codes-in-clear"
@@ -53,7 +53,7 @@ VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_T
 
 
 def caveat_named(name: str) -> Caveat:
-    """Look up a caveat.
+    """Return the caveat with a given name.
 
     Args:
         name: its value, such as `paste-back`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate in plain words: its guarantee, its limits, and the meaning of epsilon as odds."""
+"""Explanation of a certificate in plain words: its guarantee, its limits, and epsilon as odds."""
 
 import math
 from decimal import ROUND_CEILING, Decimal
@@ -36,7 +36,7 @@ _SEALED = (
     "photo, so for them "
     "nothing holds; a key that leaks later opens what was sealed before."
 )
-_IDEALS = {  # under which condition, that nobody has checked, an epsilon would hold
+_IDEALS = {  # unchecked condition under which an epsilon would hold
     Basis.SIMULATION: "if the noise were ideal",
     Basis.OBSERVED_SENSITIVITY: "if the photo differs from others no more than those that were seen",
 }
@@ -44,6 +44,9 @@ _IDEALS = {  # under which condition, that nobody has checked, an epsilon would 
 
 def explain(certificate: Certificate) -> list[str]:
     """Explain a certificate to a reader who knows neither the software nor differential privacy.
+
+    Args:
+        certificate: of the release.
 
     Returns:
         One line per topic.
@@ -137,10 +140,10 @@ def _against_whom(certificate: Certificate) -> str:
 
 
 def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
-    """Meaning and limits of a finite epsilon as odds; no lines where there is none.
+    """Explain a finite epsilon as odds, with its limits; no lines where there is none.
 
     Args:
-        claim: whose epsilon it is.
+        claim: whose epsilon is explained.
         record: unit of protection, in a word.
     """
     if claim.epsilon is None:
@@ -188,7 +191,7 @@ def _how(certificate: Certificate) -> list[str]:
     lines = []
     sensitivity, bounds = certificate.sensitivity, certificate.bounds
     if certificate.mechanism:
-        unit = "8-bit levels"  # without a model, pixels get the noise
+        unit = "8-bit levels"  # without a model, the noise is on pixels
         if certificate.model:
             unit = "latent units" if certificate.bounds is None else "in the unit of the bounds"
         scale = f" of scale {certificate.scale:.6g} ({unit})" if certificate.scale else ""
@@ -277,7 +280,7 @@ def _up(value: float) -> str:
 
 
 def _percent(share: float) -> str:
-    """A percentage, never below the share."""
+    """Percentage, rounded up."""
     step = Decimal("0.0001" if 0.5 < share < 0.5001 else "0.01")
     return f"{float((Decimal(repr(share)) * 100).quantize(step, ROUND_CEILING)):g} %"
 

@@ -203,7 +203,7 @@ class _Rows:
 
     def search(self, first: slice, second: slice, state: _State) -> _State:
         """State after all pairs of two ranges of sorted rows, which are equal or disjoint."""
-        if self.radius[first.start] + self.radius[second.start] < state.best:  # the largest radius of each range
+        if self.radius[first.start] + self.radius[second.start] < state.best:  # the largest radii
             return state
         if self.sketch is None:
             bounds = squared_bounds(self.block(first), self.block(second))
