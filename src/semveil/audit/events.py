@@ -8,7 +8,7 @@ import numpy as np
 
 from semveil.audit.bounds import Floats, at_least, at_most, forced_epsilon, forced_mu
 
-CANDIDATES = 100  # thresholds at even ranks, in addition to those at both ends
+CANDIDATES = 100  # thresholds at evenly spaced ranks, in addition to those at both ends
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def choose_events(
                 likely = at_least(counts[likelier], len(values[likelier]), error)
                 unlikely = at_most(counts[1 - likelier], len(values[1 - likelier]), error)
                 forced = forced_mu(likely, unlikely) if gaussian else forced_epsilon(likely, unlikely, delta)
-                # no bound on these draws: the most different event may give one on others
+                # no event gives a bound on these draws; take the one with the largest difference
                 if not forced.any():
                     forced = (counts[likelier] - counts[1 - likelier]) / len(values[0]) - 1.0
                 i = int(forced.argmax())
@@ -67,7 +67,7 @@ def choose_events(
 
 
 def _thresholds(pooled: Floats) -> Floats:
-    """Values at even ranks and, in doubling steps, at both ends."""
+    """Values at evenly spaced ranks and, in doubling steps, at both ends."""
     count = len(pooled)
     steps = 2 ** np.arange(int(np.log2(count)))
     ranks = np.concatenate([np.linspace(0, count - 1, CANDIDATES).astype(int), steps, count - 1 - steps])

@@ -2,8 +2,8 @@
 """Power of a test against a planted fault: binomial probabilities from one play of the fault.
 
 The fault is played once, in the same game with as many draws. Clopper-Pearson bounds enclose the unknown
-probabilities of its events with confidence `1 - DOUBT`; the less favourable ends give, without further draws,
-the fraction of repetitions in which the same events would refute the claim.
+probabilities of its events with confidence `1 - DOUBT`; the less favourable ends determine, without further
+draws, the fraction of repetitions in which the same events would refute the claim.
 """
 
 from dataclasses import dataclass

@@ -62,7 +62,7 @@ class Mechanism(Protocol):
 
     @classmethod
     def calibrate(cls, sensitivity: Any, epsilon: float) -> Self:
-        """Smallest noise whose guarantee for a sensitivity does not exceed epsilon.
+        """Return the mechanism with the smallest noise that guarantees epsilon for a sensitivity.
 
         Args:
             sensitivity: a `Sensitivity` in the mechanism's norm, or a `CoordinateSensitivity`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy cost of drawing several times and publishing one draw, whatever the selection rule."""
+"""Privacy cost of drawing several times and publishing one draw, for any public selection rule."""
 
 from dataclasses import replace
 

@@ -121,7 +121,7 @@ class Exponential:
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "Exponential":
-        """Rate epsilon / (2 Delta).
+        """Return the mechanism of rate epsilon / (2 Delta).
 
         Args:
             sensitivity: Delta, largest change of any candidate's utility between two records.

@@ -114,14 +114,14 @@ class Nearest(Claimed):
 
     @property
     def epsilon(self) -> float:
-        """ln (1 - rest) (N - k) / (k rest), rounded up."""
+        """Epsilon of the law, ln (1 - rest) (N - k) / (k rest), rounded up."""
         with ctx.workprec(PRECISION):
             rest = arb(self.rest)
             return float_above(abs(((1 - rest) / rest * (self.candidates - self.near) / self.near).log()))
 
     @classmethod
     def calibrate(cls, candidates: int, epsilon: float, *, dimension: int) -> "Nearest":
-        """Calibrate to a given epsilon, for candidates distributed over a sphere.
+        """Return the law of a given epsilon, for candidates distributed over a sphere.
 
         The number of near candidates is the expected number in the cap of PrivUnitG at this budget.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limitations of an epsilon, as fixed terms for certificates."""
+"""Limitations of an epsilon, as fixed terms in certificates."""
 
 from enum import StrEnum
 

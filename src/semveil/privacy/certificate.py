@@ -54,7 +54,7 @@ class ReleaseKind(StrEnum):
 
     IMAGE = "image"
     SYMBOLS = "symbols"
-    MESSAGE = "message"  # of a digital link
+    MESSAGE = "message"  # over a digital link
     DATA_SET = "data set"
     CLIP = "clip"
 
@@ -337,10 +337,10 @@ class Certificate:
 
     @classmethod
     def from_dict(cls, content: Any) -> "Certificate":
-        """`from_json` for parsed JSON.
+        """Parse decoded JSON, as strictly as `from_json`.
 
         Args:
-            content: of any type.
+            content: decoded JSON, of any type.
 
         Raises:
             CertificateError: the content is not a certificate of a readable version.

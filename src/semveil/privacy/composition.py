@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joint guarantee of several releases about one person."""
+"""Composition: joint guarantee of several releases about one person."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

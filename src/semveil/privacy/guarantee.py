@@ -20,7 +20,7 @@ class Norm(StrEnum):
 
 
 class Basis(StrEnum):
-    """Basis of a privacy figure, strongest first."""
+    """Basis of an epsilon, strongest first."""
 
     PROVED = "proved"
     COMPUTATIONAL = "computational"

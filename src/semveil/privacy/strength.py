@@ -26,7 +26,7 @@ class Strength:
     reason: str
 
 
-# The only place of the thresholds; docs/guarantees.md shows them as a table, which a test compares.
+# The only definition of the thresholds; docs/guarantees.md has them as a table, which a test compares.
 STRENGTHS = (
     Strength(
         "as good as it gets", "as well as can be", "That is as good as it gets.",

@@ -103,7 +103,7 @@ def _law(method: Any, claim: Guarantee, clean: tuple[Floats, Floats], crops: lis
     scale = stated_scale(certificate.mechanism, certificate.sensitivity.value, claim.epsilon, claim.delta)
     if isinstance(method, DPSVD):
         return singular_value_law([to_levels(crop)[0].numpy() for crop in crops], method.rank, scale)
-    level = 1 / 127.5  # pictures are in [-1, 1], noise in levels
+    level = 1 / 127.5  # images are in [-1, 1], noise in levels
     if isinstance(method, DPPix):  # the pixels of a cell are equal: one per colour
         cells = [x[:: method.block**2] for x in clean]
         law = noise_law("laplace", cells, scale / method.block**2 * level)

@@ -211,7 +211,7 @@ def _games_by_part(game: Game, method: Method, photos: tuple[Tensor, Tensor]) ->
             replace(
                 game,
                 pair=f"black and white photo, {group} codes only",
-                claim=replace(game.claim, epsilon=epsilon * (1 + 1e-9)),  # scales are rounded
+                claim=replace(game.claim, epsilon=epsilon * (1 + 1e-9)),  # allows for rounded scales
                 draw=draw,
                 measure=_measure(method, first, second),
                 faults=(_doubled(method, LatentDP(method.model, budget=_twice(method.budget)), pair),),

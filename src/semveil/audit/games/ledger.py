@@ -107,7 +107,7 @@ def _normal_game(epsilon: float) -> Game:
         return contrasts(shown.numpy(), first, second)["projection"].reshape(count, releases)
 
     certificates = [method.certificate(method.protect(crops[0])) for _ in range(RELEASES)]
-    pair = f"{RELEASES} releases of pixel-noise"  # four times as many have twice the Delta / sigma
+    pair = f"{RELEASES} releases of pixel-noise"  # four times as many double Delta / sigma
     game = _game(
         pair, certificates, draw, lambda shown: {"projection": shown.mean(1)}, rng, made=4 * RELEASES
     )

@@ -218,7 +218,7 @@ def _budget_games(model: FaceModel, epsilon: float, one: Tensor) -> list[Game]:
         low, high = _far_apart(method, one)
         pair = low, _with(low, codes, high[codes])
         game = _method_game(f"budget by part, {part} alone", method, pair, share=REAL_SHARE)
-        games.append(replace(game, claim=replace(game.claim, epsilon=own * (1 + 1e-9))))  # scales are rounded
+        games.append(replace(game, claim=replace(game.claim, epsilon=own * (1 + 1e-9))))  # rounded scales
     return games
 
 
@@ -413,7 +413,7 @@ def _corner_and_half_way(shape: tuple[int, int]) -> tuple[Floats, Floats]:
 
 
 def _with(codes: Tensor, private: list[int], values: Tensor | float) -> Tensor:
-    """A copy of codes (K, D) with the private ones replaced."""
+    """Copy of codes (K, D) with the private ones replaced."""
     changed = codes.clone()
     changed[private] = values if isinstance(values, Tensor) else torch.full_like(changed[private], values)
     return changed

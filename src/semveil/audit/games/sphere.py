@@ -110,7 +110,7 @@ def _games(
         target: name of the audited target.
         release: function from unit vectors (B, 8) to outputs, independent in every row.
         repeated: the same without a seed.
-        mechanism: mechanism that is claimed to be drawn.
+        mechanism: claimed mechanism.
         claim: claim to test.
         epsilon: of the calibration.
         step: spacing of the output grid; None for no grid.
@@ -160,7 +160,7 @@ def measure_sphere(mechanism: Any, first: Floats, second: Floats, outputs: Float
     """Contrasts of the outputs between two unit vectors, and the log-likelihood ratio if available.
 
     Args:
-        mechanism: mechanism, whose `log_density` is used if it has one.
+        mechanism: claimed mechanism; its `log_density` is used if it has one.
         first: (d,) unit vector, input 0.
         second: (d,) unit vector, input 1.
         outputs: (count, d).

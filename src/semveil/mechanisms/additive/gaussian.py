@@ -95,7 +95,7 @@ class Gaussian:
 
     @property
     def smallest_scale(self) -> float:
-        """Sigma."""
+        """Standard deviation sigma."""
         return self.sigma
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
@@ -125,7 +125,7 @@ class Gaussian:
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float, delta: float = 1e-5) -> "Gaussian":
-        """Smallest noise that is (epsilon, delta)-DP for an L2 sensitivity.
+        """Return the mechanism with the smallest noise that is (epsilon, delta)-DP for an L2 sensitivity.
 
         Args:
             sensitivity: in L2, not 0.

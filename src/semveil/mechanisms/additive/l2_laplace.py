@@ -90,7 +90,7 @@ class L2Laplace:
 
     @property
     def smallest_scale(self) -> float:
-        """The scale."""
+        """Scale of the noise."""
         return self.scale
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
@@ -120,7 +120,7 @@ class L2Laplace:
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "L2Laplace":
-        """scale = Delta_2 / epsilon, rounded up.
+        """Return the mechanism of scale Delta_2 / epsilon, rounded up.
 
         Args:
             sensitivity: Delta_2, in L2, not 0.

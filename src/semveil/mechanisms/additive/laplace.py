@@ -100,7 +100,7 @@ class Laplace:
 
     @property
     def smallest_scale(self) -> float:
-        """The scale."""
+        """Scale of the noise."""
         return self.scale
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
@@ -130,7 +130,7 @@ class Laplace:
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "Laplace":
-        """scale = Delta_1 / epsilon, rounded up.
+        """Return the mechanism of scale Delta_1 / epsilon, rounded up.
 
         Args:
             sensitivity: Delta_1, in L1, not 0.

@@ -71,7 +71,7 @@ class LiteralLaplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "LiteralLaplace":
-        """scale = 2 sqrt(d) / epsilon.
+        """Return the mechanism of scale 2 sqrt(d) / epsilon.
 
         Args:
             dimension: d >= 4.

@@ -82,7 +82,7 @@ class PerCoordinateLaplace:
             raise ValueError("the scales of Laplace noise must be finite and >= 0, at least one")
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Noisy copy of x (B, ...), whose records have the shape of `scales`."""
+        """Noisy copy of x (B, ...) with records in the shape of `scales`."""
         check_records(x)
         self._check_shape(x)
         noise = draw_laplace(x.shape, rng)
@@ -129,7 +129,7 @@ class PerCoordinateLaplace:
 
     @property
     def smallest_scale(self) -> float:
-        """The smallest scale above 0.
+        """Smallest positive scale.
 
         Raises:
             ValueError: all are 0.
@@ -180,7 +180,7 @@ class PerCoordinateLaplace:
     def calibrate(
         cls, sensitivity: CoordinateSensitivity, epsilon: float, *, weights: Tensor | None = None
     ) -> "PerCoordinateLaplace":
-        """Scales S_j / (w_j epsilon), whose guarantee for this sensitivity is epsilon.
+        """Return the mechanism of scales S_j / (w_j epsilon); its guarantee for this sensitivity is epsilon.
 
         Args:
             sensitivity: S_j, at least one of them > 0.

@@ -77,17 +77,17 @@ class Uniforms:
 
 
 def round_laplace(values: Sequence[float], scales: Sequence[float], step: float) -> list[int]:
-    """round((x_i + N_i) / step) for independent N_i of density exp(-|n| / b_i) / (2 b_i).
+    """Exact samples of round((x_i + N_i) / step), N_i independent of density exp(-|n| / b_i) / (2 b_i).
 
     N = +-b E, the sign a fair coin and E = -ln U.
 
     Args:
         values: finite numbers x_i.
-        scales: b_i >= 0, as many, in the units of the values; 0 gives no noise.
-        step: of the grid, in the same units.
+        scales: b_i >= 0, one per value, in the same units; 0 for no noise.
+        step: spacing of the grid, a power of two, in the same units.
 
     Returns:
-        Integers k_i; k_i step lies on the grid.
+        Integers k_i, for the grid points k_i step.
 
     Example:
         >>> round_laplace([0.3, 0.7], [0.0, 0.0], step=0.5)
@@ -104,15 +104,15 @@ def round_laplace(values: Sequence[float], scales: Sequence[float], step: float)
 
 
 def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[int]:
-    """round((x_i + N_i) / step) for independent normal N_i.
+    """Exact samples of round((x_i + N_i) / step), N_i independent and normal.
 
     Args:
         values: finite numbers x_i.
         sigma: > 0, standard deviation, in the units of the values.
-        step: of the grid, a power of two, in the same units.
+        step: spacing of the grid, a power of two, in the same units.
 
     Returns:
-        Integers k_i; k_i step lies on the grid.
+        Integers k_i, for the grid points k_i step.
 
     Example:
         >>> len(round_gaussian([0.0, 0.0, 0.0], sigma=1.0, step=0.125))
@@ -127,19 +127,19 @@ def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[i
 
 
 def round_k_norm(values: Sequence[float], scale: float, step: float) -> list[int]:
-    """round((x + N) / step) for one vector N of density proportional to exp(-||N||_2 / scale).
+    """Exact sample of round((x + N) / step), N a vector of density proportional to exp(-||N||_2 / scale).
 
     N = scale L V / ||V||, with V standard normal, so that its direction is uniform, and L the sum of n
-    exponentials, which is Gamma(n). All coordinates depend on all bits, so one undecided coordinate refines
-    the whole vector.
+    exponentials, which is Gamma(n). All coordinates depend on all bits, so bits are added for the whole
+    vector until every coordinate is decided.
 
     Args:
         values: finite numbers x_i, the coordinates of one vector.
         scale: > 0, in the units of the values.
-        step: of the grid, a power of two, in the same units.
+        step: spacing of the grid, a power of two, in the same units.
 
     Returns:
-        Integers k_i; k_i step lies on the grid.
+        Integers k_i, for the grid points k_i step.
 
     Example:
         >>> len(round_k_norm([0.0, 0.0, 0.0], scale=1.0, step=0.125))
@@ -200,16 +200,17 @@ def rounded(
     extend: Callable[[int], None],
     step: float,
 ) -> list[int]:
-    """Round values + noise to the grid with certainty, group by group; the building block of exact samplers.
+    """Round values + noise to the grid, group by group, with certified results.
 
-    A thread that changes the working precision meanwhile makes balls larger, never wrong.
+    It is the building block of exact samplers. If another thread changes the working precision, balls may
+    become larger, but never wrong.
 
     Args:
         groups: finite numbers; those of a group share random bits.
-        noise: balls that hold a group's noise, at least one for each of its numbers, as far as its random
-            bits are known.
+        noise: function from a group's index to balls that contain its noise given the known random bits, at
+            least one per number.
         extend: draws further bits of a group.
-        step: of the grid, a power of two.
+        step: spacing of the grid, a power of two.
 
     Returns:
         Integers, one for each number, in order.
@@ -236,7 +237,7 @@ def rounded(
 
 
 def _integers(values: Sequence[float], noise: Sequence[arb], per_step: arb) -> list[int] | None:
-    """The integers nearest to (value + noise) / step, or None where a ball leaves one open.
+    """Integers nearest to (value + noise) / step, or None if a ball leaves one undecided.
 
     A ball that is not finite (a logarithm of a ball around zero) has no unique integer either.
     """

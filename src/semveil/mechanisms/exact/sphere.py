@@ -95,7 +95,7 @@ def evaluate_until_decided(draw: Callable[[RandomBits], Result]) -> Result:
 
 
 def check_releasable(x: Tensor, dimension: int) -> None:
-    """Check that x can be released.
+    """Check that x is a batch of unit vectors in float32 or float64.
 
     Args:
         x: (B, dimension) unit vectors, float32 or float64.

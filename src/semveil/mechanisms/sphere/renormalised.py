@@ -55,7 +55,7 @@ class NoiseOnSphere(SphereLaw):
 
     def check_parameters(self) -> None:
         """Raise ValueError unless the scale is positive and finite."""
-        _ = self.noise  # which checks its scale
+        _ = self.noise  # its constructor checks the scale
 
     def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
         """Add simulated noise and normalise.
@@ -150,7 +150,7 @@ class RenormalisedLaplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedLaplace":
-        """scale = 2 sqrt(d) / epsilon.
+        """Return the law of scale 2 sqrt(d) / epsilon.
 
         Args:
             dimension: d >= 4.
@@ -200,7 +200,7 @@ class RenormalisedL2Laplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedL2Laplace":
-        """scale = 2 / epsilon.
+        """Return the law of scale 2 / epsilon.
 
         Args:
             dimension: d >= 4.

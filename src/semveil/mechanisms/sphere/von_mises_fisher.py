@@ -107,7 +107,7 @@ class VonMisesFisher(CosineLaw):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "VonMisesFisher":
-        """kappa = epsilon / 2.
+        """Return the law of concentration kappa = epsilon / 2.
 
         Args:
             dimension: d >= 4.
