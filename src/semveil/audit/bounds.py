@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lower bounds on epsilon from counts: Clopper-Pearson bounds on two probabilities, and the epsilon that they imply."""
+"""Lower bounds on epsilon from counts, by Clopper-Pearson bounds on two probabilities."""
 
 import math
 from typing import Any
@@ -14,12 +14,14 @@ Floats = NDArray[np.floating[Any]]
 
 
 def at_least(hits: ArrayLike, draws: int, error: float) -> Floats:
-    """One-sided Clopper-Pearson bound: the probability lies below it with probability `error` at most.
+    """Clopper-Pearson lower bounds on probabilities.
+
+    Each exceeds the true value with probability at most `error`.
 
     Args:
-        hits: how many of the draws fell into the event, 0..draws.
-        draws: independent draws, at least 1.
-        error: in (0, 1).
+        hits: number of draws in each event, 0 to `draws`.
+        draws: number of independent draws, at least 1.
+        error: in (0, 1), for each bound on its own.
 
     Example:
         Ten hits of ten: p >= error^(1/10).
@@ -32,8 +34,9 @@ def at_least(hits: ArrayLike, draws: int, error: float) -> Floats:
 
 
 def at_most(hits: ArrayLike, draws: int, error: float) -> Floats:
-    """Clopper-Pearson upper bounds on probabilities; each is below the true value with probability at most
-    `error`.
+    """Clopper-Pearson upper bounds on probabilities.
+
+    Each is below the true value with probability at most `error`.
 
     Args:
         hits: number of draws in each event, 0 to `draws`.
@@ -45,11 +48,11 @@ def at_most(hits: ArrayLike, draws: int, error: float) -> Floats:
 
 
 def forced_epsilon(likely: ArrayLike, unlikely: ArrayLike, delta: float = 0.0) -> Floats:
-    """The smallest epsilon with likely <= exp(epsilon) unlikely + delta, and 0 where none is forced.
+    """Smallest epsilon >= 0 with likely <= exp(epsilon) unlikely + delta.
 
     Args:
-        likely: a lower bound on an event's probability under one input.
-        unlikely: an upper bound on its probability under the other, > 0.
+        likely: lower bound on an event's probability under one input.
+        unlikely: upper bound on its probability under the other, > 0.
         delta: of the claim.
 
     Example:
@@ -61,11 +64,10 @@ def forced_epsilon(likely: ArrayLike, unlikely: ArrayLike, delta: float = 0.0) -
 
 
 def forced_mu(likely: ArrayLike, unlikely: ArrayLike) -> Floats:
-    """The smallest mu of Gaussian differential privacy whose trade-off curve allows the two probabilities; 0
-    where every mu does (Dong, Roth and Su 2022).
+    """Smallest mu >= 0 of Gaussian differential privacy whose trade-off curve allows the two probabilities.
 
     Normal noise of standard deviation sigma on inputs Delta apart satisfies Phi^-1(p) - Phi^-1(q) <= mu =
-    Delta / sigma for every event.
+    Delta / sigma for every event (Dong, Roth and Su 2022).
 
     Args:
         likely: p, probability of each event under one input, in [0, 1].
@@ -85,14 +87,15 @@ def epsilon_of_mu(mu: float, delta: float) -> float:
 
 
 def max_detectable_epsilon(draws: int, error: float, delta: float, *, gaussian: bool = False) -> float:
-    """The largest lower bound on epsilon that a test of this size can give: its value when the outputs
-    separate the inputs perfectly.
+    """Largest lower bound on epsilon that a test of this size can give.
+
+    It is the bound for outputs that separate the inputs perfectly.
 
     Args:
         draws: number of draws under each input.
         error: of each one-sided bound, in (0, 1).
         delta: of the claim, in [0, 1).
-        gaussian: take the bound for normal noise too, and return the larger one.
+        gaussian: also compute the bound for normal noise, and return the larger one.
 
     Example:
         >>> round(max_detectable_epsilon(500_000, 1e-6 / 4, 0.0), 2)
@@ -104,11 +107,10 @@ def max_detectable_epsilon(draws: int, error: float, delta: float, *, gaussian: 
 
 
 def error_of_a_bound(false_alarm: float, statistics: int) -> float:
-    """Error of each one-sided bound so that all bounds of a test hold together with probability 1 -
-    `false_alarm` (union bound).
+    """Error of each one-sided bound such that all hold together with probability 1 - `false_alarm`.
 
-    Each statistic gives one event in each of two directions, and each event needs two probabilities:
-    `false_alarm / (4 * statistics)`.
+    By the union bound `false_alarm / (4 * statistics)`: each statistic gives one event in each of two
+    directions, and each event needs two probabilities.
 
     Args:
         false_alarm: probability in (0, 1) of refuting a true claim.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Test events, thresholds on a statistic, selected on draws that are not used for the count."""
+"""Test events: thresholds on a statistic, selected on draws that are not used for the count."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 
 from semveil.audit.bounds import Floats, at_least, at_most, forced_epsilon, forced_mu
 
-CANDIDATES = 100  # thresholds tried at even ranks, beside those at both ends
+CANDIDATES = 100  # thresholds at evenly spaced ranks, in addition to those at both ends
 
 
 @dataclass(frozen=True)
 class Event:
-    """{statistic >= threshold} or {statistic <= threshold}, thought likelier under input `likelier`."""
+    """Event {statistic >= threshold} or {statistic <= threshold}, assumed likelier under input `likelier`."""
 
     statistic: str
     above: bool
@@ -21,7 +21,7 @@ class Event:
     likelier: int
 
     def hits(self, values: Floats) -> int:
-        """Number of values that lie in the event.
+        """Number of values in the event.
 
         Args:
             values: (N,) values of the statistic.
@@ -35,10 +35,10 @@ class Event:
 def choose_events(
     measured: tuple[Mapping[str, Floats], Mapping[str, Floats]], *, error: float, delta: float, gaussian: bool
 ) -> list[Event]:
-    """For every statistic and both directions the event that would force the most on these draws.
+    """Choose for every statistic and both directions the event with the largest bound on these draws.
 
     Args:
-        measured: the statistics of draws from input 0 and from input 1.
+        measured: statistics of draws from input 0 and from input 1.
         error: of each one-sided bound.
         delta: of the claim.
         gaussian: choose by the Gaussian trade-off instead of epsilon.
@@ -55,7 +55,7 @@ def choose_events(
                 likely = at_least(counts[likelier], len(values[likelier]), error)
                 unlikely = at_most(counts[1 - likelier], len(values[1 - likelier]), error)
                 forced = forced_mu(likely, unlikely) if gaussian else forced_epsilon(likely, unlikely, delta)
-                # nothing is forced on these draws: the event nearest to it may be on others
+                # no event gives a bound on these draws; take the one with the largest difference
                 if not forced.any():
                     forced = (counts[likelier] - counts[1 - likelier]) / len(values[0]) - 1.0
                 i = int(forced.argmax())
@@ -67,7 +67,7 @@ def choose_events(
 
 
 def _thresholds(pooled: Floats) -> Floats:
-    """Values at even ranks and, in doubling steps, at both ends."""
+    """Values at evenly spaced ranks and, in doubling steps, at both ends."""
     count = len(pooled)
     steps = 2 ** np.arange(int(np.log2(count)))
     ranks = np.concatenate([np.linspace(0, count - 1, CANDIDATES).astype(int), steps, count - 1 - steps])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Planted faults, which a game must detect for its `pass` to be meaningful."""
+"""Planted faults, which a game must detect before a `pass` means anything."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,13 +21,12 @@ PHOTO_SHARE = 0.02
 
 
 def noise_for_twice(claim: Guarantee, *, gaussian: bool = False) -> float:
-    """Divisor for a mechanism's additive noise that doubles its epsilon.
+    """Divisor of a mechanism's additive noise that doubles its epsilon.
 
-    Laplace and K-norm noise: 2. Normal noise: the ratio of the two standard deviations at the claim's
-    delta.
+    Laplace and K-norm noise: 2. Normal noise: the ratio of the two standard deviations at the claim's delta.
 
     Args:
-        claim: with a finite epsilon.
+        claim: claim with a finite epsilon.
         gaussian: whether the noise is normal; the claim's delta must be positive then.
 
     Example:
@@ -43,12 +42,12 @@ def noise_for_twice(claim: Guarantee, *, gaussian: bool = False) -> float:
 
 
 def less_noise(clean: Sequence[Floats], factor: float, *, step: float | None = None) -> Fault:
-    """Additive noise divided by `factor`, which doubles epsilon, on the same grid as before.
+    """Fault: additive noise divided by `factor`, which doubles epsilon, on the same grid as before.
 
     Args:
-        clean: what the noise is added to, for either input (n,); it is in the first n columns of an output.
-        factor: by which the noise is smaller, > 1.
-        step: of the grid.
+        clean: values before noise for either input, (n,) each; they occupy the first n columns of an output.
+        factor: divisor of the noise, > 1.
+        step: spacing of the grid; None for no grid.
     """
 
     def change(world: int, outputs: Floats) -> Floats:
@@ -61,8 +60,7 @@ def less_noise(clean: Sequence[Floats], factor: float, *, step: float | None = N
 
 
 def on_grid(values: Floats, step: float | None) -> Floats:
-    """Values rounded to multiples of a step, so that a fault planted in a noise law is not detected by its
-    grid alone.
+    """Round values to multiples of a step, so that a fault is not detected by its grid alone.
 
     Args:
         values: of any shape.
@@ -76,7 +74,7 @@ def on_grid(values: Floats, step: float | None) -> Floats:
 
 
 def photo_mixed_in(inputs: Sequence[Floats], share: float = PHOTO_SHARE) -> Fault:
-    """Fault: a share of the input leaks into the first columns of the output, which should not depend on it.
+    """Fault: part of the input leaks into the first columns of the output, which should not depend on it.
 
     Args:
         inputs: the two inputs, (n,) each.
@@ -93,11 +91,10 @@ def photo_mixed_in(inputs: Sequence[Floats], share: float = PHOTO_SHARE) -> Faul
 
 
 def norm_in_clear(norms: Sequence[float], columns: int) -> Fault:
-    """Fault: the first columns of the output are multiplied by the norm of the input, which should be
-    encrypted.
+    """Fault: the first columns are multiplied by the norm of the input, which should be encrypted.
 
     Args:
-        norms: of the two inputs.
+        norms: norms of the two inputs.
         columns: number of columns.
     """
 
@@ -113,7 +110,7 @@ def nonce_reused(draw: Draw) -> Fault:
     """Fault: every draw for an input repeats the first one, as with a key stream that is reused.
 
     Args:
-        draw: the sound sampler, (world, count) -> (count, n).
+        draw: sampler of the sound protection, (world, count) -> (count, n).
     """
     first: dict[int, Floats] = {}
 
@@ -126,7 +123,7 @@ def nonce_reused(draw: Draw) -> Fault:
 
 
 def at_twice_the_budget(draw: Callable[[int, int], Floats]) -> Fault:
-    """Fault: the protection is calibrated to twice the epsilon that is claimed.
+    """Fault: the protection is calibrated to twice the claimed epsilon.
 
     Args:
         draw: sampler of that protection, (world, count) -> (count, n).

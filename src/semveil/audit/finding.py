@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outcome of a distinguishing game, and its verdict."""
+"""Outcome of a distinguishing game, with its verdict."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ GAME, FIT = "distinguishing game", "goodness of fit"
 
 
 class Verdict(StrEnum):
-    """What a game says about a claim."""
+    """Verdict of a game on a claim."""
 
     PASS = "pass"
     VIOLATED = "violated"
@@ -23,21 +23,22 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """A game's outcome.
+    """Outcome of a game.
 
     Attributes:
-        target, pair, claim: as the game has them.
-        draws: of each input; `counted` of them gave the bound, the others chose the events.
-        false_alarm: probability at most with which a true claim is called violated.
-        lower: epsilon that the draws force, at the claim's delta.
-        max_detectable_epsilon: the largest that these draws could have forced, had they separated the inputs
+        target, pair, claim: as in the game.
+        draws: number of draws of each input; `counted` of them gave the bound, the others selected the
+            events.
+        false_alarm: upper bound on the probability that a true claim is reported as violated.
+        lower: lower bound on epsilon at the claim's delta.
+        max_detectable_epsilon: largest bound that these draws could give, had they separated the inputs
             perfectly.
-        separated: every counted draw told its input.
-        event: the event that forces `lower`, in words; None where none forces anything.
+        separated: whether every counted draw identified its input.
+        event: the event that gives `lower`, in words; None if `lower` is 0.
         hits: counted draws in that event, from the likelier input and from the other.
-        fit: how the outputs fit the claimed law; None where no law is known, or nothing is claimed.
-        powers: how surely each planted fault is caught by as many draws.
-        cpu_seconds: processor time of the game, with its faults.
+        fit: fit of the outputs to the claimed law; None where no law is known, or nothing is claimed.
+        powers: power of as many draws against each planted fault.
+        cpu_seconds: processor time of the game, including its faults.
     """
 
     target: str
@@ -57,10 +58,10 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
-        """`violated` and `no finite epsilon` are proved by the draws, but for the false alarms.
+        """Verdict on the claim.
 
-        `pass` says that nothing was found, and that a fault that doubles epsilon would have been, in 19 of 20
-        runs.
+        `violated` and `no finite epsilon` are proved by the draws, up to false alarms. `pass` means that no
+        violation was found although a fault that doubles epsilon would have been detected in 19 of 20 runs.
         """
         epsilon = self.claim.epsilon
         if epsilon is None:
@@ -75,7 +76,10 @@ class Finding:
 
     @property
     def carried_by(self) -> str | None:
-        """The test whose power a `pass` rests on, or that refuted the claim: the game alone where it suffices."""
+        """Test that refuted the claim, or on whose power a `pass` rests.
+
+        For a `pass` it is the game alone if its power suffices. None for other verdicts.
+        """
         if self.verdict == Verdict.VIOLATED:
             assert self.claim.epsilon is not None
             return GAME if self.lower > self.claim.epsilon else FIT
@@ -87,7 +91,7 @@ class Finding:
 
     @property
     def remark(self) -> str:
-        """Why the verdict is what it is, where the numbers alone do not say it."""
+        """Reason for the verdict where the numbers alone do not give it."""
         epsilon = self.claim.epsilon
         match self.verdict:
             case Verdict.NOT_TESTABLE if epsilon is None:
@@ -109,11 +113,11 @@ class Finding:
 
     @property
     def alarm(self) -> bool:
-        """A claim that people may rely on is refuted."""
+        """Whether a proved or computational claim is refuted."""
         return self.verdict == Verdict.VIOLATED and self.claim.basis in (Basis.PROVED, Basis.COMPUTATIONAL)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready dictionary."""
         return {
             "target": self.target,
             "pair": self.pair,

@@ -12,8 +12,8 @@ from semveil.audit.bounds import Floats, at_least, at_most
 from semveil.audit.game import Law
 from semveil.audit.power import DOUBT
 
-FIT_DRAWS = 100_000  # outputs of each input that are compared at most
-REFERENCES = 5  # reference outputs for each; their own chance adds less than half to the critical distance
+FIT_DRAWS = 100_000  # maximum number of outputs compared per input
+REFERENCES = 5  # reference samples per output; they add less than half to the critical distance
 FEWEST_REFERENCES = 2_000
 
 Samples = tuple[Mapping[str, Floats], Mapping[str, Floats]]
@@ -21,13 +21,13 @@ Samples = tuple[Mapping[str, Floats], Mapping[str, Floats]]
 
 @dataclass(frozen=True)
 class Fit:
-    """How far outputs lie from the law.
+    """Distance of the outputs from the claimed law.
 
     Attributes:
         law: in words.
-        draws: of each input that were compared.
-        statistic: the one that lies farthest off, in units of its critical distance.
-        distance: of its distribution from the law's, Kolmogorov and Smirnov's.
+        draws: number of outputs of each input that were compared.
+        statistic: the statistic with the largest distance relative to its critical distance.
+        distance: Kolmogorov-Smirnov distance of its distribution from the law's.
         critical: a larger distance refutes the law.
     """
 
@@ -39,22 +39,23 @@ class Fit:
 
     @property
     def refuted(self) -> bool:
+        """Whether the distance exceeds the critical distance."""
         return self.distance > self.critical
 
 
 class FitTest:
-    """Compares the distribution of every statistic, under either input, with an independent sample of the law.
+    """Goodness-of-fit test of every statistic, under either input, against an independent sample of the law.
 
     The distance refutes the law where it exceeds sqrt(ln(4/e) / 2m) + sqrt(ln(4/e) / 2M) for m outputs and M
-    reference outputs: by Dvoretzky, Kiefer and Wolfowitz's inequality (Massart 1990) the empirical
-    distributions stray farther from their own ones with probability e at most, for every m, and for laws with
-    atoms too.
+    reference outputs. By the Dvoretzky-Kiefer-Wolfowitz inequality (Massart 1990) the empirical distributions
+    deviate by more with probability e at most, for every m, and for laws with atoms too.
 
     Args:
-        law: the claimed one.
-        draws: m, of each input.
-        false_alarm: probability at most with which any statistic of outputs that follow the law refutes it.
-        rng: of the reference outputs.
+        law: claimed law.
+        draws: m, number of outputs of each input.
+        false_alarm: upper bound on the probability that outputs which follow the law are refuted by any
+            statistic.
+        rng: source of the reference outputs.
     """
 
     def __init__(self, law: Law, draws: int, false_alarm: float, rng: np.random.Generator) -> None:
@@ -69,8 +70,9 @@ class FitTest:
         self.critical = sum(math.sqrt(math.log(4 / error) / (2 * size)) for size in (draws, count))
 
     def compare(self, samples: Samples) -> Fit:
-        """Kolmogorov-Smirnov distance of the outputs to the stated law: the largest over statistics and
-        inputs, with the critical value.
+        """Compute the Kolmogorov-Smirnov distance of the outputs from the law, with its critical value.
+
+        The result has the statistic with the largest distance over both inputs.
 
         Args:
             samples: statistics of the outputs by name, (draws,) each; those of input 0 first, then those of
@@ -84,12 +86,11 @@ class FitTest:
         return Fit(self.law.words, self.draws, worst, distances[worst], self.critical)
 
     def power(self, samples: Samples, doubt: float = DOUBT) -> float:
-        """Lower confidence bound on the probability that the test refutes the law when the outputs have a
-        given fault.
+        """Lower confidence bound on the probability that the test refutes the law under a fault.
 
-        One half of the faulty outputs chooses the statistic, input and point at which the distributions
-        differ most. The other half bounds the probability below that point, and the number of outputs
-        below it is binomial.
+        One half of the faulty outputs selects the statistic, input and point at which the distributions
+        differ most. The other half bounds the probability below that point, and the number of outputs below
+        it is binomial.
 
         Args:
             samples: statistics of the faulty outputs, as for `compare`.
@@ -120,7 +121,7 @@ class FitTest:
 
 
 def _farthest(sample: Floats, reference: Floats) -> tuple[float, float]:
-    """Largest distance of two empirical distribution functions, and where it is; `reference` is sorted.
+    """Largest distance of two empirical distribution functions, and its location; `reference` is sorted.
 
     Example:
         >>> _farthest(np.array([0.0, 1.0]), np.array([2.0, 3.0]))

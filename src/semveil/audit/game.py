@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A distinguishing game: two neighbouring inputs, their release, statistics of it, the claim, and faults to detect."""
+"""Distinguishing game: two neighbouring inputs, their release, test statistics, claim and planted faults."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ Measure = Callable[[Floats], Mapping[str, Floats]]
 
 @dataclass(frozen=True, eq=False)
 class Fault:
-    """A protection broken on purpose. A game that would not catch it says nothing about the sound one.
+    """A protection broken on purpose; a game that does not detect it says nothing about the sound one.
 
     Exactly one of `draw` and `change` is given.
 
     Attributes:
         name: the fault in words.
         draw: as `Game.draw`, but of the broken protection.
-        change: (input 0 or 1, outputs of the sound protection) -> what the broken one gives for the same
-            randomness; it costs no draws.
+        change: function from (input 0 or 1, outputs of the sound protection) to the outputs of the broken one
+            for the same randomness; it costs no draws.
 
     Raises:
         ValueError: both or neither are given.
@@ -44,14 +44,14 @@ class Fault:
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """The distribution that a claim rests on, by code that is independent of what is audited.
+    """Claimed distribution of the outputs, implemented independently of the audited code.
 
     Attributes:
         words: the law, for the finding.
-        measure: (input 0 or 1, outputs) -> statistics by name, each (count,).
-        reference: (input 0 or 1, count, rng) -> the same statistics of outputs that follow the law; each
-            value is independent of the others.
-        same: whether they are distributed alike for both inputs, so that one reference serves.
+        measure: function from (input 0 or 1, outputs) to statistics by name, each (count,).
+        reference: function from (input 0 or 1, count, rng) to the same statistics of independent outputs that
+            follow the law.
+        same: whether they have the same distribution for both inputs, so that one reference suffices.
     """
 
     words: str
@@ -62,20 +62,24 @@ class Law:
 
 @dataclass(frozen=True, eq=False)
 class Game:
-    """Tell from one output which of two inputs it came from.
+    """Game in which one output must be assigned to one of two inputs.
 
     Attributes:
-        target: what is audited, as the user names it.
+        target: name of the audited target.
         pair: the two inputs, in words.
-        claim: what is said to hold for them; with epsilon None the auditor looks for perfect separation.
-        draw: (input 0 or 1, count) -> (count, n) float64 outputs, each of an independent release.
-        measure: outputs -> real statistics by name, each (count,). Events are half-lines of one statistic.
-        faults: all must be caught by so many draws before `pass` is said. One of them doubles epsilon; for
-            claims of 0 they reuse the nonce, show the norm, or mix the photo in.
-        law: what the outputs should be distributed as, where it is known.
-        width: numbers that one draw holds in memory, for the size of the parts.
-        gaussian: the claim is one of normal noise, whose whole trade-off curve it then stands for.
-        share: of the asked number of draws that this game plays, in (0, 1]: costly outputs play fewer.
+        claim: claimed guarantee; with epsilon None the auditor looks for perfect separation.
+        draw: function from (input 0 or 1, count) to (count, n) float64 outputs, each of an independent
+            release.
+        measure: function from outputs to real statistics by name, each (count,). Events are half-lines of one
+            statistic.
+        faults: planted faults, all of which must be detected with the same number of draws for a `pass`. One
+            of them doubles epsilon; for claims of 0 they reuse the nonce, reveal the norm, or mix the photo
+            in.
+        law: distribution of the outputs; None where it is not known.
+        width: number of values that one draw holds in memory, which determines the batch size.
+        gaussian: whether the claim is one of normal noise, whose whole trade-off curve is then tested.
+        share: fraction in (0, 1] of the requested draws that this game plays; games with costly outputs play
+            fewer.
     """
 
     target: str

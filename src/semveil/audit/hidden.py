@@ -20,8 +20,7 @@ from semveil.privacy.guarantee import Guarantee
 
 
 def comparison_statistics(outputs: Floats, first: Floats, second: Floats) -> dict[str, Floats]:
-    """Statistics for outputs that are not the input plus known noise: contrasts, norm, correlation and the
-    first coordinate.
+    """Contrasts, norm, correlation and first coordinate of outputs that are not the input plus known noise.
 
     Args:
         outputs: (N, n).
@@ -54,23 +53,24 @@ def hidden_game(
     width: int | None = None,
     share: float = 1.0,
 ) -> Game:
-    """Two inputs under keys that are new for every row.
+    """Return a game on two inputs under keys that are new for every row.
 
-    Planted are, where epsilon 0 is claimed, one key stream for all photos, 2 % of the photo mixed in, and the
-    sealed norm in clear; else the protection at twice the budget.
+    Where epsilon 0 is claimed, the planted faults are one key stream for all photos, 2 % of the photo mixed
+    in, and the sealed norm in clear; otherwise the protection at twice the budget.
 
     Args:
-        target: what is audited, by name.
-        pair: what the two worlds are, in words.
-        draw: input 0 or 1 and count -> what is sent, in the first n columns in the units of the inputs.
+        target: name of the audited target.
+        pair: description of the two worlds.
+        draw: function from input 0 or 1 and count to transmitted rows, whose first n columns are in the units
+            of the inputs.
         inputs: two records (n,).
-        claim: the claim that is tried.
-        measure: outputs -> statistics; those of the first n columns by default.
-        norms: of the inputs, as the protection seals them, where it does.
-        doubled: the same at twice the claimed epsilon; needed where that is not 0.
-        law: of the outputs, where it is known.
-        width: numbers that a draw holds in memory; n by default.
-        share: of the usual number of draws.
+        claim: claim to test.
+        measure: function from outputs to statistics; by default those of the first n columns.
+        norms: norms of the inputs as sealed by the protection; None if it seals none.
+        doubled: `draw` at twice the claimed epsilon; required if that is not 0.
+        law: distribution of the outputs; None where it is not known.
+        width: number of values that a draw holds in memory; n by default.
+        share: fraction of the usual number of draws.
     """
     first, second = (np.asarray(x, np.float64) for x in inputs)
     n = len(first)
@@ -100,15 +100,15 @@ def circle_game(
     doubled: Callable[[int], np.ndarray] | None = None,
     share: float = 1.0,
 ) -> Game:
-    """Noise modulo L added to 0 or to L/2, of which the exact log-likelihood ratio is known.
+    """Return a game on noise modulo L added to 0 or to L/2, with its exact log-likelihood ratio.
 
     Args:
-        target: what is audited, by name.
-        draw: count -> noise (count,) in 0..L-1.
+        target: name of the audited target.
+        draw: function from count to noise (count,) in 0..L-1.
         log_table: (L,) log-probability of each value.
-        claim: what holds for one number on the circle.
-        doubled: noise at twice the claimed epsilon; needed where that is not 0.
-        share: of the usual number of draws.
+        claim: claim for one number on the circle.
+        doubled: noise at twice the claimed epsilon; required if that is not 0.
+        share: fraction of the usual number of draws.
     """
     size = len(log_table)
     values = np.array([0]), np.array([size // 2])
@@ -128,7 +128,7 @@ def circle_game(
         return lambda world, count: (noise(count)[:, None] + values[world]) % size
 
     def mixed(world: int, outputs: Floats) -> Floats:
-        """On the circle 2 % of the photo are 2 % of the draws that show it."""
+        """On the circle 2 % of the photo means 2 % of the draws that reveal it."""
         shown = np.arange(len(outputs)) % round(1 / PHOTO_SHARE) == 0
         return np.where(shown[:, None], values[world], outputs)
 

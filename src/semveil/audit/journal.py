@@ -11,13 +11,14 @@ from semveil.core.errors import OutputError
 
 
 class Journal:
-    """A file of one JSON line for the settings and one for each finding; finished audits have none.
+    """File of one JSON line for the settings and one for each finding; deleted when the audit finishes.
 
-    Findings are kept only for the same settings, which include a digest of this package's sources: a finding
-    about other code says nothing about this one. A last line that a kill tore is passed over.
+    Findings are reused only for the same settings, which include a digest of this package's sources: a
+    finding about other code says nothing about this one. An incomplete last line, left by a killed process,
+    is ignored.
 
     Args:
-        path: of the file, made by the first finding.
+        path: of the file, created with the first finding.
         settings: of the audit, JSON-ready.
 
     Raises:
@@ -44,7 +45,7 @@ class Journal:
         return len(self._findings)
 
     def get(self, game: str) -> dict[str, Any] | None:
-        """Finding of a game that an interrupted audit already played; None for all others.
+        """Return the finding of a game that an interrupted audit already played; None for all others.
 
         Args:
             game: its name.
@@ -69,7 +70,7 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "a" if self._continued else "w", encoding="utf-8") as file:
-                file.write(("\n" if self._continued else "") + text)  # after a torn line, too
+                file.write(("\n" if self._continued else "") + text)  # also after an incomplete line
         except OSError as error:
             raise OutputError(
                 f"cannot write the unfinished audit {str(self.path)!r}: {error.strerror}"
@@ -78,7 +79,7 @@ class Journal:
         self._findings[game] = finding
 
     def finish(self) -> None:
-        """Take the file away; the result is written."""
+        """Delete the file; the result is written."""
         self.path.unlink(missing_ok=True)
 
 

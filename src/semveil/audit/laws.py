@@ -11,7 +11,7 @@ from semveil.audit.game import Law
 from semveil.privacy.gaussian_curve import gaussian_ratio
 
 OFF_GRID = "values off the grid"
-ADDED = ("laplace", "l2-laplace")  # laws on the sphere that add noise; Laplace's depends on the direction
+ADDED = ("laplace", "l2-laplace")  # sphere laws by additive noise; Laplace's depends on the direction
 
 
 def noise_law(
@@ -22,19 +22,20 @@ def noise_law(
     delta: float = 0.0,
     step: float | None = None,
 ) -> Law:
-    """Additive noise of a registered kind, on records of any number of coordinates.
+    """Law of additive noise of a registered kind, on records of any number of coordinates.
 
-    Two statistics of each record: the size of its noise (Laplace: the mean of |N_j| / b_j; K-norm: its L2
-    norm over the scale and the dimension; normal: its mean square over the variance), which for each of these
-    laws decides best between two scales, and its shape, the largest distance of the coordinates' distribution
-    from the law's. A third counts the numbers off the public grid.
+    There are two statistics of each record. The magnitude of its noise (Laplace: the mean of |N_j| / b_j;
+    K-norm: its L2 norm over the scale and the dimension; normal: its mean square over the variance)
+    discriminates best between two scales for each of these laws. The shape is the largest distance of the
+    coordinates' distribution from the law's; it is left out for K-norm noise and for single numbers. A third
+    statistic counts the numbers off the public grid.
 
     Args:
         kind: `laplace`, `per-coordinate-laplace`, `l2-laplace` or `gaussian`.
-        clean: what the noise is added to, for either input (n,); it is in the first n columns of an output.
-        scales: of the noise, one or (n,); those that are 0 are left out.
-        delta: of normal noise.
-        step: of the grid that outputs should lie on.
+        clean: values before noise for either input, (n,) each; they occupy the first n columns of an output.
+        scales: scale of the noise, one number or (n,); coordinates with scale 0 are left out.
+        delta: delta of normal noise.
+        step: spacing of the output grid; None for no grid.
     """
     n = len(clean[0])
     widths = np.broadcast_to(np.asarray(scales, np.float64), (n,))
@@ -69,15 +70,16 @@ def noise_law(
 def clipped_laplace_law(
     clean: Sequence[Floats], scales: Floats, lower: Floats, upper: Floats, *, step: float | None = None
 ) -> Law:
-    """Law of Laplace noise on clipped records, clipped again, tested by the number of coordinates inside the
-    box and at its upper end.
+    """Law of Laplace noise on clipped records, clipped again.
+
+    The statistics are the number of coordinates inside the box and at its upper end.
 
     Args:
         clean: the two clipped records without noise, (n,) each.
         scales: (n,) Laplace scale of each coordinate.
         lower: (n,) lower ends of the box.
         upper: (n,) upper ends of the box; coordinates of zero width are not counted.
-        step: grid on which the outputs must lie inside the box; not tested where None.
+        step: spacing of the grid that outputs inside the box must be on; not tested where None.
     """
     n = len(clean[0])
     widths = upper > lower
@@ -111,11 +113,13 @@ def clipped_laplace_law(
 
 
 def singular_value_law(crops: Sequence[Floats], rank: int, scale: float) -> Law:
-    """K-norm noise on the largest singular values of each colour, none below 0: the length of the picture.
+    """Law of K-norm noise on the largest singular values of each colour, none below 0.
+
+    The statistic is the norm of the image.
 
     Args:
-        crops: (3, S, S) in levels of 0 to 255; outputs are pictures in [-1, 1].
-        rank: how many values of each colour are kept.
+        crops: (3, S, S) in levels of 0 to 255; outputs are images in [-1, 1].
+        rank: number of values kept for each colour.
         scale: of the noise, in levels.
     """
     values = [np.linalg.svd(crop, compute_uv=False)[:, :rank].ravel() for crop in crops]
@@ -131,10 +135,12 @@ def singular_value_law(crops: Sequence[Floats], rank: int, scale: float) -> Law:
 
 
 def ball_law(clean: Sequence[Floats], sigma: float, radius: float) -> Law:
-    """Normal noise on records in a ball, brought into the ball again: how far along the record, and how far from the middle.
+    """Law of normal noise on records in a ball, clipped to the ball again.
+
+    The statistics are the projection onto the record and the distance from the centre.
 
     Args:
-        clean: what the noise is added to, for either input (n,).
+        clean: values before noise for either input, (n,) each.
         sigma: standard deviation in each coordinate.
         radius: of the ball.
     """
@@ -164,11 +170,11 @@ def ball_law(clean: Sequence[Floats], sigma: float, radius: float) -> Law:
 
 
 def choice_law(probabilities: Sequence[Floats], chosen: Callable[[Floats], Floats]) -> Law:
-    """A choice out of a public list: its log-probability ratio between the inputs.
+    """Law of a selection from a public list; the statistic is its log-probability ratio between the inputs.
 
     Args:
         probabilities: of every candidate under either input.
-        chosen: outputs -> index of the candidate that each shows.
+        chosen: function from outputs to the index of the candidate that each shows.
     """
     ratio = np.log(probabilities[0]) - np.log(probabilities[1])
 
@@ -185,14 +191,16 @@ def choice_law(probabilities: Sequence[Floats], chosen: Callable[[Floats], Float
 def circle_law(
     centres: Sequence[Floats], points: int, epsilon: float, read: Callable[[Floats], Floats]
 ) -> Law:
-    """Wrapped Laplace noise on a circle: how far a block lies from its centre, on average over its coordinates.
+    """Law of wrapped Laplace noise on a circle.
+
+    The statistic is the distance of a block from its centre, averaged over the coordinates.
 
     Args:
-        centres: of the blocks (n,), whole points of the circle.
-        points: L, on the circle.
+        centres: (n,) centres of the blocks, integer points of the circle.
+        points: L, number of points of the circle.
         epsilon: of the whole block; the noise's density at distance k is proportional to cosh((L / 2 - k) /
             b) with n ln cosh(L / 2b) = epsilon.
-        read: outputs -> whole points of the circle (count, n).
+        read: function from outputs to integer points of the circle (count, n).
     """
     n = len(centres[0])
     distances = np.arange(points // 2 + 1)
@@ -215,15 +223,14 @@ def circle_law(
 def cosine_law(
     name: str, dimension: int, epsilon: float, towards: Sequence[Floats], *, step: float | None = None
 ) -> Law:
-    """The cosine between a unit vector and what a mechanism on the sphere makes of it, at the stated epsilon.
+    """Law of a mechanism on the sphere at the stated epsilon; the statistic is the cosine to the input.
 
     Args:
         name: in `mechanisms.SPHERE_MECHANISMS`.
         dimension: d.
         epsilon: of the mechanism's calibration.
-        towards: what the mechanism draws around, for either input (d,), which is in the first d columns of an
-            output.
-        step: of the grid that coordinates should lie on.
+        towards: unit vectors that the mechanism perturbs, (d,) each; outputs occupy the first d columns.
+        step: spacing of the grid of the coordinates; None for no grid.
     """
 
     def measure(world: int, outputs: Floats) -> Mapping[str, Floats]:
@@ -242,7 +249,7 @@ def cosine_law(
 
 
 def _rows(count: int, width: int) -> list[int]:
-    """Row counts of parts that fit into memory."""
+    """Row counts of batches that fit into memory."""
     most = max(1, 2**22 // max(1, width))
     return [most] * (count // most) + ([count % most] if count % most else [])
 
@@ -277,8 +284,9 @@ _DRAWN: dict[str, Callable[[np.random.Generator, int, int], Floats]] = {
 
 
 def is_stated(kind: str) -> bool:
-    """Whether this module states the law of a kind of noise. Kinds registered by other packages are audited
-    without a fit.
+    """Whether this module implements the law of a kind of noise.
+
+    Kinds registered by other packages are audited without a fit.
 
     Args:
         kind: name of the mechanism.
@@ -287,8 +295,9 @@ def is_stated(kind: str) -> bool:
 
 
 def stated_scale(kind: str, sensitivity: float, epsilon: float, delta: float) -> float:
-    """Scale that a claim of epsilon requires, recomputed from the published formula; for normal noise the
-    standard deviation.
+    """Scale that a claim of epsilon requires, recomputed from the published formula.
+
+    For normal noise it is the standard deviation.
 
     Args:
         kind: name of the mechanism.
@@ -311,7 +320,7 @@ def _von_mises_fisher(
 
 
 def _added(norm: float) -> Callable[..., Floats]:
-    """Noise added to the vector, and the sum divided by its length; `norm` is 1 or 2, of the mechanism."""
+    """Return a sampler of cosines for noise added to the vector and normalised; `norm` is 1 or 2."""
 
     def cosines(
         rng: np.random.Generator, count: int, dimension: int, epsilon: float, towards: Floats
@@ -328,7 +337,7 @@ def _added(norm: float) -> Callable[..., Floats]:
 
 
 def _cap_choice(rng: np.random.Generator, count: int, epsilon: float, cap: float) -> Floats:
-    """Tail probabilities (count,) of the uniform law: within the cap with odds e^epsilon times what they are without."""
+    """Tail probabilities (count,) of the uniform law, with odds e^epsilon times larger inside the cap."""
     inside = 1 / (1 + np.exp(-epsilon) * (1 - cap) / cap)
     within = rng.random(count) < inside
     return np.where(within, rng.random(count) * cap, cap + rng.random(count) * (1 - cap))
@@ -339,7 +348,7 @@ def _priv_unit(
 ) -> Floats:
     from semveil.mechanisms import PrivUnit
 
-    # which cap is chosen is free; its odds are not
+    # the threshold is a free parameter; the odds are not
     threshold = PrivUnit.calibrate(dimension, epsilon).threshold
     half = (dimension - 1) / 2  # (1 + T) / 2 is Beta(half, half), T the cosine of a uniform vector
     tails = _cap_choice(rng, count, epsilon, float(special.betaincc(half, half, (1 + threshold) / 2)))

@@ -14,7 +14,7 @@ from semveil.audit.game import Fault, Game, Law
 from semveil.audit.statistics import contrasts, finest_bit
 from semveil.privacy.guarantee import Guarantee
 
-Sampler = Callable[[Tensor], Tensor]  # (B, n) records -> (B, n) outputs, every row with noise of its own
+Sampler = Callable[[Tensor], Tensor]  # (B, n) records -> (B, n) outputs with independent noise in every row
 
 
 def law_game(
@@ -31,21 +31,23 @@ def law_game(
     gaussian: bool = False,
     share: float = 1.0,
 ) -> Game:
-    """Does the noise keep its law? By the likelihood ratios of Laplace, K-norm and normal noise.
+    """Return a game on the distribution of additive noise, by the likelihood ratios of three kinds of noise.
+
+    These are Laplace, K-norm and normal noise.
 
     Args:
-        target: what is audited, by name.
-        pair: what the two worlds are, in words.
-        release: what is audited.
+        target: name of the audited target.
+        pair: description of the two worlds.
+        release: audited sampler.
         inputs: two neighbouring records (n,).
-        claim: what holds for them.
-        widths: (n,) relative size of the noise in each coordinate, 0 where there is none (and the inputs
-            agree).
-        clipped: what the release makes of the inputs before noise, where it clips them first.
-        law: of the outputs, where it is known.
-        step: of the grid that outputs lie on.
-        gaussian: the claim is one of normal noise.
-        share: of the usual number of draws.
+        claim: claim for these inputs.
+        widths: (n,) relative size of the noise in each coordinate, 0 for coordinates without noise (where the
+            inputs agree).
+        clipped: the inputs after clipping, if the release clips them before noise.
+        law: distribution of the outputs; None where it is not known.
+        step: spacing of the output grid; None for no grid.
+        gaussian: whether the claim is one of normal noise.
+        share: fraction of the usual number of draws.
     """
     first, second = (np.asarray(x, np.float64) for x in (clipped or inputs))
     noisy = np.ones(len(first), bool) if widths is None else np.asarray(widths) > 0
@@ -79,15 +81,17 @@ def bits_game(
     in_floats: Sampler | None = None,
     share: float = 1.0,
 ) -> Game:
-    """Do the outputs' low bits show the input? One of the inputs should be 0, around which floats are finest.
+    """Return a game on the low bits of the outputs, which may reveal the input.
+
+    One of the inputs should be 0, where floats are finest.
 
     Args:
-        game: on the same release, whose claim, faults and statistics this game takes over.
-        release: rows of the given type -> outputs of that type.
+        game: game on the same release; its claim, faults and statistics are used.
+        release: audited sampler, from rows of the given dtype to outputs of that dtype.
         inputs: two neighbouring records (n,); those of `game`, if it has faults or a law.
         dtype: of the records and outputs.
-        in_floats: the same law drawn in floating point; a planted fault that must be caught.
-        share: of the usual number of draws.
+        in_floats: the same law drawn in floating point; a planted fault that must be detected.
+        share: fraction of the usual number of draws.
     """
     precision = str(dtype).removeprefix("torch.")
 
@@ -110,16 +114,17 @@ def bits_game(
 def draw_rows(
     release: Sampler, inputs: Sequence[Floats], *, dtype: torch.dtype = torch.float64
 ) -> Callable[[int, int], Floats]:
-    """A sampler that releases many copies of an input in a single call, for mechanisms that draw independent
-    noise for each row.
+    """Return a sampler that releases many copies of an input in a single call.
+
+    It suits mechanisms that draw independent noise for each row.
 
     Args:
         release: maps records (count, n) to outputs of the same shape.
         inputs: the two records, (n,) each.
-        dtype: in which the records are passed.
+        dtype: dtype of the records passed to `release`.
 
     Returns:
-        (world, count) -> (count, n) float64.
+        Function from (world, count) to (count, n) float64.
     """
     records = [torch.as_tensor(np.asarray(x, np.float64)).to(dtype) for x in inputs]
     return lambda world, count: release(records[world].expand(count, -1).clone()).double().numpy()

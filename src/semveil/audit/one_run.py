@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Auditing a private training in one run, with many canaries at once (Steinke, Nasr and Jagielski, NeurIPS 2023).
+"""Audit of a private training in one run, with many canaries at once.
 
-Each canary is included in the training set by an independent fair coin. Afterwards an auditor with the
-trained networks guesses the coins of some canaries. If the training is (epsilon, delta)-private under adding
-or removing one picture, the number of correct guesses is, up to delta, stochastically bounded by that of
-independent guesses that are correct with probability e^epsilon / (e^epsilon + 1).
+After Steinke, Nasr and Jagielski, NeurIPS 2023. Each canary is included in the training set by an independent
+fair coin. Afterwards an auditor with the trained networks guesses the coins of some canaries. If the training
+is (epsilon, delta)-private under adding or removing one image, the number of correct guesses is, up to delta,
+stochastically bounded by that of independent guesses that are correct with probability e^epsilon / (e^epsilon
++ 1).
 """
 
 import math
@@ -22,23 +23,24 @@ from semveil.audit.power import Power
 from semveil.audit.referee import FALSE_ALARM, Progress
 from semveil.privacy.guarantee import Guarantee
 
-# of the canaries that are guessed, the surest ones; each share is a test of its own
+# fractions of canaries that are guessed, the most confident ones; each is a separate test
 SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)
-RUNS = 20  # trainings with the fault
-_LARGEST = 50.0  # epsilon that is looked for
+RUNS = 20  # number of trainings with the fault
+_LARGEST = 50.0  # upper end of the search for epsilon
 
 Train = Callable[[NDArray[np.bool_]], Floats]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingGame:
-    """Guess from what was trained which canaries were in the training set.
+    """Game of guessing from the trained networks which canaries were in the training set.
 
     Attributes:
-        target, pair, claim: as of a `Game`; neighbours are training sets with and without one canary.
-        canaries: how many.
-        train: which canaries are in, (canaries,) -> a score of each, larger for those that seem to be in.
-        fault: in words, and the broken training; it doubles epsilon.
+        target, pair, claim: as in `Game`; neighbours are training sets with and without one canary.
+        canaries: number of canaries.
+        train: function from the included canaries, a mask (canaries,), to a score of each; higher means more
+            likely included.
+        fault: description and broken training, which doubles epsilon.
     """
 
     target: str
@@ -52,12 +54,14 @@ class TrainingGame:
 def play_training(
     game: TrainingGame, *, false_alarm: float = FALSE_ALARM, progress: Progress = lambda done, total: None
 ) -> Finding:
-    """Lower-bound epsilon by one sound training, and count in how many of 20 broken ones the bound exceeds the claim.
+    """Bound epsilon from below by one sound training, and estimate the power by 20 broken ones.
+
+    The power is the fraction of broken trainings whose bound exceeds the claim.
 
     Args:
-        game: what is played.
-        false_alarm: probability at most of calling a true claim violated.
-        progress: told of the trainings.
+        game: game to play.
+        false_alarm: upper bound on the probability of reporting a true claim as violated.
+        progress: callback with the number of trainings done and their total.
     """
     started = time.process_time()
     rng = np.random.default_rng()
@@ -102,8 +106,9 @@ def play_training(
 
 
 def right_guesses(scores: Floats, inside: NDArray[np.bool_], each: int) -> tuple[int, int]:
-    """Number of correct guesses and of all guesses, when the highest scores are guessed in and the lowest
-    out.
+    """Number of correct guesses and of all guesses.
+
+    The highest scores are guessed included and the lowest excluded.
 
     Args:
         scores: (m,) score of each canary; higher means more likely included.
@@ -119,17 +124,17 @@ def right_guesses(scores: Floats, inside: NDArray[np.bool_], each: int) -> tuple
 
 
 def one_run_epsilon(canaries: int, guesses: int, right: int, delta: float, error: float) -> float:
-    """The largest epsilon that so many right guesses refute; claims below it are false but for the error.
+    """Largest epsilon that this number of correct guesses refutes, a lower bound up to the error.
 
     Args:
-        canaries: m.
-        guesses: of which `right` were right.
-        right: how many of the guesses are right.
+        canaries: m, number of canaries.
+        guesses: number of guesses.
+        right: number of correct guesses.
         delta: of the claim.
-        error: probability at most with which the true epsilon lies below the result.
+        error: upper bound on the probability that the true epsilon is below the result.
 
     Example:
-        Without delta, r right guesses of r have probability (e^epsilon / (e^epsilon + 1))^r.
+        Without delta, r correct guesses of r have probability (e^epsilon / (e^epsilon + 1))^r.
 
         >>> share = 1e-6 ** (1 / 100)
         >>> abs(one_run_epsilon(1000, 100, 100, 0.0, 1e-6) - math.log(share / (1 - share))) < 1e-6
@@ -149,11 +154,10 @@ def one_run_epsilon(canaries: int, guesses: int, right: int, delta: float, error
 
 
 def chance_of_guesses(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
-    """Upper bound on the probability of at least this many correct guesses under (epsilon, delta) (the
-    paper's Theorem 5.2).
+    """Upper bound on the probability of at least this many correct guesses under (epsilon, delta).
 
-    With W binomial of `guesses` and e^epsilon / (e^epsilon + 1): P[W >= v] + 2 m delta max_i P[v - i <= W
-    < v] / i.
+    Theorem 5.2 of the paper: with W binomial of `guesses` and e^epsilon / (e^epsilon + 1), P[W >= v] + 2 m
+    delta max_i P[v - i <= W < v] / i.
 
     Args:
         canaries: m, number of canaries.

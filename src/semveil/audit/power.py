@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Power of a test of this size against a planted fault: exact binomial probabilities, from one play of the fault.
+"""Power of a test against a planted fault: binomial probabilities from one play of the fault.
 
 The fault is played once, in the same game with as many draws. Clopper-Pearson bounds enclose the unknown
-probabilities of its events with confidence `1 - DOUBT`; the less favourable ends give, without further draws,
-the fraction of repetitions in which the same events would refute the claim.
+probabilities of its events with confidence `1 - DOUBT`; the less favourable ends determine, without further
+draws, the fraction of repetitions in which the same events would refute the claim.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from semveil.audit.bounds import Floats, at_least, at_most
 from semveil.privacy.gaussian_curve import gaussian_ratio
 from semveil.privacy.guarantee import Guarantee
 
-POWER = 0.95  # a fault must be caught in 19 of 20 runs
-DOUBT = 0.01  # probability at most with which a stated power is too high
-_TAIL = 1e-9  # of hits that are left out of the sum
+POWER = 0.95  # a fault must be detected in 19 of 20 runs
+DOUBT = 0.01  # upper bound on the probability that a stated power is too high
+_TAIL = 1e-9  # probability of each tail of hits that the sum leaves out
 
 
 @dataclass(frozen=True)
 class Power:
-    """How surely a planted fault is caught.
+    """Power of a game against a planted fault.
 
     Attributes:
         fault: in words.
@@ -37,13 +37,12 @@ class Power:
 
     @property
     def caught(self) -> bool:
-        """In at least 19 of 20 runs, by one of the two tests."""
+        """Whether one of the two tests detects the fault in at least 19 of 20 runs."""
         return max(self.by_game, self.by_fit or 0.0) >= POWER
 
 
 def refuting(unlikely: Floats, claim: Guarantee, *, gaussian: bool) -> Floats:
-    """Probability of an event under one input above which it refutes the claim, given its probability under
-    the other.
+    """Threshold on an event's probability under one input above which it refutes the claim.
 
     Args:
         unlikely: probabilities under the other input, of any shape.
@@ -72,21 +71,23 @@ def event_power(
     doubt: float = DOUBT,
     gaussian: bool = False,
 ) -> float:
-    """Lower bound on the probability that counting an event `draws` times refutes the claim.
+    """Lower bound on the probability that counting an event in `draws` draws refutes the claim.
 
     Args:
-        hits: how often a fault's draws fell into it, those of the likelier input first.
-        draws: of each input, counted.
+        hits: number of the fault's draws in the event, for the likelier input first.
+        draws: number of counted draws of each input.
         claim: with a finite epsilon.
-        error: of each of the test's one-sided bounds.
-        doubt: probability at most with which the result is too high.
+        error: error of each of the test's one-sided bounds.
+        doubt: upper bound on the probability that the result is too high.
         gaussian: whether the test also uses the Gaussian trade-off.
 
     Example:
         >>> from semveil.privacy.guarantee import Basis
         >>> claim = Guarantee(1.0, "a bit", Basis.PROVED)
-        >>> event_power((900, 100), 1000, claim, error=1e-7) > 0.99, event_power((600, 400), 1000, claim, error=1e-7)
-        (True, 0.0)
+        >>> event_power((900, 100), 1000, claim, error=1e-7) > 0.99
+        True
+        >>> event_power((600, 400), 1000, claim, error=1e-7)
+        0.0
     """
     likely = float(at_least(hits[0], draws, doubt / 2))
     unlikely = float(at_most(hits[1], draws, doubt / 2))

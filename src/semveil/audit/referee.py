@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a distinguishing game: events selected on one half of the draws and counted on the other half bound epsilon.
+"""Referee of a distinguishing game: one half of the draws selects events, the other half counts them.
 
 The planted faults are played in the same way, with as many draws, which gives the power of the test against
 them.
@@ -30,9 +30,9 @@ from semveil.audit.power import DOUBT, Power, event_power
 DRAWS = 1_000_000
 FEWEST_DRAWS = 200
 FALSE_ALARM = 1e-6
-LARGEST_CHOICE = 500_000  # draws held in memory to choose events; all others are counted and forgotten
+LARGEST_CHOICE = 500_000  # draws held in memory to choose events; all others are counted and discarded
 PART = 2**20  # numbers drawn at a time
-_SOUND = ""  # the key of the sound protection among the faults'
+_SOUND = ""  # key of the sound protection among the faults
 
 Progress = Callable[[int, int], None]
 
@@ -44,17 +44,18 @@ def play(
     false_alarm: float = FALSE_ALARM,
     progress: Progress = lambda done, total: None,
 ) -> Finding:
-    """Lower-bound epsilon: for an event S, epsilon >= ln((P[S] - delta) / Q[S]), with Clopper-Pearson bounds on P[S] and Q[S].
+    """Play a game and return its finding, with a lower bound on epsilon.
 
-    Half of the draws choose one event for each statistic and direction; the other half counts them, so the
-    bounds need no correction for the choice. Where the outputs' law is known, its goodness of fit is a second
-    test, and each of the two gets half of the false alarms.
+    For an event S, epsilon >= ln((P[S] - delta) / Q[S]), with Clopper-Pearson bounds on P[S] and Q[S]. Half
+    of the draws choose one event for each statistic and direction; the other half counts them, so the bounds
+    need no correction for the choice. Where the outputs' law is known, its goodness of fit is a second test,
+    and each of the two has half of the false-alarm probability.
 
     Args:
-        game: what is played.
-        draws: of each input, before the game's own share is taken of them.
-        false_alarm: probability at most of calling a true claim violated, in (0, 1).
-        progress: told how much is done.
+        game: game to play.
+        draws: number of draws of each input, before the game's own fraction is applied.
+        false_alarm: upper bound on the probability of reporting a true claim as violated, in (0, 1).
+        progress: callback with the number of draws done and their total.
 
     Raises:
         ValueError: fewer draws than a test needs, or a probability out of range.
@@ -78,7 +79,7 @@ def play(
     fit = test.compare(sound.samples) if test else None
     too_low = game.claim.epsilon is not None and strongest.epsilon > game.claim.epsilon
     refuted = too_low or (fit is not None and fit.refuted)
-    # how surely a fault is caught decides a `pass` only
+    # the power matters only for a `pass`
     for name, draw in () if refuted else own_draws.items():
         watched |= _watch(game, draw, {name: _unchanged}, size, tick)
     powers = [
@@ -108,7 +109,7 @@ def play(
 
 @dataclass(frozen=True)
 class _Size:
-    """How many draws choose and count, the false alarms of the game alone, and whether outputs are kept for the fit."""
+    """Number of draws that choose and count, false-alarm probability, and whether the fit is tested."""
 
     choosing: int
     counting: int
@@ -118,7 +119,7 @@ class _Size:
 
 @dataclass(frozen=True)
 class _Bound:
-    """What one event forces; `hits` of the likelier input first."""
+    """Lower bound on epsilon from one event; `hits` of the likelier input first."""
 
     event: Event
     hits: tuple[int, int]
@@ -135,11 +136,11 @@ class _Bound:
 
 
 class _Watcher:
-    """Chooses and counts events of one protection, sound or broken, and keeps what the fit compares."""
+    """Chooses and counts events of one protection, sound or broken, and stores samples for the fit."""
 
     def __init__(self, game: Game, change: Change, size: _Size) -> None:
         self.game, self.change, self.size = game, change, size
-        self.error = 0.0  # of each bound, known when the statistics are
+        self.error = 0.0  # of each bound; set when the number of statistics is known
         self.hits: dict[Event, list[int]] = {}
         self._measured: tuple[dict[str, list[Floats]], dict[str, list[Floats]]] = ({}, {})
         self._kept: tuple[dict[str, list[Floats]], dict[str, list[Floats]]] = ({}, {})
@@ -157,7 +158,7 @@ class _Watcher:
             _append(kept, self.game.law.measure(world, outputs))
 
     def choose(self) -> None:
-        """Fix the events, on what was seen so far."""
+        """Choose the events from the outputs so far."""
         measured = _joined(self._measured[0]), _joined(self._measured[1])
         self.error = error_of_a_bound(self.size.false_alarm, len(measured[0]))
         delta, gaussian = self.game.claim.delta, self.game.gaussian
@@ -174,7 +175,7 @@ class _Watcher:
         return _joined(self._kept[0]), _joined(self._kept[1])
 
     def power(self) -> float:
-        """Lower bound on the probability that the game refutes the claim, if this is a fault's play."""
+        """Lower bound on the probability that the game refutes the claim of a protection with this fault."""
         bounds = self.bounds
         best = max(bounds, key=lambda bound: bound.epsilon)
         return event_power(
@@ -217,7 +218,7 @@ def _fit_test(game: Game, sound: _Watcher, size: _Size) -> FitTest:
 
 
 class _Ticker:
-    """Counts draws for whoever watches."""
+    """Counts draws and reports progress."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._total, self._done = progress, total, 0

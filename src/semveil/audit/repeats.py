@@ -22,21 +22,21 @@ def repeat_game(
     pair: str = "same record again or a different one",
     share: float = 0.02,
 ) -> Game:
-    """Releases of (x, x) against (x, x'): neighbours in the second release only, so one release's claim must hold.
+    """Return a game on two releases, (x, x) against (x, x').
 
-    What is drawn anew blurs the difference of the two releases; noise, keys or nonces that come again leave
-    it bare. Statistics: those of `game` for the second release, the contrasts of the difference, its length,
-    the cosine of the two, and how many sealed bytes agree. Planted are the faults of `game`, but where
-    epsilon 0 is claimed, and always a release whose randomness follows from the record: the same record gives
-    the same output again.
+    Only the second release differs, so one release's claim must hold. Fresh randomness masks the difference
+    of the two releases; repeated noise, keys or nonces expose it. Statistics: those of `game` for the second
+    release, the contrasts of the difference, its length, the cosine of the two, and the number of equal
+    sealed bytes. The planted faults are those of `game` (none where epsilon 0 is claimed) and a release whose
+    randomness is a function of the record, so that the same record gives the same output again.
 
     Args:
-        game: on single releases, with the claim.
-        once: input 0 or 1 -> one release as a user makes it: an output as in `game`, and the sealed bytes
-            beside it.
-        inputs: the two records (n,) as they show in the first n columns of an output.
-        pair: what the two worlds are, in words.
-        share: of the usual number of draws.
+        game: game on single releases, with the claim.
+        once: function from input 0 or 1 to one release as a user makes it: an output as in `game`, and its
+            sealed bytes.
+        inputs: the two records (n,) as they appear in the first n columns of an output.
+        pair: description of the two worlds.
+        share: fraction of the usual number of draws.
     """
     n = len(inputs[0])
     shift = inputs[1] - inputs[0]
@@ -79,7 +79,7 @@ def repeat_game(
 
 
 def _row(first: tuple[Floats, bytes], second: tuple[Floats, bytes]) -> Floats:
-    """Both outputs, how many sealed bytes agree, and how many there are."""
+    """Concatenate both outputs, the number of equal sealed bytes and their total number."""
     alike = sum(a == b for a, b in zip(first[1], second[1], strict=True))
     return np.concatenate([first[0], second[0], [alike, len(first[1])]])
 
@@ -90,7 +90,7 @@ def _split(rows: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _of_both(fault: Fault) -> Fault:
-    """A fault of single releases, in both."""
+    """Return a fault of single releases applied to both."""
     if fault.draw is not None:
         single = fault.draw
         return replace(

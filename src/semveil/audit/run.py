@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit: play all games of the requested targets at several claimed budgets."""
+"""Audit: all games of the requested targets at several claimed budgets."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,14 +17,14 @@ EPSILONS = (0.1, 1.0, 5.0)
 
 
 def choose(names: Sequence[str], available: Registry[Target]) -> list[str]:
-    """Resolve target names; a prefix before the slash, such as `release`, stands for all of its targets.
+    """Resolve target names; a prefix before the slash, such as `release`, selects all of its targets.
 
     Args:
         names: targets or prefixes; empty for all.
-        available: as `targets` gives them.
+        available: registry returned by `targets`.
 
     Returns:
-        Names without repetition, in the order asked for.
+        Names without repetition, in the order of the request.
 
     Raises:
         ValueError: a name is neither a target nor a prefix.
@@ -55,14 +55,14 @@ def audit(
     """Play the games of the targets at the claimed budgets.
 
     Args:
-        names: of targets or groups; all where none is named.
-        epsilons: to claim, positive; targets without a budget play once.
-        draws: of each input for single numbers; costlier games play a stated share.
-        model: for whole methods.
-        unfinished: a file where findings are kept as they come; those of the same audit that lie there are
-            not played again. It is taken away at the end.
-        finished: told of the result before that, to write it.
-        progress: told what is played, how many draws are done and how many there are.
+        names: of targets or groups; empty for all.
+        epsilons: claimed budgets, positive; targets without a budget play once.
+        draws: number of draws of each input for single numbers; costlier games play a stated fraction.
+        model: name or folder of the face model for whole methods.
+        unfinished: journal file that stores findings as they are produced; findings of the same audit already
+            in it are not played again. It is deleted at the end.
+        finished: callback that receives the result, to write it before the journal is deleted.
+        progress: callback with the game played, the number of draws done and their total.
 
     Returns:
         JSON-ready: settings, versions, and the finding of every game.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search for worst-case inputs: the pair of records that a game distinguishes best is sought before the game is played.
+"""Search for the pair of inputs that a distinguishing game separates best.
 
-As in DP-Auditorium (Kong et al., 2023) the search and the test are separate: the search only proposes a pair,
-by scores from few draws, and the game is played with fresh draws, so its bounds need no correction.
+As in DP-Auditorium (Kong et al., 2023) search and test are separate: the search only proposes a pair, with
+scores from few draws, and the game is played with fresh draws, so its bounds need no correction.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from semveil.audit.game import Game
 Pair = tuple[Floats, Floats]
 
 ROUNDS, SCORING_DRAWS = 40, 1_000
-_ERROR = 0.05  # of the bounds that pairs are compared by
+_ERROR = 0.05  # error of the bounds by which pairs are compared
 
 
 def searched_game(
@@ -29,18 +29,18 @@ def searched_game(
     draws: int = SCORING_DRAWS,
     rng: np.random.Generator,
 ) -> Game:
-    """The game of the pair in a box of records that `rounds` proposals found worst.
+    """Return the game for the worst of `rounds` proposed pairs of records in a box.
 
-    The first proposals are opposite corners, and corners that differ in one coordinate; then pairs are drawn
-    at random or made from the best so far, with some coordinates moved to an end of the box, to the other
-    record's value or anywhere.
+    The first proposals are opposite corners, and corners that differ in one coordinate. Later pairs are
+    random or modify the best one so far: some coordinates move to an end of the box, to the other record's
+    value or to a random value.
 
     Args:
-        make: a pair of records (n,) -> its game.
-        lower: bounds of the records (n,).
-        upper: likewise.
-        rounds: pairs to score.
-        draws: of each input, for a score.
+        make: function that builds the game for a pair of records (n,).
+        lower: (n,) lower bounds of the records.
+        upper: (n,) upper bounds of the records.
+        rounds: number of pairs to score.
+        draws: number of draws of each input per score.
         rng: source of the randomness.
     """
     best: tuple[float, Game, Pair] | None = None
@@ -63,7 +63,7 @@ def searched_game(
 
 
 def _score(game: Game, draws: int) -> float:
-    """How far the game's outputs can be told apart: ln of the odds of its best event, on few draws."""
+    """Log odds of the game's best event, minus two standard errors, from few draws."""
     measured = [game.measure(np.asarray(game.draw(world, draws), np.float64)) for world in (0, 1)]
     events = choose_events((measured[0], measured[1]), error=_ERROR, delta=game.claim.delta, gaussian=False)
     found = []
@@ -84,7 +84,7 @@ def _opening(lower: Floats, upper: Floats, rng: np.random.Generator) -> Sequence
 
 
 def _anywhere(lower: Floats, upper: Floats, rng: np.random.Generator) -> Floats:
-    """A corner, or any point of the box."""
+    """Random corner or point of the box."""
     if rng.random() < 0.5:
         return np.where(rng.random(len(lower)) < 0.5, lower, upper)
     return rng.uniform(lower, upper)

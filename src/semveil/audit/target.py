@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audit targets by name; every module of `semveil.audit.games` registers its own."""
+"""Registry of audit targets, filled by the modules of `semveil.audit.games`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from semveil.core.registry import Registry, import_files
 from semveil.models.face import DEFAULT_MODEL
 
 AnyGame = Game | TrainingGame
-LAST = 100  # position of a file that asks for none
+LAST = 100  # default position of a file
 
 
 @dataclass(frozen=True)
 class Target:
-    """Something to audit.
+    """A mechanism, protection or method to audit.
 
     Attributes:
-        games: claimed epsilon, or None for none -> games.
-        takes_epsilon: a budget can be asked of it.
-        goes_without: it also works without one.
+        games: function from the claimed epsilon (None for none) to games.
+        takes_epsilon: whether the target accepts a budget.
+        goes_without: whether it also works without one.
     """
 
     games: Callable[[Any], Sequence[AnyGame]]
@@ -28,34 +28,35 @@ class Target:
     goes_without: bool = False
 
     def budgets(self, epsilons: Sequence[float]) -> list[float | None]:
-        """Budgets to audit the target at; None stands for an audit without one.
+        """Budgets to audit the target at; None represents an audit without one.
 
         Args:
-            epsilons: asked for; ignored where the target takes none.
+            epsilons: requested budgets; ignored if the target takes none.
         """
         return [*([None] if self.goes_without else []), *(epsilons if self.takes_epsilon else [])]
 
     @classmethod
     def without_epsilon(cls, games: Callable[[], Sequence[AnyGame]]) -> "Target":
-        """A target of which no budget can be asked.
+        """Return a target that takes no budget.
 
         Args:
-            games: gives its games.
+            games: function that returns the target's games.
         """
         return cls(lambda epsilon: games(), takes_epsilon=False, goes_without=True)
 
 
 ListTargets = Callable[[str], Mapping[str, Target]]
-"""Name or folder of a face model -> targets by name."""
+"""Function from the name or folder of a face model to targets by name."""
 
 
 @dataclass(frozen=True)
 class TargetFile:
-    """The targets of one file.
+    """Targets of one file.
 
     Attributes:
-        targets: lists them, anew on each call, because packages can add mechanisms, protections and methods.
-        position: in lists and results; files of equal position follow by name.
+        targets: function that lists them; called every time, because packages can add mechanisms, protections
+            and methods.
+        position: order in lists and results; files with equal positions are sorted by name.
     """
 
     targets: ListTargets
@@ -63,17 +64,17 @@ class TargetFile:
 
 
 TARGET_FILES: Registry[TargetFile] = Registry("module of audit targets")
-"""By name of the module; `targets` imports the files, which fill it."""
+"""Target files by module name, registered when `targets` imports the files."""
 
 
 def register_targets(position: int = LAST) -> Callable[[ListTargets], ListTargets]:
-    """Decorator for the function by which a file of `semveil.audit.games` lists its targets.
+    """Return a decorator that registers the function listing the targets of a file in `semveil.audit.games`.
 
     Args:
-        position: in lists and results.
+        position: order in lists and results.
 
     Raises:
-        ValueError: the file has registered already.
+        ValueError: the file is already registered.
     """
 
     def register(targets: ListTargets) -> ListTargets:
@@ -84,7 +85,7 @@ def register_targets(position: int = LAST) -> Callable[[ListTargets], ListTarget
 
 
 def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
-    """All audit targets: what every file of `semveil.audit.games` registers.
+    """Return all audit targets registered by the files of `semveil.audit.games`.
 
     Args:
         model: name or folder of the face model that the games use.
@@ -101,10 +102,10 @@ def targets(model: str = DEFAULT_MODEL) -> Registry[Target]:
 
 
 def audited_elsewhere(file: str, model: str) -> set[str]:
-    """First parts, such as `dp-image`, of the names of all other files' targets.
+    """Return the first parts, such as `dp-image`, of the target names in all other files.
 
     Args:
-        file: name of the module that asks; its own targets do not count.
+        file: name of the calling module; its own targets do not count.
         model: name or folder of the face model that the games use.
     """
     others = [entry for name, entry in TARGET_FILES.items() if name != file]

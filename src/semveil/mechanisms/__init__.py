@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise laws with their guarantees, the clip box, sensitivities, and how noise is calibrated to them."""
+"""Noise mechanisms with their guarantees, the clip box, sensitivities and calibration."""
 
 from semveil.core.deprecation import renamed
 from semveil.core.registry import Registry, having

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared by all mechanisms: the interface, checks on records and sensitivities, exponential and normal samples."""
+"""Interface of mechanisms, checks of records and sensitivities, exponential and normal samples."""
 
 import math
 from collections.abc import Sequence
@@ -13,19 +13,20 @@ from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Norm, Sensit
 
 
 class Mechanism(Protocol):
-    """A noise law with its privacy map; registered in `MECHANISMS`, it is available by name in methods and commands.
+    """Noise law with its privacy map.
+
+    Once registered in `MECHANISMS`, it is available by name in methods and commands.
 
     Attributes:
-        name: as users say it.
-        norm: in which it takes a sensitivity; None where it takes one for each coordinate
-            (`CoordinateSensitivity`).
+        name: name in methods and commands.
+        norm: norm of the sensitivity it takes; None if it takes one per coordinate (`CoordinateSensitivity`).
     """
 
     name: ClassVar[str]
     norm: ClassVar[Norm | None]
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """A noisy copy of x, in its dtype and on its device.
+        """Return a noisy copy of x, in its dtype and on its device.
 
         Args:
             x: (B, ...) floating-point, one person's record per row; never changed in place.
@@ -41,7 +42,7 @@ class Mechanism(Protocol):
         not_covered: Sequence[str] = ...,
         assumptions: Sequence[str] = ...,
     ) -> Guarantee:
-        """The privacy map for noise sampled in floating point, on basis `simulation` at best.
+        """Guarantee for noise sampled in floating point, on basis `simulation` at best.
 
         Args:
             sensitivity: largest distance between two records, in the norm of the mechanism.
@@ -61,7 +62,7 @@ class Mechanism(Protocol):
 
     @classmethod
     def calibrate(cls, sensitivity: Any, epsilon: float) -> Self:
-        """Smallest noise whose guarantee for a sensitivity does not exceed epsilon.
+        """Return the mechanism with the smallest noise that guarantees epsilon for a sensitivity.
 
         Args:
             sensitivity: a `Sensitivity` in the mechanism's norm, or a `CoordinateSensitivity`.
@@ -71,27 +72,27 @@ class Mechanism(Protocol):
 
     @classmethod
     def example(cls) -> tuple[Self, Any]:
-        """A small instance and a matching sensitivity, for lists and tests over all mechanisms."""
+        """Return a small instance and a matching sensitivity, for lists and tests over all mechanisms."""
         ...
 
 
 @runtime_checkable
 class ExactMechanism(Protocol):
-    """A mechanism that can also be sampled exactly on a grid, so that `Release` draws it with a proved guarantee."""
+    """Mechanism with an exact sampler on a grid, so that `ExactRelease` gives a proved guarantee."""
 
     @property
     def smallest_scale(self) -> float:
-        """The smallest scale above 0 of its noise, in the units of x; the grid follows from it."""
+        """Smallest positive scale of its noise, in the units of x; it determines the grid."""
         ...
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
         """Grid indices with the law of round((x + N) / step), N being ideal noise.
 
-        `mechanisms.exact.sampler` samples such laws from the operating system's entropy.
+        `mechanisms.exact.sampler` has samplers of such laws with bits from the operating system.
 
         Args:
             x: (B, ...) float64.
-            step: of the grid, a power of two.
+            step: spacing of the grid, a power of two.
 
         Returns:
             One integer per number of x, in row-major order.
@@ -99,7 +100,7 @@ class ExactMechanism(Protocol):
         ...
 
     def epsilon_above(self, sensitivity: Any) -> float:
-        """Epsilon of the guarantee as an upper bound: rounded up wherever floats round.
+        """Upper bound on the epsilon of the guarantee, with every rounding upwards.
 
         Args:
             sensitivity: as for `calibrate`.
@@ -107,12 +108,16 @@ class ExactMechanism(Protocol):
         ...
 
 
-SMALLEST_EPSILON, LARGEST_EPSILON = 1e-15, 1e15  # budgets
+SMALLEST_EPSILON, LARGEST_EPSILON = 1e-15, 1e15  # range of budgets
 EVERYTHING = "all values given to the mechanism"
 
 
 def release_assumptions(*own: str) -> tuple[str, ...]:
-    """Assumptions of every exact release, with those of the mechanism."""
+    """Assumptions of every exact release, and those of the mechanism.
+
+    Args:
+        *own: assumptions of the mechanism.
+    """
     return (
         "the bits from the operating system are independent and fair",
         "the balls of Arb contain the numbers they stand for",
@@ -132,7 +137,9 @@ def simulated_guarantee(
     metric: MetricForm | None = None,
     reason: str = "",
 ) -> Guarantee:
-    """Guarantee of noise sampled in floating point: the law's epsilon, on basis `simulation` or the sensitivity's weaker one.
+    """Guarantee of noise sampled in floating point, with the epsilon of the ideal law.
+
+    The basis is `simulation`, or that of the sensitivity if it is weaker.
 
     Args:
         epsilon: of the ideal law, in nats; None where no finite epsilon holds.
@@ -195,13 +202,13 @@ def require_positive(name: str, value: float) -> None:
 
 
 def require_epsilon(epsilon: float) -> None:
-    """Check that a budget is one that mechanisms can be calibrated to in floating point.
+    """Check that mechanisms can be calibrated to a budget in floating point.
 
     Args:
         epsilon: in nats.
 
     Raises:
-        ValueError: it is not positive and finite, or lies outside [`SMALLEST_EPSILON`, `LARGEST_EPSILON`].
+        ValueError: it is not positive and finite, or is outside [`SMALLEST_EPSILON`, `LARGEST_EPSILON`].
     """
     require_positive("epsilon", epsilon)
     if not SMALLEST_EPSILON <= epsilon <= LARGEST_EPSILON:
@@ -212,7 +219,7 @@ def require_epsilon(epsilon: float) -> None:
 
 
 def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
-    """Scale sensitivity / epsilon of an epsilon-mechanism, rounded up until epsilon certainly holds.
+    """Scale sensitivity / epsilon of an epsilon-mechanism, rounded up until epsilon provably holds.
 
     Args:
         sensitivity: of non-zero value.
@@ -228,13 +235,16 @@ def calibrated_ratio(sensitivity: Sensitivity, epsilon: float) -> float:
             "calibrated to it"
         )
     ratio = sensitivity.value / epsilon
-    while loss_above([sensitivity.value], [ratio]) > epsilon:  # rounded, it may lie below
+    while loss_above([sensitivity.value], [ratio]) > epsilon:  # rounding may make it too small
         ratio = math.nextafter(ratio, math.inf)
     return ratio
 
 
 def check_records(x: Tensor) -> None:
     """Check that x is a floating-point batch (B, ...) of finite numbers.
+
+    Args:
+        x: records.
 
     Raises:
         ValueError: the dtype is not floating-point, there is no batch axis, or an entry is NaN or infinite.
@@ -253,7 +263,7 @@ def draw_exponential(shape: Sequence[int], rng: torch.Generator | None) -> Tenso
 
     Args:
         shape: of the result.
-        rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+        rng: source of the samples, which are on its device; torch's global CPU generator where None.
     """
     return -torch.log1p(-torch.rand(*shape, generator=rng, dtype=torch.float64, device=_device(rng)))
 
@@ -263,7 +273,7 @@ def draw_normal(shape: Sequence[int], rng: torch.Generator | None) -> Tensor:
 
     Args:
         shape: of the result.
-        rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+        rng: source of the samples, which are on its device; torch's global CPU generator where None.
     """
     return torch.randn(*shape, generator=rng, dtype=torch.float64, device=_device(rng))
 
@@ -273,7 +283,7 @@ def add_noise(x: Tensor, noise: Tensor) -> Tensor:
 
     Args:
         x: records.
-        noise: in a shape that broadcasts with x; moved to its device.
+        noise: broadcastable with x; moved to its device.
     """
     noise = noise.to(x.device)
     return (x + noise).to(x.dtype)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy budgets by face part: each part's codes get Laplace noise of their own scale, and the epsilons add up."""
+"""Privacy budgets by face part: Laplace noise of a separate scale for the codes of each part."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from semveil.mechanisms.additive.laplace import Laplace
 from semveil.mechanisms.additive.per_coordinate import CoordinateSensitivity, PerCoordinateLaplace
 from semveil.mechanisms.bounds.clip import ClipBox
 
-SHARED = "shared"  # the codes that all parts but the background use
+SHARED = "shared"  # the codes used by all parts but the background
 BUDGET_PARTS = (SHARED, *PARTS)
 
 
@@ -22,8 +22,8 @@ class PartBudget:
     """Noise and guarantee of a budget by face part.
 
     Attributes:
-        codes: sorted 0-based indices of the codes that get noise; all others go in clear, the shared ones too
-            unless named.
+        codes: sorted 0-based indices of the codes with noise; all others are sent in clear, including the
+            shared ones unless named.
         mechanism: Laplace noise with scales of shape (len(codes), D), equal within a part.
         sensitivity: of these codes, in the same shape.
         epsilons: of each part, in the order of its codes; they add up, since all parts show one person.
@@ -66,11 +66,11 @@ def parse_budget(text: str) -> dict[str, float]:
 
 
 def part_budget(budget: Mapping[str, float], box: ClipBox, style_dim: int) -> PartBudget:
-    """Noise that spends a budget: part p's codes get Laplace noise of scale Delta_1(p) / epsilon_p.
+    """Noise for a budget: the codes of part p have Laplace noise of scale Delta_1(p) / epsilon_p.
 
     Args:
-        budget: epsilon of each part to protect; names out of `faces.parts.PARTS`, and `shared` for the codes
-            0 and 1.
+        budget: epsilon of each part to protect; names in `faces.parts.PARTS`, and `shared` for the codes 0
+            and 1.
         box: clip bounds, floats or tensors in the shape of one record (28, D).
         style_dim: D, numbers in a code.
 

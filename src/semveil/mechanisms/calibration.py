@@ -14,11 +14,11 @@ from semveil.privacy.guarantee import Sensitivity
 
 @dataclass(frozen=True)
 class CalibratedNoise:
-    """A noise scale with its nominal and its true epsilon.
+    """Noise scale with its nominal and its true epsilon.
 
     Attributes:
         name: `as_published` or `corrected`.
-        nominal_epsilon: the epsilon asked for.
+        nominal_epsilon: requested epsilon.
         scale: of the Laplace noise, in latent units.
         sensitivity: L1 sensitivity of the perturbed (private) coordinates.
         total_sensitivity: L1 sensitivity of all coordinates of the photo.
@@ -37,23 +37,24 @@ class CalibratedNoise:
 
     @property
     def true_epsilon_if_all_perturbed(self) -> float:
-        """Epsilon if all coordinates, not the private ones only, got noise of this scale."""
+        """Epsilon if all coordinates, not only the private ones, had noise of this scale."""
         return self.total_sensitivity.value / self.scale
 
     def mechanism(self) -> Laplace:
+        """Return the Laplace mechanism of this scale."""
         return Laplace(self.scale)
 
 
 def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> CalibratedNoise:
     """[DPSC] Eqs. 17 and 19: scale = (b - a) sqrt(n) / epsilon with n all coordinates of the photo.
 
-    Independent Laplace noise needs the L1 sensitivity of what it perturbs; this is the L2 one of all, so the
-    true epsilon is perturbed / sqrt(total) times the nominal one.
+    Independent Laplace noise needs the L1 sensitivity of the perturbed coordinates; this is the L2
+    sensitivity of all, so the true epsilon is perturbed / sqrt(total) times the nominal one.
 
     Args:
-        epsilon: nominal.
+        epsilon: nominal budget in nats.
         box: the public clip box; the paper's has the same bounds for all coordinates.
-        perturbed: number of coordinates that get noise, 7 x 512 by default in the paper.
+        perturbed: number of coordinates with noise, 7 x 512 by default in the paper.
         total: number of all coordinates, 28 x 512.
 
     Example:
@@ -69,7 +70,7 @@ def as_published(epsilon: float, box: ClipBox, *, perturbed: int, total: int) ->
 
 
 def corrected(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> CalibratedNoise:
-    """Noise whose nominal epsilon holds for the private block: scale = (b - a) n_p / epsilon.
+    """Noise with a nominal epsilon that holds for the private block: scale = (b - a) n_p / epsilon.
 
     Args:
         epsilon: nominal budget in nats.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cost of each mechanism: its noise per coordinate at a given budget for a whole clip box."""
+"""Noise per coordinate of each mechanism at a given budget for a whole clip box."""
 
 from semveil.mechanisms.additive.gaussian import Gaussian
 from semveil.mechanisms.additive.l2_laplace import L2Laplace
@@ -8,15 +8,15 @@ from semveil.mechanisms.bounds.clip import ClipBox
 
 
 def costs(box: ClipBox, n: int, epsilon: float, delta: float = 1e-5) -> dict[str, float]:
-    """Standard deviation of the noise in each of n coordinates at a true epsilon, by mechanism.
+    """Standard deviation of the noise in each of n coordinates, by mechanism.
 
-    Laplace sqrt(2) w n / epsilon, K-norm w sqrt(n (n + 1)) / epsilon, Gaussian w sqrt(n) r(epsilon, delta), w
-    the width of the box and r the analytic ratio of Balle and Wang 2018; the Gaussian's delta is the price of
-    its smaller noise.
+    Laplace sqrt(2) w n / epsilon, K-norm w sqrt(n (n + 1)) / epsilon, Gaussian w sqrt(n) r(epsilon, delta),
+    with w the width of the box and r the analytic ratio of Balle and Wang 2018. The Gaussian has smaller
+    noise at the cost of a positive delta.
 
     Args:
         box: clip bounds, the same for all coordinates.
-        n: number of coordinates that get noise, 7 x 512 in [DPSC].
+        n: number of coordinates with noise, 7 x 512 in [DPSC].
         epsilon: > 0, of all n coordinates together.
         delta: in (0, 1), of the Gaussian.
 

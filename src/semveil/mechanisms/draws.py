@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy cost of drawing several times and publishing one draw, whatever the selection rule."""
+"""Privacy cost of drawing several times and publishing one draw, for any public selection rule."""
 
 from dataclasses import replace
 
@@ -13,10 +13,11 @@ OUTPUT_ONLY = (
 
 
 def best_of(guarantee: Guarantee, draws: int) -> Guarantee:
-    """Guarantee of publishing one of up to `draws` releases, selected by any public rule: epsilon multiplies by their number.
+    """Guarantee of publishing one of up to `draws` releases, selected by any public rule.
 
-    The rule is post-processing of all draws together. The bound also holds if it stops early, if the last
-    draw is published without being accepted, and if all draws are published.
+    Epsilon is multiplied by their number. The rule is post-processing of all draws together. The bound also
+    holds if it stops early, if the last draw is published without being accepted, and if all draws are
+    published.
 
     Args:
         guarantee: of one draw.
@@ -39,11 +40,11 @@ def best_of(guarantee: Guarantee, draws: int) -> Guarantee:
 
 
 def until_accepted(guarantee: Guarantee) -> Guarantee:
-    """Guarantee of redrawing without limit until a public test accepts, with the number of draws hidden: 2 epsilon.
+    """Guarantee of redrawing without limit until a public test accepts, 2 epsilon.
 
-    P[S | accepted] = P[S and accepted] / P[accepted]; between two records the numerator changes by at most
-    exp(epsilon) and the denominator by at most exp(-epsilon). A limit would be visible when reached; k draws
-    then cost k epsilon (`best_of`).
+    The number of draws must be hidden. P[S | accepted] = P[S and accepted] / P[accepted]; between two records
+    the numerator changes by a factor of at most exp(epsilon), the denominator by one of at least
+    exp(-epsilon). A limit would be visible when reached; k draws then cost k epsilon (`best_of`).
 
     Args:
         guarantee: of one draw, with delta 0.

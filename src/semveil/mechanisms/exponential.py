@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exponential mechanism: choose one of many public candidates, the better ones more often (McSherry and Talwar 2007)."""
+"""Exponential mechanism: random selection from public candidates by utility (McSherry and Talwar 2007)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,10 +25,10 @@ from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity, weakest
 
 @dataclass(frozen=True)
 class Exponential:
-    """Chooses candidate i with probability proportional to exp(rate u_i), u_i its utility for the record.
+    """Exponential mechanism: candidate i with probability proportional to exp(rate u_i), u_i its utility.
 
-    epsilon = 2 rate Delta, Delta the most by which any one candidate's utility differs between two records:
-    exp(rate u_i) changes by at most exp(rate Delta), and so does the sum that it is divided by.
+    epsilon = 2 rate Delta, Delta the largest difference of any one candidate's utility between two records:
+    exp(rate u_i) changes by at most a factor exp(rate Delta), and so does the normalising sum.
 
     Args:
         rate: > 0, epsilon / (2 Delta).
@@ -48,7 +48,7 @@ class Exponential:
         require_positive("the rate of the exponential mechanism", self.rate)
 
     def probabilities(self, utilities: Tensor) -> Tensor:
-        """Law of the choice.
+        """Probabilities of the candidates.
 
         Args:
             utilities: (B, N).
@@ -59,13 +59,13 @@ class Exponential:
         return torch.softmax(self.rate * utilities.double(), 1)
 
     def __call__(self, utilities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Simulated choices (B,), indices of candidates, from utilities (B, N)."""
+        """Simulated choices (B,), 0-based candidate indices, from utilities (B, N)."""
         check_records(utilities)
         race = draw_exponential(utilities.shape, rng).log().to(utilities.device)
         return (self.rate * utilities.double() - race).argmax(1)
 
     def release(self, utilities: Tensor) -> Tensor:
-        """Choices with exactly this law, from the operating system's entropy.
+        """Exact choices from this law, with bits from the operating system.
 
         Args:
             utilities: (B, N) floating-point, finite.
@@ -93,7 +93,7 @@ class Exponential:
         """epsilon = 2 rate Delta.
 
         Args:
-            sensitivity: Delta, the most by which a candidate's utility differs between two records, in any
+            sensitivity: Delta, the largest difference of a candidate's utility between two records, in any
                 norm.
             exact: the choice came from `release`; basis `proved`, epsilon rounded up.
             covers: the protected part of the record, in words.
@@ -121,7 +121,7 @@ class Exponential:
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "Exponential":
-        """Rate epsilon / (2 Delta).
+        """Return the mechanism of rate epsilon / (2 Delta).
 
         Args:
             sensitivity: Delta, largest change of any candidate's utility between two records.
@@ -134,10 +134,10 @@ class Exponential:
 
 
 def exact_choice(utilities: Sequence[float], rate: float) -> int:
-    """An index i with probability exactly exp(rate u_i) / sum_k exp(rate u_k), by a race of exponential clocks.
+    """Index i with probability exactly exp(rate u_i) / sum_k exp(rate u_k), by a race of exponential clocks.
 
     Clock i rings at E_i / exp(rate u_i), E_i independent standard exponential; the first to ring wins. The
-    clocks are enclosed in balls, and bits are drawn until one ball lies before all others, as in
+    clocks are enclosed in balls, and bits are drawn until one ball is below all others, as in
     `semveil.mechanisms.exact.sampler`.
 
     Args:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laplace fit of a residual, its quality, and the paper's noise calibration, which is not a guarantee."""
+"""Laplace fit of a residual with its quality, and the paper's noise calibration, which is no guarantee."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -74,11 +74,14 @@ def fit_laplace(residuals: torch.Tensor) -> LaplaceFit:
 class FittedNoise:
     """The paper's epsilon' of a trained protector: the epsilon of Laplace noise with the fitted scale.
 
-    Not a privacy guarantee: the residual is a fixed function of the photo, so two photos give two different
-    point masses and no finite epsilon holds, however well the pooled residuals fit.
+    It is not a privacy guarantee: the residual is a fixed function of the photo, so two photos give two
+    different point masses and no finite epsilon holds, however well the pooled residuals fit.
 
     Attributes:
         epsilon_prime: Delta_1 / s ([DPSC] Eq. 17; the paper's second form s / Delta is inverted).
+        fit: fit of the residuals.
+        sensitivity: Delta_1 of the private block.
+        basis: always `fitted`.
     """
 
     epsilon_prime: float
@@ -87,7 +90,7 @@ class FittedNoise:
     basis: Basis = Basis.FITTED
 
     def guarantee(self, covers: str, *, not_covered: tuple[str, ...] = ()) -> Guarantee:
-        """The actual guarantee of the fitted protector: no finite epsilon, on basis `fitted`.
+        """Actual guarantee of the fitted protector: no finite epsilon, on basis `fitted`.
 
         Args:
             covers: the changed part of the record, in words.
@@ -105,7 +108,7 @@ class FittedNoise:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready dictionary."""
         return {
             "epsilon_prime": self.epsilon_prime,
             "basis": self.basis.value,
@@ -114,7 +117,7 @@ class FittedNoise:
         }
 
     def summary(self) -> str:
-        """One plain sentence."""
+        """Describe the fit in one plain sentence."""
         return (
             f"Noise calibration epsilon' {self.epsilon_prime:.4g} (basis: fitted, not a privacy guarantee): "
             f"the residuals look like Laplace noise of scale {self.fit.scale:.4g} up to a distance of "

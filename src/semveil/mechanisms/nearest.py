@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One of a public list, with one probability for the candidates nearest to the record and a smaller one for all others."""
+"""Selection from a public list: one probability for the nearest candidates, a smaller one for all others."""
 
 import math
 import secrets
@@ -19,7 +19,7 @@ from semveil.mechanisms.sphere.priv_unit_g import PrivUnitG
 
 @dataclass(frozen=True)
 class Nearest(Claimed):
-    """The exponential mechanism whose utility is 1 for the k candidates nearest to the record and 0 for the others.
+    """Exponential mechanism with utility 1 for the k candidates nearest to the record and 0 for the others.
 
     For every record exactly k of N candidates have utility 1. The normalising constant is therefore the same
     for all records, and the factor 2 of the exponential mechanism vanishes: a candidate has probability (1 -
@@ -29,7 +29,7 @@ class Nearest(Claimed):
     Args:
         candidates: N, number of candidates.
         near: k, from 1 to N - 1.
-        rest: probability of all others together, in (0, 1).
+        rest: total probability of all others, in (0, 1).
 
     Example:
         >>> choice = Nearest.calibrate(1000, epsilon=6.0, dimension=32)
@@ -52,7 +52,7 @@ class Nearest(Claimed):
             raise ValueError(f"the rest has a probability in (0, 1), got {self.rest}")
 
     def probabilities(self, utilities: Tensor) -> Tensor:
-        """Law of the choice, which depends on the order of the utilities only.
+        """Probabilities of the candidates, which depend on the order of the utilities only.
 
         Args:
             utilities: (B, N) floating-point, finite.
@@ -68,7 +68,7 @@ class Nearest(Claimed):
         return law.masked_fill(inside, (1 - self.rest) / self.near)
 
     def __call__(self, utilities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Simulated choices (B,), indices of candidates, from utilities (B, N)."""
+        """Simulated choices (B,), 0-based candidate indices, from utilities (B, N)."""
         near = self._order(utilities)
         within = torch.rand(len(near), generator=rng, dtype=torch.float64) >= self.rest
         of_near = torch.randint(self.near, (len(near),), generator=rng)
@@ -77,7 +77,7 @@ class Nearest(Claimed):
         return near.gather(1, place[:, None])[:, 0]
 
     def release(self, utilities: Tensor) -> Tensor:
-        """Choices with exactly this law, from the operating system's entropy.
+        """Exact choices from this law, with bits from the operating system.
 
         Args:
             utilities: (B, N) floating-point, finite.
@@ -97,7 +97,7 @@ class Nearest(Claimed):
         return self.near + secrets.randbelow(self.candidates - self.near)
 
     def _order(self, utilities: Tensor) -> Tensor:
-        """Candidates (B, N) as indices, the nearest first; equal ones by index."""
+        """Candidate indices (B, N), the nearest first; ties by index."""
         self._check(utilities)
         return utilities.argsort(dim=1, descending=True, stable=True)
 
@@ -114,28 +114,31 @@ class Nearest(Claimed):
 
     @property
     def epsilon(self) -> float:
-        """ln (1 - rest) (N - k) / (k rest), rounded up."""
+        """Epsilon of the law, ln (1 - rest) (N - k) / (k rest), rounded up."""
         with ctx.workprec(PRECISION):
             rest = arb(self.rest)
             return float_above(abs(((1 - rest) / rest * (self.candidates - self.near) / self.near).log()))
 
     @classmethod
     def calibrate(cls, candidates: int, epsilon: float, *, dimension: int) -> "Nearest":
-        """The choice of this epsilon among candidates that lie all round a sphere.
+        """Return the law of a given epsilon, for candidates distributed over a sphere.
 
-        As many are near as fall into the cap that PrivUnitG takes at this budget.
+        The number of near candidates is the expected number in the cap of PrivUnitG at this budget.
 
         Args:
             candidates: N.
-            epsilon: budget.
+            epsilon: budget in nats.
             dimension: of the sphere.
+
+        Raises:
+            ValueError: as for `PrivUnitG.calibrate`.
         """
         require_epsilon(epsilon)
         threshold = PrivUnitG.calibrate(dimension, epsilon).threshold
         near = min(max(1, round(candidates * math.erfc(threshold / math.sqrt(2)) / 2)), candidates - 1)
         odds = math.exp(-epsilon) * (candidates - near) / near
         rest = odds / (1 + odds)
-        while cls(candidates, near, rest).epsilon > epsilon:  # rounded, it may lie above
+        while cls(candidates, near, rest).epsilon > epsilon:  # rounding may make it too large
             rest = math.nextafter(rest, 1.0)
         return cls(candidates, near, rest)
 

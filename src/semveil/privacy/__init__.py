@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy claims as values: guarantees and their coverage, certificates, the ledger, composition, wording."""
+"""Privacy claims as values: guarantees, coverage, certificates, ledger, composition and wording."""

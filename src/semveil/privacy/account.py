@@ -18,7 +18,7 @@ class Released:
 
     Attributes:
         views: guarantees of the outputs made from it.
-        times: through how many of its images the person passed, each with noise of its own.
+        times: number of its images that show the person, each with its own noise.
     """
 
     views: tuple[Guarantee, ...]
@@ -30,8 +30,8 @@ class Account:
     """Composition of releases about one person.
 
     Attributes:
-        whole: for the whole record; epsilon None as soon as one release shows any part of it in clear.
-        sets: for each part that a release covers or shows, for photos that agree in all that was shown in
+        whole: for the whole record; epsilon is None as soon as one release shows any part of it in clear.
+        sets: for each part that a release covers or shows, for photos that agree in everything shown in
             clear.
     """
 
@@ -42,8 +42,8 @@ class Account:
 def account(releases: Sequence[Released]) -> Account | None:
     """Compose all releases about one person; None for no releases.
 
-    Every release counts for every part. Its guarantee applies to a part that its unprotected content reveals
-    nothing about; a part that any release leaves open has no finite epsilon.
+    Every release counts for every part. Its guarantee applies to a part about which its unprotected content
+    reveals nothing; a part that any release leaves open has no finite epsilon.
 
     Args:
         releases: about the same person.
@@ -62,7 +62,7 @@ def account(releases: Sequence[Released]) -> Account | None:
 
 
 def _total(part: Part, releases: Sequence[Released]) -> Guarantee:
-    """What all releases together claim for a part."""
+    """Joint claim of all releases for a part."""
     claims = [_claim(part, release) for release in releases]
     clear = tuple(p for release in releases for view in release.views for p in view.coverage.clear)
     coverage = Coverage((part,), () if part == WHOLE else clear)
@@ -73,7 +73,7 @@ def _total(part: Part, releases: Sequence[Released]) -> Guarantee:
 
 
 def _claim(part: Part, release: Released) -> Guarantee:
-    """What one release claims for a part: the weakest of its views."""
+    """Claim of one release for a part: the weakest of its views."""
     basis = weakest(*(view.basis for view in release.views))
     reasons = dict.fromkeys(reason for view in release.views if (reason := _why_none(part, view)))
     if reasons:
@@ -93,7 +93,7 @@ def _claim(part: Part, release: Released) -> Guarantee:
 
 
 def _why_none(part: Part, view: Guarantee) -> str:
-    """Why a view has no finite epsilon for a part; empty where it has one."""
+    """Reason why a view has no finite epsilon for a part; empty if it has one."""
     if view.epsilon is None:
         return view.reason
     words = dict.fromkeys(clear.in_clear() for clear in view.coverage.telling(part))
@@ -101,7 +101,7 @@ def _why_none(part: Part, view: Guarantee) -> str:
 
 
 def _parts(releases: Iterable[Released]) -> list[Part]:
-    """The parts that are worth a total of their own; of each model's codes those that are alike together."""
+    """Parts that have a separate total; codes of a model with equal protection form one part."""
     coverages = [view.coverage for release in releases for view in release.views]
     named = dict.fromkeys(part for coverage in coverages for part in (*coverage.covered, *coverage.clear))
     parts: dict[Part, None] = {}
@@ -114,7 +114,7 @@ def _parts(releases: Iterable[Released]) -> list[Part]:
 
 
 def _codes_alike(parts: Sequence[Part], coverages: Sequence[Coverage]) -> list[Part]:
-    """All codes that some parts name, split into those that every release protects and the others."""
+    """All codes in the given parts, split into those that every release protects and the others."""
     codes = sorted({code for part in parts for code in part.codes})
     singles = {code: replace(parts[0], codes=(code,)) for code in codes}
     open_codes = {

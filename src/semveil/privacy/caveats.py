@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limitations of an epsilon, as fixed terms for certificates."""
+"""Limitations of an epsilon, as fixed terms in certificates."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from semveil.core.registry import suggest
 
 
 class Caveat(StrEnum):
-    """A relevant limitation outside a release's guarantee."""
+    """Relevant limitation outside a release's guarantee."""
 
     REPEATED_RELEASES = "repeated-releases"
     CODES_IN_CLEAR = "codes-in-clear"
@@ -52,7 +52,7 @@ VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_T
 
 
 def caveat_named(name: str) -> Caveat:
-    """Look up a caveat.
+    """Return the caveat with a given name.
 
     Args:
         name: its value, such as `paste-back`.
@@ -61,7 +61,7 @@ def caveat_named(name: str) -> Caveat:
         ValueError: an unknown name.
 
     Example:
-        >>> caveat_named("pasteback")
+        >>> caveat_named("pasteback")  # doctest: +NORMALIZE_WHITESPACE
         Traceback (most recent call last):
         ...
         ValueError: no caveat named 'pasteback' (did you mean 'paste-back'?); see

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificate of one release: its guarantee and conditions, as a value that accompanies the output as JSON."""
+"""Certificate of one release: its guarantee and conditions, as a value written with the output as JSON."""
 
 import json
 import math
@@ -28,14 +28,13 @@ from semveil.privacy.coverage import Coverage, Kind, Part
 from semveil.privacy.guarantee import Basis, GaussianNoise, Guarantee, MetricForm, Sensitivity, post_process
 
 CERTIFICATE_VERSION = 2
-READABLE_VERSIONS = (1, 2)  # 1 has words for what is covered, and no bounds_hash, perceptual or sealed
-LARGEST_CERTIFICATE = 1 << 18  # bytes of JSON; a usual one has 3,000
+READABLE_VERSIONS = (1, 2)  # 1 has coverage in words only, and no bounds_hash, perceptual or sealed
+LARGEST_CERTIFICATE = 1 << 18  # characters of JSON; a typical one has 3,000
 
 _OPTIONAL_NAMES = ("model", "perceptual", "mechanism", "calibration")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _COMMIT = re.compile(r"[0-9a-f]{40}(\+changes)?")
-# A file's path or a picture's name has no business in a certificate: both tell whom a photo shows or where it
-# lies.
+# Paths and file names are rejected: they may reveal whom a photo shows or where it is stored.
 _PATH = re.compile(
     r"(?<![\w.])(~|\.{1,2})?[/\\]\w|(?<!\w)[a-z]:[/\\]|\w[/\\]\w[^\s/\\]*[/\\]|"
     r"\w\.(jpe?g|png|heic|webp|tiff?|gif|bmp|avif|np[yz]|svl|pt|pkl|safetensors|key|secret)\b",
@@ -55,7 +54,7 @@ class ReleaseKind(StrEnum):
 
     IMAGE = "image"
     SYMBOLS = "symbols"
-    MESSAGE = "message"  # of a digital link
+    MESSAGE = "message"  # over a digital link
     DATA_SET = "data set"
     CLIP = "clip"
 
@@ -65,9 +64,9 @@ class Bounds:
     """Public bounds that values were clipped to before noise.
 
     Args:
-        lower, upper: in the units of the values; of bounds per coordinate the lowest and the highest.
-        source: where they come from, in words.
-        per_coordinate: whether every coordinate has bounds of its own.
+        lower, upper: in the units of the values; for bounds per coordinate the lowest and the highest.
+        source: origin of the bounds, in words.
+        per_coordinate: whether every coordinate has separate bounds.
     """
 
     lower: float
@@ -90,8 +89,8 @@ class OutputHash:
 
     Args:
         sha256: 64 hex digits.
-        of: `file`, all bytes of the file; or `pixels`, where the certificate is part of the file: the SHA-256
-            of `semveil pixels HEIGHT WIDTH` with a line end, in ASCII, and the RGB bytes row by row.
+        of: `file`, all bytes of the file; or `pixels`, if the certificate is part of the file: the SHA-256 of
+            `semveil pixels HEIGHT WIDTH` with a newline, in ASCII, and the RGB bytes row by row.
     """
 
     sha256: str
@@ -108,44 +107,45 @@ class OutputHash:
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """The claim about one release, with all information that an audit needs.
+    """Claim about one release, with all information that an audit needs.
 
-    It has no place for noise, its seed, latents, a key or the name of a photo, and refuses texts that look
-    like a path. It is a statement, not a proof: nothing signs it.
+    It has no field for noise, its seed, latents, a key or the name of a photo, and rejects texts that look
+    like a path. It is a statement, not a proof, and is not signed.
 
     Attributes:
         release: image, symbols, message, data set or clip.
         method: such as `dp-semcom`.
-        protection: as the user chose it, such as `laplace`.
+        protection: as chosen by the user, such as `laplace`.
         guarantee: epsilon, covered and uncovered parts, and basis.
-        images: how many pictures, or faces followed through a clip, the release is made from; the guarantee
-            holds for each of them alone.
+        images: number of images, or of faces tracked through a clip, that the release is made from; the
+            guarantee holds for each of them alone.
         model, model_hash: name of the face model, SHA-256 over its weights.
-        bounds_hash: SHA-256 over the file of public bounds of every coordinate that the clip bounds or the
-            sensitivity rest on (`QuantileBounds.digest`), or over the public subspace (`Subspace.digest`);
-            None where they rest on none.
-        perceptual: perceptual term of the inversion that made the latents, `none` where it had none; None
-            where nothing was inverted or it is not known.
-        mechanism: the law of the noise; None without noise.
+        bounds_hash: SHA-256 over the file of public per-coordinate bounds from which the clip bounds or the
+            sensitivity are derived (`QuantileBounds.digest`), or over the public subspace
+            (`Subspace.digest`); None if there is neither.
+        perceptual: perceptual term of the inversion that computed the latents, `none` if it had none; None if
+            there was no inversion or it is not known.
+        mechanism: law of the noise; None without noise.
         calibration, nominal_epsilon: as requested; only the guarantee states the actual epsilon.
         scale: of the noise, in the unit of the bounds (latent units where there are none), or in 8-bit levels
-            where no model made latents; None without noise or where it differs between parts.
-        grid_step: of the public grid that released values lie on, in the same unit; None without a grid.
+            where no model computed latents; None without noise or where it differs between parts.
+        grid_step: spacing of the public grid of the released values, in the same unit; None without a grid.
         bounds: public clip bounds with their source.
-        sensitivity: how far two clipped records can lie apart, with its norm.
+        sensitivity: largest distance of two clipped records, with its norm.
         private_codes: 0-based indices of the protected codes of a semantic model, whose codes belong to face
             parts; None where there are none, and for other models.
         part_budgets: epsilon of each part; they add up to at most the guarantee's.
         caveats: limitations of the epsilon; those that follow from the other fields are added.
-        release_id: 32 random hex digits, shared by all that is made from one release without touching the
+        release_id: 32 random hex digits, shared by all outputs of one release made without accessing the
             photo again.
-        sealed: what holds for whoever also has the sealed originals; None where there are none. `guarantee`
-            is about the picture alone.
-        output: hash of the file that the certificate belongs to; `write_certificate` fills it in.
+        sealed: guarantee against an adversary who also has the sealed originals; None where there are none.
+            `guarantee` is about the image alone.
+        output: hash of the file that the certificate belongs to, set by `write_certificate`.
         software_version, commit: of semveil.
+        certificate_version: of the format.
 
     Raises:
-        ValueError: fields out of range or against each other, such as pasting back with everything covered.
+        ValueError: fields out of range or contradictory, such as pasting back with everything covered.
 
     Example:
         >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
@@ -257,14 +257,19 @@ class Certificate:
         return texts + ([claim.metric.space] if claim.metric else [])
 
     def for_picture(self) -> "Certificate":
-        """The certificate of a picture made from this release alone: post-processing, the same epsilon."""
+        """Return the certificate of an image made from this release alone.
+
+        This is post-processing, so epsilon is the same.
+        """
         claim = post_process(self.guarantee, "the generator that makes the picture")
         return replace(self, release=ReleaseKind.IMAGE, guarantee=claim, images=1, output=None)
 
     def for_opened_picture(
         self, reason: str = "the protection was undone to make this picture"
     ) -> "Certificate":
-        """Certificate of an image that shows the photo, such as Bob's after deprotection: it covers nothing.
+        """Return the certificate of an image that shows the photo, such as Bob's after deprotection.
+
+        It covers nothing.
 
         Args:
             reason: why no guarantee holds, in words.
@@ -287,7 +292,7 @@ class Certificate:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, all fields by name; fields that do not apply are null."""
+        """JSON-ready dictionary of all fields by name; fields that do not apply are null."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
             "certificate_version": plain.pop("certificate_version"),
@@ -304,7 +309,7 @@ class Certificate:
         }
 
     def to_json(self) -> str:
-        """The text of a certificate's file: ASCII, equal certificates give equal text."""
+        """Text of a certificate's file: ASCII, identical for equal certificates."""
         return json.dumps(self.as_dict(), indent=1, allow_nan=False) + "\n"
 
     @classmethod
@@ -331,10 +336,10 @@ class Certificate:
 
     @classmethod
     def from_dict(cls, content: Any) -> "Certificate":
-        """`from_json` for parsed JSON.
+        """Parse decoded JSON, as strictly as `from_json`.
 
         Args:
-            content: of any type.
+            content: decoded JSON, of any type.
 
         Raises:
             CertificateError: the content is not a certificate of a readable version.
@@ -419,7 +424,7 @@ def guarantee_from_dict(content: Any) -> Guarantee:
 
 
 def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a certificate of version 1, with what it does not have."""
+    """Convert the fields of a version 1 certificate, adding those it lacks."""
     later = ("bounds_hash", "perceptual", "sealed")
     for name in later:
         if name in content:
@@ -428,7 +433,7 @@ def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _coverage_of_version_1(claim: Guarantee, certificate: Mapping[str, Any]) -> Coverage:
-    """What the words of version 1 stand for, as far as the other fields of the certificate tell."""
+    """Coverage for the words of version 1, as far as the other fields of the certificate determine it."""
     model, codes = certificate["model_hash"], certificate["private_codes"]
     if not isinstance(model, str):
         return claim.coverage

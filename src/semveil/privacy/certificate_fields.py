@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Strict parsing of certificate fields from JSON; damaged or forged ones are rejected with the reason."""
+"""Strict parsing of certificate fields from JSON; invalid ones are rejected with a reason."""
 
 from dataclasses import fields
 from typing import Any, NoReturn, cast
@@ -8,7 +8,9 @@ from semveil.core.registry import suggest
 
 
 def read_record(kind: type, content: Any) -> Any:
-    """Construct a flat dataclass from JSON; values must match the field annotations (float, int, bool, else str).
+    """Construct a flat dataclass from JSON, checking values against the field annotations.
+
+    Annotations are float, int, bool, or otherwise str.
 
     Args:
         kind: the dataclass.
@@ -76,7 +78,11 @@ def tuple_of(values: Any, kind: type) -> tuple[Any, ...]:
 
 
 def is_number(value: Any) -> bool:
-    """True for a finite int or float of magnitude at most 1e300; False for a bool."""
+    """Whether a value is a finite int or float of magnitude at most 1e300, and not a bool.
+
+    Args:
+        value: of any type.
+    """
     return type(value) in (int, float) and abs(value) <= 1e300
 
 
@@ -96,7 +102,7 @@ def check_field(valid: object, requirement: str, got: object) -> None:
 
 
 def no_constant(constant: str) -> NoReturn:
-    """`parse_constant` for `json.loads` that rejects NaN and infinities.
+    """Reject NaN and infinities, as `parse_constant` for `json.loads`.
 
     Args:
         constant: as in the text.
@@ -108,7 +114,7 @@ def no_constant(constant: str) -> NoReturn:
 
 
 def no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """`object_pairs_hook` for `json.loads` that rejects repeated keys, which are ambiguous.
+    """Reject repeated keys, which are ambiguous, as `object_pairs_hook` for `json.loads`.
 
     Args:
         pairs: of one JSON object.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joint guarantee of several releases about one person."""
+"""Composition: joint guarantee of several releases about one person."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -20,20 +20,20 @@ def compose(*guarantees: Guarantee, times: Sequence[int] | None = None) -> Guara
     Epsilons of pure claims add. Gaussian noise composes exactly: releases of sensitivities D_i and sigmas s_i
     are together as private as one with D / s = mu = sqrt(sum (D_i / s_i)^2), whose epsilon follows at the
     largest of their deltas (Dong, Roth and Su 2022, Corollary 3.3; Balle and Wang 2018, Theorem 8). Pure and
-    Gaussian claims together have the smaller of two epsilons at that delta: the pure ones' sum plus the
-    Gaussian ones' epsilon; and rho + 2 sqrt(rho ln(1 / delta)) with rho = mu^2 / 2 + sum epsilon_i^2 / 2, by
-    zero-concentrated privacy (Bun and Steinke 2016, Propositions 1.3, 1.4 and 1.6). Epsilons and deltas of
-    all other claims add to that. All is rounded up, and the weakest basis holds.
+    Gaussian claims together have the smaller of two epsilons at that delta: the sum of the pure ones plus the
+    Gaussian epsilon; and rho + 2 sqrt(rho ln(1 / delta)) with rho = mu^2 / 2 + sum epsilon_i^2 / 2, by
+    zero-concentrated differential privacy (Bun and Steinke 2016, Propositions 1.3, 1.4 and 1.6). Epsilons and
+    deltas of all other claims are added. All figures are rounded up, and the basis is the weakest one.
 
     A part that any release shows unprotected has no finite epsilon, even if another release covers it. There
     is no parallel composition: all parts of a photo belong to one person.
 
     Args:
         *guarantees: of releases about one record.
-        times: how often each release was made; once where not given.
+        times: number of times each release was made; once by default.
 
     Raises:
-        ValueError: nothing to compose.
+        ValueError: no guarantees, or `times` has another length or a number below 1.
 
     Example:
         >>> from semveil.privacy.guarantee import Basis
@@ -72,7 +72,7 @@ def compose(*guarantees: Guarantee, times: Sequence[int] | None = None) -> Guara
 
 
 def _together(coverages: Sequence[Coverage]) -> tuple[Coverage, tuple[str, ...]]:
-    """What all of them cover and leave in clear, and a reason for each covered part that one of them leaves open."""
+    """Joint coverage, and a reason for each covered part that one of them leaves open."""
     covered = tuple(part for coverage in coverages for part in coverage.covered)
     clear = tuple(part for coverage in coverages for part in coverage.clear)
     opened = [part for part in covered if any(coverage.leaves_open(part) for coverage in coverages)]
@@ -82,7 +82,7 @@ def _together(coverages: Sequence[Coverage]) -> tuple[Coverage, tuple[str, ...]]
 
 
 def _add(claims: Sequence[tuple[Guarantee, int]]) -> tuple[float, float]:
-    """Epsilon and delta of claims that all have a finite epsilon, each with how often it was made."""
+    """Epsilon and delta of claims with finite epsilons, each with its number of repetitions."""
     pure = [(g.epsilon or 0.0, n) for g, n in claims if not g.delta]
     gaussian = [(g, n) for g, n in claims if g.gaussian is not None]
     other = [(g, n) for g, n in claims if g.delta and g.gaussian is None]
@@ -109,14 +109,14 @@ def _mu(noises: Iterable[tuple[GaussianNoise, int]]) -> float:
 
 
 def _concentrated(pure: Iterable[tuple[float, int]], mu: float, delta: float) -> float:
-    """Epsilon at delta by zero-concentrated privacy, rounded up."""
+    """Epsilon at delta by zero-concentrated differential privacy, rounded up."""
     with ctx.workprec(PRECISION):
         rho = (arb(mu) ** 2 + sum((n * arb(epsilon) ** 2 for epsilon, n in pure), start=arb(0))) / 2
         return float_above(rho + 2 * (rho * -arb(delta).log()).sqrt())
 
 
 def _one_gaussian(guarantees: Sequence[Guarantee], counts: Sequence[int]) -> GaussianNoise | None:
-    """The one Gaussian release that is worth all of them, where all are Gaussian."""
+    """Single Gaussian release equivalent to all of them; None if they are not all Gaussian."""
     noises = [g.gaussian for g in guarantees if g.gaussian is not None]
     if len(noises) < len(guarantees):
         return None

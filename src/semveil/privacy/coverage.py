@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scope of a claim within a photo: parts as values, their dependencies, and their names in plain words."""
+"""Coverage of a claim within a photo: its parts as values, their dependencies, and their names in words."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,25 +11,25 @@ from semveil.faces.parts import BASE_CODES, CODES, PARTS, describe_codes
 
 
 class Kind(StrEnum):
-    """A part of a person's record, the photo."""
+    """Kind of a part of a person's record, the photo."""
 
     PHOTO = "photo"
-    PICTURE = "picture"  # the middle square of a picture in which no face is looked for
-    # of the faces, which stay as they are in whole photos; with the corners of the crops
+    PICTURE = "picture"  # the central square of an image without face detection
+    # of the faces, unchanged in whole photos; includes the corners of the crops
     SURROUNDINGS = "surroundings"
     OTHER_FACES = "other-faces"
-    OUTLINE = "outline"  # of the face, where what is pasted back follows it
-    COVERED_FACES = "covered-faces"  # of others, as far as a mosaic over them tells
+    OUTLINE = "outline"  # of the face, where the pasted region follows it
+    COVERED_FACES = "covered-faces"  # of others, as far as a mosaic reveals them
     SOUND = "sound"
     CROP = "crop"
-    FACE = "face"  # what of a crop is pasted back
+    FACE = "face"  # the pasted region of a crop
     CODES = "codes"
     IDENTITY = "identity"
     ATTRIBUTES = "attributes"
     SINGULAR_VALUES = "singular-values"
     SINGULAR_VECTORS = "singular-vectors"
     NOTHING = "nothing"
-    OTHER = "other"  # known by its words alone
+    OTHER = "other"  # identified by its words alone
 
 
 _WORDS = {
@@ -55,7 +55,7 @@ _CODES_OF_PARTS = {"shared": tuple(range(BASE_CODES))} | {
 _AROUND = frozenset({Kind.SURROUNDINGS, Kind.OTHER_FACES, Kind.COVERED_FACES, Kind.SOUND})
 _WITH_SURROUNDINGS = frozenset({Kind.CROP, Kind.OTHER, *_AROUND})
 _SHOWS_ALL = frozenset({Kind.PHOTO, Kind.PICTURE, Kind.CROP, Kind.FACE})
-_BESIDE = {  # parts that make up the face together: one can change while the other stays
+_BESIDE = {  # complementary parts of a face: one can change while the other stays
     Kind.ATTRIBUTES: Kind.IDENTITY,
     Kind.IDENTITY: Kind.ATTRIBUTES,
     Kind.SINGULAR_VECTORS: Kind.SINGULAR_VALUES,
@@ -65,21 +65,20 @@ _BESIDE = {  # parts that make up the face together: one can change while the ot
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a photo.
+    """Part of a photo.
 
     Args:
         kind: of the part.
-        model: of codes, identity and attributes: SHA-256 of the networks that compute it. Parts of different
-            models are different functions of the photo, of which nothing but the photo as a whole can be
-            compared.
-        codes: of codes: 0-based indices, sorted.
-        size: how many codes the model has, numbers the identity vector, or singular values there are for each
-            colour.
-        note: a remark that belongs to the words; it makes no other part.
-        words: of kind `other`: its only name.
+        model: for codes, identity and attributes: SHA-256 of the networks that compute it. Parts of different
+            models are different functions of the photo and comparable only for the photo as a whole.
+        codes: for codes: 0-based indices, sorted.
+        size: number of codes of the model, of components of the identity vector, or of singular values for
+            each colour.
+        note: remark appended to the words; it does not distinguish parts.
+        words: for kind `other`: its only name.
 
     Raises:
-        ValueError: fields that the kind has no use for, or lacks.
+        ValueError: a field that the kind does not use is set, or a required one is missing.
 
     Example:
         >>> str(Part(Kind.CODES, "0f" * 32, (4, 5), 28)), str(Part(Kind.CODES, "0f" * 32, (0, 1, 2), 3))
@@ -109,7 +108,7 @@ class Part:
 
     @classmethod
     def of(cls, words: str) -> "Part":
-        """Part with a given name; of kind `other` if the name is not that of a fixed part.
+        """Return the part with a given name, of kind `other` if the name is not that of a fixed part.
 
         Args:
             words: its name.
@@ -119,7 +118,10 @@ class Part:
 
     @property
     def space(self) -> tuple[str, str]:
-        """Space in which parts are comparable: the codes of one model, the identities of one model, or the part alone."""
+        """Space in which parts are comparable.
+
+        The codes of one model, the identities of one model, or the part alone.
+        """
         return self.kind.value, self.model
 
     def __str__(self) -> str:
@@ -137,13 +139,13 @@ class Part:
         return said + self.note
 
     def in_clear(self) -> str:
-        """Its name where it is shown unprotected."""
+        """Name of the part where it is shown unprotected."""
         if self.kind != Kind.CODES:
             return str(self)
         return "the other codes, sent in clear and computed from the same photo" + self.note
 
     def briefly(self) -> str:
-        """Its name in short form, without "private" for codes."""
+        """Name in short form, without "private" for codes."""
         if self.kind != Kind.CODES or len(self.codes) == self.size:
             return str(self)
         left = tuple(code for code in range(self.size) if code not in self.codes)
@@ -152,7 +154,7 @@ class Part:
         return f"the codes {', '.join(self._grouped())}"
 
     def _grouped(self) -> list[str]:
-        """Names of the codes, with one for a face part whose codes are all there."""
+        """Names of the codes, with one name for a face part if all its codes are included."""
         if self.size != CODES:
             return self._named()
         names: list[str] = []
@@ -165,7 +167,7 @@ class Part:
         return describe_codes(self.codes) if self.size == CODES else [str(code) for code in self.codes]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready dictionary."""
         return {
             "kind": self.kind.value,
             "model": self.model or None,
@@ -210,14 +212,17 @@ class Coverage:
     """Protected parts of a claim, and unprotected parts shown by the same release.
 
     Args:
-        covered: each of these parts, together.
+        covered: protected parts; the claim holds for all of them together.
         clear: parts shown unprotected; a claim compares photos that agree in them.
 
     Example:
         >>> model = "0f" * 32
-        >>> skin = Coverage.of(Part(Kind.CODES, model, (0, 1, 4, 5), 28), Part(Kind.CODES, model, (2, 3, *range(6, 28)), 28))
-        >>> skin.leaves_open(Part(Kind.CODES, model, (0, 1), 28)), skin.leaves_open(Part(Kind.CODES, model, (6, 7), 28))
-        (False, True)
+        >>> rest = Part(Kind.CODES, model, (2, 3, *range(6, 28)), 28)
+        >>> skin = Coverage.of(Part(Kind.CODES, model, (0, 1, 4, 5), 28), rest)
+        >>> skin.leaves_open(Part(Kind.CODES, model, (0, 1), 28))
+        False
+        >>> skin.leaves_open(Part(Kind.CODES, model, (6, 7), 28))
+        True
     """
 
     covered: tuple[Part, ...]
@@ -229,7 +234,7 @@ class Coverage:
 
     @classmethod
     def of(cls, covered: Part, *clear: Part) -> "Coverage":
-        """Coverage of a single part.
+        """Return the coverage of a single part.
 
         Args:
             covered: the protected part.
@@ -239,7 +244,7 @@ class Coverage:
 
     @classmethod
     def of_codes(cls, model: str, private: Iterable[int], size: int) -> "Coverage":
-        """Coverage of some codes of a model, with its other codes unprotected.
+        """Return the coverage of some codes of a model, with its other codes unprotected.
 
         Args:
             model: SHA-256 of the networks that compute the codes.
@@ -252,9 +257,9 @@ class Coverage:
         return cls.of(Part(Kind.CODES, model, codes, size), *beside)
 
     def leaves_open(self, part: Part) -> bool:
-        """True if the unprotected content reveals something about a part.
+        """Whether the unprotected content reveals something about a part.
 
-        Unprotected content is taken to reveal everything computed from the photo, except where the two are
+        Unprotected content is assumed to reveal everything computed from the photo, except where the two are
         known to vary independently: other codes of the same model, identity and attributes of the same model,
         identity and outline, the face and its surroundings.
 
@@ -264,7 +269,7 @@ class Coverage:
         return bool(self.telling(part))
 
     def telling(self, part: Part) -> tuple[Part, ...]:
-        """The unprotected parts that reveal something about a part.
+        """Unprotected parts that reveal something about a part.
 
         Args:
             part: of the photo.
@@ -282,7 +287,7 @@ class Coverage:
             return not set(clear.codes).isdisjoint(part.codes)
         if clear.kind in _BESIDE and part.kind == _BESIDE[clear.kind]:
             return clear.model != part.model
-        return not (clear.kind == Kind.OTHER and part in self.covered)  # what the release itself claims
+        return not (clear.kind == Kind.OTHER and part in self.covered)  # the release's own claim
 
     @property
     def words(self) -> str:
@@ -296,12 +301,12 @@ class Coverage:
 
     @property
     def is_words_only(self) -> bool:
-        """True if the parts are known by their words only."""
+        """Whether the parts are identified by their words only."""
         parts = (*self.covered, *self.clear)
         return len(self.covered) == 1 and all(Part.of(str(part)) == part and not part.size for part in parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready dictionary."""
         return {
             "covered": [part.as_dict() for part in self.covered],
             "clear": [part.as_dict() for part in self.clear],

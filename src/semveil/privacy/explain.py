@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate in plain words: its guarantee, its limits, and the meaning of epsilon as odds."""
+"""Explanation of a certificate in plain words: its guarantee, its limits, and epsilon as odds."""
 
 import math
 from decimal import ROUND_CEILING, Decimal
@@ -35,7 +35,7 @@ _SEALED = (
     "All that is said above is about the picture alone. Whoever gets the key of the sealed part has the "
     "photo, so for them nothing holds; a key that leaks later opens what was sealed before."
 )
-_IDEALS = {  # under which condition, that nobody has checked, an epsilon would hold
+_IDEALS = {  # unchecked condition under which an epsilon would hold
     Basis.SIMULATION: "if the noise were ideal",
     Basis.OBSERVED_SENSITIVITY: "if the photo differs from others no more than those that were seen",
 }
@@ -44,13 +44,16 @@ _IDEALS = {  # under which condition, that nobody has checked, an epsilon would 
 def explain(certificate: Certificate) -> list[str]:
     """Explain a certificate to a reader who knows neither the software nor differential privacy.
 
+    Args:
+        certificate: of the release.
+
     Returns:
         One line per topic.
 
     Example:
         >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
         >>> made = Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim)
-        >>> explain(made)[0]
+        >>> explain(made)[0]  # doctest: +NORMALIZE_WHITESPACE
         'In short: the photo as a whole is protected in this picture strongly, with epsilon 1 (basis: proved)
         for all codes.'
     """
@@ -136,10 +139,10 @@ def _against_whom(certificate: Certificate) -> str:
 
 
 def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
-    """Meaning and limits of a finite epsilon as odds; no lines where there is none.
+    """Explain a finite epsilon as odds, with its limits; no lines where there is none.
 
     Args:
-        claim: whose epsilon it is.
+        claim: whose epsilon is explained.
         record: unit of protection, in a word.
     """
     if claim.epsilon is None:
@@ -184,7 +187,7 @@ def _how(certificate: Certificate) -> list[str]:
     lines = []
     sensitivity, bounds = certificate.sensitivity, certificate.bounds
     if certificate.mechanism:
-        unit = "8-bit levels"  # without a model, pixels get the noise
+        unit = "8-bit levels"  # without a model, the noise is on pixels
         if certificate.model:
             unit = "latent units" if certificate.bounds is None else "in the unit of the bounds"
         scale = f" of scale {certificate.scale:.6g} ({unit})" if certificate.scale else ""
@@ -270,7 +273,7 @@ def _up(value: float) -> str:
 
 
 def _percent(share: float) -> str:
-    """A percentage, never below the share."""
+    """Percentage, rounded up."""
     step = Decimal("0.0001" if 0.5 < share < 0.5001 else "0.01")
     return f"{float((Decimal(repr(share)) * 100).quantize(step, ROUND_CEILING)):g} %"
 

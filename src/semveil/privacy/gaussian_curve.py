@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exact trade-off between epsilon, delta and sigma of Gaussian noise (Balle and Wang 2018)."""
+"""Exact trade-off between epsilon, delta and sigma of Gaussian noise (Balle and Wang 2018)."""
 
 import math
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def gaussian_ratio(epsilon: float, delta: float) -> float:
 
 
 def _falling_root(enough: Callable[[float], bool]) -> float:
-    """The smallest positive float for which `enough` holds, given that it holds for all larger ones."""
+    """Smallest positive float for which `enough` holds, given that it holds for all larger ones."""
     high = 1.0
     while not enough(high):
         high *= 2
@@ -72,7 +72,7 @@ def _falling_root(enough: Callable[[float], bool]) -> float:
 
 
 def gaussian_epsilon_above(delta: float, sigma: float, sensitivity: float) -> float:
-    """An epsilon at which Gaussian noise is certainly (epsilon, delta)-private (Balle and Wang 2018, Theorem 8).
+    """Upper bound on the epsilon of Gaussian noise at a given delta (Balle and Wang 2018, Theorem 8).
 
     Starts from `gaussian_epsilon`, a float bisection, and raises it until ball arithmetic confirms it.
 
@@ -94,8 +94,11 @@ def gaussian_epsilon_above(delta: float, sigma: float, sensitivity: float) -> fl
 
 
 def _delta_holds(epsilon: float, delta: float, sigma: float, sensitivity: float) -> bool:
-    """Whether Phi(1/(2r) - epsilon r) - exp(epsilon) Phi(-1/(2r) - epsilon r) <= delta for sure, r = sigma / sensitivity."""
-    for precision in (PRECISION, 8 * PRECISION):  # the difference cancels where delta is tiny
+    """Certify Phi(1/(2r) - epsilon r) - exp(epsilon) Phi(-1/(2r) - epsilon r) <= delta.
+
+    r = sigma / sensitivity; False if it cannot be certified.
+    """
+    for precision in (PRECISION, 8 * PRECISION):  # cancellation for tiny delta
         with ctx.workprec(precision):
             ratio = arb(sigma) / arb(sensitivity)
             gain = _normal_cdf(0.5 / ratio - epsilon * ratio)

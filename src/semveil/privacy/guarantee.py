@@ -13,14 +13,14 @@ from semveil.privacy.strength import NO_GUARANTEE, strength
 
 
 class Norm(StrEnum):
-    """The norm that a distance between two records is measured in."""
+    """Norm of the distance between two records."""
 
     L1 = "l1"
     L2 = "l2"
 
 
 class Basis(StrEnum):
-    """Basis of a privacy figure, strongest first."""
+    """Basis of an epsilon, strongest first."""
 
     PROVED = "proved"
     COMPUTATIONAL = "computational"
@@ -46,7 +46,10 @@ _MEANINGS = {
 
 
 def weakest(*bases: Basis) -> Basis:
-    """The weakest of several bases, that of a claim which depends on all of them.
+    """Weakest of several bases, that of a claim which depends on all of them.
+
+    Args:
+        *bases: at least one.
 
     Example:
         >>> weakest(Basis.PROVED, Basis.SIMULATION).value
@@ -62,10 +65,10 @@ class Sensitivity:
     Args:
         value: the largest distance, finite and not negative, in the units of f.
         norm: `"l1"` or `"l2"`.
-        dimension: number of coordinates of f that the distance runs over.
-        source: where the value comes from, in words.
-        basis: `proved` where it bounds every possible record, `observed-sensitivity` where it is a maximum
-            over seen ones.
+        dimension: number of coordinates of f in the distance.
+        source: origin of the value, in words.
+        basis: `proved` if it bounds every possible record, `observed-sensitivity` if it is a maximum over
+            seen ones.
 
     Raises:
         ValueError: the value, norm or dimension is out of range.
@@ -119,8 +122,8 @@ class MetricForm:
 
     Args:
         rate: loss (nats) per unit of distance, finite and not negative.
-        norm: the norm of the distance.
-        space: in which the distance is measured, in words.
+        norm: of the distance.
+        space: space in which the distance is measured, in words.
     """
 
     rate: float
@@ -135,15 +138,15 @@ class MetricForm:
             )
 
 
-_UNSAID = Coverage(())  # until the words are looked up
+_UNSAID = Coverage(())  # placeholder until the words are parsed
 
 
 @dataclass(frozen=True)
 class GaussianNoise:
-    """The law behind the (epsilon, delta) of Gaussian noise, by which several releases compose exactly.
+    """Law behind the (epsilon, delta) of Gaussian noise, for exact composition of several releases.
 
     Args:
-        sensitivity: L2, how far apart the values of any two records lie.
+        sensitivity: L2, largest distance between the values of any two records.
         sigma: standard deviation of the noise per coordinate, in the same units.
     """
 
@@ -164,7 +167,7 @@ class GaussianNoise:
 
 @dataclass(frozen=True)
 class Guarantee:
-    """A differential-privacy claim with its basis and conditions.
+    """Differential-privacy claim with its basis and conditions.
 
     For any two records x, x' and any set S of outputs, P[M(x) in S] <= exp(epsilon) P[M(x') in S] + delta;
     the record is one person's photo (local model), and "any two" means replacement.
@@ -176,17 +179,17 @@ class Guarantee:
         delta: in [0, 1).
         not_covered: parts of the record that the release shows unprotected, in words.
         assumptions: conditions of the claim.
-        metric: the claim in metric form, where there is one.
-        reason: why there is no finite epsilon; required to be meaningful exactly where epsilon is None.
-        gaussian: the law, where the claim is that of Gaussian noise.
-        coverage: what `covers` and `not_covered` say, as values; it follows from the words where they stand
-            for one thing always, and is set by `about`.
+        metric: the claim in metric form, if there is one.
+        reason: why there is no finite epsilon; given only where epsilon is None.
+        gaussian: law of the noise, if the claim is that of Gaussian noise.
+        coverage: `covers` and `not_covered` as values; derived from the words where they are fixed names, and
+            set by `about`.
 
     Raises:
-        ValueError: epsilon or delta out of range, or a finite epsilon on a basis that cannot carry one.
+        ValueError: epsilon or delta out of range, or a finite epsilon on a basis that permits none.
 
     Example:
-        >>> Guarantee(1.0, "the skin codes", Basis.PROVED).summary()
+        >>> Guarantee(1.0, "the skin codes", Basis.PROVED).summary()  # doctest: +NORMALIZE_WHITESPACE
         'Covers the skin codes with epsilon 1: strong (basis: proved, holds by proof for the noise that was
         drawn).'
     """
@@ -233,7 +236,7 @@ class Guarantee:
 
     @classmethod
     def none(cls, covers: str, *, reason: str, not_covered: Sequence[str] = ()) -> "Guarantee":
-        """Guarantee of a release without a provable protection.
+        """Return the guarantee of a release without a provable protection.
 
         Args:
             covers: the part of the record in question, in words.
@@ -243,7 +246,7 @@ class Guarantee:
         return cls(None, covers, Basis.NONE, not_covered=tuple(not_covered), reason=reason)
 
     def about(self, coverage: Coverage) -> "Guarantee":
-        """The same claim with a coverage, from which its words are derived.
+        """Return the same claim with a coverage, from which its words are derived.
 
         Args:
             coverage: protected and unprotected parts of the photo.
@@ -252,13 +255,13 @@ class Guarantee:
 
     @property
     def whole_record_epsilon(self) -> float | None:
-        """Epsilon of the whole photo: that of the covered part, or None where anything is left uncovered."""
+        """Epsilon of the whole photo: that of the covered part, or None if anything is left uncovered."""
         return None if self.not_covered else self.epsilon
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready: no infinities, a missing epsilon is null and has its reason beside it.
+        """JSON-ready dictionary without infinities; a missing epsilon is null and has a reason.
 
-        `coverage` and `gaussian` are there only where they say more than the other fields do.
+        `coverage` and `gaussian` are included only if they add information to the other fields.
         """
         plain = {
             **asdict(self),
@@ -274,10 +277,11 @@ class Guarantee:
         return plain if self.coverage.is_words_only else plain | {"coverage": self.coverage.as_dict()}
 
     def briefly(self) -> str:
-        """Epsilon, its plain word, its basis and coverage, in few words.
+        """Describe epsilon, its strength, basis and coverage in a few words.
 
         Example:
-            >>> Guarantee(2000.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",)).briefly()
+            >>> claim = Guarantee(2000.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",))
+            >>> claim.briefly()  # doctest: +NORMALIZE_WHITESPACE
             'epsilon 2000: protects nobody, for the skin codes (basis: proved); nothing for the photo as a
             whole'
         """
@@ -292,7 +296,10 @@ class Guarantee:
         )
 
     def summary(self) -> str:
-        """One plain sentence, figures rounded up; epsilon never stands without a plain word, its basis and what it covers."""
+        """Describe the guarantee in one plain sentence, with figures rounded up.
+
+        Epsilon is always accompanied by its strength, its basis and its coverage.
+        """
         if self.epsilon is None:
             claim = f"Covers {self.covers} with no finite epsilon, because {self.reason}"
         else:
@@ -311,15 +318,16 @@ class Guarantee:
 
 
 def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part | str] = ()) -> Guarantee:
-    """Guarantee after a further step on the released values; unchanged if the step reads nothing else of the record.
+    """Guarantee after a further step on the released values.
 
-    Other parts of the record that the step reads (attributes, common codes, the photo around the face) are
-    unprotected: they join `not_covered`, and the whole record no longer has a finite epsilon.
+    It is unchanged if the step reads nothing else of the record. Other parts that the step reads (attributes,
+    common codes, the photo around the face) are unprotected: they are added to `not_covered`, and the whole
+    record no longer has a finite epsilon.
 
     Args:
         guarantee: of the step's input.
         step: description of the step, in words.
-        also_reads: unprotected parts of the record that flow into the result, as values or in words.
+        also_reads: unprotected parts of the record that enter the result, as values or in words.
 
     Raises:
         ValueError: `also_reads` is a single text.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private ledger of releases that adds up the privacy cost of repeated releases about one person."""
+"""Private ledger of releases that adds up the privacy cost of repeated releases about one person."""
 
 import datetime
 import hashlib
@@ -72,26 +72,26 @@ class Booking:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a ledger has read of its file."""
+    """Content read from the ledger file so far."""
 
     entries: tuple[LedgerEntry, ...] = ()
     budgets: tuple[Budget, ...] = ()
     lines: int = 0
     size: int = 0
-    bound: bool = False  # by a line that says which key it is
+    bound: bool = False  # whether a line identifies the key
 
 
 class Ledger:
     """Releases by person, one line of JSON each, readable by the owner only.
 
-    Names are not stored: a person is the HMAC-SHA256 of the name (`subject_name`) under a random key beside
-    the ledger (`FILE.key`). The ledger alone identifies nobody; with the key, names can be tested. Its first
-    line identifies the key by a keyed hash. Concurrent writers are safe. An unreadable line is an error,
-    since a total without its release would be too low.
+    Names are not stored: a person is identified by the HMAC-SHA256 of the name (`subject_name`) under a
+    random key in a separate file (`FILE.key`). The ledger alone identifies nobody; with the key, names can be
+    tested. Its first line identifies the key by a keyed hash. Concurrent writers are safe. An unreadable line
+    is an error, since a total without its release would be too low.
 
     Args:
-        path: the ledger; `SEMVEIL_HOME/ledger.jsonl` by default. It and its key are made by the first
-            `record` or `prepare`.
+        path: of the ledger; `SEMVEIL_HOME/ledger.jsonl` by default. The ledger and its key are created by the
+            first `record` or `prepare`.
 
     Raises:
         OutputError: the path is the empty string.
@@ -102,7 +102,8 @@ class Ledger:
         >>> ledger = Ledger(f"{tempfile.mkdtemp()}/ledger.jsonl")
         >>> for _ in range(2):
         ...     claim = Guarantee(1.0, "all codes", Basis.PROVED)
-        ...     ledger.record("Ada", Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim))
+        ...     made = Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim)
+        ...     ledger.record("Ada", made)
         >>> ledger.total("ADA").epsilon, ledger.total("Grace")
         (2.0, None)
     """
@@ -113,7 +114,7 @@ class Ledger:
         self._seen = _Seen()
 
     def prepare(self) -> bool:
-        """Create ledger and key if they do not exist; fail early, before the work, if they cannot be used.
+        """Create ledger and key if they do not exist, so that problems are reported before the work starts.
 
         Returns:
             True if a new ledger was created.
@@ -142,7 +143,7 @@ class Ledger:
             change: replace an existing budget.
 
         Raises:
-            BudgetIsFixed: a person has another budget already; none is written then.
+            BudgetIsFixed: a person already has another budget; then none is written.
             ValueError: the budget is not a finite number >= 0, or a name is empty.
             KeyProblem, LedgerError, OutputError: as for `prepare`.
         """
@@ -172,7 +173,17 @@ class Ledger:
     def record(
         self, subject: str, certificate: Certificate, *, images: int | None = None, limit: float | None = None
     ) -> None:
-        """Record one release about a person; arguments as of `Booking`, limit and errors as of `record_all`."""
+        """Record one release about a person.
+
+        Args:
+            subject: the person's name or number, as in `Booking`.
+            certificate: of the release.
+            images: number of the release's images that show the person; all where None.
+            limit: budget to set for the person first, see `record_all`.
+
+        Raises:
+            OverLimit, BudgetIsFixed, KeyProblem, LedgerError, OutputError: as for `record_all`.
+        """
         self.record_all([Booking(subject, certificate, images)], limit=limit)
 
     def record_all(
@@ -186,11 +197,11 @@ class Ledger:
         """Record several releases atomically; none if the total of any person would exceed the budget.
 
         Args:
-            bookings: the releases.
-            only_new: skip releases that are already recorded about the person.
+            bookings: releases to record.
             limit: budget to set for these people first, see `fix_budgets`; it remains set if the releases are
                 refused.
-            already_made: record the releases even over budget, since they were made.
+            only_new: skip releases that are already recorded about the person.
+            already_made: record the releases even if they exceed a budget, since they were made.
 
         Returns:
             Number of recorded releases.
@@ -225,11 +236,15 @@ class Ledger:
         return len(new)
 
     def knows(self, release_id: str) -> bool:
-        """True if the release is recorded about anybody, in the entries that this object has read."""
+        """Whether a release is recorded about anybody, in the entries read so far.
+
+        Args:
+            release_id: identifier in the release's certificates.
+        """
         return any(entry.certificate.release_id == release_id for entry in self._seen.entries)
 
     def read(self) -> tuple[LedgerEntry, ...]:
-        """All entries in the order of recording.
+        """Return all entries in the order of recording.
 
         Raises:
             KeyProblem: the key is missing, damaged, readable by others or another ledger's.
@@ -247,18 +262,32 @@ class Ledger:
 
     @property
     def binds_key(self) -> bool:
-        """True if the ledger, as last read, identifies its key; those of version 0.1.0 do not."""
+        """Whether the ledger, as last read, identifies its key; those of version 0.1.0 do not."""
         return self._seen.bound
 
     def releases(self, subject: str) -> list[LedgerEntry]:
-        """Entries about a person, in order."""
+        """Return the entries about a person, in order.
+
+        Args:
+            subject: the person's name or number.
+
+        Raises:
+            KeyProblem, LedgerError: as for `read`.
+        """
         name = subject_name(subject)
         entries = self.read()
         pseudonym = self._pseudonym_of(name)
         return [entry for entry in entries if hmac.compare_digest(entry.subject, pseudonym)]
 
     def budgets(self, subject: str) -> list[Budget]:
-        """Budgets set for a person and those lifted, in order; the last one is in force."""
+        """Return the budgets set for a person and those lifted, in order; the last one is in force.
+
+        Args:
+            subject: the person's name or number.
+
+        Raises:
+            KeyProblem, LedgerError: as for `read`.
+        """
         name = subject_name(subject)
         self.read()
         pseudonym = self._pseudonym_of(name)
@@ -271,26 +300,40 @@ class Ledger:
         return {person: budget for person, budget in last.items() if budget is not None}
 
     def account(self, subject: str) -> Account | None:
-        """Composition of all releases about a person, see `account_of`; None for no releases."""
+        """Compose all releases about a person, see `account_of`; None for no releases.
+
+        Args:
+            subject: the person's name or number.
+
+        Raises:
+            KeyProblem, LedgerError: as for `read`.
+        """
         return account_of(self.releases(subject))
 
     def total(self, subject: str) -> Guarantee | None:
-        """Guarantee of all releases about a person for the whole record; None for no releases."""
+        """Guarantee of all releases about a person for the whole record; None for no releases.
+
+        Args:
+            subject: the person's name or number.
+
+        Raises:
+            KeyProblem, LedgerError: as for `read`.
+        """
         together = self.account(subject)
         return None if together is None else together.whole
 
     def _catch_up(self, descriptor: int) -> bytes:
-        """Read what was written since the last time, and return the key."""
+        """Read the lines added since the last call, and return the key."""
         key = ledger_key(self.key_path, empty=not os.fstat(descriptor).st_size)
         size, seen = os.fstat(descriptor).st_size, self._seen
-        if size < seen.size:  # it was replaced
+        if size < seen.size:  # the file was replaced
             seen = _Seen()
         with os.fdopen(os.dup(descriptor), "rb") as file:
             file.seek(seen.size)
             new = file.read(size - seen.size)
         read: list[LedgerEntry | Budget] = []
         number, bound = seen.lines, seen.bound
-        # a line's end that was missing before
+        # the newline may have been missing before
         for line in new.removeprefix(b"\n" if seen.size else b"").splitlines():
             number += 1
             where = f"line {number} of {str(self.path)!r}"
@@ -320,7 +363,7 @@ class Ledger:
 
     @contextmanager
     def _locked(self, *, make: bool = False) -> Iterator[int]:
-        """The ledger, opened and locked against other processes; made where there is none and `make` is set."""
+        """Open and lock the ledger against other processes; create it if missing and `make` is set."""
         try:
             if make:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -364,7 +407,7 @@ class Ledger:
             self._append(descriptor, key, new)
 
     def _append(self, descriptor: int, key: bytes, lines: Sequence[LedgerEntry | Budget]) -> None:
-        """Add lines, all or none, after the first line where it is not there; the last line that is there may lack its end."""
+        """Append lines, all or none, after a missing header; the file's last line may lack its newline."""
         contents = [*([] if self._seen.bound else [_header(key)]), *map(line_of, lines)]
         line = b"".join(json.dumps(content, allow_nan=False).encode() + b"\n" for content in contents)
         try:
@@ -378,6 +421,9 @@ def account_of(entries: Iterable[LedgerEntry]) -> Account | None:
 
     Outputs with equal `release_id` are views of one release and count once, with the weakest guarantee among
     them.
+
+    Args:
+        entries: about the same person.
     """
     views: dict[str, list[LedgerEntry]] = {}
     for entry in entries:
@@ -430,6 +476,9 @@ def _header(key: bytes) -> dict[str, Any]:
 
 def subject_name(subject: str) -> str:
     """Canonical name of a subject: case, spacing and Unicode normal form are ignored.
+
+    Args:
+        subject: name or number.
 
     Raises:
         ValueError: nothing but spaces remains.

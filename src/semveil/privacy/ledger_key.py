@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key of a ledger's pseudonyms, in a file beside it."""
+"""Key of a ledger's pseudonyms, stored in a separate file."""
 
 import os
 import secrets
@@ -13,14 +13,14 @@ KEY_BYTES = 32
 
 
 def ledger_key(path: Path, *, empty: bool) -> bytes:
-    """The key; made with an empty ledger. Call it with the ledger locked.
+    """Return the key, creating it for an empty ledger; the ledger must be locked.
 
     Args:
-        path: its file.
-        empty: the ledger has no lines yet.
+        path: of the key file.
+        empty: whether the ledger has no lines yet.
 
     Raises:
-        KeyProblem: it is missing, damaged or readable by others.
+        KeyProblem: the key is missing, damaged or readable by others.
         OutputError: it cannot be written.
     """
     name = str(path)

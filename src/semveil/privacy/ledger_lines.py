@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines of a ledger: entries as JSON, read strictly."""
+"""Lines of a ledger: entries as JSON, parsed strictly."""
 
 import math
 import re
@@ -15,7 +15,7 @@ _BUDGET_FIELDS = {"date", "subject", "budget"}
 
 
 class LedgerError(SemveilError):
-    """A ledger that cannot be read or does not fit."""
+    """A ledger that is unreadable or inconsistent."""
 
     exit_code = 8
 
@@ -27,7 +27,7 @@ class LedgerEntry:
     Attributes:
         date: of recording, UTC, YYYY-MM-DD.
         subject: pseudonym of the person, 64 hex digits.
-        images: how many of the release's images show the person.
+        images: number of the release's images that show the person.
         certificate: of the release.
     """
 
@@ -42,7 +42,7 @@ class Budget:
     """Limit on the total epsilon of all releases about a person.
 
     Attributes:
-        date: of fixing, UTC, YYYY-MM-DD.
+        date: of setting, UTC, YYYY-MM-DD.
         subject: pseudonym of the person, 64 hex digits.
         budget: the epsilon; None: no limit any more.
     """
@@ -99,7 +99,11 @@ def read_line(content: Any, where: str) -> LedgerEntry | Budget:
 
 
 def is_budget(value: Any) -> bool:
-    """True for a finite number >= 0, and no bool."""
+    """Whether a value is a finite number >= 0 and not a bool.
+
+    Args:
+        value: of any type.
+    """
     return type(value) in (int, float) and math.isfinite(value) and value >= 0
 
 
@@ -107,7 +111,7 @@ def line_of(line: LedgerEntry | Budget) -> dict[str, Any]:
     """JSON object of an entry or a budget.
 
     Args:
-        line: to write.
+        line: entry or budget.
     """
     if isinstance(line, Budget):
         return dict(vars(line))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guarantee against an adversary who also has the sealed originals of a picture."""
+"""Guarantee against an adversary who also has the sealed originals of an image."""
 
 from dataclasses import replace
 
@@ -16,14 +16,14 @@ GUESSABLE = (
 
 
 def with_sealed_part(claim: Guarantee, *, passphrase: bool) -> Guarantee:
-    """The guarantee of a picture together with its sealed part: the same epsilon, on a computational basis at best.
+    """Guarantee of an image together with its sealed part: the same epsilon, at best `computational`.
 
-    The length of the sealed part follows from boxes and depth, so it tells nothing more; its content is as
-    good as random to anybody who cannot break the cipher.
+    The length of the sealed part is a function of the boxes and the depth and reveals nothing more; its
+    content is indistinguishable from random for anybody who cannot break the cipher.
 
     Args:
-        claim: of the picture alone.
-        passphrase: whether the key comes from a passphrase.
+        claim: of the image alone.
+        passphrase: whether the key is derived from a passphrase.
 
     Example:
         >>> joint = with_sealed_part(Guarantee(1.0, "the face", Basis.PROVED), passphrase=False)

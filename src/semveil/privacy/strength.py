@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Strength of an epsilon in a word, by the success rate of the best possible observer."""
+"""Strength of an epsilon in words, by the success rate of the best possible observer."""
 
 import math
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ NO_GUARANTEE = "no guarantee"
 
 @dataclass(frozen=True)
 class Strength:
-    """A range of epsilons and its word.
+    """Range of epsilons with its name.
 
     Attributes:
         word: shown with an epsilon.
-        adverb: how strongly something is protected.
+        adverb: degree of protection.
         meaning: explanation of the word, as a sentence.
-        most: the largest share of right guesses, see `best_guess`, that still counts.
+        most: largest probability of a correct guess (see `best_guess`) in the range.
         reason: why the range ends there.
     """
 
@@ -26,7 +26,7 @@ class Strength:
     reason: str
 
 
-# The only place of the thresholds; docs/guarantees.md shows them as a table, which a test compares.
+# The only definition of the thresholds; docs/guarantees.md has them as a table, which a test compares.
 STRENGTHS = (
     Strength(
         "as good as it gets", "as well as can be", "That is as good as it gets.",
@@ -49,10 +49,10 @@ STRENGTHS = (
 
 
 def best_guess(epsilon: float, delta: float = 0.0) -> float:
-    """Largest probability with which any observer identifies which of two equally likely photos was released.
+    """Largest probability of identifying which of two equally likely photos was released.
 
-    (exp(epsilon) + delta) / (1 + exp(epsilon)): the intersection of the two bounds that (epsilon, delta) sets
-    on the errors of a test (Kairouz, Oh and Viswanath 2015, Theorem 2.1).
+    It holds for any observer. (exp(epsilon) + delta) / (1 + exp(epsilon)): the intersection of the two bounds
+    that (epsilon, delta) sets on the errors of a test (Kairouz, Oh and Viswanath 2015, Theorem 2.1).
 
     Args:
         epsilon: in nats, >= 0.

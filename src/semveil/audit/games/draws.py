@@ -18,25 +18,29 @@ from semveil.methods.latent_model import LatentModel
 
 TARGET = "dp-image/draws"
 DRAWS = 3
-PIXELS = 10.0  # latents of the example model are so many times its pixels
+PIXELS = 10.0  # latents of the example model are its pixels times this
 SHARE = 0.01
 ONE_MORE = "a draw too many"
 
 
 @register_targets(position=8)
 def draws_targets(model: str) -> dict[str, Target]:
-    """Several draws for one release."""
+    """Return the target for releases selected from several draws.
+
+    Args:
+        model: not used; the games use the example model.
+    """
     return {TARGET: Target(draws_games)}
 
 
 def draws_games(epsilon: float) -> list[Game]:
-    """A black and a white photo, the first of up to three draws that a public test accepts: bright pictures.
+    """Return a game on a black and a white photo with up to three draws and a public brightness test.
 
-    The law of what is shown follows from the number of draws alone, so that a draw which nobody pays for
-    shows, too.
+    The first draw accepted by the test is released. The law of the output follows from the number of draws
+    alone, so that a draw not accounted for is detected, too.
 
     Args:
-        epsilon: to claim, of all draws together.
+        epsilon: claimed epsilon, of all draws together.
     """
     method = _method(epsilon, DRAWS)
     claim = method.guarantee()
@@ -76,12 +80,12 @@ def draws_games(epsilon: float) -> list[Game]:
 
 
 def _method(epsilon: float, draws: int, *, more: int = 0) -> DPImage:
-    """At epsilon for `draws` draws; `more` are made than the noise is for."""
+    """Method at epsilon for `draws` draws; it makes `more` draws than the noise is calibrated for."""
     return DPImage(LatentModel.example(), epsilon=epsilon / draws, accept="face", draws=draws + more)
 
 
 def _threshold(method: DPImage) -> float:
-    """About one draw in four of a black photo is brighter."""
+    """Brightness that about one draw in four of a black photo exceeds."""
     return _threshold_at(method.scale, 12)
 
 
@@ -94,7 +98,10 @@ def _brightness(picture: Tensor) -> float:
 
 
 def _law(clean: tuple[Floats, Floats], scale: float) -> Law:
-    """Independent draws of Laplace noise, the first bright one or the last; both of its statistics know how many there are."""
+    """Law of the first bright of several draws of Laplace noise, or the last one if none is bright.
+
+    Both of its statistics depend on the number of draws.
+    """
 
     def measured(outputs: Floats, world: int) -> dict[str, Floats]:
         return {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A game for group photos: the crop of one face must not depend on a neighbouring face."""
+"""Games for group photos: the crop of one face must not depend on a neighbouring face."""
 
 from functools import partial
 
@@ -14,8 +14,8 @@ from semveil.faces.template import TEMPLATE
 from semveil.privacy.guarantee import Basis, Guarantee
 
 TARGET = "group-photo"
-SIZE = 24  # of the crops
-APART = (0.75, 0.85)  # sides of a crop between two faces; from .95 on they are in no common crop
+SIZE = 24  # of the crops, in pixels
+APART = (0.75, 0.85)  # distance of two faces in crop sides; from .95 on they share no crop
 SHARE = 0.0002
 SIDE = 48  # of a crop, in pixels of the photo
 _HEIGHT, _WIDTH = 88, 136
@@ -23,12 +23,16 @@ _HEIGHT, _WIDTH = 88, 136
 
 @register_targets(position=10)
 def group_targets(model: str) -> dict[str, Target]:
-    """Group photos."""
+    """Return the target for group photos.
+
+    Args:
+        model: not used.
+    """
     return {TARGET: Target.without_epsilon(group_games)}
 
 
 def group_games() -> list[Game]:
-    """The left face's crop, for a dark or a bright face beside it, at two distances."""
+    """Return games on the left face's crop next to a dark or a bright face, at two distances."""
     return [_game(apart) for apart in APART]
 
 
@@ -38,7 +42,7 @@ def _game(apart: float) -> Game:
     rng = np.random.default_rng()
 
     def photo(world: int) -> NDArray[np.uint8]:
-        """Noise everywhere, and in the place of the second face a dark or a bright one."""
+        """Noise everywhere, with a dark or a bright second face."""
         pixels = rng.integers(0, 256, (_HEIGHT, _WIDTH, 3), np.uint8)
         faces = [align_face(pixels, points, SIZE) for points in (here, there)]
         return paste_faces(pixels, faces, [None, np.full((SIZE, SIZE, 3), (20, 235)[world], np.uint8)])

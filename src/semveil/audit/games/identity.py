@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for identity-dp end to end: photos in, pictures out."""
+"""Games for identity-dp end to end, from photos to images."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -28,10 +28,10 @@ from semveil.privacy.guarantee import Guarantee
 
 SHARE, WHOLE_SHARE, REPEAT_SHARE, CERTAIN_SHARE = 0.02, 0.01, 0.01, 0.0002
 REAL_SHARE = 0.008  # exact vectors of a real model's size cost milliseconds
-REAL_EPSILON = 5.0  # least that so many can test
+REAL_EPSILON = 5.0  # smallest epsilon that this number of draws can test
 GALLERY = 8
-SIDE = 4  # pixels of the model without networks, whose vectors have four numbers
-OBSERVED = 1.0  # L1 distance that the published calibration is told, of at most 2 sqrt(d)
+SIDE = 4  # side in pixels of the model without networks, whose vectors have four numbers
+OBSERVED = 1.0  # L1 distance given to the published calibration, of at most 2 sqrt(d)
 
 Maker = Callable[[IdentityModel, float | None], IdentityDP]
 
@@ -45,7 +45,7 @@ def _published(model: IdentityModel, epsilon: float | None) -> IdentityDP:
 
 
 def _private_attributes(model: IdentityModel, epsilon: float | None) -> IdentityDP:
-    """Half of the budget for the attributes, which come from a gallery of a model without networks."""
+    """Method with half of the budget for the attributes, selected from a gallery without networks."""
     half = (epsilon or 0.0) / 2
     method = IdentityDP(model, epsilon=half)
     method.look = LatentDP(LatentModel.example(), epsilon=half, mechanism="exponential", gallery=GALLERY)
@@ -72,7 +72,11 @@ VARIANTS: Mapping[str, Maker] = {
 
 @register_targets(position=6)
 def identity_targets(model: str) -> dict[str, Target]:
-    """The variants of identity-dp."""
+    """Return the targets for the variants of identity-dp.
+
+    Args:
+        model: not used; the games use the example and the bundled identity model.
+    """
     found = {}
     for name in VARIANTS:
         own = takes_epsilon(name)
@@ -84,22 +88,23 @@ def takes_epsilon(variant: str) -> bool:
     """Whether a variant is audited at a given epsilon.
 
     Args:
-        variant: name out of `VARIANTS`.
+        variant: name in `VARIANTS`.
     """
     return variant != PSEUDONYM
 
 
 def identity_games(variant: str, epsilon: float | None) -> list[Game]:
-    """Games for a variant of the method, on a model without networks whose pictures show identity and attributes side by side.
+    """Return the games for a variant of the method.
 
-    A black and a white photo have opposite vectors. Where the attributes are in clear, the two agree in them
-    for the games on the claim; a last game takes the photos with their own attributes, against the claim for
-    the whole photo. The default law is also drawn in as many dimensions as the bundled model has, from a
-    budget on that so few draws can test.
+    They use a model without networks whose images show identity and attributes side by side. A black and a
+    white photo have opposite vectors. Where the attributes are in clear, the two photos have the same
+    attributes in the games on the claim; a last game uses their own attributes, against the claim for the
+    whole photo. The default law is also sampled in the bundled model's dimension, for budgets large enough
+    for so few draws.
 
     Args:
-        variant: in `VARIANTS`.
-        epsilon: to claim; None for what has none.
+        variant: name in `VARIANTS`.
+        epsilon: claimed epsilon; None for a variant without one.
     """
     model = replace(IdentityModel.example(), fuse=lambda identity, maps: _beside(identity, maps[0]))
     if variant == PRIVATE_ATTRIBUTES:
@@ -120,7 +125,7 @@ def identity_games(variant: str, epsilon: float | None) -> list[Game]:
 
 
 def _beside(identity: Tensor, look: Tensor) -> Tensor:
-    """Pictures (B, 3, 4, 8): the vector's four numbers as rows on the left, the attributes on the right."""
+    """Images (B, 3, 4, 8): the vector's four numbers as rows on the left, the attributes on the right."""
     return torch.cat([identity[:, None, :, None].expand(-1, 3, -1, SIDE), look], 3)
 
 
@@ -131,7 +136,7 @@ def _games(target: str, model: IdentityModel, epsilon: float | None, pair: str, 
     density: Any = getattr(method.law, "log_density", None)
 
     def outputs_of(method: IdentityDP, world: int, count: int, rng: torch.Generator | None) -> Floats:
-        """(count, 5): the new identity, and how bright the attributes are."""
+        """Return the new identity and the brightness of the attributes, (count, 5)."""
         subjects = [("black", "white")[world]] * count if method.needs_subjects else None
         shown = method.protect(photos[world].expand(count, -1, -1, -1), subjects=subjects, rng=rng).images
         return torch.cat([shown[:, 0, :, 0], shown[..., SIDE:].mean((1, 2, 3))[:, None]], 1).numpy()
@@ -175,7 +180,7 @@ def _games(target: str, model: IdentityModel, epsilon: float | None, pair: str, 
 
 
 def _law(method: IdentityDP, first: Floats, second: Floats) -> Law | None:
-    """Of the new identity, from the claim alone; attributes that are drawn too have their own part of the claim."""
+    """Law of the new identity, from the claim alone; privately drawn attributes have their own part of it."""
     if method.law is None:
         return None
     towards = (-first, -second) if method.repel else (first, second)
@@ -185,7 +190,7 @@ def _law(method: IdentityDP, first: Floats, second: Floats) -> Law | None:
 
 
 def _game_of_real_size(variant: str, epsilon: float | None) -> Game:
-    """The law alone, in the bundled model's dimension."""
+    """Game on the law alone, in the bundled model's dimension."""
     model = replace(IdentityModel.example(), dim=load_identity_model().dim)
     method, twice = VARIANTS[variant](model, epsilon), VARIANTS[variant](model, 2 * (epsilon or 0.0))
     pole = torch.eye(model.dim, dtype=torch.float64)[:1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for methods that turn photos into protected pictures."""
+"""Games for methods that convert photos to protected images."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,12 +17,12 @@ from semveil.methods.noise_image import NoiseImage
 from semveil.methods.registry import image_methods
 from semveil.privacy.guarantee import Guarantee
 
-# of a crop where the method has no network and no cells that want more: faults show sooner in fewer pixels
+# side of a crop, unless a network or cells need more: faults are detected sooner in fewer pixels
 SIDE = 4
-# levels of two plain crops; they differ in their singular values and not in their singular vectors
+# levels of two uniform crops; they differ in their singular values and not in their singular vectors
 DARK, BRIGHT = 10, 245
 SHARE, REPEAT_SHARE = 0.004, 0.001
-# At their defaults these claim more than any test can see; with this much noise a fault shows.
+# The default epsilons of these are too large for any test; with this much noise a fault is detected.
 TESTABLE: Mapping[str, Mapping[str, Any]] = {
     "pixel-noise": {"sigma": 7000.0},
     "dp-pix": {"epsilon": 1 / 16},
@@ -33,7 +33,11 @@ TESTABLE: Mapping[str, Mapping[str, Any]] = {
 
 @register_targets(position=11)
 def image_targets(model: str) -> dict[str, Target]:
-    """Every registered image method whose games stand in no other file."""
+    """Return a target for every registered image method without games in another file.
+
+    Args:
+        model: name or folder of the face model that the other files' targets use.
+    """
     others = audited_elsewhere("images", model)
     return {
         name: Target.without_epsilon(partial(image_games, name))
@@ -43,7 +47,9 @@ def image_targets(model: str) -> dict[str, Target]:
 
 
 def image_games(name: str) -> list[Game]:
-    """Games for a method with its defaults and, where they claim too much to test, with more noise.
+    """Return the games for a method at its defaults.
+
+    If the default epsilon is too large to test, there are also games with more noise.
 
     Args:
         name: in `image_methods()`.
@@ -89,7 +95,7 @@ def _games(method: Any, options: str) -> list[Game]:
 
 
 def _law(method: Any, claim: Guarantee, clean: tuple[Floats, Floats], crops: list[Tensor]) -> Law | None:
-    """Of the picture, from the claim and the certificate's sensitivity alone."""
+    """Law of the image, from the claim and the certificate's sensitivity alone."""
     certificate = method.certificate(method.protect(crops[0]))
     assert claim.epsilon is not None
     if certificate.sensitivity is None:
@@ -97,8 +103,8 @@ def _law(method: Any, claim: Guarantee, clean: tuple[Floats, Floats], crops: lis
     scale = stated_scale(certificate.mechanism, certificate.sensitivity.value, claim.epsilon, claim.delta)
     if isinstance(method, DPSVD):
         return singular_value_law([to_levels(crop)[0].numpy() for crop in crops], method.rank, scale)
-    level = 1 / 127.5  # pictures are in [-1, 1], noise in levels
-    if isinstance(method, DPPix):  # every pixel of a cell is the same: one of each colour
+    level = 1 / 127.5  # images are in [-1, 1], noise in levels
+    if isinstance(method, DPPix):  # the pixels of a cell are equal: one per colour
         cells = [x[:: method.block**2] for x in clean]
         law = noise_law("laplace", cells, scale / method.block**2 * level)
         return replace(law, measure=lambda world, outputs: law.measure(world, outputs[:, :: method.block**2]))
@@ -106,7 +112,7 @@ def _law(method: Any, claim: Guarantee, clean: tuple[Floats, Floats], crops: lis
 
 
 def _before_noise(method: Any, crop: Tensor) -> Tensor:
-    """What a method puts its noise on."""
+    """Values to which a method adds its noise."""
     if not isinstance(method, NoiseImage):
         return crop
     converted = method.convert(crop)

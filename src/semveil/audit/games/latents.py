@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for dp-image and latent-dp end to end: photos in, pictures out."""
+"""Games for dp-image and latent-dp end to end, from photos to images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import LatentModel, load_latent_model
 
 SHARE, BITS_SHARE, REPEAT_SHARE, MODEL_SHARE = 0.05, 0.02, 0.02, 0.0006
-PIXELS = 10.0  # latents of the example model are so many times its pixels
+PIXELS = 10.0  # latents of the example model are its pixels times this
 GALLERY = 8
 SEARCH_ROUNDS = 30
 
@@ -52,13 +52,17 @@ VARIANTS: Mapping[str, Maker] = {
     "latent-dp/budget": lambda model, epsilon: LatentDP(model, budget=_shared_out(epsilon)),
     "latent-dp/none": lambda model, epsilon: LatentDP(model, mechanism="none"),
 }
-SEARCHED = ("dp-image/all", "latent-dp/uniform", "latent-dp/exponential")  # with a pair that is looked for
+SEARCHED = ("dp-image/all", "latent-dp/uniform", "latent-dp/exponential")  # with a searched pair
 ON_THE_MODEL = ("dp-image/all", "latent-dp/uniform")  # with real latents too
 
 
 @register_targets(position=4)
 def latent_targets(model: str) -> dict[str, Target]:
-    """The variants of both methods, and those with a pair of photos that is searched for."""
+    """Return the targets for the variants of both methods, and those with a searched pair of photos.
+
+    Args:
+        model: latent model for games with as many latents as a real photo.
+    """
     found = {}
     for name in VARIANTS:
         own = takes_epsilon(name)
@@ -70,22 +74,22 @@ def takes_epsilon(variant: str) -> bool:
     """Whether a variant is audited at a given epsilon; clipping without noise is not.
 
     Args:
-        variant: name out of `VARIANTS`.
+        variant: name in `VARIANTS`.
     """
     return variant != "latent-dp/none"
 
 
 def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
-    """Games for a variant of the methods.
+    """Return the games for a variant of the methods.
 
-    Most use a model without networks whose few latents are the pixels, times 10, so that a fault shows: a
-    black and a white photo lie far outside its clip bounds, at opposite corners. Where part of the photo is
+    Most use a model without networks whose few latents are the pixels, times 10, so that a fault is visible:
+    a black and a white photo are far outside its clip bounds, at opposite corners. Where part of the photo is
     not covered, the two agree there.
 
     Args:
-        variant: in `VARIANTS`.
-        model: a latent model; for games with as many latents as a real photo has.
-        epsilon: to claim; None for what has none.
+        variant: name in `VARIANTS`.
+        model: latent model for games with as many latents as a real photo.
+        epsilon: claimed epsilon; None for a variant without one.
     """
     method = VARIANTS[variant](LatentModel.example(), epsilon)
     black, white = (
@@ -147,11 +151,11 @@ def latent_games(variant: str, model: str, epsilon: float | None) -> list[Game]:
 
 
 def searched_games(variant: str, epsilon: float) -> list[Game]:
-    """Photos of the example model that are looked for, in place of the black and the white one.
+    """Return a game on searched photos of the example model, instead of the black and the white one.
 
     Args:
-        variant: in `SEARCHED`.
-        epsilon: to claim.
+        variant: name in `SEARCHED`.
+        epsilon: claimed epsilon.
     """
     n, method = 12, VARIANTS[variant](LatentModel.example(), epsilon)
     claim = method.guarantee()
@@ -168,7 +172,7 @@ def searched_games(variant: str, epsilon: float) -> list[Game]:
     def make(pair: tuple[Floats, Floats]) -> Game:
         photos = [torch.from_numpy(x).view(1, 3, 2, 2) for x in pair]
         clean = [_before_noise(method, PIXELS * photo.flatten(2)).flatten().numpy() for photo in photos]
-        if np.array_equal(clean[0], clean[1]):  # the clip makes them one: nothing can tell them apart
+        if np.array_equal(clean[0], clean[1]):  # equal after clipping, so indistinguishable
             return replace(
                 game, draw=lambda world, count: np.zeros((count, n)), measure=lambda y: {"value": y[:, 0]}
             )
@@ -190,7 +194,7 @@ def _shown(method: Method, photo: Tensor, count: int) -> Floats:
 
 
 def _games_by_part(game: Game, method: Method, photos: tuple[Tensor, Tensor]) -> list[Game]:
-    """Photos that differ in one group of codes only: of a budget by part, the group's own epsilon must hold."""
+    """Games on photos that differ in one group of codes only, for which the group's own epsilon must hold."""
     assert isinstance(method, LatentDP) and method.budget is not None
     games = []
     for group, epsilon in method.budget.items():
@@ -207,7 +211,7 @@ def _games_by_part(game: Game, method: Method, photos: tuple[Tensor, Tensor]) ->
             replace(
                 game,
                 pair=f"black and white photo, {group} codes only",
-                claim=replace(game.claim, epsilon=epsilon * (1 + 1e-9)),  # scales are rounded
+                claim=replace(game.claim, epsilon=epsilon * (1 + 1e-9)),  # allows for rounded scales
                 draw=draw,
                 measure=_measure(method, first, second),
                 faults=(_doubled(method, LatentDP(method.model, budget=_twice(method.budget)), pair),),
@@ -222,7 +226,7 @@ def _twice(budget: Mapping[str, float]) -> str:
 
 
 def _game_on_the_model(variant: str, name: str, epsilon: float | None) -> Game:
-    """Opposite corners of the box of a real model's latents; the pictures are left out, they are made from the latents."""
+    """Game on opposite corners of the box of a real model's latents, without synthesis of the images."""
     loaded = replace(
         load_latent_model(name), synthesize=lambda latents: latents.new_zeros(len(latents), 3, 1, 1)
     )
@@ -287,7 +291,7 @@ def _doubled(
     *,
     latents: Sequence[Tensor] | None = None,
 ) -> Fault:
-    """The method at twice the budget, simulated, on the method's own grid."""
+    """Fault: the method at twice the budget, simulated, on the method's own grid."""
     rng = torch.Generator().manual_seed(0)
     assert isinstance(twice, LatentDP) and isinstance(method, LatentDP)
     lower, upper = (bound.flatten().numpy() for bound in _box(twice))
@@ -310,7 +314,7 @@ def _doubled(
 
 
 def _law(method: Method, clean: tuple[Floats, Floats]) -> Law | None:
-    """Of the latents shown, from the claim and the public bounds alone."""
+    """Law of the released latents, from the claim and the public bounds alone."""
     claim = method.guarantee()
     if claim.epsilon is None:
         return None
@@ -329,12 +333,12 @@ def _law(method: Method, clean: tuple[Floats, Floats]) -> Law | None:
 
 
 def _stated_grid(method: Method) -> float | None:
-    """The grid step that a certificate of the method states."""
+    """Grid step stated by a certificate of the method."""
     return method.certificate(method.protect_latents(torch.zeros(1, *method.model.latent_shape))).grid_step
 
 
 def _noisy(method: DPImage) -> Floats:
-    """Which of the flat latents get noise."""
+    """Mask of the flattened latents that receive noise."""
     rows = np.zeros(method.model.latent_shape, bool)
     rows[list(method.codes)] = True
     return rows.ravel()
@@ -351,7 +355,7 @@ def _utilities(method: LatentDP, clean: tuple[Floats, Floats]) -> list[Floats]:
 
 
 def _chosen(method: LatentDP, outputs: Floats) -> Floats:
-    """Index of the face of the gallery that each output shows."""
+    """Index of the gallery face that each output shows."""
     assert isinstance(method.gallery, Tensor)
     faces = method.gallery.flatten(1).double().numpy()
     return np.abs(outputs[:, None] - faces).sum(2).argmin(1).astype(np.float64)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for the ledger: its total epsilon must not be below the lower bound measured over all releases."""
+"""Games for the ledger: its total epsilon must not be below the measured lower bound over all releases."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -32,26 +32,32 @@ SIDE = 4
 
 @register_targets(position=9)
 def ledger_targets(model: str) -> dict[str, Target]:
-    """What the ledger says of several releases."""
+    """Return the target for the ledger's total of several releases.
+
+    Args:
+        model: name or folder of the face model.
+    """
     return {TARGET: Target(lambda epsilon: ledger_games(epsilon, load_model(model)))}
 
 
 def ledger_games(epsilon: float, model: FaceModel) -> list[Game]:
-    """Two releases about one person, with PrivUnit and with normal noise, and two that each show what the other covers.
+    """Return games on two releases about one person.
+
+    There is one game each for PrivUnit and for normal noise, and one on two messages that each show the codes
+    which the other covers.
 
     Args:
-        epsilon: of all releases together, about.
-        model: for the two releases in clear.
+        epsilon: approximate epsilon of all releases together.
+        model: face model for the two messages.
     """
     return [_identity_game(epsilon), _normal_game(epsilon), _clear_game(epsilon, model)]
 
 
 def stated(certificates: Sequence[Certificate]) -> Guarantee:
-    """The smallest finite total that a new ledger states for any part after these releases about one person;
-    the total for the whole record where none is finite.
+    """Smallest finite total that a new ledger states after these releases about one person.
 
-    The total of a part applies to photos that agree in everything shown in clear, as those of the games
-    do.
+    The minimum is over the parts; if no part has a finite total, the total for the whole record. The total of
+    a part applies to photos that agree in everything shown in clear, as those of the games do.
 
     Args:
         certificates: of the releases, in order.
@@ -68,7 +74,7 @@ def stated(certificates: Sequence[Certificate]) -> Guarantee:
 
 
 def _identity_game(epsilon: float) -> Game:
-    """PrivUnit's identities, whose loss events reach epsilon; a black and a white photo with the same attributes."""
+    """Identities by PrivUnit, whose loss events reach epsilon; a black and a white photo, same attributes."""
     model = replace(IdentityModel.example(), attributes=lambda images: (torch.zeros_like(images),))
     method = IdentityDP(model, epsilon=epsilon / RELEASES, mechanism="privunit")
     photos = [torch.full((1, 3, SIDE, SIDE), level, dtype=torch.float64) for level in (-1.0, 1.0)]
@@ -87,7 +93,7 @@ def _identity_game(epsilon: float) -> Game:
 
 
 def _normal_game(epsilon: float) -> Game:
-    """Pixel noise on a black and a white crop, seen along the line between them."""
+    """Pixel noise on a black and a white crop, projected onto the line between them."""
     sensitivity = LEVELS.l2_sensitivity(3 * SIDE**2)
     method = PixelNoise(sigma=Gaussian.calibrate(sensitivity, epsilon / RELEASES).sigma, size=SIDE)
     crops = [torch.full((1, 3, SIDE, SIDE), level, dtype=torch.float64) for level in (-1.0, 1.0)]
@@ -101,7 +107,7 @@ def _normal_game(epsilon: float) -> Game:
         return contrasts(shown.numpy(), first, second)["projection"].reshape(count, releases)
 
     certificates = [method.certificate(method.protect(crops[0])) for _ in range(RELEASES)]
-    pair = f"{RELEASES} releases of pixel-noise"  # four times as many have twice the Delta / sigma
+    pair = f"{RELEASES} releases of pixel-noise"  # four times as many double Delta / sigma
     game = _game(
         pair, certificates, draw, lambda shown: {"projection": shown.mean(1)}, rng, made=4 * RELEASES
     )
@@ -117,7 +123,10 @@ def _game(
     *,
     made: int,
 ) -> Game:
-    """All releases together against what the ledger states; planted are `made` releases, so many as double epsilon."""
+    """All releases together against the total stated by the ledger.
+
+    The planted fault is `made` releases, the number that doubles epsilon.
+    """
 
     def unbooked(world: int, count: int) -> Floats:
         return draw(made, rng, world, count)
@@ -168,6 +177,6 @@ def _clear_game(epsilon: float, model: FaceModel) -> Game:
 
 
 def _clear(model: FaceModel, face: Tensor, halves: tuple[tuple[int, ...], ...]) -> Floats:
-    """What the two messages send in clear, in their order."""
+    """Codes that the two messages send in clear, in their order."""
     clipped = model.box.clip(face[None])[0].double()
     return torch.cat([clipped[list(halves[1])].flatten(), clipped[list(halves[0])].flatten()]).numpy()

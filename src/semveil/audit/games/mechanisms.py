@@ -23,7 +23,7 @@ from semveil.mechanisms import (
 )
 from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
-# exact noise costs microseconds a number
+# exact noise costs microseconds per number
 VECTOR_SHARE, EXACT_VECTOR_SHARE, EXACT_BITS_SHARE = 0.25, 0.05, 0.1
 REPEAT_SHARE, REAL_SHARE = 0.02, 0.0002
 REAL_SIZES = (448, 1792)  # numbers of the paper's seven codes, and of all codes, in faces-128
@@ -33,7 +33,10 @@ Sensitivities = Sensitivity | CoordinateSensitivity
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """A mechanism with its claim for one sensitivity; `release` is what is audited, `simulate` the same law in floats."""
+    """Mechanism with its claim for one sensitivity.
+
+    `release` is the audited sampler, `simulate` the same law in floating point.
+    """
 
     mechanism: Mechanism
     claim: Guarantee
@@ -45,7 +48,11 @@ class _Case:
 
 @register_targets(position=1)
 def mechanism_targets(model: str) -> dict[str, Target]:
-    """Every registered noise law, and its exact release where it has one."""
+    """Return the targets for every registered noise law, and for its exact release if it has one.
+
+    Args:
+        model: not used.
+    """
     found = {}
     for name, law in MECHANISMS.items():
         found[name] = Target(partial(simulated_games, name))
@@ -55,13 +62,13 @@ def mechanism_targets(model: str) -> dict[str, Target]:
 
 
 def simulated_games(name: str, epsilon: float, *, rng: torch.Generator | None = None) -> list[Game]:
-    """Games for a registered mechanism calibrated to epsilon, drawn as in simulations.
+    """Return the games for a registered mechanism calibrated to epsilon, sampled as in simulations.
 
     Args:
         name: in `MECHANISMS`.
-        epsilon: to claim.
-        rng: of the noise in the games for its law and bits; repetition is tried without, as a user would who
-            gives none.
+        epsilon: claimed epsilon.
+        rng: source of the noise in the games for law and bits; the game on repeated records passes none, as a
+            user would by default.
     """
 
     def case(sensitivity: Sensitivities) -> _Case:
@@ -74,8 +81,9 @@ def simulated_games(name: str, epsilon: float, *, rng: torch.Generator | None = 
 
 
 def release_games(name: str, epsilon: float) -> list[Game]:
-    """Games for a noise law as releases sample it, exactly and from the operating system's entropy, including
-    inputs as large as a photo's.
+    """Return the games for a noise law sampled as in releases, including inputs as large as a photo's.
+
+    Releases are exact and take their bits from the operating system.
 
     Args:
         name: of a registered mechanism with an exact sampler.
@@ -136,7 +144,7 @@ def _law_game(target: str, case: _Case, share: float) -> Game:
 
 
 def _stated(case: _Case) -> Floats | float:
-    """Scales that the claim rests on, from the sensitivity and the claim, not from the mechanism."""
+    """Scales that the claim requires, from the sensitivity and the claim, not from the mechanism."""
     claim, sensitivity = case.claim, case.sensitivity
     assert claim.epsilon is not None
     if isinstance(sensitivity, CoordinateSensitivity):  # uniform weights: every coordinate spends the same
@@ -146,8 +154,9 @@ def _stated(case: _Case) -> Floats | float:
 
 
 def corners(sensitivity: Sensitivities) -> tuple[Floats, Floats]:
-    """Two records as far apart as the sensitivity allows, differing equally in every coordinate (by its own
-    bound, for coordinate sensitivities); the first one is 0.
+    """Return two records at the distance of the sensitivity, of which the first is 0.
+
+    They differ equally in every coordinate, or by its own bound for coordinate sensitivities.
 
     Args:
         sensitivity: of the record; its norm must be L1 or L2, or it must be given by coordinate.
@@ -168,13 +177,13 @@ def corners(sensitivity: Sensitivities) -> tuple[Floats, Floats]:
 
 
 def _sensitivities(name: str) -> tuple[Any, Any]:
-    """Of one number, and of the mechanism's own example."""
+    """Sensitivities of one number, and of the mechanism's own example."""
     _, vector = MECHANISMS[name].example()
     return _of_size(name, 1), vector
 
 
 def _of_size(name: str, numbers: int) -> Any:
-    """The sensitivity of a mechanism's example, for so many numbers."""
+    """Sensitivity of a mechanism's example, for the given number of coordinates."""
     _, vector = MECHANISMS[name].example()
     if isinstance(vector, CoordinateSensitivity):
         widths = vector.values.flatten()

@@ -41,9 +41,9 @@ from semveil.protection.modulo import POINTS, Modulo
 from semveil.protection.rotation import Rotation
 from semveil.protection.rotation_space import RotationSpace
 
-BLOCK = (2, 4)  # small blocks show a fault sooner
+BLOCK = (2, 4)  # a fault is detected sooner in small blocks
 BOX = ClipBox(-1.0, 1.0, source="an example")
-FEW_CODES = (0,)  # private code of most audited methods: a fault shows sooner in fewer numbers
+FEW_CODES = (0,)  # private code of most audited methods: a fault is detected sooner in fewer numbers
 KEYED_SHARE, METHOD_SHARE, REPEAT_SHARE, CERTAIN_SHARE, REAL_SHARE, REAL_KEYED_SHARE = (
     0.1,
     0.02,
@@ -52,12 +52,16 @@ KEYED_SHARE, METHOD_SHARE, REPEAT_SHARE, CERTAIN_SHARE, REAL_SHARE, REAL_KEYED_S
     0.0003,
     0.004,
 )
-OUTSIDE = 10.0  # widths of the box beyond its corners
+OUTSIDE = 10.0  # distance from the corners of the box, in widths of the box
 
 
 @register_targets(position=3)
 def protection_targets(model: str) -> dict[str, Target]:
-    """The keyed protections alone, and dp-semcom with every registered protection."""
+    """Return the targets for the keyed protections, and for dp-semcom with every registered protection.
+
+    Args:
+        model: name or folder of the face model.
+    """
     found = {
         "rotation": Target.without_epsilon(rotation_games),
         "modulo": Target(modulo_games, goes_without=True),
@@ -76,7 +80,7 @@ def _games_on_model(protection: str, model: str, epsilon: float | None) -> list[
 
 
 def rotation_games(epsilon: float | None = None) -> list[Game]:
-    """Games for keyed rotation of a small block.
+    """Return the game for keyed rotation of a small block.
 
     Args:
         epsilon: ignored; the protection has none.
@@ -97,8 +101,9 @@ def rotation_games(epsilon: float | None = None) -> list[Game]:
 
 
 def modulo_games(epsilon: float | None) -> list[Game]:
-    """Games for keyed noise modulo the clip box, for a single number and a small block, with the exact
-    likelihood ratio where there is noise.
+    """Return games for keyed noise modulo the clip box, for a single number and a small block.
+
+    With noise, they use the exact likelihood ratio.
 
     Args:
         epsilon: budget of the additional noise; None or 0 for encryption alone.
@@ -134,7 +139,7 @@ def modulo_games(epsilon: float | None) -> list[Game]:
 
 
 def _drawn(protection: KeyedProtection, inputs: tuple[Floats, Floats]) -> Draw:
-    """What is sent for small blocks, each under a stream of its own."""
+    """Sampler of the transmitted blocks, each under its own key stream."""
 
     def draw(world: int, count: int) -> Floats:
         rows = torch.from_numpy(inputs[world]).expand(count, -1).reshape(count, *BLOCK)
@@ -144,13 +149,13 @@ def _drawn(protection: KeyedProtection, inputs: tuple[Floats, Floats]) -> Draw:
 
 
 def method_games(protection: str, epsilon: float | None, model: FaceModel) -> list[Game]:
-    """Games for dp-semcom as a whole, from latents to symbols and gains.
+    """Return the games for dp-semcom as a whole, from latents to symbols and gains.
 
-    Two neighbours differ in their private codes and agree in the common ones, as the guarantee has it.
-    They lie at opposite corners of the clip box (approached from far outside, so that clipping is tested),
-    or are two draws of the model's public latents. The paper's seven codes, and for noise all codes, are
-    also tested; there are so many numbers that only the fit to the law has power. A last game takes two
-    photos that differ in all codes, against the claim for the whole record.
+    Two neighbours differ in their private codes and agree in the common ones, as the guarantee assumes. They
+    are at opposite corners of the clip box (approached from far outside, so that clipping is tested), or are
+    two draws of the model's public latents. The paper's seven codes, and for noise all codes, are also
+    tested; with so many numbers only the fit to the law has power. A last game uses two photos that differ in
+    all codes, against the claim for the whole record.
 
     Args:
         protection: name in `PROTECTIONS`.
@@ -182,7 +187,7 @@ def method_games(protection: str, epsilon: float | None, model: FaceModel) -> li
 
 
 def _games_of_real_size(protection: str, epsilon: float | None, model: FaceModel, one: Tensor) -> list[Game]:
-    """Opposite corners of as many codes as are sent in earnest; the others are those of one face."""
+    """Games on opposite corners of as many codes as real transmissions protect; one face has the others."""
     kind = PROTECTIONS[protection]
     if not (kind.genuine_noise or kind.keyed) or model.latent_shape[0] <= max(PRIVATE_CODES):
         return []
@@ -201,7 +206,10 @@ def _games_of_real_size(protection: str, epsilon: float | None, model: FaceModel
 
 
 def _budget_games(model: FaceModel, epsilon: float, one: Tensor) -> list[Game]:
-    """A budget by face part: for photos that differ in all its codes the sum holds, in one part's codes that part's own."""
+    """Games on a budget by face part, for photos that differ in all its codes or in one part's codes.
+
+    The sum of the epsilons must hold for all codes, the part's own epsilon for one part.
+    """
     shares = {"skin": epsilon / 5, "eyes": 4 * epsilon / 5}
     method = DPSemCom(model, budget=shares)
     games = [_method_game("budget by part, all its codes", method, _far_apart(method, one), share=REAL_SHARE)]
@@ -210,19 +218,19 @@ def _budget_games(model: FaceModel, epsilon: float, one: Tensor) -> list[Game]:
         low, high = _far_apart(method, one)
         pair = low, _with(low, codes, high[codes])
         game = _method_game(f"budget by part, {part} alone", method, pair, share=REAL_SHARE)
-        games.append(replace(game, claim=replace(game.claim, epsilon=own * (1 + 1e-9))))  # scales are rounded
+        games.append(replace(game, claim=replace(game.claim, epsilon=own * (1 + 1e-9))))  # rounded scales
     return games
 
 
 def _far_apart(method: DPSemCom, one: Tensor) -> tuple[Tensor, Tensor]:
-    """A photo's codes with the private ones far outside opposite corners of the box."""
+    """Codes of a photo with the private ones far outside opposite corners of the box."""
     lower, upper = float(method.model.box.lower), float(method.model.box.upper)
     width, private = upper - lower, list(method.private_codes)
     return _with(one, private, lower - OUTSIDE * width), _with(one, private, upper + OUTSIDE * width)
 
 
 def _clipped(method: DPSemCom, codes: tuple[Tensor, Tensor]) -> tuple[Floats, Floats]:
-    """The private blocks (n,) that are protected."""
+    """Clipped private blocks (n,) before protection."""
     private = list(method.private_codes)
     first, second = (method.model.box.clip(c[None])[0, private].flatten().double().numpy() for c in codes)
     return first, second
@@ -231,8 +239,10 @@ def _clipped(method: DPSemCom, codes: tuple[Tensor, Tensor]) -> tuple[Floats, Fl
 def build_method(
     protection: str, epsilon: float | None, model: FaceModel, private_codes: tuple[int, ...] = FEW_CODES
 ) -> DPSemCom:
-    """Construct dp-semcom with a protection, as the games test it. A trained protection without a trained
-    pair gets an untrained one, which is just as deterministic.
+    """Construct dp-semcom with a protection, as the games test it.
+
+    A trained protection for which no trained pair is available gets an untrained pair, which is just as
+    deterministic.
 
     Args:
         protection: name in `PROTECTIONS`.
@@ -245,7 +255,7 @@ def build_method(
         return DPSemCom(model, private_codes=private_codes, epsilon=epsilon, protection=protection)
     try:
         return DPSemCom(model, protection=protection)
-    except NoPair:  # the start of a pair is as deterministic as a trained one
+    except NoPair:  # an untrained pair is as deterministic as a trained one
         return DPSemCom(model, pair=network(pair_settings(model, protection=protection, start="identity")))
 
 
@@ -253,7 +263,7 @@ def heard(method: DPSemCom, sent: Transmission) -> Floats:
     """Noise-free reception as one row per image: private codes, common codes and gain.
 
     Args:
-        method: that sent the transmission; it has m private codes out of K.
+        method: method that sent the transmission, with m private codes out of K.
         sent: transmission of B images.
 
     Returns:
@@ -274,7 +284,7 @@ def _method_game(
     doubled: DPSemCom | None = None,
     share: float = METHOD_SHARE,
 ) -> Game:
-    """Two sets of codes (K, D) through the method; `doubled` is the method at twice the budget."""
+    """Game on two sets of codes (K, D); `doubled` is the method at twice the budget."""
     target, claim = f"{DPSemCom.name}/{method.protection}", method.guarantee()
     first, second = _clipped(method, codes)
     n, protector = len(first), method.protector
@@ -326,7 +336,7 @@ def _method_game(
 
 
 def _noise_law(method: DPSemCom, clean: tuple[Floats, Floats]) -> Law:
-    """Of the private block as it is heard, from the claim and the public bounds alone."""
+    """Law of the received private block, from the claim and the public bounds alone."""
     claim, box, n = method.guarantee(), method.model.box, len(clean[0])
     assert claim.epsilon is not None
     width = float(box.upper) - float(box.lower)
@@ -345,7 +355,7 @@ def _noise_law(method: DPSemCom, clean: tuple[Floats, Floats]) -> Law:
 def _norms(
     protection: KeyedProtection, blocks: tuple[Floats, Floats], shape: tuple[int, int]
 ) -> list[float] | None:
-    """What a rotation seals of the blocks, relative to its usual value; None of what seals nothing."""
+    """Norms of the blocks that a rotation seals, relative to the usual norm; None if it seals none."""
     if not isinstance(protection, Rotation | CodeRotation):
         return None
     coordinates = protection.space.to_coordinates(torch.from_numpy(np.stack(blocks)).reshape(2, *shape))
@@ -368,7 +378,7 @@ def _common_game(target: str, method: DPSemCom, codes: tuple[Tensor, Tensor], cl
 
 
 def _points(modulo: Modulo, values: Floats) -> Floats:
-    """Values in latent units as whole points of the circle."""
+    """Values in latent units as integer points of the circle."""
     return np.rint(values / modulo.step)
 
 
@@ -391,19 +401,19 @@ def _log_table(modulo: Modulo) -> Floats:
 
 
 def _corners(shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Opposite corners of the example box, flat."""
+    """Opposite corners of the example box, flattened."""
     n = shape[0] * shape[1]
     return np.full(n, float(BOX.lower)), np.full(n, float(BOX.upper))
 
 
 def _corner_and_half_way(shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """A corner of the example box, and half of the opposite one: far apart, and of different norms."""
+    """A corner of the example box, and half of the opposite one, which is far away and has another norm."""
     low, high = _corners(shape)
     return low, high / 2
 
 
 def _with(codes: Tensor, private: list[int], values: Tensor | float) -> Tensor:
-    """A copy of codes (K, D) with the private ones replaced."""
+    """Copy of codes (K, D) with the private ones replaced."""
     changed = codes.clone()
     changed[private] = values if isinstance(values, Tensor) else torch.full_like(changed[private], values)
     return changed

@@ -28,7 +28,7 @@ from semveil.mechanisms import SPHERE_MECHANISMS, SphereMechanism
 from semveil.mechanisms.exact.sphere import STEP
 from semveil.privacy.guarantee import Guarantee
 
-DIMENSION = 8  # fewer coordinates keep more of a vector at the same epsilon, so faults show sooner
+DIMENSION = 8  # low dimensions keep more of a vector at the same epsilon, so faults are detected sooner
 NEAR = 0.1  # radians between the near poles
 SHARE, REPEAT_SHARE = 0.25, 0.01
 EXACT_SHARE, EXACT_REPEAT_SHARE = 0.04, 0.01  # exact vectors cost a tenth of a millisecond each
@@ -36,7 +36,11 @@ EXACT_SHARE, EXACT_REPEAT_SHARE = 0.04, 0.01  # exact vectors cost a tenth of a 
 
 @register_targets(position=2)
 def sphere_targets(model: str) -> dict[str, Target]:
-    """Every registered law on the sphere, and its exact release."""
+    """Return the targets for every registered law on the sphere, and its exact release.
+
+    Args:
+        model: not used.
+    """
     found = {}
     for name in SPHERE_MECHANISMS:
         found[f"sphere/{name}"] = Target(partial(sphere_games, name))
@@ -45,12 +49,12 @@ def sphere_targets(model: str) -> dict[str, Target]:
 
 
 def sphere_games(name: str, epsilon: float, *, rng: torch.Generator | None = None) -> list[Game]:
-    """Games for a mechanism calibrated to epsilon, drawn as in simulations.
+    """Return the games for a mechanism calibrated to epsilon, sampled as in simulations.
 
     Args:
         name: in `SPHERE_MECHANISMS`.
-        epsilon: to claim.
-        rng: of the vectors; repetition is tried without, as a user would who gives none.
+        epsilon: claimed epsilon.
+        rng: source of the vectors; the game on repeated records passes none, as a user would by default.
     """
     mechanism = SPHERE_MECHANISMS[name].calibrate(DIMENSION, epsilon)
     return _games(
@@ -65,7 +69,9 @@ def sphere_games(name: str, epsilon: float, *, rng: torch.Generator | None = Non
 
 
 def sphere_release_games(name: str, epsilon: float) -> list[Game]:
-    """Games for a law on the unit sphere as releases sample it, from the operating system's entropy.
+    """Return the games for a law on the unit sphere, sampled as in releases.
+
+    Releases take their bits from the operating system.
 
     Args:
         name: of a registered sphere mechanism with an exact sampler.
@@ -95,20 +101,20 @@ def _games(
     step: float | None = None,
     shares: tuple[float, float],
 ) -> list[Game]:
-    """Opposite poles, near poles, low bits, and the same record again.
+    """Games on opposite poles, near poles, low bits, and repeated records.
 
-    The faults are simulated vectors of twice the budget. For two near poles, and small epsilons, no
-    distinguishing game of this size sees them; the distribution of the cosine to the input does.
+    The faults are simulated vectors at twice the budget. For two near poles and small epsilons no
+    distinguishing game of this size detects them; the distribution of the cosine to the input does.
 
     Args:
-        target: what is audited, by name.
-        release: unit vectors (B, 8) -> outputs, every row on its own.
+        target: name of the audited target.
+        release: function from unit vectors (B, 8) to outputs, independent in every row.
         repeated: the same without a seed.
-        mechanism: what is claimed to be drawn.
-        claim: what is said to hold.
+        mechanism: claimed mechanism.
+        claim: claim to test.
         epsilon: of the calibration.
-        step: of the grid that outputs lie on.
-        shares: of the draws, for single outputs and for pairs.
+        step: spacing of the output grid; None for no grid.
+        shares: fractions of the draws, for single outputs and for pairs.
     """
     north, south, near = poles()
     doubled = type(mechanism).calibrate(DIMENSION, 2 * epsilon)
@@ -135,7 +141,7 @@ def _games(
         )
 
     found = [pair("opposite poles", (north, south)), pair("near poles", (north, near))]
-    across = np.roll(north, 1)  # its first coordinate is 0, around which floats are finest
+    across = np.roll(north, 1)  # its first coordinate is 0, where floats are finest
     beside = pair("low bits", (across, north))
     for dtype in (torch.float32, torch.float64):
         floats = None if step is None else mechanism
@@ -151,11 +157,10 @@ def _games(
 
 
 def measure_sphere(mechanism: Any, first: Floats, second: Floats, outputs: Floats) -> dict[str, Floats]:
-    """Contrasts of the outputs between two unit vectors, and the log-likelihood ratio where the mechanism has
-    a density.
+    """Contrasts of the outputs between two unit vectors, and the log-likelihood ratio if available.
 
     Args:
-        mechanism: whose `log_density` is used, if it has one.
+        mechanism: claimed mechanism; its `log_density` is used if it has one.
         first: (d,) unit vector, input 0.
         second: (d,) unit vector, input 1.
         outputs: (count, d).
@@ -171,7 +176,7 @@ def measure_sphere(mechanism: Any, first: Floats, second: Floats, outputs: Float
 
 
 def poles() -> tuple[Floats, Floats, Floats]:
-    """A unit vector (8,), its opposite, and one 0.1 radians from it.
+    """Return a unit vector (8,), its opposite, and one 0.1 radians from it.
 
     Example:
         >>> north, south, near = poles()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for dp-image and latent-dp in a public subspace: photos in, coordinates of the pictures out."""
+"""Games for dp-image and latent-dp in a public subspace, from photos to coordinates of the images."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -22,7 +22,7 @@ from semveil.methods.subspace_noise import DirectionPrivUnitG
 
 RANK, FACES = 4, 12
 SHARE, REPEAT_SHARE = 0.05, 0.003
-PIXELS = 10.0  # latents of the example model are so many times its pixels
+PIXELS = 10.0  # latents of the example model are its pixels times this
 
 Method = DPImage | LatentDP
 VARIANTS: Mapping[str, Callable[[LatentModel, float], Method]] = {
@@ -49,18 +49,23 @@ VARIANTS: Mapping[str, Callable[[LatentModel, float], Method]] = {
 
 @register_targets(position=5)
 def subspace_targets(model: str) -> dict[str, Target]:
-    """The variants of both methods in a subspace."""
+    """Return the targets for the variants of both methods in a subspace.
+
+    Args:
+        model: not used; the games use the example model.
+    """
     return {name: Target(partial(subspace_games, name)) for name in VARIANTS}
 
 
 def subspace_games(variant: str, epsilon: float) -> list[Game]:
-    """A black and a white photo of the example model, which lie in opposite directions, far outside the bounds.
+    """Return games on a black and a white photo of the example model.
 
-    What a picture shows is read as its coordinates in the subspace, or as the face of the gallery that it is.
+    The photos are in opposite directions, far outside the bounds. An image is read as its coordinates in the
+    subspace, or as the index of its face in the gallery.
 
     Args:
-        variant: in `VARIANTS`.
-        epsilon: to claim.
+        variant: name in `VARIANTS`.
+        epsilon: claimed epsilon.
     """
     model = LatentModel.example()
     method = VARIANTS[variant](model, epsilon)
@@ -103,7 +108,7 @@ def _space(method: Method) -> Subspace:
 
 
 def _before_noise(method: Method, photo: Tensor) -> Tensor:
-    """Coordinates that the noise is put on, in the unit of what `_read` gives; of a choice, the utilities."""
+    """Coordinates before noise, in the units of `_read`; the utilities for a method that selects a face."""
     coordinates = _space(method).coordinates(PIXELS * photo.flatten(2))
     if method.law is not None:
         return method.law.clip(coordinates)
@@ -114,7 +119,7 @@ def _before_noise(method: Method, photo: Tensor) -> Tensor:
 
 
 def _read(method: Method, latents: Tensor) -> Floats:
-    """Coordinates of shown latents, cleared of how the way there and back was rounded; of a choice, the face's number."""
+    """Coordinates of released latents, with conversion errors removed; the index for a selected face."""
     space = _space(method)
     if isinstance(method, LatentDP) and isinstance(method.gallery, Gallery):
         faces = method.gallery.latents(torch.arange(FACES)).flatten(1).double()
@@ -132,13 +137,16 @@ def _read(method: Method, latents: Tensor) -> Floats:
 
 
 def _recorded(method: Method, clean: Floats) -> Floats:
-    """What a record would show as without noise: of a choice, its nearest face."""
+    """Output of a record without noise; the index of the nearest face for a selection."""
     chooses = isinstance(method, LatentDP) and method.choice is not None
     return np.array([float(clean.argmax())]) if chooses else clean
 
 
 def _probabilities(method: LatentDP, clean: list[Floats]) -> list[Floats]:
-    """Of every face, from the claim alone: exp(epsilon u / 2), and for the nearest with u 0 or 1, exp(epsilon u)."""
+    """Probability of every face, from the claim alone.
+
+    Proportional to exp(epsilon u / 2); for `nearest`, with u 0 or 1, to exp(epsilon u).
+    """
     epsilon = method.guarantee().epsilon
     assert epsilon is not None
     found = []
@@ -167,7 +175,7 @@ def _measure(method: Method, clean: list[Floats]) -> Measure:
 
 
 def _law(method: Method, clean: list[Floats]) -> Law:
-    """Of the coordinates shown, from the claim and the public bounds alone."""
+    """Law of the released coordinates, from the claim and the public bounds alone."""
     claim, space = method.guarantee(), _space(method)
     assert claim.epsilon is not None
     if isinstance(method, LatentDP) and method.choice is not None:

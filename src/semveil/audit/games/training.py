@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Games for DP-SGD: one gradient with and without a picture, and one whole training with many canaries."""
+"""Games for DP-SGD: one gradient with and without an image, and one training with many canaries."""
 
 from collections.abc import Sequence
 
@@ -16,27 +16,34 @@ from semveil.audit.target import Target, register_targets
 from semveil.training.dp_sgd import DPSGD, Phase, PrivateTrainer, noise_for, training_guarantee
 
 TARGET = "dp-sgd"
-# a delta far below the false alarms over the canaries, or no guess could show anything
+# delta must be far below the false-alarm probability per canary, or no guess is significant
 DELTA, CLIP = 1e-10, 1.0
 CANARIES, CLASSES = 400, 4
 TRAINING = Phase("network", rate=0.5, steps=20)
 STEP = Phase("network", rate=1.0, steps=1)
 SHARE = 0.002
-SMALLEST = 1.0  # epsilon that the orders of the accountant reach at this delta, with room
-LOUD = 30.0  # size of the picture whose gradient is clipped
+SMALLEST = 1.0  # smallest epsilon that the accountant's orders reach at this delta, with a margin
+LOUD = 30.0  # pixel value of the image whose gradient is clipped
 
 
 @register_targets(position=7)
 def training_targets(model: str) -> dict[str, Target]:
-    """Private training."""
+    """Return the target for private training.
+
+    Args:
+        model: not used.
+    """
     return {TARGET: Target(training_games)}
 
 
 def training_games(epsilon: float) -> Sequence[Game | TrainingGame]:
-    """The noise of a single step, and a training of a linear network whose canaries have one bright pixel each.
+    """Return games on the noise of a single step and on the training of a linear network with canaries.
+
+    Each canary has one bright pixel.
 
     Args:
-        epsilon: to claim, at delta 1e-10; there are no games below 1, which the accountant hardly reaches.
+        epsilon: claimed epsilon, at delta 1e-10; there are no games below 1, which the accountant hardly
+            reaches.
     """
     if epsilon < SMALLEST:
         return []
@@ -44,7 +51,7 @@ def training_games(epsilon: float) -> Sequence[Game | TrainingGame]:
 
 
 def _step_game(epsilon: float) -> Game:
-    """The gradient that one step takes, with no picture in the training set's batch or with one of a huge gradient."""
+    """Game on the gradient of one step, with no image in the batch or with one whose gradient is huge."""
     noise = noise_for([STEP], epsilon, DELTA)
     claim = training_guarantee([STEP], noise, DELTA, pictures=1)
     picture, rng = torch.full((1, 16), LOUD), torch.Generator().manual_seed(0)
@@ -63,7 +70,7 @@ def _step_game(epsilon: float) -> Game:
         private = nn.Linear(16, CLASSES)
         private.load_state_dict(network.state_dict())
         trainer = PrivateTrainer(private, STEP, DPSGD(noise, CLIP), pictures=1, rng=rng)
-        shown = 1.0 if world else 0.0  # a picture whose loss does not count is not in the training set
+        shown = 1.0 if world else 0.0  # an image with zero loss is not in the training set
 
         def loss(rows: Tensor) -> Tensor:
             return shown * functional.cross_entropy(
@@ -115,7 +122,7 @@ def _canary_game(epsilon: float) -> TrainingGame:
 
 
 def _scores(inside: NDArray[np.bool_], noise: float) -> Floats:
-    """Train on the canaries that are in; each one's score is how far its own label's weight rose above the others."""
+    """Train on the included canaries and score each by its own label's weight minus the mean weight."""
     rng = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
     canaries = torch.eye(CANARIES)
     labels = torch.randint(CLASSES, (CANARIES,), generator=rng)

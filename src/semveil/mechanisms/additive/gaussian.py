@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Gaussian mechanism with its exact trade-off between epsilon, delta and sigma."""
+"""Gaussian mechanism with its exact trade-off between epsilon, delta and sigma."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,15 +22,15 @@ from semveil.mechanisms.exact.sampler import round_gaussian
 from semveil.privacy.gaussian_curve import gaussian_epsilon, gaussian_epsilon_above, gaussian_ratio
 from semveil.privacy.guarantee import GaussianNoise, Guarantee, Norm, Sensitivity
 
-LARGEST_GAUSSIAN = 1e6  # beyond, floats lose the difference of the two tails
+LARGEST_GAUSSIAN = 1e6  # beyond it the difference of the two tails is lost in floating point
 _NUDGE = 2.0**-44
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Adds independent normal noise to every coordinate, calibrated to an L2 sensitivity.
+    """Gaussian mechanism: independent normal noise in every coordinate, calibrated to an L2 sensitivity.
 
-    (epsilon, delta) follow from sigma / Delta_2 exactly (`gaussian_delta`), not by the classical bound
+    (epsilon, delta) follow exactly from sigma / Delta_2 (`gaussian_delta`), not from the classical bound
     sqrt(2 ln(1.25/delta))/epsilon, which fails for epsilon > 1 and is loose below.
 
     Args:
@@ -41,7 +41,8 @@ class Gaussian:
         ValueError: sigma or delta out of range; a sensitivity that is not in L2.
 
     Example:
-        >>> round(Gaussian.calibrate(Sensitivity(1.0, "l2", 8, source="an example"), 0.1, delta=1e-5).sigma, 1)
+        >>> sensitivity = Sensitivity(1.0, "l2", 8, source="an example")
+        >>> round(Gaussian.calibrate(sensitivity, 0.1, delta=1e-5).sigma, 1)
         30.7
     """
 
@@ -70,7 +71,13 @@ class Gaussian:
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """(epsilon, delta) with the smallest epsilon at this delta, and the law by which several releases compose exactly.
+        """(epsilon, delta) with the smallest epsilon at this delta, and the law for exact composition.
+
+        Args:
+            sensitivity: Delta_2, in L2.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
 
         Raises:
             TypeError, ValueError: as for `require_norm`, with the L2 norm.
@@ -88,24 +95,37 @@ class Gaussian:
 
     @property
     def smallest_scale(self) -> float:
-        """Sigma."""
+        """Standard deviation sigma."""
         return self.sigma
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """Exact samples of round((x + N) / step), see `round_gaussian`."""
+        """Exact samples of round((x + N) / step), see `round_gaussian`.
+
+        Args:
+            x: (B, ...) float64.
+            step: spacing of the grid, a power of two.
+        """
         return round_gaussian(x.flatten().tolist(), self.sigma, step)
 
     def epsilon_above(self, sensitivity: Sensitivity) -> float:
-        """Smallest epsilon at this delta, rounded up."""
+        """Smallest epsilon at this delta, rounded up.
+
+        Args:
+            sensitivity: Delta_2, in L2.
+        """
         return gaussian_epsilon_above(self.delta, self.sigma, sensitivity.value) if sensitivity.value else 0.0
 
     def coordinate_std(self, dimension: int) -> float:
-        """sigma, whatever the dimension."""
+        """Standard deviation per coordinate: sigma.
+
+        Args:
+            dimension: not used.
+        """
         return self.sigma
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float, delta: float = 1e-5) -> "Gaussian":
-        """Smallest noise that is (epsilon, delta)-DP for an L2 sensitivity.
+        """Return the mechanism with the smallest noise that is (epsilon, delta)-DP for an L2 sensitivity.
 
         Args:
             sensitivity: in L2, not 0.
@@ -127,10 +147,11 @@ class Gaussian:
                 f"Gaussian noise needs a delta in (0, 1), got {delta}; for delta 0 use Laplace noise"
             )
         sigma = sensitivity.value * gaussian_ratio(epsilon, delta)
-        while gaussian_epsilon_above(delta, sigma, sensitivity.value) > epsilon:  # floats found the ratio
+        while gaussian_epsilon_above(delta, sigma, sensitivity.value) > epsilon:  # rounding
             sigma *= 1 + _NUDGE
         return cls(sigma, delta)
 
     @classmethod
     def example(cls) -> "tuple[Gaussian, Sensitivity]":
+        """Return a small instance and a matching sensitivity."""
         return cls(2.0), Sensitivity(4.0, Norm.L2, 6, source="an example")

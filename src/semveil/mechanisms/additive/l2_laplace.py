@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The K-norm mechanism for the L2 ball: noise of a random direction, calibrated to an L2 sensitivity."""
+"""K-norm mechanism for the L2 ball: noise with a uniform direction, calibrated to an L2 sensitivity."""
 
 import math
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ from semveil.privacy.guarantee import Guarantee, MetricForm, Norm, Sensitivity
 
 @dataclass(frozen=True)
 class L2Laplace:
-    """Adds noise with density proportional to exp(-||N||_2 / scale) to each record.
+    """K-norm mechanism: noise with density proportional to exp(-||N||_2 / scale) on each record.
 
     epsilon = Delta_2 / scale with the L2 sensitivity Delta_2 (Hardt and Talwar 2010, K the L2 ball). In n
-    dimensions the direction is uniform and the length Gamma(n, scale), which is the sum of n exponentials.
+    dimensions the direction is uniform and the length is Gamma(n, scale), the sum of n exponentials.
 
     Args:
         scale: of the length, in the units of x; each coordinate has standard deviation scale sqrt(n + 1).
@@ -51,7 +51,7 @@ class L2Laplace:
         require_positive("the scale of K-norm noise", self.scale)
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Noisy copy of x (B, ...); the norm runs over everything but the batch."""
+        """Noisy copy of x (B, ...); the norm is over all axes but the batch."""
         check_records(x)
         flat = x.flatten(1).shape
         direction = draw_normal(flat, rng)
@@ -69,6 +69,12 @@ class L2Laplace:
     ) -> Guarantee:
         """epsilon = Delta_2 / scale; in metric form 1 / scale per unit of L2 distance.
 
+        Args:
+            sensitivity: Delta_2, in L2.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
+
         Raises:
             TypeError, ValueError: as for `require_norm`, with the L2 norm.
         """
@@ -84,24 +90,41 @@ class L2Laplace:
 
     @property
     def smallest_scale(self) -> float:
-        """The scale."""
+        """Scale of the noise."""
         return self.scale
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """Exact samples of round((x + N) / step) with one length and direction per record, see `round_k_norm`."""
+        """Exact samples of round((x + N) / step), with one length and direction per record.
+
+        Args:
+            x: (B, ...) float64.
+            step: spacing of the grid, a power of two.
+        """
         return [k for record in x.flatten(1).tolist() for k in round_k_norm(record, self.scale, step)]
 
     def epsilon_above(self, sensitivity: Sensitivity) -> float:
-        """Delta_2 / scale, rounded up."""
+        """Delta_2 / scale, rounded up.
+
+        Args:
+            sensitivity: Delta_2, in L2.
+        """
         return loss_above([sensitivity.value], [self.scale])
 
     def coordinate_std(self, dimension: int) -> float:
-        """scale sqrt(n + 1) for n = `dimension`, from E||N||^2 = n (n + 1) scale^2."""
+        """Standard deviation per coordinate, scale sqrt(n + 1), from E||N||^2 = n (n + 1) scale^2.
+
+        Args:
+            dimension: n, number of coordinates of a record.
+        """
         return self.scale * math.sqrt(dimension + 1)
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "L2Laplace":
-        """scale = Delta_2 / epsilon, rounded up.
+        """Return the mechanism of scale Delta_2 / epsilon, rounded up.
+
+        Args:
+            sensitivity: Delta_2, in L2, not 0.
+            epsilon: budget in nats.
 
         Raises:
             TypeError, ValueError: as for `require_norm` and `calibrated_ratio`.
@@ -111,4 +134,5 @@ class L2Laplace:
 
     @classmethod
     def example(cls) -> "tuple[L2Laplace, Sensitivity]":
+        """Return a small instance and a matching sensitivity."""
         return cls(2.0), Sensitivity(4.0, Norm.L2, 6, source="an example")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Laplace mechanism: independent Laplace noise, calibrated to an L1 sensitivity."""
+"""Laplace mechanism: independent Laplace noise, calibrated to an L1 sensitivity."""
 
 import math
 from collections.abc import Sequence
@@ -25,23 +25,23 @@ from semveil.privacy.guarantee import Guarantee, MetricForm, Norm, Sensitivity
 
 
 def draw_laplace(shape: Sequence[int], rng: torch.Generator | None) -> Tensor:
-    """Standard Laplace samples (scale 1) in float64: the difference of two exponentials.
+    """Standard Laplace samples (scale 1) in float64, as the difference of two exponentials.
 
     The usual sign(u) ln(1 - 2|u|) is infinite at the ends of the range of u; the difference is always finite.
 
     Args:
         shape: of the result.
-        rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+        rng: source of the samples, which are on its device; torch's global CPU generator where None.
     """
     return draw_exponential(shape, rng) - draw_exponential(shape, rng)
 
 
 @dataclass(frozen=True)
 class Laplace:
-    """Adds independent Laplace noise to every coordinate: Y = X + (N_1, ..., N_n), density exp(-|N_i|/scale) / (2 scale).
+    """Laplace mechanism: Y = X + (N_1, ..., N_n) with independent Laplace noise in every coordinate.
 
-    epsilon = Delta_1 / scale with the L1 sensitivity Delta_1 ([DPSC] Eq. 5, with L1 in place of the paper's
-    L2).
+    The density is exp(-|N_i|/scale) / (2 scale). epsilon = Delta_1 / scale with the L1 sensitivity Delta_1
+    ([DPSC] Eq. 5, with L1 in place of the paper's L2).
 
     Args:
         scale: of the noise, in the units of x; its standard deviation is sqrt(2) scale.
@@ -79,6 +79,12 @@ class Laplace:
     ) -> Guarantee:
         """epsilon = Delta_1 / scale; in metric form 1 / scale per unit of L1 distance.
 
+        Args:
+            sensitivity: Delta_1, in L1.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
+
         Raises:
             TypeError, ValueError: as for `require_norm`, with the L1 norm.
         """
@@ -94,24 +100,41 @@ class Laplace:
 
     @property
     def smallest_scale(self) -> float:
-        """The scale."""
+        """Scale of the noise."""
         return self.scale
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """Exact samples of round((x + N) / step), see `round_laplace`."""
+        """Exact samples of round((x + N) / step), see `round_laplace`.
+
+        Args:
+            x: (B, ...) float64.
+            step: spacing of the grid, a power of two.
+        """
         return round_laplace(x.flatten().tolist(), [self.scale] * x.numel(), step)
 
     def epsilon_above(self, sensitivity: Sensitivity) -> float:
-        """Delta_1 / scale, rounded up."""
+        """Delta_1 / scale, rounded up.
+
+        Args:
+            sensitivity: Delta_1, in L1.
+        """
         return loss_above([sensitivity.value], [self.scale])
 
     def coordinate_std(self, dimension: int) -> float:
-        """sqrt(2) scale, whatever the dimension."""
+        """Standard deviation per coordinate: sqrt(2) scale.
+
+        Args:
+            dimension: not used.
+        """
         return math.sqrt(2) * self.scale
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "Laplace":
-        """scale = Delta_1 / epsilon, rounded up.
+        """Return the mechanism of scale Delta_1 / epsilon, rounded up.
+
+        Args:
+            sensitivity: Delta_1, in L1, not 0.
+            epsilon: budget in nats.
 
         Raises:
             TypeError, ValueError: as for `require_norm` and `calibrated_ratio`.
@@ -121,4 +144,5 @@ class Laplace:
 
     @classmethod
     def example(cls) -> "tuple[Laplace, Sensitivity]":
+        """Return a small instance and a matching sensitivity."""
         return cls(2.0), Sensitivity(4.0, Norm.L1, 6, source="an example")

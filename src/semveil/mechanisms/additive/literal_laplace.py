@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laplace noise on a unit vector, and nothing after it: Eq. 11 of [IDP] to the letter."""
+"""Laplace noise on a unit vector without normalisation, Eq. 11 of [IDP] as printed."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,9 +16,9 @@ from semveil.mechanisms.sphere.renormalised import INWARD, NoiseOnSphere, Renorm
 
 @dataclass(frozen=True)
 class LiteralLaplace(NoiseOnSphere):
-    """x + N with Laplace noise in every coordinate, not normalised: its norm is about sqrt(2 d) scale.
+    """x + N with Laplace noise in every coordinate, not normalised; its norm is about sqrt(2 d) scale.
 
-    epsilon = 2 sqrt(d) / scale, as of `RenormalisedLaplace`, which divides the same sum by its length. No
+    epsilon = 2 sqrt(d) / scale, as for `RenormalisedLaplace`, which normalises the same sum. It is not a
     registered mechanism: the result is not a unit vector, and a network for unit vectors does not produce a
     face from it.
 
@@ -41,6 +41,7 @@ class LiteralLaplace(NoiseOnSphere):
 
     @property
     def noise(self) -> Laplace:
+        """Law of the noise."""
         return Laplace(self.scale)
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
@@ -48,7 +49,10 @@ class LiteralLaplace(NoiseOnSphere):
         return Laplace(self.scale)(unit_rows(x, self.dimension), rng=rng).to(x.dtype)
 
     def release(self, x: Tensor) -> Tensor:
-        """Noise drawn exactly by `ExactRelease`; the result is not normalised.
+        """Add exactly sampled noise (`ExactRelease`); the result is not normalised.
+
+        Args:
+            x: (B, d) unit vectors, float32 or float64.
 
         Raises:
             ValueError: as for `check_releasable`.
@@ -58,16 +62,16 @@ class LiteralLaplace(NoiseOnSphere):
 
     @property
     def step(self) -> float:
-        """Of the grid that a release lies on."""
+        """Spacing of the grid of a release."""
         return ExactRelease(Laplace(self.scale)).step
 
     def cosine_kept(self) -> float:
-        """E<x, y> / |y|, as `RenormalisedLaplace` has it."""
+        """E<x, y> / |y|, as for `RenormalisedLaplace`."""
         return RenormalisedLaplace(self.dimension, self.scale).cosine_kept()
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "LiteralLaplace":
-        """scale = 2 sqrt(d) / epsilon.
+        """Return the mechanism of scale 2 sqrt(d) / epsilon.
 
         Args:
             dimension: d >= 4.

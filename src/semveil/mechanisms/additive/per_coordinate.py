@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laplace noise with its own scale in every coordinate, for boxes whose sides differ."""
+"""Laplace noise with a separate scale in every coordinate, for boxes with unequal sides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ class CoordinateSensitivity:
 
     Args:
         values: (...) finite, not negative; the shape of one record.
-        source: where the values come from, in words.
+        source: origin of the values, in words.
+        basis: of the values.
 
     Example:
         >>> CoordinateSensitivity(torch.tensor([3.0, 4.0]), source="an example").l2().value
@@ -42,13 +43,13 @@ class CoordinateSensitivity:
             )
 
     def l1(self) -> Sensitivity:
-        """The sum over the coordinates, rounded up."""
+        """Sum over the coordinates, rounded up."""
         return Sensitivity(
             sum_above(self.values.flatten().tolist()), Norm.L1, self.values.numel(), self.source, self.basis
         )
 
     def l2(self) -> Sensitivity:
-        """The Euclidean norm over the coordinates, rounded up."""
+        """Euclidean norm over the coordinates, rounded up."""
         return Sensitivity(
             norm_above(self.values.flatten().tolist()), Norm.L2, self.values.numel(), self.source, self.basis
         )
@@ -56,7 +57,7 @@ class CoordinateSensitivity:
 
 @dataclass(frozen=True, eq=False)
 class PerCoordinateLaplace:
-    """Adds independent Laplace noise of scale b_j to coordinate j.
+    """Laplace mechanism with independent noise of scale b_j in coordinate j.
 
     epsilon = sum_j S_j / b_j ([LDP] Alg. 2 with b_j = S_j / (w_j epsilon); the printed S_j w_j / epsilon is
     inverted).
@@ -81,7 +82,7 @@ class PerCoordinateLaplace:
             raise ValueError("the scales of Laplace noise must be finite and >= 0, at least one")
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Noisy copy of x (B, ...), whose records have the shape of `scales`."""
+        """Noisy copy of x (B, ...) with records in the shape of `scales`."""
         check_records(x)
         self._check_shape(x)
         noise = draw_laplace(x.shape, rng)
@@ -96,6 +97,12 @@ class PerCoordinateLaplace:
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
         """epsilon = sum of S_j / b_j; no finite epsilon holds if a coordinate with S_j > 0 has b_j = 0.
+
+        Args:
+            sensitivity: S_j, in the shape of `scales`.
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that the release shows unprotected, in words.
+            assumptions: further conditions of the claim.
 
         Raises:
             TypeError: the sensitivity is not a `CoordinateSensitivity`.
@@ -122,7 +129,7 @@ class PerCoordinateLaplace:
 
     @property
     def smallest_scale(self) -> float:
-        """The smallest scale above 0.
+        """Smallest positive scale.
 
         Raises:
             ValueError: all are 0.
@@ -135,12 +142,24 @@ class PerCoordinateLaplace:
         return float(noisy.min())
 
     def sample_on_grid(self, x: Tensor, step: float) -> list[int]:
-        """Exact samples of round((x + N) / step), see `round_laplace`."""
+        """Exact samples of round((x + N) / step), see `round_laplace`.
+
+        Args:
+            x: (B, ...) float64, with records in the shape of `scales`.
+            step: spacing of the grid, a power of two.
+
+        Raises:
+            ValueError: records have another shape.
+        """
         self._check_shape(x)
         return round_laplace(x.flatten().tolist(), self.scales.flatten().tolist() * len(x), step)
 
     def epsilon_above(self, sensitivity: CoordinateSensitivity) -> float:
-        """Sum of S_j / b_j, rounded up."""
+        """Sum of S_j / b_j, rounded up.
+
+        Args:
+            sensitivity: S_j, in the shape of `scales`.
+        """
         return loss_above(sensitivity.values.flatten().tolist(), self.scales.flatten().tolist())
 
     def _check_shape(self, x: Tensor) -> None:
@@ -150,20 +169,25 @@ class PerCoordinateLaplace:
             )
 
     def coordinate_std(self, dimension: int) -> Tensor:
-        """sqrt(2) b_j, in the shape of a record, whatever `dimension`."""
+        """Standard deviation per coordinate, sqrt(2) b_j, in the shape of a record.
+
+        Args:
+            dimension: not used.
+        """
         return self.scales * 2**0.5
 
     @classmethod
     def calibrate(
         cls, sensitivity: CoordinateSensitivity, epsilon: float, *, weights: Tensor | None = None
     ) -> "PerCoordinateLaplace":
-        """The scales S_j / (w_j epsilon) whose guarantee for this sensitivity is epsilon.
+        """Return the mechanism of scales S_j / (w_j epsilon); its guarantee for this sensitivity is epsilon.
 
         Args:
             sensitivity: S_j, at least one of them > 0.
             epsilon: budget in nats.
-            weights: share of epsilon that each coordinate may spend, any positive numbers where S_j > 0 (they
-                are normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by default.
+            weights: w_j, share of epsilon that each coordinate may spend, any positive numbers where S_j > 0
+                (they are normalised to sum to 1; coordinates with S_j = 0 spend nothing); equal shares by
+                default.
 
         Raises:
             TypeError: the sensitivity is not a `CoordinateSensitivity`.
@@ -192,12 +216,13 @@ class PerCoordinateLaplace:
         scales = torch.where(
             varying, widths / (shares.where(varying, torch.ones_like(shares)) * epsilon), 0.0
         )
-        while loss_above(widths.flatten().tolist(), scales.flatten().tolist()) > epsilon:  # roundings add up
+        while loss_above(widths.flatten().tolist(), scales.flatten().tolist()) > epsilon:  # rounding
             scales = scales * (1 + _NUDGE)
         return cls(scales)
 
     @classmethod
     def example(cls) -> "tuple[PerCoordinateLaplace, CoordinateSensitivity]":
+        """Return a small instance and a matching sensitivity."""
         return (
             cls(torch.tensor([2.0, 1.0, 0.5])),
             CoordinateSensitivity(torch.tensor([4.0, 1.0, 1.0]), source="an example"),

@@ -24,7 +24,7 @@ class ClipBox:
     Args:
         lower, upper: floats for all coordinates, or tensors in the shape of one record; finite, lower <=
             upper (lower < upper for floats).
-        source: where the bounds come from, in words.
+        source: origin of the bounds, in words.
 
     Raises:
         ValueError: bounds not finite, in the wrong order, or of different shapes.
@@ -82,7 +82,9 @@ class ClipBox:
         )
 
     def clip(self, x: Tensor) -> Tensor:
-        """Clipped copy of records; bounds are rounded inwards to the dtype of x, so that no entry lies outside the box.
+        """Clipped copy of records, with the bounds rounded inwards to the dtype of x.
+
+        No entry is outside the box.
 
         Args:
             x: (B, ...) floating-point.
@@ -109,8 +111,7 @@ class ClipBox:
             shape: of a record; the shape of the bounds where None.
 
         Raises:
-            ValueError: the bounds are numbers and `shape` is None, or they have another number of
-                coordinates.
+            ValueError: the bounds are floats and `shape` is None, or they have another number of coordinates.
         """
         width = _difference_above(
             *(torch.as_tensor(bound, dtype=torch.float64) for bound in (self.upper, self.lower))
@@ -153,7 +154,7 @@ class ClipBox:
 
         Args:
             norm: `Mechanism.norm`.
-            shape: of a record; the bounds' own where None.
+            shape: of a record; the shape of the bounds where None.
 
         Example:
             >>> ClipBox(-1.0, 2.0).sensitivity(Norm.L2, (2, 2)).value
@@ -164,7 +165,7 @@ class ClipBox:
 
 
 def _difference_above(a: Tensor, b: Tensor) -> Tensor:
-    """a - b, rounded up: where rounding lowered it (its error is exact, Knuth's two-sum), the next float."""
+    """a - b, rounded up: the next float if rounding decreased it (exact error by Knuth's two-sum)."""
     near = a - b
     minus_b = near - a
     error = (a - (near - minus_b)) - (b + minus_b)
@@ -172,7 +173,7 @@ def _difference_above(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _rounded(bound: float | Tensor, x: Tensor, *, towards: float) -> Tensor:
-    """The bound in the type of x, moved to the next float `towards` the inside where rounding took it outside."""
+    """Bound in the dtype of x, moved to the next float `towards` the inside if rounding moved it outside."""
     exact = torch.as_tensor(bound, dtype=torch.float64)
     near = exact.to(x.dtype)
     outside = near.double() < exact if towards > 0 else near.double() > exact

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bounds on the distances between all rows of two blocks, rigorous in float32, far cheaper than the distances."""
+"""Bounds on the distances between all rows of two blocks, rigorous and fast, in float32."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNIT = 2.0**-24  # float32 rounds by at most this, relatively
-# coordinates that the L1 kernel sums at once: the strip stays in the processor's nearest caches
+# number of coordinates that the L1 kernel sums at once, so that the strip stays in the fastest caches
 _STRIP = 1024
 
 Float32 = NDArray[np.float32]
@@ -39,7 +39,7 @@ class Block:
         Args:
             rows: (T, n).
             centre: (n,), subtracted from each row.
-            weight: (n,) factors of the coordinates; None leaves them unscaled.
+            weight: (n,) factor of each coordinate; None leaves them unscaled.
         """
         centred = np.subtract(rows, centre).astype(np.float32, copy=False)
         scaled = centred if weight is None else centred * weight
@@ -56,8 +56,8 @@ class Block:
 def squared_bounds(a: Block, b: Block) -> Float32:
     """Upper bounds on the squared L2 distances of the scaled rows, from one matrix product.
 
-    ||a - b||^2 = ||a||^2 + ||b||^2 - 2 a.b, where a computed product errs by at most n u ||a|| ||b|| whatever
-    the order of its additions (Higham 2002, Section 3.1); with the rounding of centring and scaling this
+    ||a - b||^2 = ||a||^2 + ||b||^2 - 2 a.b, where a computed product has an error of at most n u ||a|| ||b||
+    for every order of summation (Higham 2002, Section 3.1); with the rounding of centring and scaling this
     amounts to a factor on the norms.
 
     Args:

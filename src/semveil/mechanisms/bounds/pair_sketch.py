@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Short stand-ins for long rows, from which distances are bounded rigorously with hardly any work."""
+"""Short sketches of long rows that give rigorous distance bounds at low cost."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ _SAMPLE = 512
 class Sketch:
     """Rows y as coordinates p in a shared subspace and the norm rho of the orthogonal residual.
 
-    ||y - y'||^2 <= ||p - p'||^2 + (rho + rho')^2, whatever the subspace; it is tight where the subspace holds
-    most of y.
+    ||y - y'||^2 <= ||p - p'||^2 + (rho + rho')^2 for every subspace; the bound is tight if the subspace
+    contains most of y.
 
     Attributes:
         values: (N, k + 1) the coordinates, then rho.
@@ -37,7 +37,7 @@ class Sketch:
 
         Args:
             sample: (S, n) rows that define the subspace.
-            parts: yields all rows in pieces (M, n), in order.
+            parts: function that yields all rows in parts (M, n), in order.
         """
         _, directions = np.linalg.eigh(sample @ sample.T)
         basis, _ = np.linalg.qr(sample.T @ directions[:, ::-1][:, :_WIDTH])
@@ -45,7 +45,7 @@ class Sketch:
         for part in parts():
             inside = part @ basis
             square = np.square(part).sum(1)
-            # the slack of 1e-9 pays for a basis that is orthonormal in float64 only
+            # the slack of 1e-9 allows for a basis that is orthonormal only up to float64 rounding
             outside = np.sqrt(np.maximum(square - np.square(inside).sum(1), 0) + 1e-9 * square)
             values.append(np.column_stack([inside, outside]).astype(np.float32))
             squares.append((square * (1 + 1e-8 + 1.1 * (basis.shape[1] + 40) * UNIT)).astype(np.float32))
@@ -53,7 +53,9 @@ class Sketch:
 
     @classmethod
     def sample_of(cls, count: int) -> NDArray[np.intp]:
-        """Ascending positions of the rows to sample: half of them the first rows (the farthest out), half evenly spaced.
+        """Ascending indices of the rows to sample, half of them first rows, half evenly spaced.
+
+        The first rows are those farthest from the mean.
 
         Args:
             count: number of all rows.
@@ -75,8 +77,8 @@ class Sketch:
         """Upper bounds on the squared L2 distances between two ranges of rows.
 
         Args:
-            a: S rows.
-            b: T rows.
+            a: range of S rows.
+            b: range of T rows.
 
         Returns:
             (S, T) float32; infinite or NaN after an overflow.

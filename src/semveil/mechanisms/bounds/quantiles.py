@@ -13,11 +13,11 @@ _CHUNK = 1 << 22
 
 
 def streamed_quantiles(values: Tensor | NDArray[Any], probabilities: Sequence[float]) -> list[float]:
-    """Quantiles over all entries, linearly interpolated as numpy does, of the values rounded to float32.
+    """Quantiles over all entries, rounded to float32, with numpy's linear interpolation.
 
     Two passes count the upper and then the lower 16 bits of the floats' order-preserving integer code, so
-    memory does not grow with the input (`torch.quantile` stops at 16 million entries) and a memory-mapped
-    array is never loaded whole.
+    memory does not grow with the input (`torch.quantile` is limited to 16 million entries) and a
+    memory-mapped array is never loaded whole.
 
     Args:
         values: any shape, at least one entry, all finite.
@@ -52,14 +52,17 @@ def streamed_quantiles(values: Tensor | NDArray[Any], probabilities: Sequence[fl
         low = int(np.searchsorted(np.cumsum(lower[bucket]), r - below[bucket], side="right"))
         value_at[r] = _decode(bucket << 16 | low)
     neighbours = [(value_at[math.floor(p)], value_at[math.ceil(p)]) for p in positions]
-    # numpy interpolates between the two, so that the last bit is its too
+    # numpy's own interpolation, so that results agree to the last bit
     return [
         float(np.quantile(pair, p - math.floor(p))) for pair, p in zip(neighbours, positions, strict=True)
     ]
 
 
 def _codes(array: NDArray[Any]) -> Iterator[NDArray[np.uint32]]:
-    """Chunks of the float32 values as unsigned integers in the same order: flip all bits of negatives, the sign of others."""
+    """Chunks of the float32 values as unsigned integers in the same order.
+
+    All bits of negative values and the sign bit of others are flipped.
+    """
     flat = array.reshape(-1)
     for start in range(0, flat.size, _CHUNK):
         chunk = np.array(flat[start : start + _CHUNK], np.float32)

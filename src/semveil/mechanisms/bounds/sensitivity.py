@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The largest distance between any two rows of a large array, exactly, in little memory, resumable."""
+"""Exact largest pairwise distance of the rows of a large array, in little memory and resumable."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ from semveil.mechanisms.bounds.pair_sketch import Sketch
 from semveil.privacy.guarantee import Basis, Norm, Sensitivity
 
 _SUBTILE = 256
-_SMALL = 2048  # rows up to which one matrix product of all costs less than sketching them
-_FEW = 1 / 256  # share of pairs below which looking at each costs less than a matrix product
+_SMALL = 2048  # up to this number of rows one matrix product costs less than sketches
+_FEW = 1 / 256  # below this fraction of pairs checking each costs less than a matrix product
 _FORMAT = 1
-_TINY = 1e-35  # keeps divisions defined where all rows are the same
+_TINY = 1e-35  # avoids division by zero if all rows are equal
 
 
 def observed_pairwise_sensitivity(
@@ -33,25 +33,26 @@ def observed_pairwise_sensitivity(
     checkpoint: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Sensitivity:
-    """max over i < j of ||x_i - x_j|| over the rows of an (N, n) array, exact in float64 ([DPI] Section 4.2.1).
+    """Largest pairwise distance max_{i < j} ||x_i - x_j|| of the rows of an (N, n) array, exact in float64.
 
-    Rows are sorted by their distance from the mean and compared tile by tile, each pair once. A tile is
-    skipped where the triangle inequality through the mean says that it cannot hold the maximum. Otherwise its
-    distances are bounded, first from short sketches of the rows, then by one float32 matrix product: in L2 up
-    to rounding, in L1 by Cauchy-Schwarz, ||x||_1 <= sqrt(sum w) ||x / sqrt(w)||_2, with w the mean deviation
-    per coordinate. Only pairs whose bound exceeds the best so far go on, to a float32 L1 bound and then to
-    the exact distance. All bounds include their rounding, so the result is the true maximum over the rows.
+    After [DPI] Section 4.2.1. Rows are sorted by their distance from the mean and compared tile by tile, each
+    pair once. A tile is skipped if by the triangle inequality through the mean it cannot contain the maximum.
+    Otherwise its distances are bounded, first from short sketches of the rows, then by one float32 matrix
+    product: in L2 up to rounding, in L1 by Cauchy-Schwarz, ||x||_1 <= sqrt(sum w) ||x / sqrt(w)||_2, with w
+    the mean deviation per coordinate. For pairs whose bound exceeds the best distance so far, a float32 L1
+    bound and then the exact distance are computed. All bounds include their rounding, so the result is the
+    true maximum over the rows.
 
-    A maximum over seen photos bounds no unseen one: the basis is `observed-sensitivity`.
+    A maximum over seen photos is no bound for unseen ones: the basis is `observed-sensitivity`.
 
     Args:
         latents: a `.npy` file (read through a memory map, released after each tile) or an array (N, n) of
             finite real numbers.
         norm: `"l1"` or `"l2"`.
         tile: rows per block; memory is about 16 x tile x n bytes plus 8 x tile^2.
-        checkpoint: file that a later call with the same input resumes from; written atomically after every
+        checkpoint: file from which a later call with the same input resumes; written atomically after every
             row of tiles and at the end, bound to the input's content.
-        progress: called with (tiles done, tiles in all).
+        progress: callback with the number of tiles done and their total.
 
     Raises:
         ValueError: not an (N >= 2, n) array, NaN or infinite entries, or a checkpoint of another input.
@@ -135,7 +136,7 @@ class _State:
 
 
 class _Rows:
-    """The array's rows in order of falling distance from their mean, with what the bounds need."""
+    """Rows of the array in order of decreasing distance from their mean, with data for the bounds."""
 
     def __init__(self, array: NDArray[Any], norm: Norm) -> None:
         self.array = array
@@ -143,7 +144,7 @@ class _Rows:
         mean = sum(np.asarray(part).sum(0, dtype=np.float64) for part in self._parts()) / len(array)
         if not np.isfinite(mean).all():
             raise ValueError("the rows hold NaN or infinite entries; clean them first")
-        # The centre in the type that differences are taken in: float32 unless the rows are finer.
+        # The centre in the dtype of the differences: float32 unless the rows have higher precision.
         self.centre = np.asarray(mean, np.result_type(array.dtype, np.float32))
         deviation = np.zeros(array.shape[1])
         radii = []
@@ -159,8 +160,7 @@ class _Rows:
             raise ValueError(
                 f"the rows lie {radius.max():.1e} from their mean, out of float32's reach; scale them first"
             )
-        # Bounds are computed on rows scaled to mean radius about 1; `factor` takes squared scaled distances
-        # back.
+        # Bounds use rows scaled to mean radius about 1; `factor` converts squared distances back.
         deviation /= len(array)
         share = np.full_like(deviation, max(radius.mean(), _TINY) ** 2)
         if norm == Norm.L1:
@@ -177,12 +177,12 @@ class _Rows:
         self.factor = float(exact.sum() if norm == Norm.L1 else exact.max()) * (1 + 1e-9)
 
     def fingerprint(self, tile: int) -> str:
-        """Hash of what the result and the order of the search depend on; the radii stand for the content."""
+        """Hash of all that determines the result and the search order; the radii represent the content."""
         what = f"{self.array.shape} {self.array.dtype} {self.norm} {tile} ".encode()
         return hashlib.sha256(what + self.order.tobytes() + self.radius.tobytes()).hexdigest()
 
     def block(self, where: slice) -> Block:
-        """Rows in sorted order, prepared for bounding; the last two asked for are kept."""
+        """Rows in sorted order, prepared for bounding; the last two are cached."""
         block = self.blocks.pop(where.start, None)
         if block is None:
             block = Block.prepare(np.asarray(self.array[self.order[where]]), self.centre, self.weight)
@@ -191,7 +191,7 @@ class _Rows:
         return block
 
     def first_guess(self) -> tuple[float, tuple[int, int]]:
-        """A long distance to start with: from the row farthest out to the one farthest from it, and so on."""
+        """Initial large distance: from the outermost row to the row farthest from it, and so on."""
         best, pair = 0.0, (int(self.order[0]), int(self.order[1]))
         start = pair[0]
         for _ in range(4):
@@ -202,8 +202,8 @@ class _Rows:
         return best, pair
 
     def search(self, first: slice, second: slice, state: _State) -> _State:
-        """The state after all pairs of two ranges of sorted rows, which are the same or do not overlap."""
-        if self.radius[first.start] + self.radius[second.start] < state.best:  # the largest of each range
+        """State after all pairs of two ranges of sorted rows, which are equal or disjoint."""
+        if self.radius[first.start] + self.radius[second.start] < state.best:  # the largest radii
             return state
         if self.sketch is None:
             bounds = squared_bounds(self.block(first), self.block(second))
@@ -236,7 +236,7 @@ class _Rows:
     def _recheck(
         self, bounds: NDArray[Any], wanted: NDArray[np.bool_], i0: int, j0: int, state: _State
     ) -> _State:
-        """Exact distances of the wanted pairs, in order of falling bound, as far as they can beat the best."""
+        """Exact distances of wanted pairs, in decreasing order of bound, while they can exceed the best."""
         i, j = np.nonzero(wanted)
         # float32 may overflow
         bound = np.nan_to_num(bounds[i, j].astype(np.float64), nan=np.inf, posinf=np.inf)
@@ -270,7 +270,7 @@ class _Rows:
             self._release()
 
     def _release(self) -> None:
-        """Give the pages of a memory map back to the system; they count as this process's memory otherwise."""
+        """Return the pages of a memory map to the system; otherwise they count as memory of this process."""
         if (
             isinstance(self.array, np.memmap)
             and self.array.mode in ("r", "r+")

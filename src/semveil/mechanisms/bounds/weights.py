@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Budget split of latent-dp between coordinates of different width: weights w_j and the resulting noise.
+"""Budget split of latent-dp between coordinates of different widths: weights w_j and the resulting noise.
 
 [LDP]: Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. With
-weights that add up to 1 and scales b_j = S_j / (w_j epsilon), coordinate j loses w_j epsilon and all of them
-epsilon.
+weights that sum to 1 and scales b_j = S_j / (w_j epsilon), coordinate j has privacy loss w_j epsilon, and all
+together epsilon.
 """
 
 from collections.abc import Callable, Mapping
@@ -80,12 +80,14 @@ def budget_shares(
     groups: Mapping[str, tuple[int, ...]] | None = None,
     budget: Mapping[str, float] | None = None,
 ) -> Tensor:
-    """The share of the budget that each coordinate may spend, in the shape of the sensitivity; all add up to 1.
+    """Share of the budget that each coordinate may spend, in the shape of the sensitivity.
+
+    The shares sum to 1.
 
     Args:
-        sensitivity: S_j >= 0; coordinates with S_j = 0 are constant and get no share.
-        weighting: name out of `WEIGHTINGS`; with groups it splits each group's share inside the group.
-        groups: rows of the sensitivity by name; no two overlap, together they hold every row.
+        sensitivity: S_j >= 0; coordinates with S_j = 0 are constant and have no share.
+        weighting: name in `WEIGHTINGS`; with groups it splits each group's share inside the group.
+        groups: rows of the sensitivity by name; disjoint, and together all rows.
         budget: epsilon of every group; the total is their sum.
 
     Raises:
@@ -111,9 +113,9 @@ def budget_shares(
 def scales_as_published(
     sensitivity: CoordinateSensitivity, epsilon: float, shares: Tensor
 ) -> PerCoordinateLaplace:
-    """The noise of [LDP] Algorithm 2, line 3, as printed: b_j = S_j w_j / epsilon, which is inverted.
+    """Noise of [LDP] Algorithm 2, line 3, as printed: b_j = S_j w_j / epsilon, which is inverted.
 
-    Coordinate j then loses epsilon / w_j: with n equal weights, n^2 epsilon in all.
+    Coordinate j then has privacy loss epsilon / w_j: with n equal weights, n^2 epsilon in all.
     `PerCoordinateLaplace.calibrate` has the correct scale; this function quantifies the error.
 
     Args:

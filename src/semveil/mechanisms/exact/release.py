@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mechanisms for real releases: noise from the operating system's entropy, exact on a public grid, with a proved guarantee."""
+"""Exact releases: noise from the operating system's entropy on a public grid, with a proved guarantee."""
 
 import math
 from collections.abc import Sequence
@@ -19,21 +19,22 @@ LARGEST_VALUE = 2.0**100  # leaves float32 room for the noise
 
 
 class ExactRelease:
-    """A mechanism with exactly sampled noise, for real releases in place of simulations.
+    """Mechanism with exactly sampled noise, for real releases instead of simulations.
 
     Y = step * round((X + N) / step), N of the mechanism's ideal law; Y has exactly this law, see
     `semveil.mechanisms.exact.sampler`. Rounding to a public grid is post-processing of the ideal X + N, so
-    the guarantee of the ideal mechanism holds with basis `proved`. No generator can be passed in: a
-    reproducible release could be undone.
+    the guarantee of the ideal mechanism holds with basis `proved`. It takes no generator, because the noise
+    of a reproducible release could be removed.
 
     Args:
-        mechanism: an `ExactMechanism`, as Laplace, L2Laplace, Gaussian and PerCoordinateLaplace are; its
+        mechanism: an `ExactMechanism`, such as Laplace, L2Laplace, Gaussian or PerCoordinateLaplace; its
             scale must not depend on the record.
-        step: of the grid, a power of two in [2^-100, 2^100], in the units of x, independent of the record. By
-            default 2^-17 to 2^-16 of the smallest scale, which is negligible beside the noise.
+        step: spacing of the grid, a power of two in [2^-100, 2^100], in the units of x, independent of the
+            record. By default 2^-17 to 2^-16 of the smallest scale, which is negligible compared with the
+            noise.
 
     Raises:
-        TypeError: a mechanism that has no exact sampler.
+        TypeError: the mechanism has no exact sampler.
         ValueError: the step is out of range or not a power of two, or the mechanism has no noise.
 
     Example:
@@ -61,19 +62,20 @@ class ExactRelease:
 
     @property
     def name(self) -> str:
-        """The mechanism's name."""
+        """Name of the mechanism."""
         return self.mechanism.name
 
     def __repr__(self) -> str:
         return f"ExactRelease({self.mechanism!r}, step={self.step!r})"
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Noisy copy of x (B, ...), float32 or float64, on the grid; clip x to the sensitivity's box before.
+        """Noisy copy of x (B, ...), float32 or float64, on the grid.
 
-        Where the type of x cannot hold a grid point it gets the nearest float, which is another grid point.
+        x must be clipped to the box of the sensitivity. A grid point that the dtype of x cannot represent is
+        replaced by the nearest float, which is another grid point.
 
         Raises:
-            ValueError: no batch, another type, NaN, infinite or huge entries.
+            ValueError: no batch, another dtype, NaN, infinite or huge entries.
         """
         check_records(x)
         if x.dtype not in (torch.float32, torch.float64):
@@ -94,10 +96,12 @@ class ExactRelease:
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """The ideal mechanism's guarantee, epsilon rounded up, on basis `proved` or the sensitivity's own weaker one.
+        """Guarantee of the ideal mechanism, epsilon rounded up, on basis `proved`.
+
+        If the sensitivity has a weaker basis, that basis is used.
 
         Args:
-            sensitivity: as the mechanism takes it (L1, L2 or one per coordinate).
+            sensitivity: as for the mechanism (L1, L2 or one per coordinate).
             covers: the protected part of the record, in words.
             not_covered: parts of the record that the release shows unprotected, in words.
             assumptions: further conditions of the claim.
@@ -120,23 +124,28 @@ class ExactRelease:
 
 
 def release_of(mechanism: Mechanism) -> ExactRelease | None:
-    """Exact release of a mechanism; None if it has no exact sampler and can only be simulated."""
+    """Return the exact release of a mechanism; None if it has no exact sampler and can only be simulated.
+
+    Args:
+        mechanism: the noise law.
+    """
     return ExactRelease(mechanism) if isinstance(mechanism, ExactMechanism) else None
 
 
 def noisy(
     mechanism: Mechanism, release: ExactRelease | None, x: Tensor, *, rng: torch.Generator | None = None
 ) -> Tensor:
-    """Noise on records x (B, ...): the release's, or with `rng` simulated.
+    """Add noise to records x (B, ...): from the exact release, or simulated if `rng` is given.
 
     Args:
         mechanism: the noise law.
-        release: as `release_of` gives it.
+        release: result of `release_of`.
         x: records, clipped to the box that the sensitivity refers to.
-        rng: of the simulation.
+        rng: source of simulated noise.
 
     Raises:
-        ValueError: a release of a law that has none: torch keeps 32 bits of a seed, which can be tried out.
+        ValueError: `rng` is None and the law has no exact sampler; torch keeps 32 bits of a seed, which can
+            be found by exhaustive search.
     """
     if rng is not None:
         return mechanism(x, rng=rng)

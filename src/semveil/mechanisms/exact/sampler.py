@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise on a grid without a floating-point error: continuous laws sampled by ball arithmetic, rounded with certainty.
+"""Exact noise on a grid: continuous laws sampled by ball arithmetic, with certified rounding.
 
-A uniform number is an infinite string of random bits, of which the first are drawn. The noise that they give
-is enclosed in a ball (FLINT's Arb, whose balls contain the true value whatever was rounded on the way). Where
-the whole ball rounds to one grid point, that point is the answer for every continuation of the bits;
-elsewhere more bits are drawn and the balls shrink. The integers returned therefore follow the ideal law of
-round((x + N) / step) exactly. Mironov (2012) shows what happens to noise that is computed in floats instead.
+A uniform number is an infinite string of random bits, of which the first are drawn. The resulting noise is
+enclosed in a ball (FLINT's Arb, whose balls contain the true value in spite of all rounding). If the whole
+ball rounds to one grid point, that point is the result for every continuation of the bits; otherwise more
+bits are drawn and the balls shrink. The integers returned therefore follow the ideal law of round((x + N) /
+step) exactly. Mironov (2012) describes the leakage of noise computed in floating point instead.
 """
 
 import os
@@ -18,13 +18,13 @@ GUARD = 32  # bits of working precision beyond those drawn
 
 
 class Uniforms:
-    """Independent uniform numbers in (0, 1), whose bits are drawn as needed.
+    """Independent uniform numbers in (0, 1), with bits drawn as needed.
 
     Number i lies between digits[i] / 2^bits[i] and (digits[i] + 1) / 2^bits[i]. All bits come from the
     operating system.
 
     Args:
-        count: how many numbers.
+        count: number of numbers.
 
     Example:
         >>> numbers = Uniforms(3)
@@ -72,22 +72,22 @@ class Uniforms:
         return (self.bits[index] + 1) * arb.const_log2() - self._numerator(index).log()
 
     def _numerator(self, index: int) -> arb:
-        """2^(bits + 1) U, which lies within 1 of 2 digits + 1."""
+        """2^(bits + 1) U, which is within 1 of 2 digits + 1."""
         return arb(2 * self.digits[index] + 1, 1)
 
 
 def round_laplace(values: Sequence[float], scales: Sequence[float], step: float) -> list[int]:
-    """round((x_i + N_i) / step) for independent N_i of density exp(-|n| / b_i) / (2 b_i).
+    """Exact samples of round((x_i + N_i) / step), N_i independent of density exp(-|n| / b_i) / (2 b_i).
 
     N = +-b E, the sign a fair coin and E = -ln U.
 
     Args:
         values: finite numbers x_i.
-        scales: b_i >= 0, as many, in the units of the values; 0 gives no noise.
-        step: of the grid, in the same units.
+        scales: b_i >= 0, one per value, in the same units; 0 for no noise.
+        step: spacing of the grid, a power of two, in the same units.
 
     Returns:
-        Integers k_i; k_i step lies on the grid.
+        Integers k_i, for the grid points k_i step.
 
     Example:
         >>> round_laplace([0.3, 0.7], [0.0, 0.0], step=0.5)
@@ -104,15 +104,15 @@ def round_laplace(values: Sequence[float], scales: Sequence[float], step: float)
 
 
 def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[int]:
-    """round((x_i + N_i) / step) for independent normal N_i.
+    """Exact samples of round((x_i + N_i) / step), N_i independent and normal.
 
     Args:
         values: finite numbers x_i.
         sigma: > 0, standard deviation, in the units of the values.
-        step: of the grid, a power of two, in the same units.
+        step: spacing of the grid, a power of two, in the same units.
 
     Returns:
-        Integers k_i; k_i step lies on the grid.
+        Integers k_i, for the grid points k_i step.
 
     Example:
         >>> len(round_gaussian([0.0, 0.0, 0.0], sigma=1.0, step=0.125))
@@ -127,19 +127,19 @@ def round_gaussian(values: Sequence[float], sigma: float, step: float) -> list[i
 
 
 def round_k_norm(values: Sequence[float], scale: float, step: float) -> list[int]:
-    """round((x + N) / step) for one vector N of density proportional to exp(-||N||_2 / scale).
+    """Exact sample of round((x + N) / step), N a vector of density proportional to exp(-||N||_2 / scale).
 
     N = scale L V / ||V||, with V standard normal, so that its direction is uniform, and L the sum of n
-    exponentials, which is Gamma(n). All coordinates depend on all bits, so one undecided coordinate refines
-    the whole vector.
+    exponentials, which is Gamma(n). All coordinates depend on all bits, so bits are added for the whole
+    vector until every coordinate is decided.
 
     Args:
         values: finite numbers x_i, the coordinates of one vector.
         scale: > 0, in the units of the values.
-        step: of the grid, a power of two, in the same units.
+        step: spacing of the grid, a power of two, in the same units.
 
     Returns:
-        Integers k_i; k_i step lies on the grid.
+        Integers k_i, for the grid points k_i step.
 
     Example:
         >>> len(round_k_norm([0.0, 0.0, 0.0], scale=1.0, step=0.125))
@@ -179,6 +179,7 @@ class Normals:
         self._turns.extend(pair)
 
     def extend_all(self) -> None:
+        """Draw further bits of all pairs."""
         self._radii.extend_all()
         self._turns.extend_all()
 
@@ -199,16 +200,17 @@ def rounded(
     extend: Callable[[int], None],
     step: float,
 ) -> list[int]:
-    """Round values + noise to the grid with certainty, group by group; the building block of exact samplers.
+    """Round values + noise to the grid, group by group, with certified results.
 
-    A thread that changes the working precision meanwhile makes balls larger, never wrong.
+    It is the building block of exact samplers. If another thread changes the working precision, balls may
+    become larger, but never wrong.
 
     Args:
         groups: finite numbers; those of a group share random bits.
-        noise: balls that hold a group's noise, at least one for each of its numbers, as far as its random
-            bits are known.
+        noise: function from a group's index to balls that contain its noise given the known random bits, at
+            least one per number.
         extend: draws further bits of a group.
-        step: of the grid, a power of two.
+        step: spacing of the grid, a power of two.
 
     Returns:
         Integers, one for each number, in order.
@@ -235,7 +237,7 @@ def rounded(
 
 
 def _integers(values: Sequence[float], noise: Sequence[arb], per_step: arb) -> list[int] | None:
-    """The integers nearest to (value + noise) / step, or None where a ball leaves one open.
+    """Integers nearest to (value + noise) / step, or None if a ball leaves one undecided.
 
     A ball that is not finite (a logarithm of a ball around zero) has no unique integer either.
     """

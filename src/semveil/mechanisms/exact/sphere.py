@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unit vectors on a grid without a floating-point error: directional laws by ball arithmetic, rounded with certainty.
+"""Exact unit vectors on a grid: directional laws by ball arithmetic, with certified rounding.
 
-Additive noise can be rounded to a grid that contains all its sums; a sphere has no such grid. So the ideal
-vector is drawn first, as balls around real numbers that infinite strings of random bits define, and then each
-coordinate is rounded to a public grid of the space around the sphere: post-processing of the ideal law. Every
-decision on the way, to accept a proposal or into which cap to go, compares balls too. Where balls overlap
-more bits are drawn and the same decisions are taken again with smaller balls, so the integers follow the law
-of round(Y / step) exactly, Y the ideal vector for x / ||x||.
+Additive noise can be rounded to a grid that contains all its sums; a sphere has no such grid. The ideal
+vector is therefore drawn first, as balls around real numbers defined by infinite strings of random bits, and
+then each coordinate is rounded to a public grid of the space around the sphere: post-processing of the ideal
+law. Every decision, such as whether to accept a proposal or which cap to use, compares balls too. Where balls
+overlap, more bits are drawn and the same decisions are repeated with smaller balls, so the integers follow
+the law of round(Y / step) exactly, Y the ideal vector for x / ||x||.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from torch import Tensor
 from semveil.mechanisms.exact.sampler import GUARD, WORD, Normals, Uniforms
 from semveil.mechanisms.sphere.base import unit_rows
 
-STEP = 2.0**-24  # of the grid: float32 holds all its points in [-1, 1]
+STEP = 2.0**-24  # of the grid: float32 represents all its points in [-1, 1]
 
 Result = TypeVar("Result")
 
@@ -30,13 +30,14 @@ class Undecided(Exception):
 
 
 class RandomBits:
-    """A replayable sequence of random numbers: `rewind` restarts it, `extend` adds bits to all numbers."""
+    """Replayable sequence of random numbers: `rewind` restarts it, `extend` adds bits to all numbers."""
 
     def __init__(self) -> None:
         self._blocks: list[Uniforms | Normals] = []
         self._next = 0
 
     def rewind(self) -> None:
+        """Restart the sequence."""
         self._next = 0
 
     def extend(self) -> None:
@@ -45,18 +46,18 @@ class RandomBits:
             block.extend_all()
 
     def uniform(self) -> arb:
-        """A number in (0, 1)."""
+        """Enclosure of a number in (0, 1)."""
         return self._block(Uniforms, 1).ball(0)
 
     def exponential(self) -> arb:
-        """A standard exponential number."""
+        """Enclosure of a standard exponential number."""
         return self._block(Uniforms, 1).exponential(0)
 
     def normals(self, count: int) -> list[arb]:
         """Enclosures of further independent standard normal numbers.
 
         Args:
-            count: how many.
+            count: number of enclosures.
         """
         block = self._block(Normals, count)
         return [n for pair in range(-(-count // 2)) for n in block.pair(pair)][:count]
@@ -69,10 +70,13 @@ class RandomBits:
 
 
 def evaluate_until_decided(draw: Callable[[RandomBits], Result]) -> Result:
-    """Value of `draw` on infinitely long random numbers: evaluated with more and more bits until all comparisons are decided.
+    """Value of `draw` on infinitely long random numbers.
+
+    It is evaluated with more and more bits until all comparisons are decided.
 
     Args:
-        draw: takes its random numbers from the given source only and raises `Undecided` where balls overlap.
+        draw: function that takes its random numbers only from its argument and raises `Undecided` where balls
+            overlap.
 
     Example:
         >>> evaluate_until_decided(lambda draws: certified_less(draws.uniform(), arb(1)))
@@ -91,7 +95,7 @@ def evaluate_until_decided(draw: Callable[[RandomBits], Result]) -> Result:
 
 
 def check_releasable(x: Tensor, dimension: int) -> None:
-    """Check that x can be released.
+    """Check that x is a batch of unit vectors in float32 or float64.
 
     Args:
         x: (B, dimension) unit vectors, float32 or float64.
@@ -138,7 +142,7 @@ def exact_uniform_cosine(draws: RandomBits, dimension: int) -> arb:
 
 
 def release_around(x: Tensor, dimension: int, cosine: Callable[[RandomBits], arb]) -> Tensor:
-    """Vectors at random cosines from the rows of x, uniform otherwise, rounded to multiples of 2^-24 in every coordinate.
+    """Vectors at random cosines from the rows of x, otherwise uniform, rounded to multiples of 2^-24.
 
     Args:
         x: (B, dimension), float32 or float64, norms of 1 up to rounding; the law is that for x / ||x|| in
@@ -147,7 +151,7 @@ def release_around(x: Tensor, dimension: int, cosine: Callable[[RandomBits], arb
         cosine: draws a cosine, of any law that does not depend on x.
 
     Returns:
-        (B, d) in the type of x, norms within sqrt(d) 2^-25 of 1.
+        (B, d) in the dtype of x, norms within sqrt(d) 2^-25 of 1.
 
     Example:
         >>> release_around(torch.eye(4), 4, lambda draws: arb(1)).tolist() == torch.eye(4).tolist()

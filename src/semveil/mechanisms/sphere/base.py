@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared by mechanisms on the unit sphere: the interface, the check of unit vectors, vectors with a given cosine.
+"""Interface of mechanisms on the unit sphere, check of unit vectors, and vectors with a given cosine.
 
-All of them leave the direction around the input to chance: the output is t x + sqrt(1 - t^2) u, u uniform
-among the unit vectors orthogonal to x, and only the law of the cosine t = <x, y> differs. Density ratios are
-then those of the cosines.
+For laws of the cosine, the direction around the input is uniform: the output is t x + sqrt(1 - t^2) u, u
+uniform among the unit vectors orthogonal to x, and only the law of the cosine t = <x, y> differs. Density
+ratios are then those of the cosines.
 """
 
 from abc import ABC, abstractmethod
@@ -24,22 +24,22 @@ from semveil.mechanisms.base import (
 )
 from semveil.privacy.guarantee import Basis, Guarantee, MetricForm
 
-SMALLEST_DIMENSION = 4  # below, the density of a cosine, (1 - t^2)^((d - 3) / 2), is not strictly log-concave
-UNIT_TOLERANCE = 1e-4  # how far a norm may lie from 1; float32 stays within 1e-6
+SMALLEST_DIMENSION = 4  # below it the cosine's density (1 - t^2)^((d - 3) / 2) is not strictly log-concave
+UNIT_TOLERANCE = 1e-4  # largest deviation of a norm from 1; float32 stays within 1e-6
 
 
 class SphereMechanism(Protocol):
-    """Replaces unit vectors by random ones near them; epsilon-LDP for any two unit vectors, so there is no sensitivity.
+    """Random perturbation of unit vectors, epsilon-LDP for any two of them, so there is no sensitivity.
 
-    `mechanism(x, rng=...)` simulates for x (B, dimension) in floats; `release(x)` draws the ideal law,
-    rounded to a public grid, from the operating system's entropy, and has no stream to pass in.
+    `mechanism(x, rng=...)` simulates for x (B, dimension) in floats; `release(x)` samples the ideal law,
+    rounded to a public grid, with bits from the operating system, and takes no generator.
     """
 
     name: ClassVar[str]
 
     @property
     def dimension(self) -> int:
-        """d, of the vectors."""
+        """Dimension d of the vectors."""
         ...
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
@@ -52,7 +52,7 @@ class SphereMechanism(Protocol):
         ...
 
     def release(self, x: Tensor) -> Tensor:
-        """Sample the ideal law, rounded to a public grid, from the operating system's entropy.
+        """Sample the ideal law, rounded to a public grid, with bits from the operating system.
 
         Args:
             x: (B, dimension) unit vectors, float32 or float64.
@@ -61,7 +61,7 @@ class SphereMechanism(Protocol):
 
     @property
     def epsilon(self) -> float:
-        """Of the law, for any two unit vectors, in nats."""
+        """Epsilon of the law for any two unit vectors, in nats."""
         ...
 
     def guarantee(
@@ -75,7 +75,7 @@ class SphereMechanism(Protocol):
         """Guarantee for any two unit vectors.
 
         Args:
-            exact: of `release`, in place of the floating-point simulation.
+            exact: the output came from `release`, not from the floating-point simulation.
             covers: the protected part of the record, in words.
             not_covered: parts of the record that the release shows unprotected, in words.
             assumptions: further conditions of the claim.
@@ -88,7 +88,7 @@ class SphereMechanism(Protocol):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "SphereMechanism":
-        """The law of a given epsilon.
+        """Return the law of a given epsilon.
 
         Args:
             dimension: d >= 4.
@@ -127,12 +127,14 @@ def unit_rows(x: Tensor, dimension: int) -> Tensor:
 
 
 def around(x: Tensor, cosines: Tensor, *, rng: torch.Generator | None) -> Tensor:
-    """Unit vectors t x + sqrt(1 - t^2) u at the given cosines from unit vectors x, u uniform and orthogonal to x.
+    """Unit vectors t x + sqrt(1 - t^2) u at given cosines from unit vectors x.
+
+    u is uniform and orthogonal to x.
 
     Args:
         x: (B, d) float64.
-        cosines: (B,) float64 in [-1, 1].
-        rng: of the directions.
+        cosines: (B,) t, float64 in [-1, 1].
+        rng: source of the directions.
     """
     across = draw_normal(x.shape, rng).to(x.device)
     across = across - (across * x).sum(1, keepdim=True) * x
@@ -145,9 +147,9 @@ def uniform_cosines(count: int, dimension: int, *, rng: torch.Generator | None) 
     """Cosines between a fixed vector and independent uniform ones.
 
     Args:
-        count: how many.
+        count: number of cosines.
         dimension: of the vectors.
-        rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+        rng: source of the samples, which are on its device; torch's global CPU generator where None.
 
     Returns:
         (count,) float64.
@@ -186,10 +188,12 @@ def require_budget(dimension: int, epsilon: float) -> None:
 
 
 class Claimed(ABC):
-    """A law whose claim follows from its epsilon, for any two records: basis `proved` for a release, `simulation` for floats.
+    """Law with a claim that follows from its epsilon, for any two records.
+
+    The basis is `proved` for a release, `simulation` for floating point.
 
     Attributes:
-        rests_on: assumptions of a release besides `release_assumptions`.
+        rests_on: assumptions of a release in addition to `release_assumptions`.
     """
 
     rests_on: ClassVar[str] = "the mechanism's parameters and its grid do not depend on the record"
@@ -197,14 +201,14 @@ class Claimed(ABC):
     @property
     @abstractmethod
     def epsilon(self) -> float:
-        """In floating point."""
+        """Epsilon of the law, in floating point."""
 
     def epsilon_above(self) -> float:
         """`epsilon`, rounded up."""
         return self.epsilon
 
     def metric_form(self) -> MetricForm | None:
-        """Metric form of the guarantee, for records near each other; None without one."""
+        """Metric form of the guarantee; None without one."""
         return None
 
     def guarantee(
@@ -215,7 +219,7 @@ class Claimed(ABC):
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """The claim, for any two records however near or far.
+        """Guarantee for any two records.
 
         Args:
             exact: the output came from `release`; basis `proved`, epsilon rounded up.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choosing between a cap and the rest of a space: the loss of it, calibrated and rounded up."""
+"""Random choice between a cap and the rest of a space: its privacy loss, calibrated and rounded up."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from flint import arb, ctx
 
 from semveil.core.rounding import PRECISION, float_above
 
-SMALLEST_REST = 1e-290  # probability left outside the cap that floats still hold to full precision
+SMALLEST_REST = 1e-290  # smallest probability outside the cap that floats represent to full precision
 CAP_PRECISION = 4 * PRECISION
 
 
@@ -51,7 +51,7 @@ def checked(epsilon: float, claimed: float, *, dimension: int) -> None:
 
     Args:
         epsilon: requested.
-        claimed: exact loss of the calibrated law.
+        claimed: loss of the calibrated law, rounded up.
         dimension: of the vectors, for the message.
 
     Raises:
@@ -78,7 +78,7 @@ def cap_loss_above(rest: float, cap: Callable[[], arb]) -> float:
 
     Args:
         rest: 1 - p, in (0, 1).
-        cap: computes a ball that contains q, at the current working precision.
+        cap: function that returns a ball around q, at the current working precision.
     """
     with ctx.workprec(CAP_PRECISION):
         r, q = arb(rest), cap()
@@ -86,7 +86,7 @@ def cap_loss_above(rest: float, cap: Callable[[], arb]) -> float:
 
 
 def crossing(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Root of an increasing function in an interval; the nearer end where it has none there.
+    """Root of an increasing function in an interval; the nearer end if it has none there.
 
     Args:
         rising: continuous and increasing.

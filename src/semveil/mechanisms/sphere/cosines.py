@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laws of the cosine between a fixed unit vector and a random one, in closed form and stable in high dimensions."""
+"""Laws of the cosine between a fixed and a random unit vector, in closed form, stable in high dimensions."""
 
 import math
 
@@ -8,12 +8,14 @@ import scipy
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-# of a trapezoidal sum, which converges geometrically for these smooth, quickly falling integrands
+# nodes of a trapezoidal sum, which converges geometrically for these smooth, fast-decaying integrands
 NODES = 2001
 
 
 def log_cap(threshold: float, dimension: int) -> float:
-    """ln P[T >= threshold] for the cosine T between a fixed and a uniform vector: ln I_{1 - t^2}((d - 1) / 2, 1 / 2) / 2.
+    """ln P[T >= threshold] for the cosine T between a fixed vector and a uniform one.
+
+    P[T >= t] = I_{1 - t^2}((d - 1) / 2, 1 / 2) / 2.
 
     Args:
         threshold: in [0, 1).
@@ -58,11 +60,11 @@ def log_cap_moment(threshold: float, dimension: int) -> float:
 
 
 def exponential_moment(rate: float, dimension: int) -> tuple[float, float]:
-    """ln E[exp(k T)] and its derivative in k, the mean cosine I_{d/2}(k) / I_{d/2-1}(k) of the von Mises-Fisher law.
+    """ln E[exp(k T)] and its derivative in k, the mean cosine of the von Mises-Fisher law.
 
-    E[exp(k T)] = Gamma(d/2) (2/k)^(d/2-1) I_{d/2-1}(k) = sum_j (k^2/4)^j Gamma(d/2) / (j! Gamma(d/2 + j)), T
-    being the cosine to a uniform vector. The terms are positive, so that summing their logarithms is stable
-    where the Bessel function overflows.
+    The mean cosine is I_{d/2}(k) / I_{d/2-1}(k). E[exp(k T)] = Gamma(d/2) (2/k)^(d/2-1) I_{d/2-1}(k) = sum_j
+    (k^2/4)^j Gamma(d/2) / (j! Gamma(d/2 + j)), T being the cosine to a uniform vector. The terms are
+    positive, so that summing their logarithms is stable where the Bessel function overflows.
 
     Args:
         rate: k > 0.
@@ -85,7 +87,9 @@ def exponential_moment(rate: float, dimension: int) -> tuple[float, float]:
 
 
 def gamma_nodes(shape: float) -> tuple[Floats, Floats]:
-    """Quadrature nodes and weights for expectations over Gamma(shape, 1): trapezoidal rule in the logarithm.
+    """Quadrature nodes and weights for expectations over Gamma(shape, 1).
+
+    Trapezoidal rule in the logarithm.
 
     Args:
         shape: > 0.
@@ -101,7 +105,9 @@ def gamma_nodes(shape: float) -> tuple[Floats, Floats]:
 
 
 def cosine_nodes(dimension: int) -> tuple[Floats, Floats]:
-    """Quadrature nodes and weights for expectations over the cosine to a uniform vector: trapezoidal rule in the angle.
+    """Quadrature nodes and weights for expectations over the cosine to a uniform vector.
+
+    Trapezoidal rule in the angle.
 
     Args:
         dimension: of the vectors.

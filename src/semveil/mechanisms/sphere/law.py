@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Base classes of laws on the unit sphere, and of those that depend on the cosine to the input only."""
+"""Base classes of laws on the unit sphere, and of those that depend only on the cosine to the input."""
 
 from abc import ABC, abstractmethod
 
@@ -12,7 +12,7 @@ from semveil.mechanisms.sphere.base import Claimed, around, require_dimension, u
 
 
 class SphereLaw(ABC):
-    """Replaces unit vectors by random ones; a subclass has the law's parameters, its epsilon and `calibrate`.
+    """Random perturbation of unit vectors; a subclass has the parameters, epsilon and `calibrate`.
 
     Attributes:
         dimension: d >= 4, of the vectors.
@@ -25,14 +25,14 @@ class SphereLaw(ABC):
         self.check_parameters()
 
     def __call__(self, x: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Simulated unit vectors (B, d), in the type of x.
+        """Simulated unit vectors (B, d), in the dtype of x.
 
         Args:
             x: (B, d) unit vectors.
-            rng: the stream of the noise; torch's default stream where None.
+            rng: source of the noise; torch's global generator where None.
 
         Raises:
-            ValueError: another shape, NaN, or a norm further than 1e-4 from 1.
+            ValueError: another shape, NaN, or a norm that differs from 1 by more than 1e-4.
         """
         return self.simulate(unit_rows(x, self.dimension), rng=rng).to(x.dtype)
 
@@ -54,7 +54,7 @@ class SphereLaw(ABC):
 
     @abstractmethod
     def release(self, x: Tensor) -> Tensor:
-        """Samples of exactly this law, rounded to multiples of 2^-24, from the operating system's entropy.
+        """Exact samples of this law, rounded to multiples of 2^-24, with bits from the operating system.
 
         Args:
             x: (B, d) unit vectors, float32 or float64.
@@ -68,14 +68,26 @@ class SphereLaw(ABC):
 
 
 class CosineLaw(SphereLaw, Claimed):
-    """A law under which only the cosine t = <x, y> depends on x: y = t x + sqrt(1 - t^2) u, u uniform and orthogonal to x."""
+    """Law in which only the cosine t = <x, y> depends on x.
+
+    y = t x + sqrt(1 - t^2) u, u uniform and orthogonal to x.
+    """
 
     def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
-        """Draw the cosines, then uniform orthogonal directions."""
+        """Draw the cosines, then uniform orthogonal directions.
+
+        Args:
+            rows: (B, d) unit vectors, float64.
+            rng: source of the samples; torch's global CPU generator where None.
+        """
         return around(rows, self.cosines(len(rows), rng=rng), rng=rng)
 
     def release(self, x: Tensor) -> Tensor:
-        """Draw exact cosines and uniform orthogonal directions."""
+        """Draw exact cosines and uniform orthogonal directions.
+
+        Args:
+            x: (B, d) unit vectors, float32 or float64.
+        """
         return release_around(x, self.dimension, self.exact_cosine)
 
     @abstractmethod
@@ -83,8 +95,8 @@ class CosineLaw(SphereLaw, Claimed):
         """Simulated cosines t = <x, y>.
 
         Args:
-            count: how many.
-            rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+            count: number of cosines.
+            rng: source of the samples, which are on its device; torch's global CPU generator where None.
 
         Returns:
             (count,) float64.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PrivUnit: a uniform vector from the cap around x with a high probability, else from the rest of the sphere."""
+"""PrivUnit: uniform in the cap around x with high probability, else uniform in the rest of the sphere."""
 
 import math
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ from semveil.mechanisms.sphere.tails import cap_tail
 
 @dataclass(frozen=True)
 class PrivUnit(CosineLaw):
-    """Replaces each unit vector x by y, uniform in the cap <x, y> >= threshold with probability p, else uniform outside it.
+    """PrivUnit mechanism: uniform in the cap <x, y> >= threshold with probability p, else uniform outside it.
 
-    epsilon = ln p (1 - q) / ((1 - p) q), q the cap's share of the sphere (Bhowmick et al. 2018, whose two
-    budgets are merged: the density takes two values only, so this is exact). Among all epsilon-LDP mechanisms
-    whose output has one length and whose mean is a multiple of x, this law with the best threshold keeps most
-    of x (Asi, Feldman and Talwar 2022).
+    epsilon = ln p (1 - q) / ((1 - p) q), q the cap's fraction of the sphere (Bhowmick et al. 2018, with their
+    two budgets merged: the density has two values only, so this is exact). Among all epsilon-LDP mechanisms
+    with outputs of one length and a mean that is a multiple of x, this law with the best threshold has the
+    largest mean cosine (Asi, Feldman and Talwar 2022).
 
     Args:
         dimension: d >= 4, of the vectors.
@@ -52,6 +52,7 @@ class PrivUnit(CosineLaw):
     name: ClassVar[str] = "privunit"
 
     def check_parameters(self) -> None:
+        """Raise ValueError unless threshold and rest are in their ranges."""
         if not (0 <= self.threshold < 1 and 0 < self.rest < 1):
             raise ValueError(
                 f"PrivUnit takes a threshold in [0, 1) and a rest in (0, 1), got {self.threshold}, "
@@ -59,7 +60,12 @@ class PrivUnit(CosineLaw):
             )
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
-        """Simulated cosines <x, y>, see `CosineLaw.cosines`."""
+        """Simulated cosines <x, y>, see `CosineLaw.cosines`.
+
+        Args:
+            count: number of cosines.
+            rng: source of the samples; torch's global CPU generator where None.
+        """
         device = rng.device if rng is not None else None
         inside = torch.rand(count, generator=rng, dtype=torch.float64, device=device) >= self.rest
         found = torch.empty(count, dtype=torch.float64, device=device)
@@ -73,7 +79,11 @@ class PrivUnit(CosineLaw):
         return found
 
     def exact_cosine(self, draws: RandomBits) -> arb:
-        """Enclosure of one cosine, see `CosineLaw.exact_cosine`."""
+        """Enclosure of one cosine, see `CosineLaw.exact_cosine`.
+
+        Args:
+            draws: random bits.
+        """
         if not certified_less(draws.uniform(), arb(self.rest)):
             return cap_tail(self.threshold, self.dimension).exact(draws)
         while True:
@@ -93,14 +103,18 @@ class PrivUnit(CosineLaw):
 
     @property
     def epsilon(self) -> float:
-        """ln p (1 - q) / ((1 - p) q), for any two vectors however near."""
+        """Epsilon of the law, ln p (1 - q) / ((1 - p) q), for any two vectors."""
         return cap_loss(self.rest, log_cap(self.threshold, self.dimension))
 
     def epsilon_above(self) -> float:
+        """`epsilon`, rounded up."""
         return cap_loss_above(self.rest, self._cap)
 
     def cosine_kept(self) -> float:
-        """E<x, y> = E[T; T >= threshold] (p / q - (1 - p) / (1 - q)), T the cosine to a uniform vector."""
+        """Mean cosine E<x, y> = E[T; T >= t] (p / q - (1 - p) / (1 - q)).
+
+        T is the cosine to a uniform vector, t the threshold.
+        """
         cap, moment = log_cap(self.threshold, self.dimension), log_cap_moment(self.threshold, self.dimension)
         return (1 - self.rest) * math.exp(moment - cap) - self.rest * math.exp(moment - log_rest(cap))
 
@@ -109,7 +123,7 @@ class PrivUnit(CosineLaw):
         """Law of a given epsilon with the largest mean cosine; its threshold equals that mean.
 
         m(t) = M(t) (e^epsilon - 1) / (1 + (e^epsilon - 1) q(t)) with M' = -t f and q' = -f, f the density of
-        T. So m' = 0 where t = m(t), that is t = (e^epsilon - 1) E[(T - t)_+], whose sides cross once.
+        T. So m' = 0 where t = m(t), that is t = (e^epsilon - 1) E[(T - t)_+], which has one solution.
 
         Args:
             dimension: d >= 4.

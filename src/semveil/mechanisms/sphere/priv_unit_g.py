@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PrivUnitG: PrivUnit's choice made on the normal law's cosine, which needs no incomplete beta function."""
+"""PrivUnitG: PrivUnit with a normal component in place of the cosine, without an incomplete beta function."""
 
 import math
 from dataclasses import dataclass
@@ -29,12 +29,13 @@ from semveil.mechanisms.sphere.tails import normal_tail
 
 @dataclass(frozen=True)
 class PrivUnitG(CosineLaw):
-    """Replaces each unit vector x by the direction of v, standard normal but for its part a = <x, v> along x.
+    """PrivUnitG mechanism: direction of a normal vector with a biased component along the unit vector x.
 
-    With probability p, a is normal given a >= threshold, else normal given a < threshold; epsilon = ln p (1 -
-    q) / ((1 - p) q) with q = Phi(-threshold) (Asi, Feldman and Talwar 2022, here times sqrt(d) and with v
-    divided by its length, which costs no privacy). For large d it is as good as PrivUnit while epsilon stays
-    well below d.
+    The output is v / ||v||, v standard normal except for its component a = <x, v> along x. With probability
+    p, a is normal given a >= threshold, else normal given a < threshold; epsilon = ln p (1 - q) / ((1 - p) q)
+    with q = Phi(-threshold) (Asi, Feldman and Talwar 2022, here times sqrt(d) and with v divided by its
+    length, which costs no privacy). For large d its utility equals that of PrivUnit while epsilon is well
+    below d.
 
     Args:
         dimension: d >= 4, of the vectors.
@@ -53,13 +54,19 @@ class PrivUnitG(CosineLaw):
     name: ClassVar[str] = "privunit-g"
 
     def check_parameters(self) -> None:
+        """Raise ValueError unless threshold and rest are in their ranges."""
         if not (0 <= self.threshold < math.inf and 0 < self.rest < 1):
             raise ValueError(
                 f"PrivUnitG takes a threshold >= 0 and a rest in (0, 1), got {self.threshold}, {self.rest}"
             )
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
-        """Simulated cosines <x, y> = a / ||v||, see `CosineLaw.cosines`."""
+        """Simulated cosines <x, y> = a / ||v||, see `CosineLaw.cosines`.
+
+        Args:
+            count: number of cosines.
+            rng: source of the samples; torch's global CPU generator where None.
+        """
         device = rng.device if rng is not None else None
         inside = torch.rand(count, generator=rng, dtype=torch.float64, device=device) >= self.rest
         along = torch.empty(count, dtype=torch.float64, device=device)
@@ -74,7 +81,11 @@ class PrivUnitG(CosineLaw):
         return along / (along.square() + across).sqrt()
 
     def exact_cosine(self, draws: RandomBits) -> arb:
-        """Enclosure of one cosine, see `CosineLaw.exact_cosine`."""
+        """Enclosure of one cosine, see `CosineLaw.exact_cosine`.
+
+        Args:
+            draws: random bits.
+        """
         along = self._exact_part(draws)
         across = sum((n * n for n in draws.normals(self.dimension - 1)), start=arb(0))
         return along / (along * along + across).sqrt()
@@ -106,17 +117,19 @@ class PrivUnitG(CosineLaw):
 
     @property
     def epsilon(self) -> float:
-        """ln p (1 - q) / ((1 - p) q), for any two vectors however near."""
+        """Epsilon of the law, ln p (1 - q) / ((1 - p) q), for any two vectors."""
         return cap_loss(self.rest, float(scipy.special.log_ndtr(-self.threshold)))
 
     def epsilon_above(self) -> float:
+        """`epsilon`, rounded up."""
         return cap_loss_above(self.rest, self._cap)
 
     def cosine_kept(self) -> float:
-        """E<x, y> = C (p / q - (1 - p) / (1 - q)) with C = E[a / ||v||; a >= t] = phi(t) E[(t^2 + S)^(-1/2)], t the threshold.
+        """Mean cosine E<x, y> = C (p / q - (1 - p) / (1 - q)).
 
-        S is chi-square of d + 1 degrees; the mean over it is Tricomi's function U((d + 1) / 2, d / 2 + 1, t^2
-        / 2) up to a factor, computed here as a sum.
+        C = E[a / ||v||; a >= t] = phi(t) E[(t^2 + S)^(-1/2)], with t the threshold and S chi-square of d + 1
+        degrees of freedom; the mean over S is Tricomi's function U((d + 1) / 2, d / 2 + 1, t^2 / 2) up to a
+        factor, computed here as a sum.
         """
         cap, moment = (
             float(scipy.special.log_ndtr(-self.threshold)),
@@ -128,8 +141,8 @@ class PrivUnitG(CosineLaw):
     def calibrate(cls, dimension: int, epsilon: float) -> "PrivUnitG":
         """Law of a given epsilon with the largest mean cosine.
 
-        As for PrivUnit the mean cosine m(t) is largest where it equals the mean at the edge of the cap,
-        g(t) = E[t / sqrt(t^2 + S)] with S chi-square of d - 1 degrees.
+        As for PrivUnit the mean cosine m(t) is largest where it equals the mean at the edge of the cap, g(t)
+        = E[t / sqrt(t^2 + S)] with S chi-square of d - 1 degrees of freedom.
 
         Args:
             dimension: d >= 4.
@@ -162,7 +175,7 @@ class PrivUnitG(CosineLaw):
 
 
 def _log_moment(threshold: float, dimension: int) -> float:
-    """ln E[a / ||v||; a >= threshold] for a standard normal v in d dimensions and its part a."""
+    """ln E[a / ||v||; a >= threshold] for a standard normal v in d dimensions and its component a."""
     nodes, weights = gamma_nodes((dimension + 1) / 2)
     spread = math.log(weights @ (threshold**2 + 2 * nodes) ** -0.5)
     return -(threshold**2) / 2 - math.log(2 * math.pi) / 2 + spread

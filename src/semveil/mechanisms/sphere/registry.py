@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mechanisms on the unit sphere by name, and the mean cosine that each preserves."""
+"""Registry of mechanisms on the unit sphere, and the mean cosine that each preserves."""
 
 from collections.abc import Iterable
 
@@ -29,7 +29,8 @@ def cosines_kept(dimension: int, epsilons: Iterable[float]) -> dict[str, list[fl
         epsilons: > 0.
 
     Example:
-        >>> {name: round(kept, 4) for name, (kept,) in cosines_kept(512, [10.0]).items()}
+        >>> kept = cosines_kept(512, [10.0])
+        >>> {name: round(cosine, 4) for name, (cosine,) in kept.items()}  # doctest: +NORMALIZE_WHITESPACE
         {'laplace': 0.0069, 'l2-laplace': 0.0098, 'von-mises-fisher': 0.0098, 'privunit': 0.1434,
         'privunit-g': 0.1427}
     """

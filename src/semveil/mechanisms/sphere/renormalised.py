@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""General mechanisms on the sphere: noise added to a unit vector, and the sum normalised."""
+"""Mechanisms on the sphere by additive noise and normalisation of the sum."""
 
 import math
 from abc import abstractmethod
@@ -23,12 +23,14 @@ from semveil.mechanisms.sphere.cosines import cosine_nodes, gamma_nodes
 from semveil.mechanisms.sphere.law import SphereLaw
 from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
-# of released records: no norm exceeds 1 however floats rounded it, so the sensitivity holds
+# factor on released records: no norm exceeds 1 in spite of rounding, so the sensitivity holds
 INWARD = 1 - 2.0**-30
 
 
 def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
-    """Diameter of the unit sphere: 2 in L2 (opposite poles), 2 sqrt(d) in L1 (opposite corners of a cube), rounded up.
+    """Diameter of the unit sphere, rounded up.
+
+    2 in L2 (opposite poles), 2 sqrt(d) in L1 (opposite corners of a cube).
 
     Args:
         dimension: d, of the vectors.
@@ -43,7 +45,7 @@ def sphere_sensitivity(dimension: int, norm: Norm | str) -> Sensitivity:
 
 
 class NoiseOnSphere(SphereLaw):
-    """A law that adds noise to unit vectors; its guarantee is that of the noise, for any two of them.
+    """Law that adds noise to unit vectors; its guarantee is that of the noise, for any two of them.
 
     Attributes:
         scale: of the noise.
@@ -52,14 +54,23 @@ class NoiseOnSphere(SphereLaw):
     scale: float
 
     def check_parameters(self) -> None:
-        _ = self.noise  # which checks its scale
+        """Raise ValueError unless the scale is positive and finite."""
+        _ = self.noise  # its constructor checks the scale
 
     def simulate(self, rows: Tensor, *, rng: torch.Generator | None) -> Tensor:
-        """Add simulated noise and normalise."""
+        """Add simulated noise and normalise.
+
+        Args:
+            rows: (B, d) unit vectors, float64.
+            rng: source of the samples; torch's global CPU generator where None.
+        """
         return normalize(self.noise(rows, rng=rng))
 
     def release(self, x: Tensor) -> Tensor:
         """Add exact noise, normalise, and round to multiples of 2^-24.
+
+        Args:
+            x: (B, d) unit vectors, float32 or float64.
 
         Raises:
             ValueError: as for `check_releasable`.
@@ -71,7 +82,7 @@ class NoiseOnSphere(SphereLaw):
     @property
     @abstractmethod
     def noise(self) -> Laplace | L2Laplace:
-        """The law of the noise."""
+        """Law of the noise."""
 
     @property
     def epsilon(self) -> float:
@@ -91,7 +102,7 @@ class NoiseOnSphere(SphereLaw):
         not_covered: Sequence[str] = (),
         assumptions: Sequence[str] = (),
     ) -> Guarantee:
-        """The noise's guarantee.
+        """Guarantee of the noise.
 
         Args:
             exact: the output came from `release`; basis `proved`, epsilon rounded up.
@@ -107,7 +118,7 @@ class NoiseOnSphere(SphereLaw):
 
 @dataclass(frozen=True)
 class RenormalisedLaplace(NoiseOnSphere):
-    """(x + N) / ||x + N|| with Laplace noise in every coordinate; dividing by the length is post-processing.
+    """(x + N) / ||x + N|| with Laplace noise in every coordinate; the normalisation is post-processing.
 
     epsilon = 2 sqrt(d) / scale.
 
@@ -126,18 +137,20 @@ class RenormalisedLaplace(NoiseOnSphere):
 
     @property
     def noise(self) -> Laplace:
+        """Law of the noise."""
         return Laplace(self.scale)
 
     def cosine_kept(self) -> float:
-        """E<x, y> for large d: (1 + 2 d scale^2)^(-1/2), the noise's length being nearly sqrt(2 d) scale.
+        """Mean cosine E<x, y> for large d: (1 + 2 d scale^2)^(-1/2).
 
-        The exact mean depends on x a little; it differs by a share of the order 1 / d.
+        The length of the noise is nearly sqrt(2 d) scale. The exact mean depends slightly on x; it differs by
+        a fraction of the order 1 / d.
         """
         return 1 / math.sqrt(1 + 2 * self.dimension * self.scale**2)
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedLaplace":
-        """scale = 2 sqrt(d) / epsilon.
+        """Return the law of scale 2 sqrt(d) / epsilon.
 
         Args:
             dimension: d >= 4.
@@ -152,7 +165,9 @@ class RenormalisedLaplace(NoiseOnSphere):
 
 @dataclass(frozen=True)
 class RenormalisedL2Laplace(NoiseOnSphere):
-    """(x + N) / ||x + N|| with K-norm noise, density proportional to exp(-||N||_2 / scale); epsilon = 2 / scale.
+    """(x + N) / ||x + N|| with K-norm noise, density proportional to exp(-||N||_2 / scale).
+
+    epsilon = 2 / scale.
 
     Args:
         dimension: d >= 4, of the vectors.
@@ -169,10 +184,14 @@ class RenormalisedL2Laplace(NoiseOnSphere):
 
     @property
     def noise(self) -> L2Laplace:
+        """Law of the noise."""
         return L2Laplace(self.scale)
 
     def cosine_kept(self) -> float:
-        """E<x, y> = E[(1 + L T) / sqrt(1 + 2 L T + L^2)], L = scale Gamma(d), T the cosine to a uniform vector; summed here."""
+        """Mean cosine E<x, y> = E[(1 + L T) / sqrt(1 + 2 L T + L^2)], by quadrature.
+
+        L = scale Gamma(d), T the cosine to a uniform vector.
+        """
         lengths, weights = gamma_nodes(self.dimension)
         cosines, shares = cosine_nodes(self.dimension)
         lengths = self.scale * lengths[:, None]
@@ -181,7 +200,7 @@ class RenormalisedL2Laplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedL2Laplace":
-        """scale = 2 / epsilon.
+        """Return the law of scale 2 / epsilon.
 
         Args:
             dimension: d >= 4.

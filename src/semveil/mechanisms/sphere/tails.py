@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Upper tails of log-concave laws, drawn by rejection from an exponential law, in floats and exactly (Robert 1995)."""
+"""Upper tails of log-concave laws, sampled in floats and exactly by exponential rejection (Robert 1995)."""
 
 import math
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from semveil.mechanisms.exact.sphere import RandomBits, certified_less
 
 @dataclass(frozen=True)
 class Tail:
-    """A law with density proportional to exp(l(t)) on [threshold, limit), l concave.
+    """Law with density proportional to exp(l(t)) on [threshold, limit), l concave.
 
-    A concave function lies below its tangent, so t = threshold + E / s with s = -l'(touch), accepted if E' >=
+    A concave function is below its tangent, so t = threshold + E / s with s = -l'(touch), accepted if E' >=
     l(touch) + l'(touch) (t - touch) - l(t), has exactly this law, E and E' standard exponential. Any touch
-    with l'(touch) < 0 will do; most proposals are accepted where touch - threshold = 1 / s.
+    with l'(touch) < 0 is valid; the acceptance rate is largest where touch - threshold = 1 / s.
 
     Args:
         log_density: l, of tensors and of balls.
         slope: l'.
-        threshold, limit: the ends.
-        touch: in (-inf, limit), where the tangent touches.
+        threshold, limit: ends of the interval.
+        touch: point of tangency, in (-inf, limit).
     """
 
     log_density: Callable[[Any], Any]
@@ -39,15 +39,15 @@ class Tail:
         """Simulated samples.
 
         Args:
-            count: how many.
-            rng: source of the samples, which lie on its device; torch's global CPU generator where None.
+            count: number of samples.
+            rng: source of the samples, which are on its device; torch's global CPU generator where None.
 
         Returns:
             (count,) float64.
         """
         touch = torch.tensor(self.touch, dtype=torch.float64)
         height, slope = float(self.log_density(touch)), float(self.slope(touch))
-        found = [draw_exponential((0,), rng)]  # on the stream's device
+        found = [draw_exponential((0,), rng)]  # on the generator's device
         missing = count
         while missing:
             steps, slack = draw_exponential((2, missing), rng)
@@ -78,7 +78,9 @@ class Tail:
 
 
 def cap_tail(threshold: float, dimension: int) -> Tail:
-    """Law of the cosine to a uniform vector, restricted to a cap: density (1 - t^2)^((d - 3) / 2) on [threshold, 1).
+    """Law of the cosine to a uniform vector, restricted to a cap.
+
+    Its density is (1 - t^2)^((d - 3) / 2) on [threshold, 1), up to a factor.
 
     Args:
         threshold: smallest cosine, in [0, 1).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The von Mises-Fisher mechanism: unit vectors with density proportional to exp(kappa <x, y>)."""
+"""Von Mises-Fisher mechanism: unit vectors with density proportional to exp(kappa <x, y>)."""
 
 import math
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from semveil.privacy.guarantee import MetricForm, Norm
 
 @dataclass(frozen=True)
 class VonMisesFisher(CosineLaw):
-    """Replaces each unit vector x by y of density proportional to exp(kappa <x, y>).
+    """Von Mises-Fisher mechanism: y with density proportional to exp(kappa <x, y>) for each unit vector x.
 
-    epsilon = 2 kappa: kappa <x - x', y> is at most kappa ||x - x'|| <= 2 kappa, and the normaliser is the
-    same for all x. This is the exponential mechanism with utility <x, y>. With utility -<x, y>, which repels,
-    it is the same mechanism for -x at the same epsilon: `mechanism(-x)`.
+    epsilon = 2 kappa: kappa <x - x', y> is at most kappa ||x - x'|| <= 2 kappa, and the normalising constant
+    is the same for all x. This is the exponential mechanism with utility <x, y>. With the repelling utility
+    -<x, y> it is the same mechanism for -x at the same epsilon: `mechanism(-x)`.
 
     Args:
         dimension: d >= 4, of the vectors.
@@ -40,12 +40,18 @@ class VonMisesFisher(CosineLaw):
     name: ClassVar[str] = "von-mises-fisher"
 
     def check_parameters(self) -> None:
+        """Raise ValueError unless kappa is positive and finite."""
         require_positive("the concentration kappa", self.kappa)
 
     def cosines(self, count: int, *, rng: torch.Generator | None) -> Tensor:
-        """Simulated cosines <x, y> by rejection (Wood 1994), see `exact_cosine`."""
+        """Simulated cosines <x, y> by rejection (Wood 1994), see `exact_cosine`.
+
+        Args:
+            count: number of cosines.
+            rng: source of the samples; torch's global CPU generator where None.
+        """
         shift, peak = self._shift(), float(self._peak(arb(self._shift())))
-        found = [draw_exponential((0,), rng)]  # on the stream's device
+        found = [draw_exponential((0,), rng)]  # on the generator's device
         missing = count
         while missing:
             t = uniform_cosines(missing, self.dimension, rng=rng)
@@ -56,12 +62,12 @@ class VonMisesFisher(CosineLaw):
         return torch.cat(found)
 
     def exact_cosine(self, draws: RandomBits) -> arb:
-        """Enclosure of a cosine of density proportional to exp(kappa w) (1 - w^2)^((d - 3) / 2), by rejection.
+        """Enclosure of a cosine with density proportional to exp(kappa w) (1 - w^2)^((d - 3) / 2).
 
-        W = (s + T) / (1 + s T), T the cosine to a uniform vector, has density proportional to (1 - w^2)^((d -
-        3) / 2) / (1 - s w)^(d - 1); it is accepted with probability exp(h(w) - max h), h(w) = kappa w + (d -
-        1) ln(1 - s w). The law is correct for every shift s in (0, 1), which only affects the acceptance
-        rate.
+        By rejection: W = (s + T) / (1 + s T), T the cosine to a uniform vector, has density proportional to
+        (1 - w^2)^((d - 3) / 2) / (1 - s w)^(d - 1); it is accepted with probability exp(h(w) - max h), h(w) =
+        kappa w + (d - 1) ln(1 - s w). The law is correct for every shift s in (0, 1), which only affects the
+        acceptance rate.
 
         Args:
             draws: random bits.
@@ -88,20 +94,20 @@ class VonMisesFisher(CosineLaw):
 
     @property
     def epsilon(self) -> float:
-        """2 kappa."""
+        """Epsilon of the law, 2 kappa."""
         return 2 * self.kappa
 
     def metric_form(self) -> MetricForm:
-        """kappa per unit of L2 distance."""
+        """Metric form: kappa per unit of L2 distance."""
         return MetricForm(self.kappa, Norm.L2, space="the unit vectors")
 
     def cosine_kept(self) -> float:
-        """E<x, y> = I_{d/2}(kappa) / I_{d/2-1}(kappa), about kappa / d where kappa is small."""
+        """Mean cosine E<x, y> = I_{d/2}(kappa) / I_{d/2-1}(kappa), about kappa / d for small kappa."""
         return exponential_moment(self.kappa, self.dimension)[1]
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "VonMisesFisher":
-        """kappa = epsilon / 2.
+        """Return the law of concentration kappa = epsilon / 2.
 
         Args:
             dimension: d >= 4.
