@@ -61,7 +61,7 @@ def caveat_named(name: str) -> Caveat:
         ValueError: an unknown name.
 
     Example:
-        >>> caveat_named("pasteback")  # doctest: +NORMALIZE_WHITESPACE
+        >>> caveat_named("pasteback")
         Traceback (most recent call last):
         ...
         ValueError: no caveat named 'pasteback' (did you mean 'paste-back'?); see

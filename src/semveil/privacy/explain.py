@@ -53,7 +53,7 @@ def explain(certificate: Certificate) -> list[str]:
     Example:
         >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
         >>> made = Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim)
-        >>> explain(made)[0]  # doctest: +NORMALIZE_WHITESPACE
+        >>> explain(made)[0]
         'In short: the photo as a whole is protected in this picture strongly, with epsilon 1 (basis: proved)
         for all codes.'
     """

@@ -189,7 +189,7 @@ class Guarantee:
         ValueError: epsilon or delta out of range, or a finite epsilon on a basis that permits none.
 
     Example:
-        >>> Guarantee(1.0, "the skin codes", Basis.PROVED).summary()  # doctest: +NORMALIZE_WHITESPACE
+        >>> Guarantee(1.0, "the skin codes", Basis.PROVED).summary()
         'Covers the skin codes with epsilon 1: strong (basis: proved, holds by proof for the noise that was
         drawn).'
     """
@@ -281,7 +281,7 @@ class Guarantee:
 
         Example:
             >>> claim = Guarantee(2000.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",))
-            >>> claim.briefly()  # doctest: +NORMALIZE_WHITESPACE
+            >>> claim.briefly()
             'epsilon 2000: protects nobody, for the skin codes (basis: proved); nothing for the photo as a
             whole'
         """
