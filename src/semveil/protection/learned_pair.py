@@ -22,8 +22,9 @@ class LearnedPair(TrainedPair):
 
     Example:
         >>> import torch
-        >>> settings = PairSettings((0, 1), 8, 10.0, "as_published", 1.0, noise="fresh", protection="learned")
-        >>> pair = LearnedPair(settings)
+        >>> pair = LearnedPair(
+        ...     PairSettings((0, 1), 8, 10.0, "as_published", 1.0, noise="fresh", protection="learned")
+        ... )
         >>> block = torch.randn(3, 2, 8)
         >>> torch.allclose(pair.protect(block), block + pair.imitation(block))
         True
