@@ -194,7 +194,7 @@ class DPImage(Shown):
         Exact noise stays on the CPU.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         there = copy.copy(self)
@@ -248,7 +248,7 @@ class DPImage(Shown):
         return self.protect_latents(self.model.encode(images), rng=rng)
 
     def protect_latents(self, latents: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """New images from latents of photos, as by `protect` after encoding.
+        """New images from latents of photos: `protect` without the encoding.
 
         Args:
             latents: (B, K, D), not clipped.

@@ -59,8 +59,8 @@ class DPSemCom:
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
         protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after the abstracts of its
             successors); `rotation` or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise,
-            which Bob cannot remove); or `none`. By default `rotation` if a key is given, else `nn`, as in the
-            paper.
+            which Bob cannot remove); or `none`. By default `laplace` with a budget, `rotation` with a key,
+            and otherwise `nn`, as in the paper.
         mechanism: alternative to `protection`: genuine noise of this law, one of `MECHANISMS`.
         pair: the trained pair, whose epsilon and calibration apply; looked up by its settings where None.
         budget: alternative to `private_codes` and `epsilon`: epsilon by face part, with separate Laplace
@@ -209,7 +209,7 @@ class DPSemCom:
         Keys, keystreams and exact noise stay on the CPU; their outputs move to the device of the latents.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         there = copy.copy(self)

@@ -190,7 +190,7 @@ class IdentityDP(Shown):
         Exact draws stay on the CPU.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         there = copy.copy(self)

@@ -51,7 +51,7 @@ class LatentModel:
         box: one pair of public bounds for all coordinates.
         bounds: returns public bounds for every coordinate, computed or read on the first call.
         identity_codes: codes that determine the identity, as far as codes can be separated; 0-based.
-        groups: codes by the name of what they show; each code is in one group.
+        groups: codes by group name, such as a face part; each code is in one group.
         public_latents: (count, rng) -> latents (count, K, D), made without photos.
         prior: Gaussian prior of the public latents, if any.
         elsewhere: (device, dtype) -> the same model with its networks moved, used by `to`; None without
@@ -84,7 +84,7 @@ class LatentModel:
         See `core.device.moved`.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         return self if self.elsewhere is None else self.elsewhere(device, dtype)

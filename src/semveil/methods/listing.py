@@ -32,7 +32,7 @@ class Listed:
     options: tuple[Declared, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Description as a JSON-ready dictionary."""
         return {
             "method": self.name,
             "commands": list(self.commands),

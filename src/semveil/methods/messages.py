@@ -125,8 +125,8 @@ def heard(
         channel: the simulated channel; AWGN where None.
 
     Raises:
-        MessageError: an SNR or a channel is given for symbols that have already passed one, or the message is
-            not of dp-semcom.
+        MessageError: an SNR or a channel is given for symbols that have already passed one, or the message
+            has two gains per image or no valid guarantee.
     """
     if message.gains.shape[1] != 1:
         raise MessageError("the message has two gains per image; dp-semcom sends one")

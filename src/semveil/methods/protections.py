@@ -107,7 +107,7 @@ class Protection:
         trained: class of its pair of networks; None if nothing is trained.
         noise: default of how training draws the noise that a pair imitates.
         all_codes: whether all codes are private by default; otherwise the paper's seven.
-        never_fewer: whether it always changes all codes; the default private codes then imitate noise.
+        never_fewer: whether it always changes all codes; by default the paper's seven then imitate noise.
         calibration: default derivation of the noise from epsilon.
         said_in_message: options of `DPSemCom` from the parameters of a keyed message.
     """
@@ -143,7 +143,7 @@ def using(option: str) -> list[str]:
     """Names of the protections that take an option.
 
     Args:
-        option: such as `epsilon` or `guard`.
+        option: name of an option, such as `epsilon` or `guard`.
 
     Example:
         >>> using("guard")

@@ -49,7 +49,7 @@ def module_of(name: str) -> str:
     """Name of the module that defines a method.
 
     Args:
-        name: of the method.
+        name: name of the method.
 
     Example:
         >>> module_of("blur")

@@ -90,7 +90,7 @@ class Draw:
     """Random values drawn once for a face and shared by many images of it, such as the frames of a clip.
 
     Attributes:
-        values: released tensors by name, each with first dimension 1.
+        values: released tensors by name, with the crops as first dimension.
         guarantee: guarantee of the draw, however often it is shown.
     """
 
@@ -123,7 +123,7 @@ class ImageMethod(Protocol):
         ...
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Protect crops (B, 3, S, S) in [-1, 1], each on its own.
+        """Protect crops (B, 3, S, S) in [-1, 1], each independently.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
@@ -138,7 +138,7 @@ class ImageMethod(Protocol):
         Input images are moved there, and output images stay there; exact noise is drawn on the CPU.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         ...

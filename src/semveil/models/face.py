@@ -197,7 +197,7 @@ class FaceModel:
         Bob must derive the same rotations from it.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         generator = moved(self.generator, device, dtype)

@@ -74,7 +74,7 @@ class IdentityModel:
         See `core.device.moved`.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         return self if self.elsewhere is None else self.elsewhere(device, dtype)

@@ -62,7 +62,7 @@ class NoiseImageModel:
         See `core.device.moved`.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         return replace(

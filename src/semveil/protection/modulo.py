@@ -194,5 +194,5 @@ def guard_for(snr_db: float, *, deviations: float = 2.0) -> float:
 
 
 def _times(n: int, loss: float) -> float:
-    """n times a loss, rounded up."""
+    """Privacy loss of n coordinates, rounded up."""
     return math.nextafter(n * loss, math.inf) if loss else 0.0

@@ -74,7 +74,7 @@ class PairSettings:
         return self.noised or self.codes
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready settings.
+        """Settings as a JSON-ready dictionary.
 
         SNR range and channel are omitted at their defaults, for compatibility with older pairs.
         """

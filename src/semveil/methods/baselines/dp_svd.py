@@ -57,7 +57,7 @@ class DPSVD(WithoutNetworks):
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
-        L2Laplace(self.scale)  # its check
+        L2Laplace(self.scale)  # validates the scale
         check_whole("rank", self.rank)
         check_whole("size", self.size)
         check_fits("rank", self.rank, self.size)

@@ -50,7 +50,7 @@ class PixelNoise(WithoutNetworks):
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
-        Gaussian(self.sigma, self.delta)  # its checks
+        Gaussian(self.sigma, self.delta)  # validates sigma and delta
         check_whole("size", self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
