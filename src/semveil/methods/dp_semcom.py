@@ -51,8 +51,8 @@ class DPSemCom:
     Args:
         model: a loaded model, or its name.
         private_codes: 0-based indices of the codes to protect. By default the paper's seven; all codes with
-            `nn-encrypted` or a key, which leaves nothing in clear and with `rotation` costs Bob nothing. With
-            `none`: the codes that attacks target.
+            `nn-encrypted` or keyed protection, which leaves nothing in clear and with `rotation` costs Bob
+            nothing. With `none`: the codes that attacks target.
         epsilon: nominal privacy budget (10), whose true value follows from the calibration; with `modulo`,
             the budget of its noise against receivers without the key, or None for uniform noise, which needs
             none.
