@@ -3,7 +3,7 @@
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in units of the side
 
-# Where each part of an aligned face can lie: 2 % and 98 % quantiles over CelebAMask-HQ's training masks, with
+# Extent of each part of an aligned face: 2 % and 98 % quantiles over CelebAMask-HQ's training masks, with
 # a margin.
 PART_BOXES: tuple[Box, ...] = tuple(
     (left / 32, top / 32, right / 32, bottom / 32)

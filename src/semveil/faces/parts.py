@@ -18,18 +18,18 @@ CELEBAMASK_TO_PART = (0, 1, 5, 10, 2, 2, 3, 3, 6, 6, 4, 4, 4, 7, 11, 12, 8, 8, 9
 
 
 def codes_of_parts(parts: Sequence[str]) -> tuple[int, ...]:
-    """Codes that a list of part names makes private: the shared codes 0, 1 and each part's shape and texture code.
+    """Private codes of a list of face parts: the shared codes 0 and 1, and the codes of each part.
 
     Part i has shape code 2 + 2i and texture code 3 + 2i (0-based, SemanticStyleGAN's order).
 
     Args:
-        parts: names out of `PARTS`; order and repeats do not matter.
+        parts: names from `PARTS`; order and repeats do not matter.
 
     Returns:
         Sorted 0-based code indices.
 
     Raises:
-        ValueError: a name is not a part.
+        ValueError: a name is not in `PARTS`.
 
     Example:
         >>> codes_of_parts(["skin", "eyes"])
@@ -76,7 +76,7 @@ def parse_codes(text: str) -> tuple[int, ...]:
 
 
 def describe_codes(codes: Sequence[int]) -> list[str]:
-    """Readable names of codes.
+    """Names of codes for display.
 
     Args:
         codes: 0-based indices in 0..27.

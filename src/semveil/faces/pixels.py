@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between 8-bit pixels and the image tensors that networks take."""
+"""Conversion between 8-bit pixels and image tensors."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-LARGEST = 1.01  # of an image's values
+LARGEST = 1.01  # accepted magnitude of image values
 
 
 def to_tensor(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Tensor:
-    """8-bit crops of one size as images: x = pixel / 127.5 - 1.
+    """Convert 8-bit crops of one size to images: x = pixel / 127.5 - 1.
 
     Args:
         crops: (B, H, W, 3) RGB, or B arrays of (H, W, 3).
@@ -38,7 +38,7 @@ def to_tensor(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Tensor:
 
 
 def to_pixels(images: Tensor) -> NDArray[np.uint8]:
-    """Images as 8-bit pixels: (x + 1) * 127.5, clamped to 0..255, rounded half to even.
+    """Convert images to 8-bit pixels: (x + 1) * 127.5, clamped to 0..255, rounded half to even.
 
     Args:
         images: (B, 3, H, W); values beyond [-1, 1] are clamped.
@@ -47,7 +47,7 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
         (B, H, W, 3) RGB.
 
     Raises:
-        ValueError: a value is NaN or infinite, or the shape is another.
+        ValueError: a value is NaN or infinite, or the shape is not (B, 3, H, W).
 
     Example:
         >>> to_pixels(torch.tensor([-3.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).tolist()
@@ -66,13 +66,14 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
 
 
 def check_range(images: Tensor) -> None:
-    """Refuse images that are not floats in [-1, 1], such as 8-bit pixels or floats of 0 to 255.
+    """Check that images are floats in [-1, 1], unlike 8-bit pixels or floats of 0 to 255.
 
     Args:
-        images: of any shape; as far as 0.01 beyond the range passes, which resizing and rounding can cause.
+        images: any shape; values up to 0.01 beyond the range pass, since resizing and rounding can cause
+            them.
 
     Raises:
-        ValueError: an integer type, or a value beyond -1.01 to 1.01, NaN or infinite.
+        ValueError: an integer type, or a value outside -1.01 to 1.01, NaN or infinite.
 
     Example:
         >>> check_range(torch.full((1, 3, 2, 2), 255.0))
@@ -89,7 +90,7 @@ def check_range(images: Tensor) -> None:
     if not images.numel():
         return
     low, high = (float(value) for value in images.detach().aminmax())
-    if not (low >= -LARGEST and high <= LARGEST):  # also where one is NaN
+    if not (low >= -LARGEST and high <= LARGEST):  # also true for NaN
         found = "NaN" if low != low or high != high else f"values from {low:g} to {high:g}"
         raise ValueError(
             f"images must lie in [-1, 1], got {found}; pixels become images by pixel / 127.5 - 1"

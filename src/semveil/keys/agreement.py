@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fresh secret for each message between two parties who know each other's public keys.
+"""Authenticated key agreement: a fresh secret for each message between parties with known public keys.
 
-Alice makes an ephemeral X25519 key e and encapsulates to Bob's ML-KEM-768 key. Both parties then have
+Alice generates an ephemeral X25519 key e and encapsulates to Bob's ML-KEM-768 key. Both parties then have
 
     X25519(e, Bob) | X25519(Alice, Bob) | ML-KEM shared secret,
 
-and HKDF-SHA256 makes the secret of it, with the suite, both parties' digests and the whole offer in its info.
-The offer, e's public half and the ML-KEM ciphertext, travels with the message. The first and third terms need
-Bob's private keys, so only he gets the secret; the second needs Alice's or Bob's, so he knows that she made
-it. It holds while either X25519 or ML-KEM does; that the sender is Alice rests on X25519 alone.
+from which HKDF-SHA256 derives the secret, with the suite, both parties' digests and the whole offer in its
+info. The offer, that is e's public half and the ML-KEM ciphertext, is sent with the message. The first and
+third terms require Bob's private keys, so only he can derive the secret; the second requires Alice's or
+Bob's, so he knows that she made it. The secret is safe while either X25519 or ML-KEM is unbroken; the
+authentication of Alice rests on X25519 alone.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from semveil.keys.private_file import LARGEST, read_private, write_private
 from semveil.keys.schedule import hkdf_sha256
 from semveil.keys.secret import Secret
 
-try:  # cryptography 44 is enough for all else
+try:  # absent from cryptography 44, which suffices for everything else
     from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 except ImportError:
     HAS_ML_KEM = False
@@ -42,14 +43,16 @@ IDENTITY_HEADER, PUBLIC_HEADER = "semveil-identity-1", "semveil-public-1"
 
 @dataclass(frozen=True)
 class PublicIdentity:
-    """The public half of an identity; exchange it over an authenticated channel, or compare its fingerprint.
+    """Public half of an identity.
+
+    Exchange it over an authenticated channel, or compare its fingerprint.
 
     Args:
         x25519: 32 bytes.
-        ml_kem: 1184 bytes of ML-KEM-768, or empty for an identity made where the library has none.
+        ml_kem: 1184 bytes of ML-KEM-768; empty for an identity created without ML-KEM support.
 
     Raises:
-        KeyProblem: another length, an invalid ML-KEM key, or one that this library cannot use.
+        KeyProblem: wrong length, an invalid ML-KEM key, or ML-KEM not supported by the installed library.
     """
 
     x25519: bytes
@@ -70,7 +73,7 @@ class PublicIdentity:
 
     @property
     def suite(self) -> str:
-        """`x25519+ml-kem-768`, or `x25519` alone."""
+        """Cipher suite: `x25519+ml-kem-768` or `x25519`."""
         return HYBRID if self.ml_kem else CLASSICAL
 
     @property
@@ -79,21 +82,21 @@ class PublicIdentity:
         return hashlib.sha256(b"|".join([LABEL, self.suite.encode(), self.x25519 + self.ml_kem])).digest()
 
     def fingerprint(self) -> str:
-        """The first 160 bits of the digest in ten groups of four, to be compared by voice or on paper."""
+        """First 160 bits of the digest in ten groups of four hex digits, to compare by voice or on paper."""
         text = self.digest.hex()[:40]
         return " ".join(text[i : i + 4] for i in range(0, 40, 4))
 
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """A party's long-term secret; printing it shows its public fingerprint alone.
+    """Long-term secret of a party; its `repr` shows only the public fingerprint.
 
     Args:
         x25519: 32 bytes.
-        ml_kem_seed: 64 bytes, or empty where the library has no ML-KEM.
+        ml_kem_seed: 64 bytes; empty without ML-KEM support.
 
     Raises:
-        KeyProblem: another length, or ML-KEM that this library cannot use.
+        KeyProblem: wrong length, or ML-KEM not supported by the installed library.
 
     Example:
         >>> alice, bob = Identity.generate(), Identity.generate()
@@ -123,7 +126,7 @@ class Identity:
 
     @classmethod
     def generate(cls) -> "Identity":
-        """A new identity from the operating system's random source, hybrid where the library has ML-KEM."""
+        """Generate an identity from the operating system's random source, hybrid if ML-KEM is supported."""
         return cls(os.urandom(X25519_BYTES), os.urandom(SEED_BYTES) if has_ml_kem() else b"")
 
     def _ml_kem(self) -> "MLKEM768PrivateKey":
@@ -132,7 +135,7 @@ class Identity:
 
 
 def initiate(own: Identity, peer: PublicIdentity) -> tuple[Secret, bytes]:
-    """Alice's side: derive a fresh secret for one message, and the offer from which Bob derives the same.
+    """Alice's side: derive a fresh secret for one message, and the offer from which Bob derives it.
 
     Args:
         own: Alice's identity.
@@ -142,7 +145,7 @@ def initiate(own: Identity, peer: PublicIdentity) -> tuple[Secret, bytes]:
         (secret, offer).
 
     Raises:
-        KeyProblem: the peer is oneself, has another suite, or a public key that gives an all-zero shared
+        KeyProblem: the peer is oneself, has another suite, or has a public key that gives an all-zero shared
             secret.
     """
     _check_peer(own, peer)
@@ -159,13 +162,12 @@ def initiate(own: Identity, peer: PublicIdentity) -> tuple[Secret, bytes]:
 def respond(own: Identity, peer: PublicIdentity, offer: bytes) -> Secret:
     """Bob's side: derive the secret of one message.
 
-    An offer that was altered, or made for or by another party, gives a different secret, with which nothing
-    opens.
+    An offer that was altered, or made for or by another party, gives a different secret, which opens nothing.
 
     Args:
         own: Bob's identity.
         peer: Alice's public identity.
-        offer: as received with the message.
+        offer: the offer received with the message.
 
     Raises:
         KeyProblem: the peer is oneself or has another suite, the offer has the wrong length, or a public key
@@ -189,18 +191,21 @@ def write_identity(path: str | os.PathLike[str], identity: Identity) -> None:
     """Write an identity with its secret half to a new file, mode 0600.
 
     Args:
-        path: must not exist.
-        identity: to write.
+        path: path of the new file; must not exist.
+        identity: identity to write.
 
     Raises:
-        OutputError: the path exists, or the folder cannot be written.
+        OutputError: the path exists, or the folder is not writable.
     """
     content = identity.x25519 + identity.ml_kem_seed
     write_private(path, f"{IDENTITY_HEADER} {identity.public.suite} {content.hex()}\n")
 
 
 def read_identity(path: str | os.PathLike[str]) -> Identity:
-    """Read the result of `write_identity`.
+    """Read a file written by `write_identity`.
+
+    Args:
+        path: path of the file.
 
     Raises:
         KeyProblem: the file is missing, a link, accessible to others, or not an identity.
@@ -215,8 +220,8 @@ def write_public_identity(path: str | os.PathLike[str], public: PublicIdentity) 
     """Write the public half of an identity, replacing an existing file.
 
     Args:
-        path: of the file.
-        public: to write.
+        path: path of the file.
+        public: public identity to write.
 
     Raises:
         OutputError: the path cannot be written.
@@ -225,7 +230,12 @@ def write_public_identity(path: str | os.PathLike[str], public: PublicIdentity) 
 
 
 def read_public_identity(path: str | os.PathLike[str]) -> PublicIdentity:
-    """Read the result of `write_public_identity`. Compare its fingerprint with the peer over another channel.
+    """Read a file written by `write_public_identity`.
+
+    Compare its fingerprint with the peer over another channel.
+
+    Args:
+        path: path of the file.
 
     Raises:
         KeyProblem: the file is missing, unreadable, or not a public identity.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stream of secret integers and normals from a 256-bit key, the same bits on every machine."""
+"""Secret integers and standard normals from a 256-bit key, bit-identical on every machine."""
 
 import math
 import os
@@ -12,32 +12,32 @@ from numpy.typing import NDArray
 from semveil.core.errors import KeyProblem
 
 KEY_BYTES = 32
-WORDS = (1 << 32) * 8  # 2^32 blocks of 64 bytes: where the block counter of RFC 8439 ends
-PAIRS_AT_ONCE = 1 << 14  # so that a round's arrays stay in the processor's cache
+WORDS = (1 << 32) * 8  # 2^32 blocks of 64 bytes: the range of RFC 8439's block counter
+PAIRS_AT_ONCE = 1 << 14  # keeps the arrays of one round in the processor cache
 ZEROS = memoryview(bytes(1 << 16))
 
-# ln 2 in two parts; the high one has 21 zero bits, so k * it is exact
+# ln 2 as a sum; the high part ends in 21 zero bits, so that k * LN2_HIGH is exact
 LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 SQRT_HALF = math.sqrt(0.5)
-LOG_TERMS = 10  # of 2 artanh(s), |s| < 0.1716: the first one left out is below 2^-60 of the sum
+LOG_TERMS = 10  # of 2 artanh(s), |s| < 0.1716: the first omitted term is below 2^-60 of the sum
 
 
 class KeyStream:
-    """ChaCha20's keystream (RFC 8439, nonce and counter from 0) read as integers and as standard normals.
+    """ChaCha20 keystream (RFC 8439, nonce and counter from 0) read as integers and as standard normals.
 
     Each call continues at the position of the previous one, so that n and then m normals are the first n + m.
     Only correctly rounded operations of IEEE double precision are used (+ - * / sqrt, comparisons), element
     by element, so that the result does not depend on machine, threads, SIMD level or maths library.
 
-    A key serves one stream: using it twice reveals the difference of the two protected values. A stream is
-    bound to the process that created it, since a fork would repeat it, and to one thread.
+    A key must serve one stream only: reuse reveals the difference of the two protected values. A stream is
+    bound to one thread and to the process that created it, since a fork would repeat it.
 
     Args:
-        key: 32 bytes, for this stream alone; see `MessageKeys.keystream`.
+        key: 32 bytes, used for this stream only; see `MessageKeys.keystream`.
 
     Raises:
-        KeyProblem: another length; use in another process than the one that made it.
+        KeyProblem: wrong key length, or use in a process other than the one that created the stream.
 
     Example:
         >>> stream = KeyStream(bytes(32))
@@ -52,7 +52,7 @@ class KeyStream:
             raise KeyProblem(f"a keystream needs a key of {KEY_BYTES} bytes, got {len(key)}")
         self._key = key
         self._unread: NDArray[np.uint64]
-        # the second normal of a pair of which one was asked for
+        # unused second normal of the last pair
         self._held: NDArray[np.float64] = np.empty(0)
         self._go_to(0)
         self._process = os.getpid()
@@ -95,7 +95,7 @@ class KeyStream:
         average, more where s is close to 1.
 
         Args:
-            count: >= 0.
+            count: number of normals, >= 0.
 
         Returns:
             (count,) float64.
@@ -116,13 +116,13 @@ class KeyStream:
         return out
 
     def normals_backwards(self, sizes: Sequence[int]) -> Iterator[NDArray[np.float64]]:
-        """The next sum(sizes) normals in pieces, the last piece first, with memory for one piece.
+        """Yield the next sum(sizes) normals in pieces, the last piece first, with one piece in memory.
 
         The stream is traversed twice: to locate the start of each piece, then to compute the pieces.
-        Afterwards it is positioned behind all of them.
+        Afterwards it is positioned after all of them.
 
         Args:
-            sizes: of the pieces, in stream order.
+            sizes: sizes of the pieces, in stream order.
 
         Yields:
             (size,) float64, from the last piece to the first.
@@ -141,7 +141,7 @@ class KeyStream:
 
     @property
     def _place(self) -> int:
-        """Words of the stream that were used."""
+        """Number of words consumed so far."""
         return WORDS - self._left - len(self._unread)
 
     def _go_to(self, place: int) -> None:
@@ -151,7 +151,7 @@ class KeyStream:
         self._unread = self.integers(8)[place % 8 :] if place % 8 else self._unread
 
     def _points(self, wanted: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Up to so many of the next points of the disc: v (k, 2) and s = |v|^2 (k,)."""
+        """Up to `wanted` of the next points in the unit disc: v (k, 2) and s = |v|^2 (k,)."""
         candidates = min(PAIRS_AT_ONCE, wanted + wanted // 3 + 8)  # pi / 4 of them are accepted
         words = self.integers(2 * candidates)
         odd = (words >> np.uint64(11)).astype(np.int64) * 2 - (2**53 - 1)
@@ -159,12 +159,12 @@ class KeyStream:
         squares = v * v
         s: NDArray[np.float64] = squares[:, 0] + squares[:, 1]
         accepted = np.flatnonzero(s < 1)[:wanted]
-        if len(accepted) == wanted:  # what follows the last pair that was needed has not been read
+        if len(accepted) == wanted:  # put back the words after the last pair used
             self._unread = np.concatenate([words[2 * (accepted[-1] + 1) :], self._unread])
         return v[accepted], s[accepted]
 
     def _pass_over(self, count: int) -> None:
-        """Go on by so many normals without computing them."""
+        """Skip `count` normals without computing them."""
         self._check(count)
         done = min(count, len(self._held))
         self._held = self._held[done:]
@@ -184,12 +184,12 @@ class KeyStream:
 
 
 def _polar(v: NDArray[np.float64], s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points of the disc (k, 2) and their squared lengths -> 2 k normals."""
+    """Map points of the disc (k, 2) and their squared lengths to 2 k normals."""
     return (v * np.sqrt(-2 * log(s) / s)[:, None]).ravel()
 
 
 def log(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Natural logarithm within 1 unit in the last place, from correctly rounded operations alone.
+    """Natural logarithm within 1 unit in the last place, from correctly rounded operations only.
 
     x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); ln(1 + f) = f - (h - s (h + r)), s = f / (2 + f), h =
     f^2 / 2 and r = 2 (s^2 / 3 + s^4 / 5 + ...), which is 2 artanh(s) with its largest term kept exact.

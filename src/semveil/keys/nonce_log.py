@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A log of the nonces of all messages that Bob has read, which detects replays."""
+"""Log of the nonces of all messages that Bob has read, for replay detection."""
 
 import hashlib
 import os
@@ -17,14 +17,14 @@ ENTRY = re.compile(rb"[0-9a-f]{64}")
 
 
 class NonceLog:
-    """A file with the SHA-256 of one nonce per line, mode 0600, created by the first `add`.
+    """File with the SHA-256 of one nonce per line, mode 0600, created by the first `add`.
 
-    Processes may share it: `add` and `claim` check and write under one lock, so that one of several with the
-    same nonce succeeds. An incomplete line, left by a crash before `add` returned, is removed by the next
-    call. Deleting the log or restoring an old one makes Bob accept old messages again.
+    Processes may share it: `add` and `claim` check and write under one lock, so that only one of several
+    calls with the same nonce succeeds. An incomplete line, left by a crash before `add` returned, is removed
+    by the next call. Deleting the log or restoring an old one makes Bob accept old messages again.
 
     Args:
-        path: the file; links are refused.
+        path: path of the file; links are refused.
 
     Example:
         >>> import tempfile
@@ -41,10 +41,10 @@ class NonceLog:
         self.path = Path(path)
 
     def check(self, nonce: bytes) -> None:
-        """Refuse a logged nonce early; only `add` and `claim` are decisive.
+        """Check early that a nonce is not logged; only `add` and `claim` are decisive.
 
         Args:
-            nonce: of the message.
+            nonce: nonce of the message.
 
         Raises:
             KeyProblem: the nonce is in the log, or the file is unsafe or not a nonce log.
@@ -58,7 +58,7 @@ class NonceLog:
         """True if the nonce is in the log.
 
         Args:
-            nonce: of a message.
+            nonce: nonce of a message.
 
         Raises:
             KeyProblem: the file is unsafe or not a nonce log.
@@ -73,7 +73,7 @@ class NonceLog:
         """Append a nonce; it is on disk when the call returns.
 
         Args:
-            nonce: of the message.
+            nonce: nonce of the message.
 
         Raises:
             KeyProblem: the nonce is in the log, or the file is unsafe or not a nonce log.
@@ -84,14 +84,14 @@ class NonceLog:
 
     @contextmanager
     def claim(self, nonce: bytes) -> Iterator[None]:
-        """Context manager that logs a nonce if its block succeeds, and leaves the log unchanged if it fails.
+        """Context manager that logs a nonce if its block succeeds and leaves the log unchanged if it fails.
 
         Space in the log is reserved before the block, under a lock that is held throughout: of several
-        concurrent claims of one nonce exactly one succeeds. If the process is killed between block and entry,
-        the nonce stays unused although the block has run.
+        concurrent claims of one nonce exactly one succeeds. If the process is killed between the block and
+        the entry, the nonce remains unused although the block has run.
 
         Args:
-            nonce: of the message.
+            nonce: nonce of the message.
 
         Raises:
             KeyProblem: the nonce is in the log, or the file is unsafe or not a nonce log.
@@ -103,7 +103,7 @@ class NonceLog:
             try:
                 with self._writing():
                     os.ftruncate(descriptor, whole)
-                    _write(descriptor, entry + b" ", whole)  # no entry without the end of its line
+                    _write(descriptor, entry + b" ", whole)  # not an entry until its line is complete
                 yield
                 with self._writing():
                     _write(descriptor, b"\n", whole + len(entry))
@@ -119,7 +119,7 @@ class NonceLog:
             raise OutputError(f"cannot write the nonce log {str(self.path)!r}: {error.strerror}") from error
 
     def _lines(self, handle: BinaryIO) -> tuple[list[bytes], bytes]:
-        """The whole lines, and what a crash left of one more."""
+        """Complete lines, and the remainder of a line that a crash left incomplete."""
         *lines, torn = handle.read().split(b"\n")
         if not all(ENTRY.fullmatch(line) for line in lines):
             raise KeyProblem(
@@ -129,7 +129,7 @@ class NonceLog:
         return lines, torn
 
     def _refuse(self, nonce: bytes, handle: BinaryIO) -> int:
-        """Fail if the nonce is among the whole lines; else where they end."""
+        """Raise KeyProblem if the nonce is logged; otherwise return the offset after the complete lines."""
         lines, torn = self._lines(handle)
         if _entry(nonce) in lines:
             raise KeyProblem(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A secret from a passphrase, made expensive to guess by scrypt."""
+"""Secret from a passphrase, made expensive to guess by scrypt."""
 
 import os
 import unicodedata
@@ -20,17 +20,18 @@ def new_salt() -> bytes:
 
 
 def from_passphrase(text: str, salt: bytes) -> Secret:
-    """scrypt(text, salt) with N = 2^17, r = 8, p = 1 (RFC 7914): tenths of a second and 128 MiB per guess.
+    """Derive a secret by scrypt with N = 2^17, r = 8, p = 1 (RFC 7914).
 
-    Anybody with a message can guess passphrases at that cost, so the passphrase must be strong; only its
-    length is checked. Equal characters in different Unicode forms count as equal (NFC).
+    A guess costs tenths of a second and 128 MiB. Anybody with a message can guess passphrases at that cost,
+    so the passphrase must be strong; only its length is checked. Equal characters in different Unicode forms
+    count as equal (NFC).
 
     Args:
         text: at least 12 characters.
         salt: 16 bytes from `new_salt`, the same on both sides.
 
     Raises:
-        KeyProblem: a passphrase that is too short, or a salt of another length.
+        KeyProblem: the passphrase is too short, or the salt has the wrong length.
 
     Example:
         >>> salt = new_salt()
@@ -49,7 +50,7 @@ def from_passphrase(text: str, salt: bytes) -> Secret:
 
 
 def read_passphrase(path: str | os.PathLike[str]) -> str:
-    """First line of a private file, without its line end.
+    """Read the first line of a private file, without its line end.
 
     Args:
         path: a file that only its owner may access.

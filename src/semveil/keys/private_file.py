@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small files that only their owner may read: made with mode 0600, refused with any other."""
+"""Small files readable by their owner only: created with mode 0600, refused if others have access."""
 
 import contextlib
 import os
@@ -16,17 +16,17 @@ BINARY = getattr(os, "O_BINARY", 0)
 
 
 def write_private(path: str | os.PathLike[str], text: str) -> None:
-    """Write a new file with mode 0600 from the start; never overwrites, never follows a link.
+    """Write a new file with mode 0600 from the start; never overwrite, never follow a link.
 
     The content is written to a temporary file that is renamed when complete, so that a crash leaves no
     truncated key.
 
     Args:
-        path: must not exist.
-        text: ASCII.
+        path: path of the new file; must not exist.
+        text: ASCII content.
 
     Raises:
-        OutputError: the path exists, or the folder cannot be written.
+        OutputError: the path exists, or the folder is not writable.
     """
     name, path = os.fspath(path), Path(path)
     temporary = path.with_name(f".semveil-{secrets.token_hex(8)}.tmp")
@@ -49,26 +49,27 @@ def write_private(path: str | os.PathLike[str], text: str) -> None:
 
 
 def _rename_new(temporary: Path, path: Path) -> None:
-    """Give a file its name, unless something has it."""
+    """Rename a file unless the new name exists."""
     try:
-        os.link(temporary, path)  # fails where the name is taken, which renaming on POSIX does not
+        os.link(temporary, path)  # fails if the name exists; a rename on POSIX would overwrite it
     except FileExistsError:
         raise
-    except OSError:  # no hard links there, as on a memory stick
+    except OSError:  # no hard links on this file system, e.g. a memory stick
         if os.path.lexists(path):
             raise FileExistsError from None
         os.rename(temporary, path)
 
 
 def read_private(path: str | os.PathLike[str], what: str) -> str:
-    """Text of a file that only its owner may access, see `core.text.decode_text`.
+    """Read the text of a file that only its owner may access, see `core.text.decode_text`.
 
     Args:
-        path: of the file.
-        what: names the kind of file in errors, such as "key".
+        path: path of the file.
+        what: kind of file for error messages, such as "key".
 
     Raises:
-        KeyProblem: no file, a link, no regular file, one that others may read or write, or no text.
+        KeyProblem: missing, a link, not a regular file, accessible to others, larger than 64 KiB, or not
+            text.
     """
     name = os.fspath(path)
     with os.fdopen(open_private(path, what, os.O_RDONLY), "rb") as handle:
@@ -82,15 +83,17 @@ def read_private(path: str | os.PathLike[str], what: str) -> str:
 
 
 def open_private(path: str | os.PathLike[str], what: str, flags: int) -> int:
-    """File descriptor of a file that only its owner may access; permissions are checked on the open file.
+    """Open a file that only its owner may access and return its descriptor.
+
+    Permissions are checked on the open file.
 
     Args:
-        path: of the file.
-        what: kind of file for error messages, such as `key`.
-        flags: as for `os.open`; files that `os.O_CREAT` makes get mode 0600.
+        path: path of the file.
+        what: kind of file for error messages, such as "key".
+        flags: as for `os.open`; files created by `os.O_CREAT` get mode 0600.
 
     Raises:
-        KeyProblem: as for `read_private`.
+        KeyProblem: missing, a link, not a regular file, or accessible to others.
     """
     name = os.fspath(path)
     if os.path.islink(path):
@@ -98,7 +101,7 @@ def open_private(path: str | os.PathLike[str], what: str, flags: int) -> int:
             f"the {what} {name!r} is a link; if its target is meant, name that: {os.path.realpath(path)!r}"
         )
     try:
-        # the link may appear after the check
+        # no links: one may appear after the check above
         descriptor = open_regular(path, flags | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError as error:
         raise KeyProblem(

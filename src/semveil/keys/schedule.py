@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All keys of one message, derived from the shared secret, the nonce and a description of the message."""
+"""Key schedule of one message, from the shared secret, the nonce and a description of the message."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from semveil.keys.secret import Secret
 
 LABEL, VERSION = "semveil message", 1
 NONCE_BYTES = 32
-TAG_BYTES = 16  # by which sealing lengthens a text
+TAG_BYTES = 16  # length that `seal` adds
 
 
 def new_nonce() -> bytes:
@@ -31,30 +31,30 @@ def hkdf_sha256(secret: bytes, *, salt: bytes | None, info: bytes, length: int =
 
     Args:
         secret: input keying material.
-        salt: public; None stands for 32 zero bytes.
+        salt: public salt; None stands for 32 zero bytes.
         info: public context.
-        length: of the result in bytes, at most 255 * 32.
+        length: length of the result in bytes, at most 255 * 32.
     """
     return HKDF(algorithm=hashes.SHA256(), length=length, salt=salt, info=info).derive(secret)
 
 
 class MessageKeys:
-    """The keys of one message: a noise stream for each image, one key to seal with, one to mask with.
+    """Keys of one message: a noise stream for each image, a sealing key and a masking key.
 
     Each is HKDF-SHA256 of the secret with the nonce as salt and, as info, the canonical JSON (ASCII, keys
-    sorted, no spaces) of [label, version, context, purpose, image, direction]. So a receiver whose context
-    differs in anything gets other keys. Each object gives each key once, in the process that made it: two
-    photos never meet the same stream.
+    sorted, no spaces) of [label, version, context, purpose, image, direction], so a receiver with any
+    difference in the context derives other keys. An object returns each keystream, seals and masks only once,
+    in the process that created it: two photos never share a stream.
 
     Args:
-        secret: shared by Alice and Bob.
+        secret: secret shared by Alice and Bob.
         nonce: 32 bytes: Alice's from `new_nonce`, Bob's from the message.
         context: description of the message (model, codes, mechanism, scale, bounds), JSON-ready; not secret.
-        direction: who sends to whom; keys of the two directions differ.
+        direction: direction of the transmission; the keys of the two directions differ.
 
     Raises:
-        KeyProblem: a nonce of another length; a key asked for a second time, or in another process.
-        ValueError: a context that is not JSON.
+        KeyProblem: a nonce of the wrong length; a key requested for a second time, or in another process.
+        ValueError: the context is not JSON.
 
     Example:
         >>> secret, nonce = Secret.generate(), new_nonce()
@@ -73,7 +73,7 @@ class MessageKeys:
                 f"a nonce is {NONCE_BYTES} bytes long, got {len(nonce)}; draw one with new_nonce()"
             )
         try:
-            # a copy: what the caller changes later changes no key
+            # a copy, independent of later changes by the caller
             self._context = json.loads(_canonical(dict(context)))
         except (TypeError, ValueError) as error:
             raise ValueError(f"the context of a message's keys must be plain JSON values: {error}") from error
@@ -91,7 +91,7 @@ class MessageKeys:
             image: 0-based index in the message.
 
         Raises:
-            KeyProblem: this object returned the stream before, or was created in another process.
+            KeyProblem: this object has already returned the stream, or was created in another process.
             ValueError: a negative index.
         """
         if image < 0:
@@ -99,11 +99,16 @@ class MessageKeys:
         return KeyStream(self._once("noise", image))
 
     def seal(self, plain: bytes, associated: bytes) -> bytes:
-        """Encrypt and authenticate: ChaCha20-Poly1305 (RFC 8439), nonce 0 since the key is used once; `TAG_BYTES` longer.
+        """Encrypt and authenticate with ChaCha20-Poly1305 (RFC 8439).
+
+        The nonce is 0, since the key is used once; the result is `TAG_BYTES` longer than the plaintext.
 
         Args:
             plain: side information.
-            associated: public bytes that are bound to it: opening fails with others.
+            associated: public bytes that are authenticated with it.
+
+        Raises:
+            KeyProblem: called before on this object, or in another process.
         """
         return ChaCha20Poly1305(self._once("seal")).encrypt(bytes(12), plain, associated)
 
@@ -126,13 +131,14 @@ class MessageKeys:
             ) from error
 
     def mask(self, plain: bytes) -> bytes:
-        """Encrypt by ChaCha20 without authentication; the length is unchanged, and every key decrypts to some plaintext.
+        """Encrypt with ChaCha20 without authentication.
 
-        Deniable: nothing identifies the right key. In return, flipping a bit of the result flips that bit of
-        the plaintext, and a wrong key goes unnoticed.
+        The length is unchanged, and every key decrypts to some plaintext. Deniable: nothing identifies the
+        right key. In return, flipping a bit of the result flips that bit of the plaintext, and a wrong key
+        goes unnoticed.
 
         Args:
-            plain: of any length.
+            plain: plaintext of any length.
 
         Raises:
             KeyProblem: called before on this object, or in another process.
@@ -143,7 +149,7 @@ class MessageKeys:
         """Decrypt the result of `mask`; a different key gives different bytes.
 
         Args:
-            masked: of any length.
+            masked: ciphertext of any length.
 
         Raises:
             KeyProblem: called in another process.

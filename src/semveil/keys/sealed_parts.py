@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several secrets in one file, each sealed under its own key, which can be disclosed separately.
+"""File of several secrets, each sealed under its own key so that it can be disclosed separately.
 
     file = magic | length of header (4 bytes) | header (JSON) | for each part: key check (32) | sealed part
     key of part i = HKDF-SHA256(secret; salt: nonce of the header; info: label, SHA-256 of the header, i)
 
-Parts are sealed with ChaCha20-Poly1305 (RFC 8439) under nonce 0, since each key serves once; the whole header
-is bound to each. The key check tells a wrong key from damage, and binds the sealed part to one key. The
-header is for everybody to read.
+Parts are sealed with ChaCha20-Poly1305 (RFC 8439) under nonce 0, since each key is used once; the whole
+header is authenticated with each part. The key check distinguishes a wrong key from damage, and binds the
+sealed part to one key. The header is public.
 """
 
 import hashlib
@@ -37,11 +37,11 @@ _LABEL = b"semveil sealed part 1|"
 
 @dataclass(frozen=True)
 class PartKey:
-    """The key of one part of one file; printing it does not show the value.
+    """Key of one part of a file; its `repr` hides the value.
 
     Attributes:
-        release_id: of the file that it belongs to.
-        number: of the part, as the header counts it.
+        release_id: identifier of the file.
+        number: number of the part in the header.
         value: 32 bytes.
     """
 
@@ -55,12 +55,12 @@ class PartKey:
 
 @dataclass(frozen=True, eq=False)
 class SealedParts:
-    """A file of sealed parts.
+    """Parsed file of sealed parts.
 
     Attributes:
-        header: as JSON.
-        header_bytes: the header as in the file.
-        checks, parts: per part the value that verifies its key, and the sealed bytes.
+        header: parsed JSON.
+        header_bytes: the header as stored in the file.
+        checks, parts: for each part, the value that verifies its key, and the sealed bytes.
 
     Example:
         >>> secret = Secret.generate()
@@ -77,15 +77,15 @@ class SealedParts:
 
     @classmethod
     def parse(cls, data: bytes, lengths: Any) -> "SealedParts":
-        """Read a file strictly; nothing of it is opened.
+        """Parse a file strictly, without opening any part.
 
         Args:
-            data: the file.
-            lengths: checks a header and gives the length of each part before it was sealed; raises
-                ValueError, KeyError or TypeError where the header is not valid.
+            data: content of the file.
+            lengths: function that checks a header and returns the plaintext length of each part; raises
+                ValueError, KeyError or TypeError if the header is invalid.
 
         Raises:
-            KeyProblem: another kind of file, or it is damaged, truncated or too long.
+            KeyProblem: another kind of file, or a damaged, truncated or too long one.
         """
         start = len(MAGIC) + 4
         if not data.startswith(MAGIC) or len(data) < start:
@@ -116,7 +116,7 @@ class SealedParts:
         """Derive the key of one part, which opens no other part.
 
         Args:
-            secret: that the file was sealed under.
+            secret: secret under which the file was sealed.
             i: 0-based index of the part.
         """
         return _part_key(secret, self.header_bytes, bytes.fromhex(self.header["nonce"]), i)
@@ -126,7 +126,7 @@ class SealedParts:
 
         Args:
             i: 0-based index of the part.
-            key: of this part.
+            key: key of this part.
 
         Raises:
             KeyProblem: a wrong key, or the header or the sealed part was altered.
@@ -147,13 +147,13 @@ class SealedParts:
 
 
 def seal_parts(secret: Secret, header: Mapping[str, Any], parts: Sequence[bytes]) -> bytes:
-    """Seal parts under keys drawn from a secret and a new nonce.
+    """Seal parts under keys derived from a secret and a fresh nonce.
 
-    The result is as long as header and parts make it, whatever the parts hold.
+    The length of the result depends only on the header and the lengths of the parts.
 
     Args:
-        secret: of `semveil keygen`.
-        header: JSON-ready and public; a nonce is added.
+        secret: secret from `semveil keygen`.
+        header: public, JSON-ready; a nonce is added.
         parts: plaintexts, each sealed under its own key.
     """
     nonce = new_nonce()
@@ -174,20 +174,23 @@ def write_part_key(path: str | os.PathLike[str], key: PartKey) -> None:
     """Write the key of one part to a new file, mode 0600.
 
     Args:
-        path: must not exist.
-        key: to write.
+        path: path of the new file; must not exist.
+        key: key to write.
 
     Raises:
-        OutputError: the path exists, or the folder cannot be written.
+        OutputError: the path exists, or the folder is not writable.
     """
     write_private(path, f"{FACE_KEY_HEADER} {key.release_id} {key.number} {key.value.hex()}\n")
 
 
 def read_any_key(path: str | os.PathLike[str]) -> Secret | PartKey:
-    """Read a secret of `semveil keygen` or the key of one part.
+    """Read a secret from `semveil keygen`, or the key of one part.
+
+    Args:
+        path: path of the file.
 
     Raises:
-        KeyProblem: the file is missing, a link, accessible to others, or neither of the two.
+        KeyProblem: the file is missing, a link, accessible to others, or neither kind of key.
     """
     text = read_private(path, "key")
     if not text.startswith(FACE_KEY_HEADER):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shared secret of 256 bits, and the file that keeps it."""
+"""Shared secret of 256 bits and its key file."""
 
 import hmac
 import os
@@ -14,13 +14,15 @@ HEADER = "semveil-key-1"
 
 
 class Secret:
-    """256 secret bits that Alice and Bob share; printing it shows nothing, and comparison takes constant time.
+    """Secret of 256 bits shared by Alice and Bob.
+
+    Its `repr` hides the value, and comparison takes constant time.
 
     Args:
         value: 32 bytes.
 
     Raises:
-        KeyProblem: another length.
+        KeyProblem: wrong length.
 
     Example:
         >>> Secret.generate()
@@ -39,7 +41,7 @@ class Secret:
 
     @classmethod
     def generate(cls) -> "Secret":
-        """A new secret from the operating system's random source."""
+        """Generate a secret from the operating system's random source."""
         return cls(secrets.token_bytes(SECRET_BYTES))
 
     def __eq__(self, other: object) -> bool:
@@ -56,17 +58,20 @@ def write_secret(path: str | os.PathLike[str], secret: Secret) -> None:
     """Write a secret to a new file, mode 0600: `semveil-key-1` and 64 hexadecimal digits on one line.
 
     Args:
-        path: must not exist.
-        secret: to write.
+        path: path of the new file; must not exist.
+        secret: secret to write.
 
     Raises:
-        OutputError: the path exists, or the folder cannot be written.
+        OutputError: the path exists, or the folder is not writable.
     """
     write_private(path, f"{HEADER} {secret.value.hex()}\n")
 
 
 def read_secret(path: str | os.PathLike[str]) -> Secret:
-    """Read the result of `write_secret`.
+    """Read a file written by `write_secret`.
+
+    Args:
+        path: path of the file.
 
     Raises:
         KeyProblem: the file is missing, a link, accessible to others, or not a secret.
@@ -75,14 +80,14 @@ def read_secret(path: str | os.PathLike[str]) -> Secret:
 
 
 def secret_in(text: str, path: str | os.PathLike[str]) -> Secret:
-    """The secret in a text that `write_secret` wrote.
+    """Parse the secret from the text of a key file.
 
     Args:
         text: content of the key file.
-        path: of the file, for the message.
+        path: path of the file, for error messages.
 
     Raises:
-        KeyProblem: it holds something else.
+        KeyProblem: the text is not that of a key file.
     """
     found = re.fullmatch(rf"\s*{HEADER} ([0-9a-f]{{{2 * SECRET_BYTES}}})\s*", text)
     if not found:

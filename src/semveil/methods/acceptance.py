@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Public tests that look at a protected picture alone, for methods that draw until one is accepted."""
+"""Public acceptance tests of a protected image, for methods that draw until one passes."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,9 @@ _SIDE = 256  # px; the detector needs faces of about 80 px
 
 
 def shows_a_face(image: Tensor) -> bool:
-    """Whether dlib's HOG detector finds a face in an aligned picture.
+    """True if dlib's HOG detector finds a face in an aligned image.
 
-    The picture is enlarged to 256 px and its edges are continued, since the detector needs a margin.
+    The image is enlarged to 256 px and its edges are replicated, since the detector needs a margin.
 
     Args:
         image: (3, S, S) in [-1, 1].

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificate of a message, from its header and, on the sender's side, its method."""
+"""Certificates of messages, from the header and, on Alice's side, the method."""
 
 import hashlib
 from typing import TYPE_CHECKING, Any
@@ -26,16 +26,15 @@ if TYPE_CHECKING:
 def certificate_of(
     message: Message, method: "DPSemCom | None" = None, *, perceptual: str | None = None
 ) -> Certificate:
-    """The certificate of a message's symbols.
+    """Certificate of a message's symbols.
 
-    `release_id` is a hash of what is sent, so Alice, Bob and Eve number the release alike without having to
-    talk.
+    `release_id` is a hash of the transmitted symbols and gains, so that Alice, Bob and Eve get the same
+    number without communicating.
 
     Args:
-        message: as sent.
-        method: the one that made the message; adds mechanism, scale, grid, sensitivity and the source of the
-            bounds.
-        perceptual: term of the inversion that made the latents, where that is known.
+        message: the transmitted message.
+        method: Alice's method; adds mechanism, scale, grid, sensitivity and the source of the bounds.
+        perceptual: perceptual term of the inversion behind the latents, if known.
 
     Raises:
         CertificateError: the message states no valid guarantee.
@@ -63,7 +62,7 @@ def certificate_of(
 
 
 def _mechanism(message: Message, method: "DPSemCom | None", *, simulated: bool) -> dict[str, Any]:
-    """Name of the noise law or keyed protection, its figures, and the clip bounds."""
+    """Fields of the noise law or keyed protection, and the clip bounds."""
     if method is None:
         bounds = _bounds(message.clip_lower, message.clip_upper, "stated in the message")
         return {"mechanism": message.protection if message.keyed else None, "bounds": bounds}
@@ -80,7 +79,9 @@ def _mechanism(message: Message, method: "DPSemCom | None", *, simulated: bool) 
     sensitivity = protector.sensitivity
     return known | {
         "mechanism": mechanism.name,
-        "scale": getattr(mechanism, "scale", getattr(mechanism, "sigma", None)),  # noise by part has several
+        "scale": getattr(
+            mechanism, "scale", getattr(mechanism, "sigma", None)
+        ),  # noise by part has several scales
         "grid_step": None if simulated or protector.release is None else protector.release.step,
         "sensitivity": sensitivity.l1() if isinstance(sensitivity, CoordinateSensitivity) else sensitivity,
     }

@@ -25,15 +25,15 @@ from semveil.models.prior import LatentPrior
 from semveil.privacy.guarantee import Guarantee
 
 PRIOR_RANK = 64
-PRIOR = "prior."  # before the names of the prior's tensors, in the file of the networks
+PRIOR = "prior."  # prefix of the prior's tensors in the networks' file
 
 
 @dataclass(frozen=True, eq=False)
 class DeepJSCCModel:
-    """Trained networks, with public bounds and prior of their latents.
+    """Trained networks with public bounds and prior of their latents.
 
     Attributes:
-        network: frozen.
+        network: trained encoder and decoder, frozen.
         box: public clip bounds.
         prior: Gaussian model of training photos' latents.
         digest: SHA-256 of the file.
@@ -50,7 +50,7 @@ class DeepJSCCModel:
 
     @property
     def latent_shape(self) -> tuple[int, int]:
-        """(K, D)."""
+        """Shape (K, D) of the latents of an image."""
         return self.network.config.codes, self.network.config.style_dim
 
     def public_latents(self, count: int, *, rng: torch.Generator) -> Tensor:
@@ -64,15 +64,15 @@ class DeepJSCCModel:
 
 
 class DeepJSCCLink:
-    """Alice, Bob and Eve with DeepJSCC between them.
+    """Link between Alice, Bob and Eve with DeepJSCC.
 
     Args:
-        model: its networks.
-        protection: `none`, or a keyed one, of all latents.
-        key: shared with Bob; a new one where None, for simulations.
+        model: trained networks.
+        protection: `none`, or a keyed protection of all latents.
+        key: key shared with Bob; a new one where None, for simulations.
 
     Raises:
-        ValueError: a protection that is trained for a face model's codes, or noise.
+        ValueError: a protection by noise, or one trained for the codes of a face model.
     """
 
     name = "deep-jscc"
@@ -89,7 +89,7 @@ class DeepJSCCLink:
             )
         self.private_codes = tuple(range(model.latent_shape[0]))
         numbers = model.latent_shape[0] * model.latent_shape[1]
-        # there is no noise
+        # required by `Setting`; no noise is drawn
         unused = CALIBRATIONS["corrected"](1.0, model.box, perturbed=numbers, total=numbers)
         setting = Setting(
             method=self.name, model=model, codes=self.private_codes, calibration=unused, key=key
@@ -122,7 +122,7 @@ class DeepJSCCLink:
         return self.send_codes(self.encode(images))
 
     def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
-        """Alice, from latents.
+        """Alice: protect latents and map them to symbols of unit mean power.
 
         Args:
             codes: (B, K, D), clipped to the public box before protection.
@@ -137,7 +137,7 @@ class DeepJSCCLink:
         """Bob: remove power normalisation and protection, and decode to images (B, 3, S, S).
 
         Args:
-            transmission: as received.
+            transmission: the received transmission.
 
         Raises:
             KeyProblem: the key is not Alice's, or the side information was altered.
@@ -146,10 +146,10 @@ class DeepJSCCLink:
         return self.synthesize(self.protector.deprotect(heard, transmission.keyed, transmission.bound()))
 
     def eavesdrop(self, transmission: Transmission) -> Tensor:
-        """Images (B, 3, S, S) of an Eve who has the networks but no key, and attempts no attack.
+        """Images (B, 3, S, S) of an Eve with the networks but without the key, who attempts no attack.
 
         Args:
-            transmission: as she received it.
+            transmission: the transmission received by Eve.
         """
         return self.synthesize(self.protector.interpret(self.heard_codes(transmission)))
 
@@ -157,32 +157,36 @@ class DeepJSCCLink:
         """Received latents (B, K, D), still protected.
 
         Args:
-            transmission: as received.
+            transmission: the received transmission.
         """
         reals = unpack(denormalise_power(transmission.symbols, transmission.gains))
         return reals.unflatten(1, self.model.latent_shape).clone()
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Images (B, 3, S, S) from latents (B, K, D), 64 at a time."""
+        """Images (B, 3, S, S) from latents (B, K, D), 64 at a time.
+
+        Args:
+            codes: (B, K, D).
+        """
         with torch.inference_mode():
             return torch.cat([self.model.network.decode(part) for part in codes.split(64)])
 
     def guarantee(self) -> Guarantee:
-        """The guarantee against an eavesdropper who receives the symbols."""
+        """Guarantee against an eavesdropper who receives the symbols."""
         return self.protector.guarantee("all latents", (), simulated=False)
 
 
 def save_deep_jscc(path: Path, network: DeepJSCC, latents: Tensor, card: dict[str, object]) -> None:
-    """Write networks, and bounds and prior of training photos' latents (N, K, D), in one file, in half precision.
+    """Write networks, public bounds and prior to one file, in half precision.
 
     Args:
-        path: of the file.
-        network: trained.
-        latents: (N, K, D) of training photos, which the bounds follow from.
+        path: path of the file.
+        network: trained network.
+        latents: (N, K, D) latents of training photos, from which bounds and prior are computed.
         card: training data and settings, JSON-ready.
     """
     box = ClipBox.from_quantiles(latents)
-    # and some spread beyond
+    # the remaining spread is the prior's residual
     prior = LatentPrior.fit(box.clip(latents), rank=min(PRIOR_RANK, max(1, len(latents) // 8)))
     state = {**network.state_dict(), **{f"{PRIOR}{name}": value for name, value in prior.tensors.items()}}
     told = {
@@ -201,7 +205,7 @@ def load_deep_jscc(path: Path) -> DeepJSCCModel:
         path: the `.safetensors` file.
 
     Raises:
-        BadCheckpoint: there is no such file, it is damaged, or it holds another kind of network.
+        BadCheckpoint: the file is missing or damaged, or holds another kind of network.
     """
     state = read_network(path)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dp-semcom over a digital link: the latents as bytes, sealed whole, so that nothing is in clear and nothing can be altered."""
+"""dp-semcom over a digital link: latents as sealed bytes, fully encrypted and authenticated."""
 
 import hashlib
 import math
@@ -19,8 +19,8 @@ from semveil.privacy.certificate import Bounds, Certificate, ReleaseKind
 from semveil.privacy.coverage import Coverage
 from semveil.privacy.guarantee import Basis, Guarantee
 
-BITS_PER_NUMBER = 4.5  # of a latent, where nothing else is asked for: about the inversion's own quality
-COMMITMENT = bytes(16)  # sealed first: the cipher alone does not bind a text to one key, these zeros do
+BITS_PER_NUMBER = 4.5  # default per latent coordinate: about the quality of the inversion itself
+COMMITMENT = bytes(16)  # sealed first: commits to the key, which the cipher alone does not
 ASSUMPTIONS = (
     "nobody but Alice and Bob knows the key",
     "ChaCha20-Poly1305 under HKDF-SHA256 cannot be told from random bits, nor forged",
@@ -33,7 +33,7 @@ def default_bytes(model: FaceModel) -> int:
     """Default number of bytes per image: 4.5 bits per latent coordinate.
 
     Args:
-        model: face model, for the latent shape.
+        model: face model, which defines the latent shape.
 
     Example:
         >>> from semveil.models.face import load_model
@@ -44,16 +44,16 @@ def default_bytes(model: FaceModel) -> int:
 
 
 def seal_codes(codes: Tensor, model: FaceModel, key: SharedKey, *, size: int | None = None) -> DigitalMessage:
-    """Latents as a sealed message; its length follows from `size` and the number of images alone.
+    """Seal latents as a message, whose length depends only on `size` and the number of images.
 
     Args:
         codes: (B, K, D), clipped to the model's box.
-        model: public.
-        key: that Alice and Bob share.
-        size: bytes of each image; `default_bytes` where None.
+        model: public face model.
+        key: key shared by Alice and Bob.
+        size: bytes per image; `default_bytes` where None.
 
     Raises:
-        ValueError: a size that is too small.
+        ValueError: the size is too small.
 
     Example:
         >>> from semveil.models.face import load_model
@@ -81,7 +81,7 @@ def seal_codes(codes: Tensor, model: FaceModel, key: SharedKey, *, size: int | N
 
 
 def open_codes(message: DigitalMessage, model: FaceModel, key: SharedKey) -> Tensor:
-    """Bob's latents (B, K, D): Alice's, up to quantisation.
+    """Open a message: Bob's latents (B, K, D), equal to Alice's up to quantisation.
 
     Args:
         message: the sealed message.
@@ -89,7 +89,7 @@ def open_codes(message: DigitalMessage, model: FaceModel, key: SharedKey) -> Ten
         key: the same key as Alice's.
 
     Raises:
-        MessageError: the message was made with another method or model, or its length contradicts its header.
+        MessageError: made with another method or model, or of a length that contradicts the header.
         KeyProblem: the key is not Alice's, or the message was altered.
     """
     if (
@@ -117,12 +117,12 @@ def open_codes(message: DigitalMessage, model: FaceModel, key: SharedKey) -> Ten
 def digital_certificate(
     message: DigitalMessage, model: FaceModel | None = None, *, perceptual: str | None = None
 ) -> Certificate:
-    """What holds for whoever has the message and not the key.
+    """Certificate of a sealed message, against anybody without the key.
 
     Args:
-        message: as sent.
-        model: adds the clip bounds.
-        perceptual: term of the inversion, where that is known.
+        message: the transmitted message.
+        model: face model; adds the clip bounds.
+        perceptual: perceptual term of the inversion, if known.
     """
     coverage = Coverage.of_codes(message.model_hash, message.private_codes, message.latent_shape[0])
     claim = Guarantee(0.0, coverage.words, Basis.COMPUTATIONAL, assumptions=ASSUMPTIONS).about(coverage)

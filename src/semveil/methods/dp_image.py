@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dp-image: Laplace noise on the latent codes of a face, and a new picture from them [DPI].
+"""dp-image: Laplace noise on the latent codes of a face, and a new image from them [DPI].
 
 Bo Liu, Ming Ding, Hanyu Xue, Tianqing Zhu, Dayong Ye, Li Song, Wanlei Zhou, "DP-Image: Differential Privacy
-for Image Data in Feature Space", 2025. The file reads in the paper's order: features, noise, reconstruction.
-What the paper leaves open or gets wrong is in `docs/methods/dp-image.md`.
+for Image Data in Feature Space", 2025. The file follows the order of the paper: features, noise,
+reconstruction. Gaps and errors of the paper are listed in `docs/methods/dp-image.md`.
 """
 
 import copy
@@ -38,14 +38,14 @@ from semveil.privacy.certificate import Bounds, Certificate, ReleaseKind
 from semveil.privacy.coverage import Coverage
 from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Sensitivity, post_process
 
-DEFAULT_SCALE = 0.5  # the middle one of the paper's examples
+DEFAULT_SCALE = 0.5  # the middle value of the paper's examples
 SUBSPACE_EPSILON, SUBSPACE_CLIP = 8.0, 10.0  # defaults
 STYLES = ("all", "identity")
 NOISES = (Laplace.name, *SUBSPACE_LAWS)
 SENSITIVITIES = ("box", "observed", "metric")
 ANYTHING = "any"
-UNTIL_ACCEPTED = 0  # draws
-_TRIALS = 24  # public faces that must show whether a test ever accepts anything
+UNTIL_ACCEPTED = 0  # value of `draws` for no limit
+_TRIALS = 24  # public faces, of which the test must accept one
 
 GENERATOR = "the generator that makes the picture"
 FACE_FOUND = "that a face was found in the photo, and how many, is no secret"
@@ -53,38 +53,38 @@ PUBLIC_MODEL = "the networks and all bounds were made without photos of the pers
 
 
 class DPImage(Shown):
-    """Adds independent Laplace noise to latent codes and makes a picture of them: Y = G(f(X) + N) ([DPI] Eqs. 8 to 10).
+    """Adds Laplace noise to latent codes and makes a new image: Y = G(f(X) + N) ([DPI] Eqs. 8 to 10).
 
-    The noise's scale is what one sets, as in the paper; the epsilon that follows is stated by the guarantee,
-    and is far too large to protect against somebody who knows what to look for wherever the picture still
-    resembles the photo.
+    The scale of the noise is set, as in the paper; the guarantee states the epsilon that follows. As long as
+    the image still resembles the photo, epsilon is far too large to protect against an adversary who knows
+    what to look for.
 
     Args:
         model: a latent model, or its name.
-        scale: of the noise, in latent units (0.5).
-        epsilon: instead of the scale: the scale is the sensitivity over it.
-        styles: `all` codes get noise, or those of the model that hold `identity`, the others being in clear
+        scale: scale of the noise, in latent units (0.5).
+        epsilon: alternative to the scale, which is then sensitivity over epsilon.
+        styles: codes that get noise: `all`, or the model's `identity` codes, with the others in clear
             (Section 5.2).
-        sensitivity: what epsilon is derived from. `box`: latents are clipped to public bounds first, so it
-            holds for any photo. `observed`: no clipping; the largest distance between public photos' latents,
-            as the paper has it (its 17,995), which bounds no other photo. `metric`: no clipping and no
-            epsilon, only the loss per unit of distance.
-        clip: of `box`: bounds of every coordinate that cut off so many percent of public latents at either
-            end, in place of one pair of bounds for all.
-        accept: a public test that a picture must pass, `face` (dlib finds one), or `any` for none.
-        draws: with a test: how many draws it may choose from; 0 draws until it accepts.
+        sensitivity: sensitivity from which epsilon is derived. `box`: latents are clipped to public bounds
+            first, so it holds for any photo. `observed`: no clipping; the largest distance between public
+            photos' latents, as in the paper (its 17,995), which bounds no other photo. `metric`: no clipping
+            and no epsilon, only the loss per unit of distance.
+        clip: for `box`: percent of public latents that bounds of every coordinate cut off at either end; one
+            pair of bounds for all coordinates where None.
+        accept: public test that an image must pass: `face` (dlib finds one), or `any` for no test.
+        draws: number of draws from which the test may choose; 0 draws until it accepts.
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
-        subspace: noise on so many public principal directions of the latents (4 to 64) instead of on all
-            latents; what a photo has beside them is dropped, so that all of it is covered. Epsilon is 8 where
-            nothing is asked for.
+        subspace: number of public principal directions of the latents (4 to 64) that get noise instead of all
+            latents; the rest of the photo is dropped, so that all of it is covered. The default epsilon is
+            then 8.
         noise: in a subspace: `laplace` on coordinates clipped to a box (`clip` 10 by default), `gaussian` on
             coordinates clipped to a ball, `privunit-g` on their direction.
-        delta: of gaussian noise (1e-6).
-        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never
-            sees the photo.
+        delta: delta of gaussian noise (1e-6).
+        residual: in a subspace: replacement of the dropped part: the prior's `mean`, or a `draw` that is
+            independent of the photo.
 
     Raises:
-        ValueError: an unknown choice, or options that do not go together.
+        ValueError: an unknown choice, or options that cannot be combined.
 
     Example:
         >>> method = DPImage(LatentModel.example(), scale=4.0)
@@ -189,10 +189,12 @@ class DPImage(Shown):
         self._test_checked = accept == ANYTHING or draws != UNTIL_ACCEPTED
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "DPImage":
-        """The same method with its networks on another device or in another precision; exact noise stays on the CPU.
+        """Return the method with its networks on another device or in another precision.
+
+        Exact noise stays on the CPU.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         there = copy.copy(self)
@@ -205,14 +207,14 @@ class DPImage(Shown):
 
     @property
     def model_digest(self) -> str:
-        """SHA-256 over the networks, and over the subspace or the bounds of every coordinate where they are used."""
+        """SHA-256 over the networks, and over the subspace or the bounds of every coordinate if used."""
         if self.subspace is not None:
             return self.subspace.digest
         return self.model.digest if self.clip is None else self.model.digest_with_bounds
 
     @property
     def scale(self) -> float:
-        """Of the noise, Delta f / epsilon in the paper."""
+        """Scale of the noise, Delta f / epsilon in the paper."""
         return self.mechanism.scale
 
     def _sensitivity(self, style_dim: int) -> Sensitivity:
@@ -233,7 +235,7 @@ class DPImage(Shown):
     # Features, noise, reconstruction
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """New pictures Y = G(f(X) + N) of crops ([DPI] Eqs. 8 to 10).
+        """New images Y = G(f(X) + N) of crops ([DPI] Eqs. 8 to 10).
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
@@ -246,7 +248,7 @@ class DPImage(Shown):
         return self.protect_latents(self.model.encode(images), rng=rng)
 
     def protect_latents(self, latents: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """The same from latents of photos.
+        """New images from latents of photos: `protect` without the encoding.
 
         Args:
             latents: (B, K, D), not clipped.
@@ -292,14 +294,14 @@ class DPImage(Shown):
         return noisy
 
     def _noisy_coordinates(self, features: Tensor, rng: torch.Generator | None) -> Tensor:
-        """Noise and clipping again, which keeps what is shown a face."""
+        """Noisy coordinates, clipped again so that they still give a face."""
         if self.law is not None:
             return self.law.noisy(features, rng=rng)
         assert self.box is not None
         return self.box.clip(self.release(features) if rng is None else self.mechanism(features, rng=rng))
 
     def _draw(self, features: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """The first accepted picture and its latents; of limited draws the last one where none is accepted."""
+        """First accepted image and its latents; the last of a limited number of draws if none is accepted."""
         done = 0
         while True:
             noisy = self._noisy(features, rng)
@@ -309,7 +311,7 @@ class DPImage(Shown):
                 return picture, noisy
 
     def _require_that_it_ends(self) -> None:
-        """Refuse to draw for ever: faces that are no photo's must pass the test under this noise. Looks at no photo."""
+        """Refuse endless drawing: some public faces must pass the test under this noise; uses no photo."""
         if self._test_checked:
             return
         rng = torch.Generator().manual_seed(0)
@@ -323,10 +325,10 @@ class DPImage(Shown):
             )
         self._test_checked = True
 
-    # What is claimed
+    # Guarantee
 
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
-        """What holds for each photo alone.
+        """Guarantee for each photo alone.
 
         Args:
             simulated: the noise comes from a seeded stream and not from the operating system.
@@ -356,7 +358,11 @@ class DPImage(Shown):
         return post_process(claim, GENERATOR)
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release from `protect`."""
+        """Certificate of a release from `protect`.
+
+        Args:
+            release: result of `protect` of this object.
+        """
         simulated = release.guarantee.basis == Basis.SIMULATION
         name = Laplace.name if self.law is None else self.law.name
         noise: dict[str, Any] = {
@@ -394,7 +400,11 @@ class DPImage(Shown):
 
 
 def bounds_of(box: ClipBox) -> Bounds:
-    """A clip box as a certificate states it: lowest lower and highest upper bound over all coordinates."""
+    """Bounds of a clip box for a certificate: lowest lower and highest upper bound of all coordinates.
+
+    Args:
+        box: the clip box.
+    """
     lower, upper = (torch.as_tensor(bound, dtype=torch.float64) for bound in (box.lower, box.upper))
     return Bounds(float(lower.min()), float(upper.max()), box.source, per_coordinate=lower.ndim > 0)
 

@@ -2,8 +2,8 @@
 """dp-semcom: semantic communication over a wiretap channel with imitated differential privacy [DPSC].
 
 Weixuan Chen, Shunpu Tang, Qianqian Yang, "Enhancing Image Privacy in Semantic Communication over Wiretap
-Channels leveraging Differential Privacy", 2024. The file reads in the paper's order: invert, clip, protect,
-send; Bob receives, Eve eavesdrops. What the paper leaves open or gets wrong is in
+Channels leveraging Differential Privacy", 2024. The file follows the order of the paper: invert, clip,
+protect, send; Bob receives, Eve eavesdrops. Gaps and errors of the paper are listed in
 `docs/methods/dp-semcom.md`.
 """
 
@@ -46,39 +46,39 @@ DEFAULT_EPSILON = 10.0
 
 
 class DPSemCom:
-    """Alice, Bob and the paper's Eve, for one model, code set and protection.
+    """Semantic link of Alice, Bob and the paper's Eve, for one model, code set and protection.
 
     Args:
         model: a loaded model, or its name.
-        private_codes: 0-based indices of the codes to protect; by default the paper's seven, and all codes
-            under a key, which leaves nothing in clear and under `rotation` costs Bob nothing. With `none`:
-            the codes that attacks speak of.
-        epsilon: nominal privacy budget (10), whose true value follows from the calibration; of `modulo`, the
-            budget of its noise against listeners without the key, or None for uniform noise, which needs
+        private_codes: 0-based indices of the codes to protect. By default the paper's seven; all codes with
+            `nn-encrypted` or keyed protection, which leaves nothing in clear and with `rotation` costs Bob
+            nothing. With `none`: the codes that attacks target.
+        epsilon: nominal privacy budget (10), whose true value follows from the calibration; with `modulo`,
+            the budget of its noise against receivers without the key, or None for uniform noise, which needs
             none.
         calibration: `as_published` (Eqs. 17-19, the default of `nn`) or `corrected` (of genuine noise).
-        protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after its successors'
-            abstracts); `rotation` or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise,
-            which Bob cannot remove); or `none`. By default `rotation` where a key is given, else `nn`, as in
-            the paper.
-        mechanism: instead of `protection`: genuine noise of this law, one of `MECHANISMS`.
-        pair: the trained pair, whose epsilon and calibration hold; looked up by its settings where None.
-        budget: instead of `private_codes` and `epsilon`: epsilon by face part, each part with Laplace noise
-            of its own.
-        delta: at which the guarantee of `gaussian` is stated (1e-5).
-        key: shared with Bob, for keyed protection; a new one where None, for simulations.
-        authenticate: whether Bob notices tampering and wrong keys, see `Keyed`.
+        protection: `nn` (the trained pair), `nn-encrypted` or `learned` (pairs after the abstracts of its
+            successors); `rotation` or `modulo` (keyed); `laplace`, `l2-laplace` or `gaussian` (genuine noise,
+            which Bob cannot remove); or `none`. By default `laplace` with a budget, `rotation` with a key,
+            and otherwise `nn`, as in the paper.
+        mechanism: alternative to `protection`: genuine noise of this law, one of `MECHANISMS`.
+        pair: the trained pair, whose epsilon and calibration apply; looked up by its settings where None.
+        budget: alternative to `private_codes` and `epsilon`: epsilon by face part, with separate Laplace
+            noise for each part.
+        delta: delta of the guarantee of `gaussian` (1e-5).
+        key: key shared with Bob, for keyed protection; a new one where None, for simulations.
+        authenticate: whether Bob detects tampering and wrong keys, see `Keyed`.
         guard: width of the guard band of `modulo`, relative to the clip box (0.2); see
             `protection.modulo.guard_for`.
-        rotations: of `rotation`: `code`, one for each code; or `block`, one for all of them, as older
-            messages have it.
+        rotations: with `rotation`: `code`, one for each code; or `block`, one for all of them, as in older
+            messages.
         inversion: settings of the inversion; the model's own where None.
         perceptual: perceptual term of the inversion, such as `lpips`, see `FaceModel.invert`; the model's own
             where None.
 
     Raises:
-        ValueError: an unknown name, a code out of range, or options that do not go together.
-        NoPair: a trained protection without its pair; `semveil train protector` makes one.
+        ValueError: an unknown name, a code out of range, or options that cannot be combined.
+        NoPair: the pair of a trained protection is missing; `semveil train protector` trains one.
 
     Example:
         >>> method = DPSemCom(protection="none")
@@ -124,8 +124,9 @@ class DPSemCom:
             own = "nn" if pair is None else pair.settings.protection
             protection = "laplace" if budget else own if key is None else "rotation"
         asked = {
-            "epsilon": epsilon, "calibration": calibration, "delta": delta, "guard": guard, "key": key, "pair": pair,
-            "deniable": not authenticate, "budget": budget or None, "private_codes": private_codes,
+            "epsilon": epsilon, "calibration": calibration, "delta": delta, "guard": guard, "key": key,
+            "pair": pair, "deniable": not authenticate, "budget": budget or None,
+            "private_codes": private_codes,
         }  # fmt: skip
         check_options(protection, asked)
         if pair is not None:
@@ -202,9 +203,13 @@ class DPSemCom:
         return self.calibration.nominal_epsilon
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "DPSemCom":
-        """The same method with its networks on another device or in another precision, see `FaceModel.to`.
+        """Return the method with its networks on another device or in another precision.
 
         Keys, keystreams and exact noise stay on the CPU; their outputs move to the device of the latents.
+
+        Args:
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
         """
         there = copy.copy(self)
         there.model = self.model.to(device, dtype)
@@ -215,11 +220,15 @@ class DPSemCom:
 
     @property
     def private_parts(self) -> list[str]:
-        """The private codes in words."""
+        """Names of the private codes."""
         return describe_codes(self.private_codes)
 
     def pair_settings(self, **changes: Any) -> PairSettings:
-        """Settings of the pair that this method asks for (default start, 20 dB unless changed), or the paper's."""
+        """Settings of the pair for this method; of the paper's pair if its protection is not trained.
+
+        Args:
+            changes: fields of `PairSettings`, such as noise or start; default start and 20 dB otherwise.
+        """
         noised = {"noised": self.noised_codes} if self.kind.never_fewer else {}
         own = {} if self.kind.trained is None else {"protection": self.protection, "noise": self.kind.noise}
         asked = {**own, **noised, **changes}
@@ -237,10 +246,14 @@ class DPSemCom:
     def invert(
         self, images: Tensor, *, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> Inversion:
-        """GAN inversion: latents (B, K, D), not clipped, of photos (B, 3, S, S) in [-1, 1] ([DPSC] Eq. 4).
+        """GAN inversion: latents (B, K, D), not clipped, of photos ([DPSC] Eq. 4).
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            progress: called with the completed and the total number of photo-steps.
 
         Raises:
-            ValueError: the photos are not of the model's size, not finite, or no floats in [-1, 1].
+            ValueError: the photos are not of the model's size, not finite, or not floats in [-1, 1].
         """
         check_range(images)
         return self.model.invert(
@@ -248,16 +261,21 @@ class DPSemCom:
         )
 
     def send(self, images: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
-        """Alice: photos (B, 3, S, S) in [-1, 1] -> symbols of unit mean power; see `send_codes` for `rng`."""
+        """Alice: photos -> symbols of unit mean power.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: as for `send_codes`.
+        """
         return self.send_codes(self.invert(images).codes, rng=rng)
 
     def send_codes(self, codes: Tensor, *, rng: torch.Generator | None = None) -> Transmission:
-        """The same from latents: clip, protect, merge, pack, normalise power (Eqs. 5 to 9).
+        """Alice: clip, protect, merge and pack latents, and normalise their power ([DPSC] Eqs. 5 to 9).
 
         Args:
             codes: (B, K, D).
-            rng: of simulated noise, which is no release; without it genuine noise comes from the operating
-                system.
+            rng: source of simulated noise, which is no release; genuine noise comes from the operating system
+                where None.
         """
         sent, private = self.model.box.clip(codes.to(self.model.device)), list(self.private_codes)
         protected = self.protector.protect(sent[:, private], rng=rng)
@@ -273,7 +291,10 @@ class DPSemCom:
     # Bob and Eve
 
     def receive(self, transmission: Transmission) -> Tensor:
-        """Bob: de-normalise, deprotect the private codes, merge, synthesise images (B, 3, S, S) ([DPSC] Eqs. 12 to 14).
+        """Bob: denormalise, deprotect, merge and synthesise images (B, 3, S, S) ([DPSC] Eqs. 12 to 14).
+
+        Args:
+            transmission: the received transmission.
 
         Raises:
             KeyProblem: the key is not Alice's, or the side information was altered.
@@ -281,7 +302,14 @@ class DPSemCom:
         return self.synthesize(self.receive_codes(transmission))
 
     def receive_codes(self, transmission: Transmission) -> Tensor:
-        """Bob's estimate of all codes (B, K, D), from which `receive` synthesises; differentiable in the symbols."""
+        """Bob's estimate of all codes (B, K, D), differentiable in the symbols.
+
+        Args:
+            transmission: the received transmission.
+
+        Raises:
+            KeyProblem: the key is not Alice's, or the side information was altered.
+        """
         codes, private = self.heard_codes(transmission), list(self.private_codes)
         codes[:, private] = self.protector.deprotect(
             codes[:, private], transmission.keyed, transmission.bound()
@@ -291,7 +319,11 @@ class DPSemCom:
     def eavesdrop(self, transmission: Transmission) -> Tensor:
         """The paper's Eve: images (B, 3, S, S) from the received latents without any attack ([DPSC] Eq. 15).
 
-        With keyed protection she decodes the private block as its public description allows without the key.
+        With keyed protection she decodes the private block as far as its public description allows without
+        the key.
+
+        Args:
+            transmission: the transmission received by Eve.
         """
         codes, private = self.heard_codes(transmission), list(self.private_codes)
         codes[:, private] = self.protector.interpret(codes[:, private])
@@ -308,18 +340,19 @@ class DPSemCom:
         bob_channel: AnyChannel | None = None,
         eve_channel: AnyChannel | None = None,
     ) -> WiretapResult:
-        """All three parties, simulated.
+        """Simulate all three parties.
 
         Args:
             images: (B, 3, H, W) photos in [-1, 1].
             snr_db: Bob's SNR per complex symbol in dB: one number, or (B,) one for each photo.
-            eve_snr_db: Eve's, likewise; Bob's where None, as in the paper.
-            codes: latents of the photos where they are known; inverted otherwise.
-            run: named random streams, or their seed; `bob` and `eve` draw the channels' noise, and `dp` of a
-                given seed the genuine noise, which is then a simulation. Nonces are always new.
+            eve_snr_db: Eve's SNR, likewise; Bob's where None, as in the paper.
+            codes: latents of the photos, if known; inverted otherwise.
+            run: named random streams, or their seed; `bob` and `eve` draw the channel noise, and with a given
+                seed `dp` draws the genuine noise, which is then simulated. Nonces are always fresh.
             bob_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`;
-                each photo is one message; AWGN where None. The direct image comes over a channel like Bob's.
-            eve_channel: likewise, hers.
+                each photo is one message; AWGN where None. The direct image is transmitted over a channel
+                like Bob's.
+            eve_channel: Eve's channel, likewise.
         """
         check_range(images)
         run = run if isinstance(run, Streams) else streams(run)
@@ -354,10 +387,10 @@ class DPSemCom:
             transmission=sent,
         )
 
-    # What is claimed
+    # Guarantee
 
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
-        """The guarantee against an eavesdropper who receives the symbols.
+        """Guarantee against an eavesdropper who receives the symbols.
 
         Args:
             simulated: genuine noise was drawn from a seeded stream.
@@ -367,20 +400,34 @@ class DPSemCom:
         return claim if self.protection == "none" else claim.about(coverage)
 
     def noise_calibration(self, codes: Tensor) -> FittedNoise | None:
-        """Laplace law fitted to the pair's change of latents (B, K, D) with its epsilon'; no guarantee (Eqs. 16, 17)."""
+        """Laplace law fitted to the pair's change of latents, with its epsilon' ([DPSC] Eqs. 16, 17).
+
+        Not a guarantee; None without a trained pair.
+
+        Args:
+            codes: (B, K, D).
+        """
         if self.pair is None:
             return None
         block = self.model.box.clip(codes.to(self.model.device))[:, list(self.private_codes)]
         return fitted_epsilon(self.pair.imitation(block), self.calibration.sensitivity)
 
     def heard_codes(self, transmission: Transmission) -> Tensor:
-        """Received latents (B, K, D), private codes still protected."""
+        """Received latents (B, K, D), private codes still protected.
+
+        Args:
+            transmission: the received transmission.
+        """
         symbols, gains = (x.to(self.model.device) for x in (transmission.symbols, transmission.gains))
         reals = unpack(denormalise_power(symbols, gains))
         return reals.unflatten(1, self.model.latent_shape).clone()
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Images (B, 3, S, S) from latents (B, K, D), 64 at a time."""
+        """Images (B, 3, S, S) from latents (B, K, D), 64 at a time.
+
+        Args:
+            codes: (B, K, D).
+        """
         with torch.inference_mode():
             return torch.cat(
                 [self.model.generator.synthesize(part) for part in self.model.placed(codes).split(64)]
@@ -396,18 +443,18 @@ def pair_settings(
     protection: str = "nn",
     **changes: Any,
 ) -> PairSettings:
-    """Settings of a pair for a model, trained or not: what `DPSemCom` looks up and its training takes.
+    """Settings of a pair for a model, trained or not, for lookup and training.
 
     Args:
         model: the face model.
-        epsilon: nominal.
+        epsilon: nominal privacy budget.
         calibration: `as_published` or `corrected`.
-        private_codes: on which noise is imitated, 0-based.
-        protection: one that is trained.
-        changes: of `PairSettings`, such as noise or start.
+        private_codes: codes on which noise is imitated, 0-based.
+        protection: a trained protection.
+        changes: fields of `PairSettings`, such as noise or start.
 
     Raises:
-        ValueError: out of range, or an unknown name.
+        ValueError: a value out of range, or an unknown name.
     """
     named = DPSemCom(model, private_codes=private_codes, protection="none")
     codes, style_dim = model.latent_shape
@@ -425,10 +472,10 @@ def pair_settings(
 
 
 def _as_trained(pair: TrainedPair, epsilon: float | None, calibration: str | None) -> tuple[float, str]:
-    """A pair's own epsilon and calibration.
+    """Epsilon and calibration of a trained pair.
 
     Raises:
-        ValueError: others are asked for.
+        ValueError: other values are requested.
     """
     own = pair.settings.epsilon, pair.settings.calibration
     for name, wanted, has in (("epsilon", epsilon, own[0]), ("calibration", calibration, own[1])):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A public gallery of generated faces: a seed, and for each face as many numbers as a subspace has; nothing else is kept."""
+"""Public gallery of generated faces, stored as a seed and each face's direction in a subspace."""
 
 from functools import lru_cache
 
@@ -12,26 +12,26 @@ from semveil.methods.subspace_noise import unit_directions
 
 SEED = 0
 SMALLEST, LARGEST = 2, 100_000  # faces
-BLOCK = 1000  # faces that one seed draws
+BLOCK = 1000  # faces per seed
 
 
 class Gallery:
-    """Faces of nobody, drawn from a model's public prior, with the direction of each in a subspace.
+    """Synthetic faces from a model's public prior, with the direction of each in a subspace.
 
-    Face i is number i mod 1,000 of the block whose seed is i div 1,000, and is drawn anew when it is shown:
-    100,000 faces take 26 MB at 64 directions; with all that drawing and choosing take the process grows by
-    some 220 MB.
+    Face i is number i mod 1,000 of the block with seed i div 1,000, and is sampled again when it is shown.
+    The directions of 100,000 faces take 26 MB in 64 dimensions; sampling and choosing included, the process
+    grows by some 220 MB.
 
     Args:
-        model: draws the faces.
-        space: in which they are compared.
+        model: latent model that samples the faces.
+        space: subspace in which they are compared.
         faces: number of faces, 2 to 100,000.
-
-    Raises:
-        ValueError: too few or too many.
 
     Attributes:
         directions: (faces, R) float32 unit vectors.
+
+    Raises:
+        ValueError: the number of faces is out of range.
     """
 
     def __init__(self, model: LatentModel, space: Subspace, faces: int) -> None:
@@ -48,10 +48,13 @@ class Gallery:
         return len(self.directions)
 
     def utilities(self, coordinates: Tensor) -> Tensor:
-        """Similarity (1 + cosine) / 2 of directions to every face of the gallery, (B, faces) float64 in [0, 1].
+        """Similarity (1 + cosine) / 2 of directions to every face of the gallery.
 
         Args:
             coordinates: (B, R) in the subspace, in latent units.
+
+        Returns:
+            (B, faces) float64 in [0, 1].
 
         Raises:
             ValueError: NaN or infinite coordinates.
@@ -63,7 +66,7 @@ class Gallery:
         """Latents (B, K, D) of faces of the gallery.
 
         Args:
-            indices: (B,) whole numbers from 0 to faces - 1.
+            indices: (B,) integers from 0 to faces - 1.
         """
         return torch.stack([self._block(int(i) // BLOCK)[int(i) % BLOCK] for i in indices])
 
@@ -73,14 +76,14 @@ class Gallery:
 
 @lru_cache(maxsize=2)
 def gallery_of(model: LatentModel, space: Subspace, faces: int) -> Gallery:
-    """The gallery of a model, cached: methods at several budgets choose from the same faces.
+    """Gallery of a model, cached, so that methods with different budgets choose from the same faces.
 
     Args:
-        model: draws the faces from its prior.
-        space: subspace in which faces are compared.
-        faces: their number.
+        model: latent model that samples the faces.
+        space: subspace in which the faces are compared.
+        faces: number of faces, 2 to 100,000.
 
     Raises:
-        ValueError: a number of faces out of range.
+        ValueError: the number of faces is out of range.
     """
     return Gallery(model, space, faces)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""identity-dp: a face with another identity and the same look, the identity drawn by differential privacy [IDP].
+"""identity-dp: a face with the same attributes and a new identity, drawn by differential privacy [IDP].
 
 Yunqian Wen, Bo Liu, Ming Ding, Rong Xie, Li Song, "IdentityDP: Differential Private Identification Protection
-for Face Images", Neurocomputing 501, 2022. The file reads in the paper's order: identity and attributes,
-perturbation, reconstruction. What the paper leaves open or gets wrong is in `docs/methods/identity-dp.md`.
+for Face Images", Neurocomputing 501, 2022. The file follows the order of the paper: identity and attributes,
+perturbation, reconstruction. Gaps and errors of the paper are listed in `docs/methods/identity-dp.md`.
 """
 
 import copy
@@ -42,44 +42,46 @@ from semveil.privacy.coverage import Coverage, Kind, Part
 from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Norm, Sensitivity, post_process
 
 DEFAULT_EPSILON = 6.0  # the paper's
-# the exponential mechanism with utility cosine, and minus cosine to repel
+# the exponential mechanism with cosine utility, or minus cosine with `repel`
 DEFAULT_MECHANISM = "von-mises-fisher"
 CALIBRATIONS = ("corrected", "as_published")
 FUSION = "the fusion network that makes the picture"
-# laws that a sensitivity calibrates
+# laws calibrated by a sensitivity
 NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}
 
 
 class IdentityDP(Shown):
-    """Perturbs who it is and keeps what it looks like: X' = h(M(r_id(X)), r_att(X)) ([IDP] Eqs. 10 to 13).
+    """Perturbs the identity and keeps the attributes: X' = h(M(r_id(X)), r_att(X)) ([IDP] Eqs. 10 to 13).
 
     The guarantee covers the identity vector only. Everything else of the face passes in clear through the
-    attributes, and whoever knows the person may recognise them by it; how much recognisers do is measured in
+    attributes, by which acquaintances may recognise the person; recognition rates are reported in
     `docs/methods/identity-dp.md`.
 
     Args:
         model: an identity model, or its name.
         epsilon: privacy budget of the identity (6).
-        mechanism: the law of the new identity on the unit sphere, see `mechanisms.SPHERE_MECHANISMS`. By
-            default `von-mises-fisher`, and `laplace` with calibration `as_published`. `privunit` keeps most
-            of the old identity.
+        mechanism: law of the new identity on the unit sphere, see `mechanisms.SPHERE_MECHANISMS`. By default
+            `von-mises-fisher`, and `laplace` with calibration `as_published`. `privunit` keeps most of the
+            old identity.
         calibration: `corrected`: epsilon holds for any two photos. `as_published`: Laplace noise of scale
             observed sensitivity over epsilon, whose true epsilon is 2 sqrt(d) / scale.
-        observed_sensitivity: of `as_published`: the largest L1 distance seen between two identity vectors
+        observed_sensitivity: for `as_published`: largest L1 distance observed between two identity vectors
             ([IDP] Eq. 12).
-        renormalise: of Laplace noise: divide the noisy vector by its length, which costs no privacy. False is
-            [IDP] Eq. 11 to the letter, and the picture is destroyed: no network was made for such lengths.
+        renormalise: with Laplace noise: divide the noisy vector by its length, which costs no privacy. False
+            follows [IDP] Eq. 11 literally and destroys the image, since no network was trained for such
+            lengths.
         repel: draw around the opposite of the photo's vector, so that the new face is unlike the person. The
             opposite is a vector like any other, so epsilon is the same.
-        pseudonym: instead of a mechanism: a key file. Every subject has one new face under it; nothing is
-            guaranteed.
-        attribute_side: a bottleneck: attributes are taken from the crop averaged to so many pixels per side.
-            The bundled model was trained with 8, 16 and 32 too.
-        attribute_epsilon: attributes are taken from a face that latent-dp chooses from a public gallery at
-            this budget, not from the photo. Then the whole crop is covered, at the sum of both budgets.
+        pseudonym: alternative to a mechanism: a key file, under which every subject has one new face; no
+            guarantee.
+        attribute_side: bottleneck: attributes are computed from the crop averaged to this many pixels per
+            side. The bundled model was also trained with 8, 16 and 32.
+        attribute_epsilon: budget at which latent-dp chooses a face from a public gallery, from which
+            attributes are computed instead of from the photo. Then the whole crop is covered, at the sum of
+            both budgets.
 
     Raises:
-        ValueError: an unknown choice, or options that do not go together.
+        ValueError: an unknown choice, or options that cannot be combined.
         KeyProblem: the key file cannot be used.
 
     Example:
@@ -183,10 +185,12 @@ class IdentityDP(Shown):
             self.look = LatentDP(epsilon=attribute_epsilon, mechanism="exponential")
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "IdentityDP":
-        """The same method with its networks on another device or in another precision; exact draws stay on the CPU.
+        """Return the method with its networks on another device or in another precision.
+
+        Exact draws stay on the CPU.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         there = copy.copy(self)
@@ -200,17 +204,17 @@ class IdentityDP(Shown):
 
     @property
     def dimension(self) -> int:
-        """Of the identity vector, d."""
+        """Dimension d of the identity vector."""
         return self.model.dim
 
     @property
     def needs_subjects(self) -> bool:
-        """Whether `protect` must be told whom each crop shows."""
+        """True if `protect` needs the name of each crop's subject."""
         return self.pseudonyms is not None
 
     @property
     def model_digest(self) -> str:
-        """SHA-256 over the networks, with those that choose private attributes, and over the key's number."""
+        """SHA-256 over the networks, with those that choose private attributes, and the key's identifier."""
         more = [self.look.model_digest] if self.look else []
         more += [self.pseudonyms.key_id] if self.pseudonyms else []
         return (
@@ -234,17 +238,18 @@ class IdentityDP(Shown):
         return self.model.identify(images)
 
     def attributes(self, images: Tensor, *, rng: torch.Generator | None = None) -> tuple[Tensor, ...]:
-        """r_att: maps (B, C, h, w) from coarse to fine, of what of the crops the attributes may see.
+        """Attributes r_att of crops: maps (B, C, h, w) from coarse to fine.
+
+        They are computed behind the bottleneck or from the gallery face, if the method has one.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
-            rng: of the choice of a public face, where the attributes have a budget; None makes it a
-                release's.
+            rng: source of the simulated choice of a gallery face; exact choice where None.
         """
         return self.model.attributes(self._seen(images, rng=rng))
 
     def _seen(self, images: Tensor, *, rng: torch.Generator | None) -> Tensor:
-        """What of crops the attributes are taken from."""
+        """Images from which the attributes of crops are computed."""
         self.model.check(images)
         if self.attribute_side is not None:
             return coarsened(images, self.attribute_side)
@@ -259,7 +264,7 @@ class IdentityDP(Shown):
     # Stage II: perturbation
 
     def perturb(self, identities: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Perturbed identity vectors (B, d), of unit length except with the mechanism that follows Eq. 11 to the letter.
+        """Perturbed identity vectors (B, d), of unit length unless Eq. 11 is followed literally.
 
         Args:
             identities: (B, d), of unit length.
@@ -280,12 +285,15 @@ class IdentityDP(Shown):
     def protect(
         self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None
     ) -> Release:
-        """Crops (B, 3, S, S) in [-1, 1] -> pictures with new identities, which are the release's latents (B, 1, d).
+        """Images of crops with new identities, which are the release's latents (B, 1, d).
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
-            rng: for simulations; None draws a release's noise from the operating system.
-            subjects: whom each crop shows; needed for pseudonyms, and for nothing else.
+            rng: source of simulated noise; exact noise from the operating system where None.
+            subjects: name of each crop's subject; required with pseudonyms, not allowed otherwise.
+
+        Raises:
+            ValueError: the images do not fit the model, or subjects are missing or not expected.
         """
         drawn = self.draw(images, rng=rng, subjects=subjects)
         return Release(self.show(drawn, images), drawn.values["identities"][:, None], drawn.guarantee)
@@ -293,12 +301,15 @@ class IdentityDP(Shown):
     def draw(
         self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None
     ) -> Draw:
-        """New identities for crops (B, 3, S, S), and the faces that attributes are taken from where those have a budget.
+        """New identities for crops, and the faces for their attributes if these have a budget.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
             rng: as for `protect`.
-            subjects: likewise.
+            subjects: as for `protect`.
+
+        Raises:
+            ValueError: as for `protect`.
         """
         if (subjects is not None) != self.needs_subjects:
             need = (
@@ -318,7 +329,9 @@ class IdentityDP(Shown):
         return Draw({"identities": identities, **look}, self.guarantee(simulated=rng is not None))
 
     def show(self, draw: Draw, images: Tensor) -> Tensor:
-        """Crops synthesised with drawn identities, and their own attributes unless the draw includes attributes.
+        """Synthesise crops with drawn identities.
+
+        Attributes are those of the crops, unless the draw includes faces for them.
 
         Args:
             draw: identities for each crop, or one for all.
@@ -341,10 +354,10 @@ class IdentityDP(Shown):
         """
         return self.model.fuse(self.identify(images), self.model.attributes(images))
 
-    # What is claimed
+    # Guarantee
 
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
-        """What holds for each photo alone.
+        """Guarantee for each photo alone.
 
         Args:
             simulated: the noise comes from a seeded stream and not from the operating system.
@@ -373,7 +386,11 @@ class IdentityDP(Shown):
         return replace(claim, metric=MetricForm(claim.metric.rate, claim.metric.norm, "the identity vectors"))
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release from `protect`."""
+        """Certificate of a release from `protect`.
+
+        Args:
+            release: result of `protect` of this object.
+        """
         caveats = [] if self.look else [Caveat.ATTRIBUTES]
         said: dict[str, Any] = {}
         if self.law is None:
@@ -413,7 +430,7 @@ class IdentityDP(Shown):
 
 
 def observed_sensitivity(identities: Tensor) -> Sensitivity:
-    """The largest L1 distance between any two of the vectors ([IDP] Eq. 12); not a bound for other photos.
+    """Largest L1 distance between any two of the vectors ([IDP] Eq. 12); not a bound for other photos.
 
     Args:
         identities: (N, d) identity vectors.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latents as bytes: a uniform quantiser, entropy-coded under the model's public prior, in a number of bytes that is fixed."""
+"""Fixed-length codec of latents: uniform quantiser and entropy coding under the model's public prior."""
 
 import math
 from functools import lru_cache
@@ -14,27 +14,27 @@ from semveil.channels import MessageError
 from semveil.channels.range_coder import TOTAL, UNIFORM, Decoder, Table, encode
 from semveil.models.face import FaceModel
 
-OCTAVE = 8  # steps of the quantiser in a factor of 2
-COARSEST, FINEST = -5 * OCTAVE, 8 * OCTAVE  # log2 of 1 / step, in eighths, as one byte holds it
+OCTAVE = 8  # quantiser steps per factor of 2
+COARSEST, FINEST = -5 * OCTAVE, 8 * OCTAVE  # log2 of 1 / step, in eighths; fits into one byte
 LEAST_BYTES = 16
-_REACH = 8.0  # deviations that a table covers; farther numbers are spelt out
-_NARROWEST = -3 * OCTAVE  # of a law that is narrower than an eighth of a step, nothing but 0 has counts
-_SPELT = 1 << 15  # bias of a number that is spelt out in 16 bits
+_REACH = 8.0  # deviations covered by a table; larger numbers are escaped
+_NARROWEST = -3 * OCTAVE  # below an eighth of a step, only 0 has counts
+_SPELT = 1 << 15  # offset of an escaped number, coded in 16 bits
 _PRECISION = 96  # bits; floors of such numbers are the same on every machine
 
 
 class LatentCodec:
-    """Codes (K, D) -> bytes and back, as fine as the bytes allow.
+    """Codec between latents (K, D) and bytes, as fine as the number of bytes allows.
 
-    Every coordinate has the same step, so the error is spread evenly, as a channel's noise is. Coordinate i
-    is coded by a logistic law of the public prior's mean and standard deviation there, rounded to an eighth
-    of an octave. The length is what is asked for, whatever the photo: the step is as fine as fits, and zeros
-    fill the rest.
+    Every coordinate has the same step, so the error is spread evenly, like channel noise. Coordinate i is
+    coded under a logistic law with the public prior's mean and standard deviation there, rounded to an eighth
+    of an octave. The length is fixed, whatever the photo: the step is the finest that fits, and zeros fill
+    the rest.
 
-    Tables are made of exactly rounded numbers, so that Alice's and Bob's are the same.
+    Tables are computed from exactly rounded numbers, so that Alice's and Bob's are identical.
 
     Args:
-        model: with its clip box, and its prior where it has one.
+        model: face model with a clip box and, optionally, a prior.
 
     Example:
         >>> from semveil.models.face import load_model
@@ -50,7 +50,7 @@ class LatentCodec:
         lower, upper = (
             torch.as_tensor(bound, dtype=torch.float64) for bound in (model.box.lower, model.box.upper)
         )
-        if model.prior is None:  # the box holds 99 % of all values
+        if model.prior is None:  # the box covers 99 % of all values
             self.mean = ((lower + upper) / 2).expand(self.shape)
             self.levels = _levels(
                 ((upper - lower) / (2 * 2.5758)).square().expand(self.shape).flatten().numpy()[None]
@@ -61,14 +61,14 @@ class LatentCodec:
             self.levels = _levels(parts.flatten(1).numpy())
 
     def encode(self, codes: Tensor, size: int) -> bytes:
-        """The finest code of `size` bytes.
+        """Encode latents with the finest step that fits into `size` bytes.
 
         Args:
             codes: (K, D), finite; clipped to the box.
-            size: bytes, at least `LEAST_BYTES`.
+            size: number of bytes, at least `LEAST_BYTES`.
 
         Raises:
-            ValueError: a size that is too small, or codes of another shape.
+            ValueError: the size is too small, or the codes have another shape.
         """
         if size < LEAST_BYTES or codes.shape != self.shape:
             raise ValueError(
@@ -87,7 +87,7 @@ class LatentCodec:
         return best.ljust(size, b"\0")
 
     def decode(self, data: bytes) -> Tensor:
-        """Latents (K, D) float32, within the box.
+        """Decode latents (K, D) float32, within the box.
 
         Args:
             data: the bytes from `encode`.
@@ -124,7 +124,7 @@ def _step(fineness: int) -> float:
 
 
 def _levels(variances: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Variances as sums of columns (R, n) -> log2 of the standard deviation in eighths, (n,); at least 2^-8."""
+    """log2 of standard deviations in eighths, (n,), at least 2^-8, from column sums of variances (R, n)."""
     with ctx.workprec(_PRECISION):
         unit = arb(2).log() * 2 / OCTAVE
         sums = [max(math.fsum(column), 2.0**-16) for column in variances.T]
@@ -132,7 +132,7 @@ def _levels(variances: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _floor(ball: arb) -> int:
-    """The floor of a number that is known well enough for it."""
+    """Floor of a number that is precise enough to determine it."""
     whole = ball.floor().unique_fmpz()
     assert whole is not None
     return int(whole)
@@ -140,7 +140,7 @@ def _floor(ball: arb) -> int:
 
 @lru_cache(maxsize=256)
 def _table(level: int) -> tuple[Table, int]:
-    """Counts of a logistic law of deviation 2^(level / 8) steps, and how far it reaches: -reach..reach, then `spelt out`."""
+    """Counts of a logistic law of deviation 2^(level / 8) steps over -reach..reach and escape, and reach."""
     with ctx.workprec(_PRECISION):
         deviation = arb(2) ** (arb(level) / OCTAVE)
         reach = min(max(1, math.ceil(_REACH * 2.0 ** (level / OCTAVE))), TOTAL // 8)

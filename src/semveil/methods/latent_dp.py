@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""latent-dp: every latent coordinate clipped to public quantiles, noised by its share of the budget, clipped again [LDP].
+"""latent-dp: latent coordinates clipped to public quantiles, noised by budget share, clipped again [LDP].
 
-Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. The file reads in
-the order of the paper's Algorithm 2: encode, clip, noise, clip, generate. What the paper leaves open or gets
-wrong is in `docs/methods/latent-dp.md`.
+Tao Li, Chris Clifton, "Differentially Private Imaging via Latent Space Manipulation", 2021. The file follows
+the order of the paper's Algorithm 2: encode, clip, noise, clip, generate. Gaps and errors of the paper are
+listed in `docs/methods/latent-dp.md`.
 """
 
 import copy
@@ -43,16 +43,16 @@ from semveil.privacy.guarantee import Basis, Guarantee, Norm, Sensitivity, post_
 
 DEFAULT_EPSILON = 10.0
 DEFAULT_GALLERY, SUBSPACE_GALLERY = 1000, 10_000
-LARGEST_FULL_GALLERY = 10_000  # faces whose latents are all held at once
+LARGEST_FULL_GALLERY = 10_000  # faces whose latents are all held in memory
 CALIBRATIONS = ("corrected", "as_published")
 CHOICES = ("exponential", Nearest.name)
 OWN_CHOICES = ("laplace", *SUBSPACE_LAWS, *CHOICES, "none")
-OTHERS = "others"  # in a budget: all groups that it does not name
+OTHERS = "others"  # in a budget: all groups not named
 GALLERY_SEED = 0
 
 
 def choices() -> tuple[str, ...]:
-    """What `mechanism` can be: this method's own, and every other registered law with one scale for all coordinates."""
+    """Values of `mechanism`: this method's own, and registered laws with one scale for all coordinates."""
     return (
         *OWN_CHOICES,
         *(name for name in MECHANISMS if name not in (*OWN_CHOICES, PerCoordinateLaplace.name)),
@@ -60,37 +60,34 @@ def choices() -> tuple[str, ...]:
 
 
 class LatentDP(Shown):
-    """Privatises all latent codes of a face: clip -> Laplace noise of scale S_j / (w_j epsilon) -> clip -> generator.
-
-    S_j is the width of coordinate j between public quantiles and w_j its share of the budget ([LDP] Algorithm
-    2, with its scale S_j w_j / epsilon turned the right way round). The guarantee covers the whole picture
-    and holds for any photo.
+    """Privatises all latent codes of a face: clip, Laplace noise of scale S_j / (w_j epsilon), clip, decode.
 
     Args:
         model: a latent model, or its name.
         epsilon: privacy budget (10).
         clip: percent of public latents that the bounds cut off at either end of every coordinate; the paper's
             25/75 is 25.
-        weights: how the budget is split between coordinates, see `mechanisms.bounds.weights`.
-        budget: instead of epsilon: epsilon by semantic group, such as `eyes=20,mouth=20,others=60`; they add
-            up.
-        calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the one asked for.
-        mechanism: `laplace`; `exponential`, which shows one of the faces of a public gallery, more likely a
-            similar one; or `none`, which only clips and protects nothing; or another registered noise law.
-        gallery: how many synthetic faces `exponential` and `nearest` choose from (1000; in a subspace
+        weights: split of the budget between coordinates, see `mechanisms.bounds.weights`.
+        budget: alternative to epsilon: epsilon by semantic group, such as `eyes=20,mouth=20,others=60`; they
+            add up.
+        calibration: `corrected`, or `as_published`, whose true epsilon is far larger than the nominal one.
+        mechanism: `laplace`; `exponential`, which shows a face from a public gallery, similar ones with
+            higher probability; `none`, which only clips and protects nothing; or another registered noise
+            law.
+        gallery: number of synthetic faces from which `exponential` and `nearest` choose (1000; in a subspace
             10,000).
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
-        subspace: all of it in so many public principal directions of the latents (4 to 64); what a photo has
-            beside them is dropped. The mechanism is then also `gaussian`, `privunit-g` or `nearest`, which
-            shows one of the nearest faces of the gallery, all with one probability, or any other with a
-            smaller one; `none` shows the ceiling.
-        delta: of gaussian noise (1e-6).
-        residual: in a subspace, what stands for what is dropped: the prior's `mean`, or a `draw` that never
-            sees the photo, of a gallery's face its own. With `mean` such a face is clipped too, which makes
-            it less of an outlier.
+        subspace: number of public principal directions of the latents (4 to 64) in which the mechanism acts;
+            the rest of the photo is dropped. The mechanism may then also be `gaussian`, `privunit-g` or
+            `nearest`, which shows one of the nearest faces of the gallery, all with one probability, or any
+            other with a smaller one; `none` shows the ceiling.
+        delta: delta of gaussian noise (1e-6).
+        residual: in a subspace: replacement of the dropped part: the prior's `mean`, or a `draw` that is
+            independent of the photo, for a gallery face its own. With `mean` such a face is clipped too,
+            which makes it less of an outlier.
 
     Raises:
-        ValueError: an unknown choice, bounds that are not kept, or options that do not go together.
+        ValueError: an unknown choice, bounds that are not stored, or options that cannot be combined.
 
     Example:
         >>> method = LatentDP(LatentModel.example(), epsilon=2.0, clip=25.0)
@@ -219,7 +216,7 @@ class LatentDP(Shown):
         if self.subspace is not None:
             return gallery_of(self.model, self.subspace.space, faces)
         rng = torch.Generator().manual_seed(GALLERY_SEED)
-        # On the CPU, where the distances to it are the same sums on every machine.
+        # On the CPU, where sums of distances are the same on every machine.
         return self.box.clip(self.model.public_latents(faces, rng).cpu())
 
     def _noise(self, epsilon: float) -> PerCoordinateLaplace:
@@ -228,7 +225,14 @@ class LatentDP(Shown):
         return PerCoordinateLaplace.calibrate(self.sensitivity, epsilon, weights=self.shares)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "LatentDP":
-        """The same method with its networks on another device or in another precision; exact noise stays on the CPU."""
+        """Return the method with its networks on another device or in another precision.
+
+        Exact noise stays on the CPU.
+
+        Args:
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
+            dtype: float32 or float64.
+        """
         there = copy.copy(self)
         there.model = self.model.to(device, dtype)
         return there
@@ -244,7 +248,7 @@ class LatentDP(Shown):
 
     @property
     def utility_sensitivity(self) -> Sensitivity:
-        """Of `utilities`: at most 1, with room for their rounding."""
+        """Sensitivity of `utilities`: at most 1, with a margin for rounding."""
         why = "distances in shares of the clip box add up to 1"
         if self.subspace is not None:
             why = "utilities, half of 1 plus a cosine, lie in [0, 1]"
@@ -253,7 +257,7 @@ class LatentDP(Shown):
     # Algorithm 2
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """New pictures of crops by [LDP] Algorithm 2.
+        """New images of crops by [LDP] Algorithm 2.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
@@ -266,7 +270,7 @@ class LatentDP(Shown):
         return self.protect_latents(self.model.encode(images), rng=rng)
 
     def protect_latents(self, latents: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """The same from latents of photos.
+        """New images from latents of photos: `protect` without the encoding.
 
         Args:
             latents: (B, K, D), not clipped.
@@ -282,7 +286,7 @@ class LatentDP(Shown):
         return Release(self.model.synthesize(shown), shown, self.guarantee(simulated=rng is not None))
 
     def _noisy(self, values: Tensor, rng: torch.Generator | None) -> Tensor:
-        """Latents, or coordinates in a subspace: clipped, noisy, clipped again."""
+        """Latents, or coordinates in a subspace, clipped, noised and clipped again."""
         if self.law is not None:
             return self.law.noisy(self.law.clip(values), rng=rng)
         clipped = self.box.clip(values)
@@ -293,7 +297,7 @@ class LatentDP(Shown):
         )
 
     def _chosen(self, values: Tensor, rng: torch.Generator | None) -> Tensor:
-        """Latents of the gallery's faces that are shown for latents, or for coordinates in a subspace."""
+        """Latents of the gallery faces chosen for latents, or for coordinates in a subspace."""
         assert self.choice is not None and self.gallery is not None
         utilities = self.utilities(self.box.clip(values) if self.subspace is None else values)
         chosen = self.choice.release(utilities) if rng is None else self.choice(utilities, rng=rng)
@@ -305,7 +309,14 @@ class LatentDP(Shown):
         return self.subspace.space.latents(self.box.clip(self.subspace.space.coordinates(faces)))
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Crops (B, 3, S, S) encoded and synthesised without clipping or noise, hence unprotected."""
+        """Crops (B, 3, S, S) encoded and synthesised without clipping or noise, hence unprotected.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+
+        Raises:
+            ValueError: the images do not fit the model.
+        """
         self.model.check(images)
         return self.model.synthesize(self.model.encode(images))
 
@@ -336,10 +347,10 @@ class LatentDP(Shown):
         rows = values.flatten(1).double().cpu() * weight
         return -torch.stack([(faces - row).abs().sum(1) for row in rows])
 
-    # What is claimed
+    # Guarantee
 
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
-        """What holds for each photo alone.
+        """Guarantee for each photo alone.
 
         Args:
             simulated: the noise comes from a seeded stream and not from the operating system.
@@ -365,7 +376,11 @@ class LatentDP(Shown):
         )
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release from `protect`."""
+        """Certificate of a release from `protect`.
+
+        Args:
+            release: result of `protect` of this object.
+        """
         law = self.law or self.noise or self.choice
         simulated = release.guarantee.basis == Basis.SIMULATION
         sensitivity = self.noise_sensitivity if self.choice is None else self.utility_sensitivity
@@ -398,7 +413,7 @@ class LatentDP(Shown):
 
 
 def group_budget(text: str, groups: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
-    """Parse a budget such as `eyes=20,mouth=20,others=60`: epsilon of every group.
+    """Parse a budget such as `eyes=20,mouth=20,others=60` into the epsilon of every group.
 
     `others` is split evenly over the groups that are not named; without it all must be named, so that nothing
     stays in clear.
@@ -408,7 +423,7 @@ def group_budget(text: str, groups: Mapping[str, tuple[int, ...]]) -> dict[str, 
         groups: 0-based codes of every group of the model.
 
     Raises:
-        ValueError: an item is no `group=epsilon`; a group is unknown, named twice or missing; an epsilon is
+        ValueError: an item is not `group=epsilon`; a group is unknown, named twice or missing; an epsilon is
             not positive.
 
     Example:

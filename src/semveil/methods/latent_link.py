@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The common interface of methods that transmit latents, whatever networks encode them."""
+"""Interface of methods that transmit latents, independent of the networks that encode them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,7 +14,12 @@ from semveil.methods.transmission import Transmission
 
 
 class LatentSpace(Protocol):
-    """Attributes: box, public bounds of the latents; latent_shape, (K, D)."""
+    """Latent space of a model.
+
+    Attributes:
+        box: public bounds of the latents.
+        latent_shape: (K, D).
+    """
 
     @property
     def box(self) -> ClipBox: ...
@@ -24,7 +29,7 @@ class LatentSpace(Protocol):
 
 
 class LatentLink(Protocol):
-    """A method that eavesdroppers can be tried on: `DPSemCom`, `DeepJSCCLink`."""
+    """Method on which eavesdroppers can be evaluated: `DPSemCom`, `DeepJSCCLink`."""
 
     @property
     def model(self) -> LatentSpace: ...
@@ -51,10 +56,14 @@ class LatentLink(Protocol):
         """Received latents (B, K, D), private codes still protected.
 
         Args:
-            transmission: as received.
+            transmission: the received transmission.
         """
         ...
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Images (B, 3, S, S) from latents (B, K, D)."""
+        """Images (B, 3, S, S) from latents (B, K, D).
+
+        Args:
+            codes: (B, K, D).
+        """
         ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What dp-image and latent-dp need of a face model: an encoder, a generator, and public bounds of its latents."""
+"""Latent models for dp-image and latent-dp: an encoder, a generator, and public bounds of the latents."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -26,32 +26,36 @@ from semveil.models.quantile_bounds import FILE, PAPER_LATENTS, QuantileBounds
 
 STYLEGAN2 = "stylegan2-ffhq"
 PAPER_RANGE = ClipBox(-20.0, 20.0, source="[DPI] Fig. 4: the values of the latents lie between -20 and 20")
-STYLE_GROUPS = {"coarse": range(3), "medium": range(3, 7), "fine": range(7, 18)}  # [DPI] 4.1.3, there from 1
+STYLE_GROUPS = {
+    "coarse": range(3),
+    "medium": range(3, 7),
+    "fine": range(7, 18),
+}  # [DPI] 4.1.3, which counts from 1
 Device = str | torch.device | None
-_LARGE = 256  # px; larger pictures are made one by one, as a gigabyte of features each would not fit
+_LARGE = 256  # px; larger images are computed one by one, as each takes a gigabyte of features
 
 
 @dataclass(frozen=True, eq=False)
 class LatentModel:
-    """An encoder and a generator that belong together, with public knowledge of the latents between them.
+    """Encoder and generator of one model, with public knowledge of the latents between them.
 
     Attributes:
-        name: as the user says it.
+        name: name as in `load_latent_model`.
         digest: SHA-256 over the weights, 64 hex digits.
         size: side of the images in pixels.
         latent_shape: (K, D).
         encode: images (B, 3, S, S) in [-1, 1] -> latents (B, K, D), not clipped.
-        perceptual: perceptual term of the inversion behind `encode`, `none` without one; None where nothing
-            is optimised.
+        perceptual: perceptual term of the inversion behind `encode`; `none` for an inversion without one;
+            None if nothing is optimised.
         synthesize: latents -> images (B, 3, S, S) about [-1, 1].
-        box: public bounds for all coordinates together.
-        bounds: public bounds for every coordinate, made or read when first asked for.
-        identity_codes: codes that hold who it is, as far as codes can be told apart; 0-based.
-        groups: codes by a name for what they show; each code is in one group.
-        public_latents: (count, rng) -> latents (count, K, D) for which no photo is needed.
-        prior: Gaussian prior of the public latents, where there is one.
-        elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None
-            without networks.
+        box: one pair of public bounds for all coordinates.
+        bounds: returns public bounds for every coordinate, computed or read on the first call.
+        identity_codes: codes that determine the identity, as far as codes can be separated; 0-based.
+        groups: codes by group name, such as a face part; each code is in one group.
+        public_latents: (count, rng) -> latents (count, K, D), made without photos.
+        prior: Gaussian prior of the public latents, if any.
+        elsewhere: (device, dtype) -> the same model with its networks moved, used by `to`; None without
+            networks.
 
     Example:
         >>> model = LatentModel.example()
@@ -75,17 +79,19 @@ class LatentModel:
     elsewhere: "Callable[[Device, torch.dtype | None], LatentModel] | None" = None
 
     def to(self, device: "Device" = None, dtype: torch.dtype | None = None) -> "LatentModel":
-        """The same model with its networks on another device or in another precision, see `core.device.moved`.
+        """Return the model with its networks on another device or in another precision.
+
+        See `core.device.moved`.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         return self if self.elsewhere is None else self.elsewhere(device, dtype)
 
     @property
     def semantic(self) -> bool:
-        """Whether the codes belong to face parts; else to scales, or to nothing that has a name."""
+        """True if the codes belong to face parts; otherwise they belong to scales or are unnamed."""
         return self.groups == part_groups()
 
     def quantiles(self, share: float) -> ClipBox:
@@ -106,7 +112,7 @@ class LatentModel:
         return hashlib.sha256(f"{self.digest} {self.bounds().digest}".encode()).hexdigest()
 
     def check(self, images: Tensor) -> None:
-        """Refuse unsuitable images.
+        """Check that images fit the model.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
@@ -121,7 +127,7 @@ class LatentModel:
 
     @classmethod
     def example(cls) -> "LatentModel":
-        """A model without networks: images of 2 x 2 px, a code for each colour, latents that are 10 times the pixels."""
+        """Model without networks: images of 2 x 2 px, one code per colour, latents 10 times the pixels."""
 
         def public_latents(count: int, rng: torch.Generator) -> Tensor:
             return torch.randn(count, 3, 4, generator=rng)
@@ -146,9 +152,9 @@ def load_latent_model(name: str = DEFAULT_MODEL, *, perceptual: str | None = Non
     """Load a model by name.
 
     Args:
-        name: `faces-128` (bundled) or any face model that `models.face.load_model` knows, also one that
-            `semveil train stylegan2` wrote; or `stylegan2-ffhq` (official StyleGAN2 and pSp, found by the
-            catalogue).
+        name: `faces-128` (bundled) or any face model that `models.face.load_model` knows, including those
+            written by `semveil train stylegan2`; or `stylegan2-ffhq` (official StyleGAN2 and pSp, found by
+            the catalogue).
         perceptual: perceptual term of the inversion, such as `lpips`; the model's own where None.
 
     Raises:
@@ -169,7 +175,7 @@ PERCEPTUAL_OPTION = Option("Perceptual term of the inversion; the model's own by
 
 
 def latent_model_for(model: LatentModel | str, perceptual: str | None) -> LatentModel:
-    """The model for a method, loaded if given by name.
+    """Return the model for a method, loaded if given by name.
 
     Args:
         model: a latent model or its name.
@@ -187,7 +193,7 @@ def latent_model_for(model: LatentModel | str, perceptual: str | None) -> Latent
 
 @lru_cache(maxsize=4)
 def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentModel:
-    """A face model as a latent model; images are inverted by `FaceModel.invert`, as everywhere.
+    """Wrap a face model as a latent model, which encodes images by `FaceModel.invert`.
 
     Args:
         model: any face model.
@@ -231,7 +237,7 @@ def from_face_model(model: FaceModel, perceptual: str | None = None) -> LatentMo
 
 
 def identity_codes(generator: FaceGenerator) -> tuple[int, ...]:
-    """0-based codes that determine the identity.
+    """Codes that determine the identity, 0-based.
 
     For a semantic generator these are the default private codes of dp-semcom; for a StyleGAN2 the first seven
     (layers 1 to 7 in [DPI] 5.2, counted from 1), which determine detail of up to 32 px, whatever the size of
@@ -258,7 +264,7 @@ def style_groups(codes: int) -> dict[str, tuple[int, ...]]:
 
 
 def part_groups() -> dict[str, tuple[int, ...]]:
-    """Codes of a semantic model by face part; `shared` are those that all parts but the background use.
+    """Codes of a semantic model by face part; `shared` are those used by all parts but the background.
 
     Example:
         >>> part_groups()["shared"], part_groups()["eyes"]
@@ -272,7 +278,7 @@ def part_groups() -> dict[str, tuple[int, ...]]:
 
 @lru_cache(maxsize=1)
 def _stylegan2() -> LatentModel:
-    """[DPI]'s pair: pSp's encoder and the StyleGAN2 that it was trained for, which lies in the same file."""
+    """[DPI]'s pair: the pSp encoder and the StyleGAN2 that it was trained for, stored in the same file."""
     path = require("psp")
     generator = StyleGAN2.from_official(find(STYLEGAN2) or path)
     generator.eval().requires_grad_(False)
@@ -284,7 +290,7 @@ def _stylegan2() -> LatentModel:
 
 
 def _of_networks(generator: StyleGAN2, encoder: GradualStyleEncoder, digest: str) -> LatentModel:
-    """The two networks as functions, on the generator's device and in its precision."""
+    """Wrap the two networks as functions, on the generator's device and in its precision."""
     size, codes = generator.config.size, generator.config.codes
 
     def placed(x: Tensor) -> Tensor:
@@ -327,7 +333,7 @@ def _synthetic_bounds(
     public_latents: Callable[[int, torch.Generator], Tensor],
     observe: Mapping[str, tuple[int, ...]],
 ) -> QuantileBounds:
-    """Bounds for a model that brings none, from latents for which no photo is needed, the same on every machine."""
+    """Bounds of synthetic latents for a model without stored bounds, the same on every machine."""
     latents = public_latents(PAPER_LATENTS, torch.Generator().manual_seed(0))
     return QuantileBounds.fit(latents, of=f"synthetic latents of {name}", observe=observe)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each method hides and leaves, and its options, for people who choose one."""
+"""Descriptions of the methods for users: what each hides and leaves, and its options."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,16 +11,16 @@ from semveil.methods.release import layout_of
 
 @dataclass(frozen=True)
 class Listed:
-    """A method in words.
+    """Description of a method.
 
     Attributes:
-        name: as users say it.
-        commands: that use it.
-        layout: what becomes of a photo by default; None for a method of links.
-        about: the first sentence of its description.
-        hides, leaves: hidden and remaining parts of a picture, in plain words; empty where the method
-            declares none.
-        options: by parameter.
+        name: registered name of the method.
+        commands: commands that use it.
+        layout: default treatment of a photo; None for a link method.
+        about: first line of the class's docstring.
+        hides, leaves: hidden and remaining parts of an image, in plain words; empty where the method declares
+            none.
+        options: options in the order of the constructor.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Listed:
     options: tuple[Declared, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Description as a JSON-ready dictionary."""
         return {
             "method": self.name,
             "commands": list(self.commands),
@@ -54,10 +54,10 @@ class Listed:
 
 
 def listed(name: str) -> Listed:
-    """The description of a method.
+    """Describe a method.
 
     Args:
-        name: of the method, such as `blur`.
+        name: name of the method, such as `blur`.
 
     Raises:
         ValueError: there is no such method.
@@ -80,5 +80,5 @@ def listed(name: str) -> Listed:
 
 
 def list_methods() -> tuple[Listed, ...]:
-    """All methods, those that protect photos first."""
+    """Descriptions of all methods, those that protect photos first."""
     return tuple(listed(name) for name in sorted(dict(METHODS.items()), key=lambda name: name == LINK))

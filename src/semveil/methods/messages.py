@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between a method's transmission and the message file that carries it from Alice's process to Bob's or Eve's."""
+"""Conversion between transmissions and message files, for Alice, Bob and Eve."""
 
 from typing import Any
 
@@ -22,13 +22,14 @@ DEFAULT_SNR_DB = 20.0
 
 
 def to_message(method: DPSemCom, transmission: Transmission, *, for_snr_db: float | None = None) -> Message:
-    """Alice's message: clean symbols and the side information to read them; everything in it is readable by Eve.
+    """Alice's message: clean symbols and the side information to decode them, all readable by Eve.
 
     Args:
-        method: Alice's.
+        method: Alice's method.
         transmission: Alice's transmission.
-        for_snr_db: round the symbols to what this SNR is worth, so that the file is smaller; they stay floats
-            where None. What is sent is what was rounded: nothing of the photo goes in beside it.
+        for_snr_db: SNR in dB for which the symbols are rounded to useful precision, so that the file is
+            smaller; they remain floats where None. Only the rounded symbols are transmitted, nothing else of
+            the photo.
     """
     step = None if for_snr_db is None else step_for(for_snr_db)
     model, calibrated = method.model, "calibration" in method.kind.options and method.budget is None
@@ -65,9 +66,9 @@ def method_for_bob(
     """Bob's method for a message: the same model, and the same pair or key as Alice's.
 
     Args:
-        message: as it was read.
-        model: the message's.
-        pair: Alice's pair; looked up by its hash among the model's where None.
+        message: the message, as read.
+        model: the message's face model.
+        pair: Alice's pair; looked up by its hash among the model's pairs where None.
         key: Bob's copy of the key of a keyed message.
         authenticate: False accepts a deniable message, whose side information anybody may have altered.
 
@@ -78,7 +79,7 @@ def method_for_bob(
     _check_model(message, model)
     if message.keyed is not None:
         if key is None:
-            key = SharedKey.of_message(message.keyed.source)  # says what is missing
+            key = SharedKey.of_message(message.keyed.source)  # raises and names the missing secret
         return _method(message, model, key=key, authenticate=authenticate)
     if message.pair_hash is None:
         return _method(message, model)
@@ -93,7 +94,7 @@ def method_for_bob(
 
 
 def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
-    """The paper's Eve, who has the public model but no pair; for a keyed message she draws a key of her own.
+    """The paper's Eve, with the public model but no pair; for a keyed message she draws a random key.
 
     Args:
         message: the message.
@@ -115,16 +116,17 @@ def heard(
     rng: torch.Generator | None = None,
     channel: AnyChannel | None = None,
 ) -> Transmission:
-    """A message as received: clean symbols pass a simulated channel, received ones stay unchanged.
+    """Transmission as received: clean symbols pass a simulated channel, received ones are unchanged.
 
     Args:
-        message: as it was read.
-        snr_db: of the simulated channel, one number or one for each image; 20 dB where None.
-        rng: of its noise.
+        message: the message, as read.
+        snr_db: SNR of the simulated channel in dB, one number or one for each image; 20 dB where None.
+        rng: source of the channel noise.
         channel: the simulated channel; AWGN where None.
 
     Raises:
-        MessageError: an SNR or a channel is asked for, but the symbols have passed their channel.
+        MessageError: an SNR or a channel is given for symbols that have already passed one, or the message
+            has two gains per image or no valid guarantee.
     """
     if message.gains.shape[1] != 1:
         raise MessageError("the message has two gains per image; dp-semcom sends one")
@@ -142,7 +144,7 @@ def heard(
 
 
 def guarantee_of(message: Message) -> Guarantee:
-    """The guarantee stated in a message.
+    """Guarantee stated in a message.
 
     Args:
         message: the message.
@@ -203,7 +205,7 @@ def _pair_by_hash(message: Message, model: FaceModel) -> TrainedPair:
             return pair
     except NoPair:
         pass
-    for path in list_pairs(model):  # one of other settings
+    for path in list_pairs(model):  # pairs with other settings
         pair = read_pair(path)
         if pair_digest(pair) == message.pair_hash:
             return pair

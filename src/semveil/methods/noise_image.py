@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""noise-image: pictures that look like noise to people and that a classifier still reads [NI].
+"""noise-image: images that look like noise to people but that a classifier can still read [NI].
 
 Hyeong-Geon Kim, Jinmyeong Shin, Yoon-Ho Choi, "Human-Unrecognizable Differential Private Noised Image
-Generation Method", Sensors 24, 3166, 2024. The client converts, y = g(x), and sends y; the service
-classifies, f(y). How g and f are trained is in `training.noise_image`; what the paper leaves open or gets
-wrong is in `docs/methods/noise-image.md`.
+Generation Method", Sensors 24, 3166, 2024. The client converts, y = g(x), and transmits y; the service
+classifies, f(y). Training of g and f is in `training.noise_image`; gaps and errors of the paper are listed in
+`docs/methods/noise-image.md`.
 """
 
 import copy
@@ -32,12 +32,12 @@ NETWORKS = ("service", "explainer")
 
 @dataclass(frozen=True)
 class Classified:
-    """The service's answer.
+    """Result of the service.
 
     Attributes:
-        labels: (N,) the class of each picture, from 0.
-        probabilities: (N,) that the network gives that class.
-        names: the class's name, for each picture.
+        labels: (N,) predicted class of each image, from 0.
+        probabilities: (N,) predicted probability of that class.
+        names: name of that class, for each image.
     """
 
     labels: Tensor
@@ -47,16 +47,16 @@ class Classified:
 
 @dataclass(frozen=True)
 class OutputNoise:
-    """Gaussian noise on values in [-1, 1], which are made smaller before, so that hardly any noise is lost in 8 bits.
+    """Gaussian noise on values in [-1, 1], scaled down first so that hardly any noise is clipped in 8 bits.
 
-    With b = 1 / (1 + 3 sigma), sigma being the noise that [-1, 1] needs, values lie in [-b, b] and get noise
+    With b = 1 / (1 + 3 sigma), sigma being the noise required on [-1, 1], values lie in [-b, b] and get noise
     of b sigma: three standard deviations from the edge of the box end at 1. The factor is public, so epsilon
     is that of sigma on [-1, 1].
 
     Attributes:
         box: [-b, b].
-        mechanism: calibrated to it.
-        sensitivity: largest distance of two pictures in the box.
+        mechanism: Gaussian mechanism, calibrated to the box.
+        sensitivity: largest distance between two images in the box.
     """
 
     box: ClipBox
@@ -65,7 +65,7 @@ class OutputNoise:
 
     @classmethod
     def calibrate(cls, values: int, epsilon: float, delta: float) -> "OutputNoise":
-        """The noise for images of a given number of values, with the box in which sums of image and noise fit into 8 bits.
+        """Calibrate the noise, and the box that keeps noisy images within 8 bits.
 
         Args:
             values: values per image, 3 S^2.
@@ -84,7 +84,7 @@ class OutputNoise:
         return cls(box, Gaussian.calibrate(sensitivity, epsilon, delta), sensitivity)
 
     def __call__(self, images: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
-        """Noisy copies of images about [-1, 1], which are clamped to it; without `rng` a release's, drawn exactly."""
+        """Noisy copies of images, which are first clamped to [-1, 1]; exact noise without `rng`."""
         small = self.box.clip(float(self.box.upper) * RANGE.clip(images))
         return (
             mechanisms.ExactRelease(self.mechanism)(small) if rng is None else self.mechanism(small, rng=rng)
@@ -92,18 +92,17 @@ class OutputNoise:
 
 
 class NoiseImage(Shown):
-    """Converts pictures, y = g(x), so that only a classifier reads them ([NI] section 3.1, phase 3).
+    """Converts images, y = g(x), so that only a classifier can read them ([NI] section 3.1, phase 3).
 
-    Nothing is guaranteed: g is deterministic, the same picture always gives the same y, and the noise that
+    No guarantee by default: g is deterministic, the same image always gives the same y, and the noise that
     the paper calls differential privacy acts in the training loss only, behind g. With an epsilon, y is g(x)
-    + Gaussian noise, calibrated to the range of tanh: (epsilon, delta)-private for any two pictures (local
-    differential privacy), at the price of the accuracy that the noise leaves. The sum is brought to the range
-    of 8 bits, see `OutputNoise`.
+    + Gaussian noise, calibrated to the range of tanh: (epsilon, delta)-private for any two images (local
+    differential privacy), at a cost in accuracy. The sum is scaled to the range of 8 bits, see `OutputNoise`.
 
     Args:
         model: trained networks, or their name.
-        epsilon: of each picture; without it, the paper's deterministic conversion.
-        delta: of the noise; 1e-5 by default.
+        epsilon: budget of each image; the paper's deterministic conversion where None.
+        delta: delta of the noise; 1e-5 by default.
 
     Raises:
         ValueError: epsilon or delta out of range, a delta without an epsilon, or no such model.
@@ -142,10 +141,12 @@ class NoiseImage(Shown):
             self.noise = OutputNoise.calibrate(3 * self.size**2, epsilon, self.delta)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "NoiseImage":
-        """The same method with its networks on another device or in another precision; exact noise stays on the CPU.
+        """Return the method with its networks on another device or in another precision.
+
+        Exact noise stays on the CPU.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         there = copy.copy(self)
@@ -174,9 +175,9 @@ class NoiseImage(Shown):
         return self.model.generator(self.model.placed(images))
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Converted images, with Gaussian noise where the method has an epsilon.
+        """Converted images, with Gaussian noise if the method has an epsilon.
 
-        With noise all but about one in 700 values lie in [-1, 1].
+        With noise, all but about one in 700 values lie in [-1, 1].
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
@@ -191,10 +192,10 @@ class NoiseImage(Shown):
         return Release(self.noise(converted, rng=rng), None, self.guarantee(simulated=rng is not None))
 
     def guarantee(self, *, simulated: bool = False) -> Guarantee:
-        """The guarantee for each picture alone.
+        """Guarantee for each image alone.
 
         Args:
-            simulated: the noise comes from a seeded stream rather than the operating system.
+            simulated: the noise comes from a seeded stream and not from the operating system.
         """
         if self.noise is None:
             reason = "the conversion is deterministic: the same picture always gives the same output"
@@ -204,7 +205,11 @@ class NoiseImage(Shown):
         return law.guarantee(self.noise.sensitivity, assumptions=rests_on).about(COVERED)
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release from `protect`."""
+        """Certificate of a release from `protect`.
+
+        Args:
+            release: result of `protect` of this object.
+        """
         made = Certificate(
             release=ReleaseKind.IMAGE,
             method=self.name,
@@ -232,12 +237,15 @@ class NoiseImage(Shown):
 
 @torch.no_grad()
 def classify(model: NoiseImageModel, images: Tensor, *, network: str = "service") -> Classified:
-    """The service: the class of each picture.
+    """Classify images with the service or the explainer.
 
     Args:
         model: trained networks.
-        images: (N, 3, S, S) in [-1, 1], converted for the service, as they are for the explainer.
+        images: (N, 3, S, S) in [-1, 1]; converted for the service, unconverted for the explainer.
         network: `service` or `explainer`.
+
+    Raises:
+        ValueError: an unknown network, or images that do not fit the model.
 
     Example:
         >>> classify(NoiseImageModel.example(), torch.zeros(2, 3, 8, 8)).labels.shape

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be set on a method, read from the annotations of its constructor, so that it is declared once."""
+"""Options of methods, read from the annotations of their constructors."""
 
 import inspect
 import math
@@ -15,13 +15,14 @@ KINDS = (int, float, str, bool)
 
 @dataclass(frozen=True)
 class Option:
-    """Marks a keyword parameter of a method's constructor as an option for users: `Annotated[float, Option("...")]`.
+    """Marks a keyword parameter of a method's constructor as an option for users.
 
-    The parameter's type (int, float, str, bool, any of them or None) and default are the option's.
+    Written `Annotated[float, Option("...")]`. The option has the parameter's type (int, float, str, bool, any
+    of them or None) and default.
 
     Args:
-        help: one line, unit included.
-        choices: the allowed texts, where there is a list of them.
+        help: one line, with the unit.
+        choices: allowed texts, if limited.
     """
 
     help: str
@@ -30,12 +31,12 @@ class Option:
 
 @dataclass(frozen=True)
 class Declared:
-    """An option as a method declares it.
+    """Option declared by a method.
 
     Attributes:
-        name: of the parameter, such as `noise_seed`.
+        name: name of the parameter, such as `noise_seed`.
         kind: int, float, str or bool.
-        default: the parameter's; None where the method decides.
+        default: default of the parameter; None where the method decides.
         option: help and choices.
     """
 
@@ -46,17 +47,17 @@ class Declared:
 
     @property
     def flag(self) -> str:
-        """As the command line has it, such as `--noise-seed`."""
+        """Command-line flag, such as `--noise-seed`."""
         return "--" + self.name.replace("_", "-")
 
     def read(self, text: str) -> Any:
         """Parse a value from text.
 
         Args:
-            text: such as a command-line argument; `true` or `false` for a bool.
+            text: command-line argument; `true` or `false` for a bool.
 
         Raises:
-            ValueError: the text has another type, is not finite, or is not an allowed choice.
+            ValueError: the text is of another type, is not finite, or is not an allowed choice.
         """
         if self.option.choices and text not in self.option.choices:
             near = suggest(text, self.option.choices)
@@ -78,7 +79,7 @@ class Declared:
 
 
 def declared_options(method: type) -> dict[str, Declared]:
-    """The options of a method by parameter name, in the order of its constructor.
+    """Options of a method by parameter name, in the order of its constructor.
 
     Args:
         method: class whose constructor marks options by `Annotated[..., Option(...)]`.
@@ -128,7 +129,7 @@ def read_options(method: type, texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 class Shown:
-    """Gives a method a `repr`: its model, and the options that differ from their defaults."""
+    """Mixin whose `repr` shows a method's model and the options that differ from their defaults."""
 
     def __repr__(self) -> str:
         model = getattr(getattr(self, "model", None), "name", None)

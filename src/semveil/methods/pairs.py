@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find the trained protection / deprotection pair for a model, code set, epsilon and calibration; never a near one."""
+"""Lookup and files of trained protection / deprotection pairs; only exact settings match."""
 
 import hashlib
 import json
@@ -19,18 +19,20 @@ from semveil.protection.pair import PairSettings, TrainedPair
 
 
 class NoPair(LookupError):
-    """No pair was trained for exactly what is asked."""
+    """No pair was trained for exactly the requested settings."""
 
 
 def pair_file(folder: Path, settings: PairSettings) -> Path:
-    """Path of a pair; its name contains calibration, epsilon and a digest of all settings but scale and training data.
+    """Path of a pair's file.
+
+    Its name contains calibration, epsilon and a digest of all settings but scale and training data.
 
     Args:
-        folder: of the pairs.
-        settings: of the pair.
+        folder: folder of the pairs.
+        settings: settings of the pair.
     """
     named = {k: v for k, v in settings.as_dict().items() if k not in ("scale", "trained_on")}
-    if settings.protection == "nn":  # as files are named since before there were others
+    if settings.protection == "nn":  # compatible with files from before other kinds existed
         named = {k: v for k, v in named.items() if k not in ("protection", "noised")}
     digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:10]
     kind = "" if settings.protection == "nn" else f"{settings.protection}-"
@@ -38,10 +40,10 @@ def pair_file(folder: Path, settings: PairSettings) -> Path:
 
 
 def cache_folder(model: FaceModel) -> Path:
-    """Folder of the pairs that this machine has trained for a model, below SEMVEIL_HOME.
+    """Folder of the pairs trained on this machine for a model, below SEMVEIL_HOME.
 
     Args:
-        model: identified by its digest.
+        model: face model, identified by its digest.
     """
     return home() / "pairs" / model.digest[:16]
 
@@ -54,7 +56,7 @@ def find_pair(model: FaceModel, settings: PairSettings) -> TrainedPair:
         settings: epsilon, calibration, codes and the rest.
 
     Raises:
-        NoPair: there is none.
+        NoPair: there is no such pair.
         BadCheckpoint: the file is damaged, or its noise scale differs from that in `settings` by more than a
             factor 1 + 1e-4.
     """
@@ -80,7 +82,7 @@ def write_pair(path: Path, pair: TrainedPair) -> None:
     """Write a pair, with its settings in the file's metadata.
 
     Args:
-        path: the `.safetensors` file; its folder is created where it is missing.
+        path: path of the `.safetensors` file; its folder is created if missing.
         pair: the trained pair.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +96,7 @@ def read_pair(path: Path) -> TrainedPair:
         path: the `.safetensors` file.
 
     Raises:
-        BadCheckpoint: the file is damaged or holds no pair.
+        BadCheckpoint: the file is damaged, or is not a pair.
     """
     state = read_network(path)
     try:
@@ -114,7 +116,7 @@ def read_pair(path: Path) -> TrainedPair:
 
 
 def list_pairs(model: FaceModel) -> Iterator[Path]:
-    """Files of all pairs for a model, from its folder and from this machine's cache.
+    """Yield the files of all pairs for a model, from its folder and from this machine's cache.
 
     Args:
         model: face model of the pairs.

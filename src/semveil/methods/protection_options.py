@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which options of dp-semcom go with which protection; what does not is refused, so that nothing asked for is dropped."""
+"""Options of dp-semcom by protection; options that a protection does not use are refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 from semveil.core.registry import suggest
 from semveil.methods.protections import PROTECTIONS, using
 
-# Option -> what to say where a protection is asked for that does not use it.
+# Option -> error text for a protection that does not use it.
 UNUSED: Mapping[str, str] = {
     "epsilon": "has no epsilon to set",
     "calibration": "has no noise to calibrate",
@@ -21,14 +21,14 @@ UNUSED: Mapping[str, str] = {
 
 
 def check_options(protection: str, given: Mapping[str, Any]) -> None:
-    """Refuse options that a protection would not use, and those that contradict each other.
+    """Refuse options that a protection does not use, and options that contradict each other.
 
     Args:
-        protection: by name.
-        given: options by the names of `UNUSED`, and `private_codes`; None (or False) where not given.
+        protection: name of the protection.
+        given: option values by the names of `UNUSED`, and `private_codes`; None (or False) where not given.
 
     Raises:
-        ValueError: no such protection, or an option that does not go with it or with another one.
+        ValueError: unknown protection, or an option that it does not use or that contradicts another one.
 
     Example:
         >>> check_options("laplace", {"delta": 1e-5})

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The protections of dp-semcom by name: what each is, which options it uses, and what builds it.
+"""Registry of dp-semcom's protections: attributes, options and constructor of each.
 
-Whoever adds one registers a `Protection`, here or in another package; method, messages, audit and experiments
-ask its attributes and never its name. A noise law that is registered in `MECHANISMS` is a protection by its
-own name.
+To add one, register a `Protection`, here or in another package; method, messages, audit and experiments read
+its attributes and never its name. A noise law that is registered in `MECHANISMS` is a protection of the same
+name.
 """
 
 import inspect
@@ -41,7 +41,7 @@ DEFAULT_DELTA = 1e-5
 
 
 class ProtectedModel(Protocol):
-    """A model with latents, a public box and a prior, such as `FaceModel`."""
+    """Model with latents, a public box and a prior, such as `FaceModel`."""
 
     @property
     def digest(self) -> str: ...
@@ -58,21 +58,21 @@ class ProtectedModel(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Setting:
-    """What a protection is built from; None where the user leaves an option to the protection.
+    """Arguments from which a protection is built; None leaves an option to the protection.
 
     Attributes:
-        method: name of the method, which keys are bound to.
-        model: whose latents are protected.
-        codes: the private ones, 0-based.
-        calibration: of noise, for the nominal epsilon.
-        epsilon: as asked.
-        delta: at which the guarantee of Gaussian noise is stated.
-        key: shared with Bob; a new one where None.
-        authenticate: whether Bob notices tampering.
+        method: name of the method, to which keys are bound.
+        model: model whose latents are protected.
+        codes: private codes, 0-based.
+        calibration: noise calibrated to the nominal epsilon.
+        epsilon: as requested.
+        delta: delta of the guarantee of Gaussian noise.
+        key: key shared with Bob; a new one where None.
+        authenticate: whether Bob detects tampering.
         guard: width of the guard band of `modulo`.
         rotations: `code` or `block`.
         shares: budget by face part.
-        pair: of trained networks.
+        pair: trained pair of networks.
     """
 
     method: str
@@ -90,26 +90,26 @@ class Setting:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(m, D) of the private block."""
+        """Shape (m, D) of the private block."""
         return len(self.codes), self.model.latent_shape[1]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Protection:
-    """One way to protect the private block.
+    """Description of one way to protect the private block.
 
     Attributes:
-        name: as users say it.
-        build: makes the protector.
-        options: those that it uses, by the names of `protection_options.UNUSED`.
-        keyed: Bob takes it off with a key.
-        genuine_noise: it is drawn anew for each photo, and nobody takes it off.
-        trained: class of the pair of networks that does it; None where nothing is trained.
-        noise: how training draws the noise that a pair imitates, by default.
-        all_codes: all codes are private by default; else the paper's seven.
-        never_fewer: it changes all codes, and those that would be private by default imitate noise.
-        calibration: how noise follows from epsilon by default.
-        said_in_message: options of `DPSemCom` that the parameters of a keyed message state.
+        name: registered name.
+        build: constructor of the protector.
+        options: options that it uses, by the names of `protection_options.UNUSED`.
+        keyed: whether Bob removes it with a key.
+        genuine_noise: whether it is noise that is drawn for each photo and that nobody can remove.
+        trained: class of its pair of networks; None if nothing is trained.
+        noise: default of how training draws the noise that a pair imitates.
+        all_codes: whether all codes are private by default; otherwise the paper's seven.
+        never_fewer: whether it always changes all codes; by default the paper's seven then imitate noise.
+        calibration: default derivation of the noise from epsilon.
+        said_in_message: options of `DPSemCom` from the parameters of a keyed message.
     """
 
     name: str
@@ -130,12 +130,12 @@ class Protection:
 
     @property
     def undone(self) -> bool:
-        """Whether Bob takes it off."""
+        """True if Bob can remove it."""
         return self.keyed or self.trained is not None
 
     @property
     def protects(self) -> bool:
-        """Whether it changes anything: all but `none`."""
+        """True for all protections but `none`."""
         return self.undone or self.genuine_noise
 
 
@@ -143,7 +143,7 @@ def using(option: str) -> list[str]:
     """Names of the protections that take an option.
 
     Args:
-        option: such as `epsilon` or `guard`.
+        option: name of an option, such as `epsilon` or `guard`.
 
     Example:
         >>> using("guard")
@@ -227,7 +227,8 @@ _add(
     said_in_message=lambda parameters: {"rotations": parameters.get("rotations", "block")},
 )  # fmt: skip
 _add(
-    name="modulo", build=_modulo, keyed=True, all_codes=True, options=frozenset({"epsilon", "guard", "key", "deniable"}),
+    name="modulo", build=_modulo, keyed=True, all_codes=True,
+    options=frozenset({"epsilon", "guard", "key", "deniable"}),
     said_in_message=lambda parameters: {"guard": parameters["guard"]},
 )  # fmt: skip
 _add(
@@ -237,10 +238,10 @@ _add(
 
 
 def noise_protection(name: str) -> Protection:
-    """The protection that a registered noise law is.
+    """Protection by a registered noise law.
 
     Args:
-        name: in `MECHANISMS`.
+        name: name of the law in `MECHANISMS`.
 
     Raises:
         ValueError: no such law.
@@ -257,7 +258,7 @@ def noise_protection(name: str) -> Protection:
 
 
 def _laws() -> Iterator[str]:
-    """Those that are protections; noise by coordinate is `laplace` with a budget."""
+    """Noise laws that are protections; noise by coordinate is `laplace` with a budget."""
     return (name for name in MECHANISMS if name != PerCoordinateLaplace.name)
 
 
@@ -268,14 +269,14 @@ PROTECTIONS.derive(_laws, noise_protection)
 
 
 def chosen_protection(protection: str | None, mechanism: str | None) -> str | None:
-    """The protection that a user names, directly or by the noise law.
+    """Name of the protection that a user selects, directly or by its noise law.
 
     Args:
         protection: a name of `PROTECTIONS`, or None.
         mechanism: a name of `MECHANISMS`: genuine noise of this law.
 
     Raises:
-        ValueError: both are given and differ, or there is no such law that is a protection.
+        ValueError: both are given and differ, or the law is unknown or not a protection.
 
     Example:
         >>> chosen_protection(None, "gaussian")
@@ -288,7 +289,7 @@ def chosen_protection(protection: str | None, mechanism: str | None) -> str | No
             f"mechanism {mechanism!r} is genuine noise and no part of protection {protection!r}; leave one "
             "out"
         )
-    MECHANISMS[mechanism]  # refuses an unknown name
+    MECHANISMS[mechanism]  # raises for an unknown name
     if mechanism not in PROTECTIONS or not PROTECTIONS[mechanism].genuine_noise:
         raise ValueError(
             f"mechanism {mechanism!r} is no protection of its own; for noise by part give a budget"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What dp-semcom can do to the private block: the paper's trained pair, genuine noise, keyed protection, or nothing."""
+"""Protectors of dp-semcom's private block: the paper's trained pair, genuine noise, keyed, or none."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from semveil.protection.pair import TrainedPair
 
 @dataclass(frozen=True, eq=False)
 class SentBlock:
-    """The transmitted form of a private block.
+    """Transmitted form of a private block.
 
     Attributes:
         block: (B, m, D).
-        seal: of keyed protection: closes the side information and binds it to the bytes given, the rest of
-            the message.
+        seal: with keyed protection: encrypts the side information and binds it to the given bytes, the rest
+            of the message; None otherwise.
     """
 
     block: Tensor
@@ -34,12 +34,12 @@ class SentBlock:
 
 
 class Protector(Protocol):
-    """Protects private blocks (B, m, D) for Alice and takes the protection off for Bob."""
+    """Interface that protects private blocks (B, m, D) for Alice and removes the protection for Bob."""
 
     name: str
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
-        """Alice: the transmitted block for a private block.
+        """Alice: the transmitted form of a private block.
 
         Args:
             block: (B, m, D), clipped.
@@ -52,17 +52,17 @@ class Protector(Protocol):
 
         Args:
             received: (B, m, D), with channel noise.
-            keyed: nonce and sealed side information of keyed protection; None for the others.
+            keyed: nonce and sealed side information of keyed protection; None otherwise.
             bound: the bytes that `SentBlock.seal` was called with.
 
         Raises:
-            MessageError: with keyed protection: no side information, other parameters, or another length.
+            MessageError: with keyed protection: no side information, other parameters, or the wrong length.
             KeyProblem: the key is not Alice's, or the side information was altered.
         """
         ...
 
     def interpret(self, received: Tensor) -> Tensor:
-        """The private block (B, m, D) as read with the public model but no secret.
+        """Private block (B, m, D) as decoded with the public model but no secret.
 
         Args:
             received: (B, m, D), with channel noise.
@@ -70,7 +70,7 @@ class Protector(Protocol):
         ...
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
-        """The guarantee against a receiver of the symbols.
+        """Guarantee against a receiver of the symbols.
 
         Args:
             covers: the protected part, in words.
@@ -86,44 +86,86 @@ class Unprotected:
     name = "none"
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
-        """The block unchanged."""
+        """The block unchanged.
+
+        Args:
+            block: (B, m, D), clipped.
+            rng: ignored.
+        """
         return SentBlock(block)
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
-        """The received block unchanged."""
+        """The received block unchanged.
+
+        Args:
+            received: (B, m, D), with channel noise.
+            keyed: ignored.
+            bound: ignored.
+        """
         return received
 
     def interpret(self, received: Tensor) -> Tensor:
-        """The received block unchanged."""
+        """The received block unchanged.
+
+        Args:
+            received: (B, m, D), with channel noise.
+        """
         return received
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
-        """No guarantee."""
+        """No guarantee.
+
+        Args:
+            covers: ignored.
+            not_covered: ignored.
+            simulated: ignored.
+        """
         return Guarantee.none(
             "nothing", reason="the latents are sent as they are", not_covered=("the whole photo",)
         )
 
 
 class Trained:
-    """A trained pair of networks, such as the paper's ([DPSC] Eqs. 8, 12)."""
+    """Protector with a trained pair of networks, such as the paper's ([DPSC] Eqs. 8, 12)."""
 
     def __init__(self, pair: TrainedPair) -> None:
         self.pair, self.name = pair, pair.settings.protection
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
-        """The block after the protection network."""
+        """The block after the protection network.
+
+        Args:
+            block: (B, m, D), clipped.
+            rng: ignored.
+        """
         return SentBlock(self.pair.protect(block))
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
-        """The received block after the deprotection network."""
+        """The received block after the deprotection network.
+
+        Args:
+            received: (B, m, D), with channel noise.
+            keyed: ignored.
+            bound: ignored.
+        """
         return self.pair.deprotect(received)
 
     def interpret(self, received: Tensor) -> Tensor:
-        """The received block unchanged."""
+        """The received block unchanged.
+
+        Args:
+            received: (B, m, D), with channel noise.
+        """
         return received
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
-        """No guarantee: the protection network is deterministic."""
+        """No guarantee: the protection network is deterministic.
+
+        Args:
+            covers: the protected part, in words.
+            not_covered: parts in clear, in words.
+            simulated: ignored.
+        """
         reason = (
             "the protection network is deterministic: two photos give two different signals with certainty"
         )
@@ -131,14 +173,14 @@ class Trained:
 
 
 class Noisy:
-    """Genuine noise, which nobody can take off, Bob neither.
+    """Protector with genuine noise, which nobody can remove, not even Bob.
 
-    A law that has no exact sampler can be simulated and not released.
+    A law without an exact sampler can be simulated but not released.
 
     Args:
-        name: of the protection.
+        name: name of the protection.
         mechanism: the noise law.
-        sensitivity: of the private block, in the law's norm.
+        sensitivity: sensitivity of the private block, in the law's norm.
     """
 
     def __init__(self, name: str, mechanism: Mechanism, sensitivity: Any) -> None:
@@ -146,34 +188,55 @@ class Noisy:
         self.release = release_of(mechanism)
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
-        """The block with noise; its gradient is that of the identity."""
+        """The block with noise; its gradient is that of the identity.
+
+        Args:
+            block: (B, m, D), clipped.
+            rng: source of simulated noise; genuine noise comes from the operating system where None.
+        """
         if rng is not None:
             return SentBlock(self.mechanism(block, rng=rng))
         noise = noisy(self.mechanism, self.release, block.detach())
         return SentBlock(linear_pass(block, noise, lambda gradient: gradient))
 
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
-        """The received block unchanged: Bob cannot remove the noise."""
+        """The received block unchanged: Bob cannot remove the noise.
+
+        Args:
+            received: (B, m, D), with channel noise.
+            keyed: ignored.
+            bound: ignored.
+        """
         return received
 
     def interpret(self, received: Tensor) -> Tensor:
-        """The received block unchanged."""
+        """The received block unchanged.
+
+        Args:
+            received: (B, m, D), with channel noise.
+        """
         return received
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
-        """The guarantee of the noise mechanism."""
+        """Guarantee of the noise mechanism.
+
+        Args:
+            covers: the protected part, in words.
+            not_covered: parts in clear, in words.
+            simulated: the noise came from a seeded stream.
+        """
         law = self.mechanism if simulated or self.release is None else self.release
         return law.guarantee(self.sensitivity, covers=covers, not_covered=not_covered)
 
 
 class Keyed:
-    """Protection that the holder of a key takes off and nobody else, with a new nonce for every message.
+    """Protector that only the holder of a key can undo, with a fresh nonce for every message.
 
     Args:
         protection: rotation or modulo.
-        key: shared with Bob.
+        key: key shared with Bob.
         context: model, codes and bounds to which the keys are bound; JSON-ready.
-        authenticate: seal the side information so that Bob notices tampering and wrong keys. Without it,
+        authenticate: seal the side information so that Bob detects tampering and wrong keys. Without it,
             every key opens the message to some face, so that nobody can prove which is the right one.
     """
 
@@ -189,7 +252,12 @@ class Keyed:
         self.name = protection.name
 
     def protect(self, block: Tensor, *, rng: torch.Generator | None = None) -> SentBlock:
-        """The block under a fresh nonce; `seal` encrypts the side information."""
+        """The block under a fresh nonce; `seal` encrypts the side information.
+
+        Args:
+            block: (B, m, D), clipped.
+            rng: ignored.
+        """
         nonce = new_nonce()
         keys = self._keys(nonce, len(block))
         done = self.protection.protect(block, [keys.keystream(image) for image in range(len(block))])
@@ -208,9 +276,14 @@ class Keyed:
     def deprotect(self, received: Tensor, keyed: KeyedPart | None, bound: bytes) -> Tensor:
         """The block recovered with the key.
 
+        Args:
+            received: (B, m, D), with channel noise.
+            keyed: nonce and sealed side information.
+            bound: the bytes that `SentBlock.seal` was called with.
+
         Raises:
-            MessageError: no side information, other parameters or authentication, or a length that does not
-                fit the block.
+            MessageError: no side information, other parameters or authentication, or the wrong length for the
+                block.
             KeyProblem: the key is not Alice's, or the side information was altered.
         """
         if keyed is None:
@@ -241,11 +314,21 @@ class Keyed:
         )
 
     def interpret(self, received: Tensor) -> Tensor:
-        """The block as the public description of the protection allows without the key."""
+        """The block as far as the public description of the protection allows without the key.
+
+        Args:
+            received: (B, m, D), with channel noise.
+        """
         return self.protection.interpret(received)
 
     def guarantee(self, covers: str, not_covered: Sequence[str], *, simulated: bool) -> Guarantee:
-        """The computational guarantee of the protection."""
+        """Computational guarantee of the protection.
+
+        Args:
+            covers: the protected part, in words.
+            not_covered: parts in clear, in words.
+            simulated: ignored.
+        """
         return self.protection.guarantee(covers, not_covered=not_covered)
 
     def _keys(self, nonce: bytes, images: int) -> MessageKeys:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""New identities that belong to a subject for good: the same under one key for every photo, unrelated under another."""
+"""Pseudonymous identities of subjects: fixed under one key, unrelated under another."""
 
 import json
 import math
@@ -18,11 +18,11 @@ LABEL, VERSION = "semveil pseudonym", 1
 
 
 class Pseudonyms:
-    """Unit vectors for subjects by HKDF-SHA256 of a secret key and the subject's name; no photo plays a part.
+    """Unit vectors for subjects, by HKDF-SHA256 of a secret key and the subject's name.
 
-    A normal vector from the derived key's stream, divided by its length, is uniform on the sphere, so without
-    the key nobody can tell these vectors from random people. With it anybody computes them from a list of
-    names: the names are no secret.
+    They do not depend on photos. A normal vector from the derived key's stream, divided by its length, is
+    uniform on the sphere, so without the key nobody can distinguish these vectors from random people. With
+    the key anybody can compute them from a list of names: the names are not secret.
 
     Args:
         secret: the key; its holder can link vectors to subjects.
@@ -38,11 +38,11 @@ class Pseudonyms:
 
     @property
     def key_id(self) -> str:
-        """64 hex digits that tell keys apart and give nothing of them away."""
+        """Identifier of the key, 64 hex digits, which reveals nothing about it."""
         return self._derive("key id").hex()
 
     def identities(self, subjects: Sequence[str], dimension: int) -> Tensor:
-        """Unit vectors (B, dimension) in float32, one per subject, determined by the key and the subject's name.
+        """Unit vectors (B, dimension) in float32, one per subject, determined by the key and the name.
 
         Args:
             subjects: names; case, spacing and Unicode form make no difference.

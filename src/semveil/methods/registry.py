@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The methods by name; each is imported when it is first asked for."""
+"""Registry of the methods; each is imported on first use."""
 
 import inspect
 from functools import partial
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from semveil.methods.dp_semcom import DPSemCom
     from semveil.methods.release import ImageMethod
 
-# the photo stays of use, and other people take the faces for other persons
+# the photo remains useful, and its faces pass for other people
 DEFAULT_IMAGE_METHOD = "identity-dp"
-LINK = "dp-semcom"  # sends and receives; all others turn photos into protected pictures
+LINK = "dp-semcom"  # sends and receives; all others turn photos into protected images
 _HOMES = {
     LINK: "dp_semcom.DPSemCom",
     "dp-image": "dp_image.DPImage",
@@ -49,7 +49,7 @@ def module_of(name: str) -> str:
     """Name of the module that defines a method.
 
     Args:
-        name: of the method.
+        name: name of the method.
 
     Example:
         >>> module_of("blur")
@@ -59,18 +59,18 @@ def module_of(name: str) -> str:
 
 
 def image_method_names() -> list[str]:
-    """Names of the methods that turn photos into protected pictures; nothing is imported for them."""
+    """Names of the methods that turn photos into protected images, without importing them."""
     return [name for name in METHODS if name != LINK]
 
 
 def check_image_method(name: str) -> None:
-    """Refuse a name that is not a method for pictures.
+    """Refuse a name that is not an image method.
 
     Args:
-        name: of the method.
+        name: name of the method.
 
     Raises:
-        ValueError: there is no such method for pictures; the message lists those available.
+        ValueError: there is no such image method; the message lists those available.
     """
     known = image_method_names()
     if name not in known:
@@ -81,7 +81,7 @@ def check_image_method(name: str) -> None:
 
 
 def image_methods() -> dict[str, type["ImageMethod"]]:
-    """The same methods by name: those with a `protect`.
+    """Image methods by name: those with a `protect`.
 
     Example:
         >>> "blur" in image_methods(), "dp-semcom" in image_methods()
@@ -109,15 +109,15 @@ def load_method(
 
     Args:
         name: `dp-semcom`, whose object sends and receives, or one of `image_methods()`, whose objects
-            `protect` pictures.
-        model: name or folder of a face model; the method's default where None.
-        device: where its networks compute, see `core.device.choose_device`; where they are loaded (the CPU)
-            if None.
+            `protect` images.
+        model: name or folder of a model; the method's default where None.
+        device: device of its networks, see `core.device.choose_device`; where they are loaded (the CPU) if
+            None.
         options: the method's own keyword arguments.
 
     Raises:
-        DeviceError: the device is not there.
-        ValueError: no such method, a model for a method that has none, or a wrong option's value.
+        DeviceError: the device is not available.
+        ValueError: no such method, a model for a method that has none, or an invalid option.
 
     Example:
         >>> load_method("dp-semcon")  # doctest: +ELLIPSIS
@@ -126,9 +126,9 @@ def load_method(
         ValueError: no method named 'dp-semcon' (did you mean 'dp-semcom'?); available: ...
     """
     method: Any = METHODS[name]
-    from semveil.core.device import choose_device  # with torch, which naming methods need not wait for
+    from semveil.core.device import choose_device  # imports torch, which naming methods must not
 
-    target = None if device is None else choose_device(device)  # before anything is loaded
+    target = None if device is None else choose_device(device)  # raises before anything is loaded
     if model is not None and "model" not in inspect.signature(method).parameters:
         raise ValueError(f"method {name!r} uses no model, got {model!r}; leave it out")
     built = method(**options) if model is None else method(model, **options)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of methods that turn photos into protected pictures, and their output."""
+"""Interface of methods that turn photos into protected images, and their output."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from semveil.privacy.guarantee import Guarantee
 
 
 class Layout(StrEnum):
-    """What `semveil protect` hands to a method and makes of what it gives.
+    """Treatment of a photo by `semveil protect` before and after a method.
 
-    A method's class says what it does by default: `layout: ClassVar[Layout] = Layout.WHOLE_PHOTO`; crops
-    where it says nothing.
+    A method's class declares its default: `layout: ClassVar[Layout] = Layout.WHOLE_PHOTO`; crops where it
+    declares none.
     """
 
-    CROPS = "crops"  # faces are found and aligned; a picture of each face
-    WHOLE_PHOTO = "whole-photo"  # faces are found and aligned, and pasted back; the photo with other faces
-    PICTURE = "picture"  # no face is looked for; the middle square of the picture at the method's size
+    CROPS = "crops"  # faces are detected and aligned; one image per face
+    WHOLE_PHOTO = "whole-photo"  # faces are detected, aligned and pasted back into the photo
+    PICTURE = "picture"  # no face detection; the middle square of the image at the method's size
 
 
 def layout_of(method: Any) -> Layout:
-    """A method's default layout.
+    """Default layout of a method.
 
     Args:
         method: a method or its class; `crops` where it declares no layout.
@@ -41,15 +41,15 @@ def layout_of(method: Any) -> Layout:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Release(Brief):
-    """The output of a method for a batch of photos.
+    """Output of a method for a batch of photos.
 
     Args:
         images: (B, 3, S, S) about [-1, 1], not clamped.
-        latents: (B, K, D) as released, noise included; None where the method has none.
-        guarantee: what holds for each photo alone.
+        latents: (B, K, D) as released, noise included; None if the method has none.
+        guarantee: guarantee for each photo alone.
 
     Raises:
-        ValueError: the images are no batch, or there are not as many latents.
+        ValueError: the images are not a batch, or the number of latents differs.
 
     Example:
         >>> from semveil.privacy.guarantee import Basis
@@ -76,7 +76,7 @@ class Release(Brief):
         return len(self.images)
 
     def singles(self) -> Iterator["Release"]:
-        """A release for each photo, for certificates of their own."""
+        """Yield a release for each photo, for separate certificates."""
         for i in range(len(self)):
             yield Release(
                 self.images[i : i + 1],
@@ -87,11 +87,11 @@ class Release(Brief):
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """The random values drawn once for a face and shared by many pictures of it, such as the frames of a clip.
+    """Random values drawn once for a face and shared by many images of it, such as the frames of a clip.
 
     Attributes:
-        values: released tensors by name, each with first dimension 1.
-        guarantee: what holds for it, however often it is shown.
+        values: released tensors by name, with the crops as first dimension.
+        guarantee: guarantee of the draw, however often it is shown.
     """
 
     values: Mapping[str, Tensor]
@@ -100,21 +100,21 @@ class Draw:
 
 @runtime_checkable
 class ImageMethod(Protocol):
-    """A method from aligned crops to protected pictures; one object may protect many photos.
+    """Method from aligned crops to protected images; one object may protect many photos.
 
-    A class of this kind that is registered in `METHODS` works with `semveil protect` at once; parameters that
-    are annotated with an `Option` become options of the command line (see `methods.options`).
+    A class of this kind that is registered in `METHODS` works with `semveil protect` directly; parameters
+    annotated with an `Option` become command-line options (see `methods.options`).
 
-    It may say more: `layout` (see `Layout`), `needs_subjects`, whether `protect` also takes `subjects`, a
-    name for each crop, `noiseless`, that nothing in it is random, so that the frames of a clip are protected
-    one by one, and in plain words what it `hides` and what it `leaves` to be seen.
+    Optional attributes: `layout` (see `Layout`); `needs_subjects`, if `protect` also takes `subjects`, a name
+    for each crop; `noiseless`, if nothing in it is random, so that the frames of a clip are protected one by
+    one; and, in plain words, what it `hides` and what it `leaves` visible.
     """
 
     name: ClassVar[str]
 
     @property
     def size(self) -> int:
-        """Side of the crops that it takes, in pixels."""
+        """Side of its input crops, in pixels."""
         ...
 
     @property
@@ -123,41 +123,41 @@ class ImageMethod(Protocol):
         ...
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Protect crops (B, 3, S, S) in [-1, 1], each on its own.
+        """Protect crops (B, 3, S, S) in [-1, 1], each independently.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
-            rng: for simulations (basis `simulation`); None draws the noise of a release from the operating
-                system.
+            rng: source of simulated noise (basis `simulation`); exact noise from the operating system where
+                None.
         """
         ...
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self:
-        """The same method with its networks on another device or in another precision.
+        """Return the method with its networks on another device or in another precision.
 
-        Input pictures are moved there, output pictures stay there; exact noise is drawn on the CPU.
+        Input images are moved there, and output images stay there; exact noise is drawn on the CPU.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         ...
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release.
+        """Certificate of a release.
 
         Args:
-            release: from `protect` of this very object.
+            release: result of `protect` of this object.
         """
         ...
 
 
 @runtime_checkable
 class Reconstructing(Protocol):
-    """A method that can also show what its networks make of a photo without any protection."""
+    """Method that can also reconstruct a photo by its networks without any protection."""
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Unprotected pictures (B, 3, S, S), for inspection, never for release.
+        """Unprotected images (B, 3, S, S), for inspection, never for release.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
@@ -167,7 +167,10 @@ class Reconstructing(Protocol):
 
 @runtime_checkable
 class Steady(Protocol):
-    """A method that can show one draw in other pictures of the same face, which keep what they have in clear of their own."""
+    """Method that can show one draw in further images of the same face.
+
+    These images keep their own parts that the method leaves in clear.
+    """
 
     def draw(
         self, images: Tensor, *, rng: torch.Generator | None = None, subjects: Sequence[str] | None = None
@@ -182,23 +185,22 @@ class Steady(Protocol):
         ...
 
     def show(self, draw: Draw, images: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) of crops under earlier draws.
+        """Images (B, 3, S, S) of crops under earlier draws.
 
         Args:
-            draw: a draw for each crop, or one for all.
+            draw: one draw for each crop, or one for all.
             images: (B, 3, S, S) in [-1, 1].
         """
         ...
 
 
 def draw_once(method: ImageMethod, image: Tensor, subjects: Sequence[str] | None = None) -> Draw:
-    """The one draw of a face that all frames of a clip share.
+    """Draw once for a face, for all frames of a clip.
 
-    For a method that is not `Steady` the draw is the protected picture itself, which depends on no other
-    frame.
+    For a method that is not `Steady` the draw is the protected image itself, which depends on no other frame.
 
     Args:
-        method: protects the face.
+        method: method that protects the face.
         image: (1, 3, S, S) in [-1, 1].
         subjects: name of the person, for methods with pseudonyms.
     """
@@ -209,11 +211,11 @@ def draw_once(method: ImageMethod, image: Tensor, subjects: Sequence[str] | None
 
 
 def show_draw(method: ImageMethod, draw: Draw, images: Tensor) -> Tensor:
-    """Pictures (B, 3, S, S) of further frames of the same face, under a draw from `draw_once`.
+    """Images (B, 3, S, S) of further frames of the same face, under a draw from `draw_once`.
 
     Args:
-        method: the method of the draw.
-        draw: from `draw_once`.
+        method: method of the draw.
+        draw: result of `draw_once`.
         images: (B, 3, S, S) in [-1, 1].
     """
     if isinstance(method, Steady):
@@ -222,5 +224,9 @@ def show_draw(method: ImageMethod, draw: Draw, images: Tensor) -> Tensor:
 
 
 def is_noiseless(method: ImageMethod) -> bool:
-    """Whether a method is deterministic, as its attribute `noiseless` says; False without it."""
+    """True if a method is deterministic by its attribute `noiseless`; False without the attribute.
+
+    Args:
+        method: the method.
+    """
     return getattr(method, "noiseless", False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole link of dp-semcom as one torch module: gradients run from Bob's picture to Alice's latents and networks."""
+"""dp-semcom's link as one torch module, differentiable from Bob's image to Alice's latents and networks."""
 
 from dataclasses import dataclass, replace
 
@@ -14,10 +14,10 @@ from semveil.methods.transmission import Transmission
 
 @dataclass(frozen=True, eq=False)
 class Linked:
-    """One pass over the link.
+    """Result of one pass over the link.
 
     Attributes:
-        images: (B, 3, H, W), Bob's.
+        images: (B, 3, H, W), Bob's images.
         codes: (B, K, D), Bob's estimate.
         transmission: Alice's transmission.
     """
@@ -28,15 +28,15 @@ class Linked:
 
 
 class SemanticLink(nn.Module):
-    """Latents -> protection -> power, packing -> channel -> Bob's codes -> picture, for end-to-end training.
+    """Latents -> protection -> power, packing -> channel -> Bob's codes -> image, for end-to-end training.
 
-    Symbols and received images equal those of `DPSemCom`. Keyed protection and release noise are computed in
-    integers and doubles on the CPU as ever; gradients pass them as their linear map. The generator and the
-    trained pair are submodules, so that `.to(device)`, `.double()` and `parameters()` reach them. Under
-    autocast the generator alone computes in half precision.
+    Symbols and received images equal those of `DPSemCom`. Keyed protection and release noise are still
+    computed in integers and doubles on the CPU; gradients pass through them by their linear maps. The
+    generator and the trained pair are submodules, so that `.to(device)`, `.double()` and `parameters()`
+    include them. Under autocast only the generator computes in half precision.
 
     Args:
-        method: protection, model and key.
+        method: method with protection, model and key.
         channel: any `channel(symbols, snr_db, rng) -> received, state`; a submodule if it is a module; AWGN
             where None.
 
@@ -61,13 +61,13 @@ class SemanticLink(nn.Module):
         rng: torch.Generator | None = None,
         noise_rng: torch.Generator | None = None,
     ) -> Linked:
-        """Send latents (B, K, D) to Bob.
+        """Transmit latents to Bob.
 
         Args:
-            codes: on the device of the module, in its precision, single or double.
-            snr_db: one number or (B,).
-            rng: of the channel.
-            noise_rng: of simulated genuine noise, whose guarantee then has basis `simulation`; see
+            codes: (B, K, D) on the device of the module, in its precision, single or double.
+            snr_db: SNR in dB, one number or (B,).
+            rng: source of the channel noise.
+            noise_rng: source of simulated genuine noise, whose guarantee then has basis `simulation`; see
                 `DPSemCom.send_codes`.
         """
         with full_precision(codes.device):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key that Alice and Bob share for a message, and how Bob comes by it."""
+"""Key that Alice and Bob share for a message, and the ways for Bob to obtain it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from semveil.keys import (
 
 @dataclass(frozen=True, eq=False)
 class SharedKey:
-    """A secret, and the public words that tell Bob where he finds his copy of it.
+    """Secret with a public description that tells Bob where to find his copy.
 
     Attributes:
         secret: 256 bits.
@@ -37,24 +37,24 @@ class SharedKey:
 
     @classmethod
     def fresh(cls) -> "SharedKey":
-        """A new key, for a simulation in which one process plays all parties."""
+        """Generate a key, for a simulation in which one process plays all parties."""
         return cls(Secret.generate(), {"kind": "file"})
 
     @classmethod
     def from_file(cls, path: Path) -> "SharedKey":
-        """The key in a file from `semveil keygen`, the same on both sides.
+        """Read the key from a file of `semveil keygen`, the same on both sides.
 
         Args:
-            path: of the key file.
+            path: path of the key file.
 
         Raises:
-            KeyProblem: no file, a link, a file readable by other users, or other content.
+            KeyProblem: the file is missing, a link, accessible to other users, or not a key file.
         """
         return cls(read_secret(path), {"kind": "file"})
 
     @classmethod
     def from_passphrase(cls, passphrase: str) -> "SharedKey":
-        """Alice's key from a passphrase and a fresh salt, which travels with the message.
+        """Alice's key from a passphrase and a fresh salt, which is sent with the message.
 
         Args:
             passphrase: at least 12 characters.
@@ -67,15 +67,17 @@ class SharedKey:
 
     @classmethod
     def with_peer(cls, own: Identity, peer: PublicIdentity) -> "SharedKey":
-        """Alice's key for a Bob with a pinned public identity; the key-agreement offer travels with the message.
+        """Alice's key for a Bob with a pinned public identity.
+
+        The key-agreement offer is sent with the message.
 
         Args:
             own: Alice's identity.
             peer: Bob's public identity.
 
         Raises:
-            KeyProblem: the peer is oneself, has another cipher suite, or a key that gives an all-zero shared
-                secret.
+            KeyProblem: the peer is oneself, has another cipher suite, or has a key that gives an all-zero
+                shared secret.
         """
         secret, offer = initiate(own, peer)
         return cls(secret, {"kind": "agreement", "offer": offer.hex()})
@@ -94,14 +96,13 @@ class SharedKey:
 
         Args:
             source: the key's description in the message header.
-            key_file, passphrase, own and peer: Bob's secrets.
-            key_file: that both have.
-            passphrase: that both know.
-            own: Bob's own secret.
+            key_file: path of the shared key file.
+            passphrase: the shared passphrase.
+            own: Bob's identity, with its secret half.
             peer: Alice's public identity.
 
         Raises:
-            KeyProblem: the secret for the message is not given, or does not fit.
+            KeyProblem: the secret required by the message is missing, or does not fit.
         """
         kind = source["kind"]
         if kind == "file" and key_file is not None:

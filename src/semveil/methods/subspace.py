@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A public low-dimensional space of a model's latents: the principal directions of its public prior."""
+"""Public low-dimensional subspace of a model's latents: principal directions of its public prior."""
 
 import hashlib
 import json
@@ -16,20 +16,20 @@ from semveil.methods.latent_model import LatentModel
 from semveil.models.prior import LatentPrior
 
 LARGEST_RANK = 64
-SAMPLED = 3500  # latents, for a model that brings no prior
+SAMPLED = 3500  # latents, for a model without a prior
 
 
 @dataclass(frozen=True, eq=False)
 class Subspace:
-    """z = centre + sum_r c_r d_r + residual, with orthonormal directions d_r and the residual dropped.
+    """z = centre + sum_r c_r d_r + residual, with orthonormal directions d_r; the residual is dropped.
 
-    Everything here is made from the model's public prior, from which real latents differ: that costs
+    The subspace is computed from the model's public prior. Real latents differ from the prior, which costs
     likeness, never privacy. The digest is over the numbers in single precision, so that it is the same on
     every machine.
 
     Attributes:
         centre: (K, D) float64, the prior's mean.
-        directions: (R, K, D) float64, with the largest variance first.
+        directions: (R, K, D) float64, in the order of decreasing variance.
         deviations: (R,) float64, the prior's standard deviation along each.
         of: their origin, in words.
 
@@ -47,7 +47,7 @@ class Subspace:
 
     @classmethod
     def of_prior(cls, prior: LatentPrior, rank: int, *, of: str) -> "Subspace":
-        """The leading principal directions of a Gaussian prior, orthonormalised, with its standard deviation along each.
+        """Leading principal directions of a Gaussian prior, orthonormalised, with the deviation along each.
 
         Args:
             prior: Gaussian model of public latents.
@@ -78,16 +78,24 @@ class Subspace:
         return hashlib.sha256(b"".join([about.encode(), *parts])).hexdigest()
 
     def coordinates(self, latents: Tensor) -> Tensor:
-        """Coordinates (B, R) float64 of latents (B, K, D), in latent units."""
+        """Coordinates (B, R) float64 of latents (B, K, D), in latent units.
+
+        Args:
+            latents: (B, K, D).
+        """
         offset = latents.detach().cpu().double() - self.centre
         return offset.flatten(1) @ self.directions.flatten(1).T
 
     def latents(self, coordinates: Tensor) -> Tensor:
-        """Latents (B, K, D) float64 of coordinates (B, R), without a residual."""
+        """Latents (B, K, D) float64 of coordinates (B, R), without a residual.
+
+        Args:
+            coordinates: (B, R).
+        """
         return self.centre + torch.einsum("br,rkd->bkd", coordinates.cpu().double(), self.directions)
 
     def residual(self, latents: Tensor) -> Tensor:
-        """The component of latents orthogonal to the subspace, (B, K, D) float64.
+        """Component of latents orthogonal to the subspace, (B, K, D) float64.
 
         Args:
             latents: (B, K, D).
@@ -101,7 +109,7 @@ class Subspace:
             share: percent of the prior cut off at either end of every coordinate, in (0, 50).
 
         Raises:
-            ValueError: a share out of range.
+            ValueError: the share is out of range.
         """
         if not 0 < share < 50:
             raise ValueError(f"bounds in a subspace cut off more than 0 and less than 50 %, got {share:g}")
@@ -114,14 +122,14 @@ class Subspace:
 
 @lru_cache(maxsize=8)
 def subspace_of(model: LatentModel, rank: int) -> Subspace:
-    """The subspace that a model's public prior gives; a model without one is sampled, the same on every machine.
+    """Subspace of a model's public prior; without a prior, of latents sampled the same on every machine.
 
     Args:
-        model: whose public prior gives the directions.
+        model: latent model whose public prior defines the directions.
         rank: number of directions, 4 to 64 and no more than the prior has.
 
     Raises:
-        ValueError: a rank out of range.
+        ValueError: the rank is out of range.
     """
     if not SMALLEST_DIMENSION <= rank <= LARGEST_RANK:
         raise ValueError(f"a subspace has {SMALLEST_DIMENSION} to {LARGEST_RANK} directions, got {rank}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photos in a public subspace: coordinates in, latents without the photo's residual out, and laws that fit a ball or sphere."""
+"""Noise in a public subspace: conversion of latents, and noise laws on a ball and a sphere."""
 
 import hashlib
 import math
@@ -22,8 +22,8 @@ from semveil.privacy.guarantee import Guarantee, Norm, Sensitivity
 
 RESIDUALS = ("mean", "draw")
 DEFAULT_DELTA = 1e-6
-INSIDE = 0.9  # of the prior lies in the ball
-# a vector that was scaled into the ball stays there whatever is rounded, in single precision too
+INSIDE = 0.9  # share of the prior in the ball
+# keeps scaled vectors inside the ball despite rounding, in single precision too
 _SHRUNK = 1 - 2.0**-20
 
 SUBSPACE_OPTION = Option(
@@ -37,13 +37,13 @@ RESIDUAL_OPTION = Option(
 
 @dataclass(frozen=True, eq=False)
 class InSubspace:
-    """The way into a subspace and back.
+    """Conversion of latents to coordinates in a subspace and back.
 
     Args:
-        space: public.
-        model: whose prior draws residuals.
-        residual: what stands for the photo's own, which is dropped: `mean`, the prior's, or `draw`, that of a
-            latent which the prior draws for each picture and which never sees the photo.
+        space: public subspace.
+        model: latent model whose prior draws residuals.
+        residual: replacement of the photo's own residual, which is dropped: `mean`, the prior's, or `draw`,
+            that of a latent drawn from the prior for each image, independently of the photo.
 
     Raises:
         ValueError: an unknown residual.
@@ -66,15 +66,19 @@ class InSubspace:
         return hashlib.sha256(f"{self.model.digest} {self.space.digest}".encode()).hexdigest()
 
     def coordinates(self, latents: Tensor) -> Tensor:
-        """Coordinates (B, R) of latents (B, K, D), not clipped, in their type; all that a method reads of a photo."""
+        """Coordinates (B, R) of latents, not clipped, in their dtype; all that a method uses of a photo.
+
+        Args:
+            latents: (B, K, D).
+        """
         return self.space.coordinates(latents).to(latents)
 
     def latents(self, coordinates: Tensor, *, rng: torch.Generator | None) -> Tensor:
-        """Latents (B, K, D) of coordinates (B, R), in their type, with the public residual.
+        """Latents (B, K, D) of coordinates, in their dtype, with the public residual.
 
         Args:
             coordinates: (B, R).
-            rng: draws residuals; the operating system's entropy where None.
+            rng: source of the residuals; the operating system's entropy where None.
         """
         latents = self.space.latents(coordinates)
         if self.residual == "draw":
@@ -84,13 +88,13 @@ class InSubspace:
 
 
 class SubspaceLaw(Protocol):
-    """A law on coordinates over their public deviations."""
+    """Noise law on coordinates divided by their public standard deviations."""
 
     @property
     def name(self) -> str: ...
 
     def clip(self, coordinates: Tensor) -> Tensor:
-        """Coordinates projected onto the domain for which the guarantee holds, in standard deviations of the prior.
+        """Project coordinates onto the domain of the guarantee, in standard deviations of the prior.
 
         Args:
             coordinates: (B, R), in latent units.
@@ -104,13 +108,13 @@ class SubspaceLaw(Protocol):
         """Noisy coordinates (B, R), in latent units.
 
         Args:
-            clipped: (B, R) from `clip`.
+            clipped: (B, R), result of `clip`.
             rng: source of simulated noise; exact noise from the operating system where None.
         """
         ...
 
     def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee:
-        """The guarantee of the law on its clipped domain.
+        """Guarantee of the law on its clipped domain.
 
         Args:
             simulated: the noise came from a seeded stream.
@@ -119,7 +123,9 @@ class SubspaceLaw(Protocol):
         ...
 
     def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
-        """Scale, grid step, bounds and sensitivity for a certificate, in deviations of the prior; None where undefined.
+        """Certificate fields scale, grid step, bounds and sensitivity, in deviations of the prior.
+
+        Fields that a law does not define are None.
 
         Args:
             simulated: the noise came from a seeded stream, without a grid.
@@ -129,13 +135,13 @@ class SubspaceLaw(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class BallGaussian:
-    """Normal noise between two clippings to a ball around the prior's mean.
+    """Gaussian noise between two projections onto a ball around the prior's mean.
 
-    Any two records in a ball of radius R lie at most 2 R apart: neighbours are replaced, not added.
+    Any two records in a ball of radius R are at most 2 R apart: neighbouring records differ by replacement.
 
     Args:
-        space: gives the deviations.
-        mechanism: calibrated to twice the radius.
+        space: subspace, which defines the deviations.
+        mechanism: Gaussian mechanism, calibrated to twice the radius.
     """
 
     space: Subspace
@@ -143,7 +149,7 @@ class BallGaussian:
 
     @classmethod
     def calibrate(cls, space: Subspace, epsilon: float, delta: float | None) -> "BallGaussian":
-        """The least noise that is (epsilon, delta)-private for any two records in the ball.
+        """Calibrate the least noise that is (epsilon, delta)-private for any two records in the ball.
 
         Args:
             space: the subspace.
@@ -169,21 +175,42 @@ class BallGaussian:
         return _ball_sensitivity(self.space)
 
     def clip(self, coordinates: Tensor) -> Tensor:
-        """Coordinates (B, R) over their deviations, projected onto the ball."""
+        """Coordinates (B, R) divided by their deviations and projected onto the ball.
+
+        Args:
+            coordinates: (B, R), in latent units.
+
+        Raises:
+            ValueError: NaN or infinite coordinates.
+        """
         return _into_ball(coordinates.double() / self.space.deviations, self.radius).to(coordinates)
 
     def noisy(self, clipped: Tensor, *, rng: torch.Generator | None) -> Tensor:
-        """Coordinates (B, R) with noise, projected onto the ball again, in latent units."""
+        """Coordinates (B, R) with noise, projected onto the ball again, in latent units.
+
+        Args:
+            clipped: (B, R), result of `clip`.
+            rng: source of simulated noise; exact noise from the operating system where None.
+        """
         noisy = ExactRelease(self.mechanism)(clipped) if rng is None else self.mechanism(clipped, rng=rng)
         return (_into_ball(noisy.double(), self.radius) * self.space.deviations).to(clipped)
 
     def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee:
-        """The guarantee of the Gaussian mechanism for two records of the ball."""
+        """Guarantee of the Gaussian mechanism for two records in the ball.
+
+        Args:
+            simulated: the noise came from a seeded stream.
+            assumptions: conditions of the claim, in words.
+        """
         law = self.mechanism if simulated else ExactRelease(self.mechanism)
         return law.guarantee(self.sensitivity, assumptions=assumptions)
 
     def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
-        """Standard deviation, grid step, radius and sensitivity."""
+        """Standard deviation, grid step, radius and sensitivity.
+
+        Args:
+            simulated: the noise came from a seeded stream, without a grid.
+        """
         return {
             "scale": self.mechanism.sigma,
             "grid_step": None if simulated else ExactRelease(self.mechanism).step,
@@ -194,11 +221,13 @@ class BallGaussian:
 
 @dataclass(frozen=True, eq=False)
 class DirectionPrivUnitG:
-    """PrivUnitG on the direction from the prior's mean; the length is public, the root of the rank, as the prior's own are.
+    """PrivUnitG on the direction from the prior's mean, with a public length.
+
+    The length is the square root of the rank, the root mean square length under the prior.
 
     Args:
-        space: gives the deviations.
-        mechanism: of the rank's dimension.
+        space: subspace, which defines the deviations.
+        mechanism: PrivUnitG in the dimension of the subspace.
     """
 
     space: Subspace
@@ -206,14 +235,14 @@ class DirectionPrivUnitG:
 
     @classmethod
     def calibrate(cls, space: Subspace, epsilon: float) -> "DirectionPrivUnitG":
-        """PrivUnitG of this epsilon with the parameters that preserve the direction best.
+        """Calibrate PrivUnitG with the parameters that best preserve the direction at this epsilon.
 
         Args:
             space: the subspace.
             epsilon: positive.
 
         Raises:
-            ValueError: an epsilon that is too large for a small dimension, or that floats cannot hold.
+            ValueError: epsilon is too large for a small dimension, or beyond the range of floats.
         """
         return cls(space, PrivUnitG.calibrate(space.rank, epsilon))
 
@@ -227,20 +256,41 @@ class DirectionPrivUnitG:
         return math.sqrt(self.space.rank)
 
     def clip(self, coordinates: Tensor) -> Tensor:
-        """Directions (B, R) of coordinates over their deviations, of unit length."""
+        """Directions (B, R) of coordinates divided by their deviations, of unit length.
+
+        Args:
+            coordinates: (B, R), in latent units.
+
+        Raises:
+            ValueError: NaN or infinite coordinates.
+        """
         return unit_directions(coordinates, self.space).to(coordinates)
 
     def noisy(self, clipped: Tensor, *, rng: torch.Generator | None) -> Tensor:
-        """Coordinates (B, R) of the public length along noisy directions, in latent units."""
+        """Coordinates (B, R) of the public length along noisy directions, in latent units.
+
+        Args:
+            clipped: (B, R), result of `clip`.
+            rng: source of simulated noise; exact noise from the operating system where None.
+        """
         drawn = self.mechanism.release(clipped) if rng is None else self.mechanism(clipped, rng=rng)
         return (self.length * drawn.double() * self.space.deviations).to(clipped)
 
     def guarantee(self, *, simulated: bool, assumptions: tuple[str, ...]) -> Guarantee:
-        """The guarantee of PrivUnitG for any two directions."""
+        """Guarantee of PrivUnitG for any two directions.
+
+        Args:
+            simulated: the noise came from a seeded stream.
+            assumptions: conditions of the claim, in words.
+        """
         return self.mechanism.guarantee(exact=not simulated, assumptions=assumptions)
 
     def certificate_fields(self, *, simulated: bool) -> dict[str, Any]:
-        """Grid step of the direction, and the public length as bounds."""
+        """Grid step of the direction, and the public length as bounds.
+
+        Args:
+            simulated: the noise came from a seeded stream, without a grid.
+        """
         return {
             "scale": None,
             "grid_step": None if simulated else STEP,  # of the direction
@@ -253,13 +303,13 @@ SUBSPACE_LAWS = (Gaussian.name, PrivUnitG.name)
 
 
 def subspace_law(name: str, space: Subspace, epsilon: float, *, delta: float | None) -> SubspaceLaw:
-    """A noise law at a given budget.
+    """Noise law calibrated to a budget.
 
     Args:
         name: one of `SUBSPACE_LAWS`.
         space: the subspace.
         epsilon: positive.
-        delta: of Gaussian noise, in (0, 1); 1e-6 where None. The other law ignores it.
+        delta: delta of Gaussian noise, in (0, 1); 1e-6 where None. Ignored by the other law.
 
     Raises:
         ValueError: epsilon or delta out of range.
@@ -270,7 +320,9 @@ def subspace_law(name: str, space: Subspace, epsilon: float, *, delta: float | N
 
 
 def ball_radius(rank: int) -> float:
-    """Radius of the clip ball in standard deviations: the 0.9 quantile of the chi distribution, which covers 90 % of the prior.
+    """Radius of the clip ball in standard deviations of the prior.
+
+    It is the 0.9 quantile of the chi distribution, so that the ball covers 90 % of the prior.
 
     Args:
         rank: dimension of the subspace.
@@ -283,7 +335,9 @@ def ball_radius(rank: int) -> float:
 
 
 def unit_directions(coordinates: Tensor, space: Subspace) -> Tensor:
-    """Unit vectors (B, R) float64 of coordinates over their deviations; the first axis where the length is at most 1e-6.
+    """Unit vectors (B, R) float64 of coordinates divided by their deviations.
+
+    The first axis is returned for vectors of length at most 1e-6.
 
     Args:
         coordinates: (B, R), in latent units.

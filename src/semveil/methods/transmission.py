@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A transmission of dp-semcom, and all parties' images of a simulated one."""
+"""Transmission of dp-semcom, and the images of all parties in a simulation."""
 
 import json
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from semveil.privacy.guarantee import Guarantee
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Transmission(Brief):
-    """The symbols on the channel, and the side information.
+    """Symbols on the channel, and the side information.
 
     Attributes:
-        symbols: (B, N) complex, N = K * D / 2, mean power 1 per symbol as sent.
+        symbols: (B, N) complex, N = K * D / 2, mean power 1 per symbol as transmitted.
         gains: (B,) factor of the power normalisation, computed from the transmitted block.
-        guarantee: against Eve, who receives the symbols.
+        guarantee: guarantee against Eve, who receives the symbols.
         keyed: nonce and sealed side information of a keyed protection.
     """
 
@@ -28,19 +28,20 @@ class Transmission(Brief):
     keyed: KeyedPart | None = None
 
     def bound(self) -> bytes:
-        """The bytes to which sealed side information is bound besides its context; the analogue symbols are not among them."""
+        """Bytes to which sealed side information is bound besides its context; not the analogue symbols."""
         said = [self.guarantee.as_dict(), [gain.hex() for gain in self.gains.double().tolist()]]
         return json.dumps(said, sort_keys=True, allow_nan=False).encode()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WiretapResult(Brief):
-    """A simulated transmission; images (B, 3, H, W) about [-1, 1], not clamped.
+    """Result of a simulated transmission, with images (B, 3, H, W) about [-1, 1], not clamped.
 
     Attributes:
         source: the photos.
-        inverted: synthesised from their clipped latents, without channel.
-        direct: Bob's image when the same latents are sent without protection over the same channel noise.
+        inverted: images synthesised from the clipped latents, without a channel.
+        direct: Bob's images if the same latents are transmitted without protection over a channel of the same
+            kind and SNR, with independent noise.
         bob, eve: the two receivers' images from the protected signal.
         codes: (B, K, D) clipped latents.
         transmission: Alice's transmission.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trained models on disk: face, identity and conversion models, their cards, priors, quantile bounds and kept inversions."""
+"""Trained models on disk: face, identity and noise-image models, priors, bounds and cached inversions."""

@@ -13,22 +13,24 @@ from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.generators.spatial_semantic import SpatialSemanticGAN
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
-# Architectures, as a model's card names them.
+# Values of `architecture` in a model's card.
 SEMANTIC, SPATIAL, STYLEGAN2 = "semantic-stylegan", "spatial-semantic", "stylegan2"
-StoredGenerator = SemanticStyleGAN | StyleGAN2 | SpatialSemanticGAN  # those that a model's folder can hold
+StoredGenerator = (
+    SemanticStyleGAN | StyleGAN2 | SpatialSemanticGAN
+)  # generators that a model's folder can hold
 FaceEncoder = SemanticEncoder | PartEncoder
 
 
 def generator_of(
     card: Mapping[str, Any],
 ) -> tuple[Callable[[], StoredGenerator], SemanticStyleGANConfig | SpatialSemanticConfig | StyleGAN2Config]:
-    """A constructor of the generator, and its configuration.
+    """Return a constructor of the generator, and its configuration.
 
     Args:
         card: the parsed `model.json`, with `generator` and, unless it is the default, `architecture`.
 
     Raises:
-        ValueError: no such architecture, or a setting of the wrong type or out of range.
+        ValueError: unknown architecture, or a setting of the wrong type or out of range.
         KeyError: the card has no `generator`.
     """
     architecture = card.get("architecture", SEMANTIC)
@@ -52,7 +54,7 @@ def generator_of(
 def encoder_of(
     card: Mapping[str, Any],
 ) -> tuple[Callable[[], FaceEncoder], SemanticEncoderConfig | PartEncoderConfig]:
-    """A constructor of the encoder, and its configuration.
+    """Return a constructor of the encoder, and its configuration.
 
     Args:
         card: the parsed `model.json`, with `encoder` and, unless it is the default, `architecture`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A face model: generator, encoder, public clip box and latent prior that belong together, in one folder."""
+"""Face models: a generator with its encoder, public clip box and latent prior, in one folder."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ from semveil.protection.rotation_space import DEFAULT_WHITENING
 
 DEFAULT_MODEL = "faces-128"
 OFFICIAL_MODEL = "celebamask-hq-512"
-# [DPSC] gives b - a = 2.939 only; for the official weights the box is centred. Preset `paper` measures it.
+# [DPSC] states only b - a = 2.939; the box of the official weights is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(
     -1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b"
 )
@@ -38,21 +38,21 @@ PAPER_BOX = ClipBox(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FaceModel:
-    """A trained face model, as the methods use it.
+    """Trained face model, as used by the methods.
 
     Attributes:
-        name: as the user says it.
-        digest: SHA-256 over what determines its output (64 hex digits); messages carry it.
+        name: name as in `load_model`.
+        digest: SHA-256 over everything that determines its output (64 hex digits); included in messages.
         generator: frozen, in evaluation mode; see `FaceGenerator` for its interface.
-        encoder: feed-forward start of inversion; None for the official weights, which have none.
+        encoder: feed-forward initialisation of the inversion; None for the official weights, which have none.
         box: public clip bounds.
-        inversion: the default way to invert with this model.
-        perceptual: the perceptual term that inversion adds by default, a name of `PERCEPTUAL`; the model's
-            folder names it.
-        perceptual_network: whose features the term `lpips` compares (`alex` or `vgg`).
-        prior: where synthetic latents come from; None: from the mapping network.
-        folder: where the model lies; None for official weights.
-        card: training data, licence terms and figures.
+        inversion: default settings of the inversion.
+        perceptual: default perceptual term of the inversion, a name of `PERCEPTUAL`; stored in the model's
+            folder.
+        perceptual_network: network whose features the term `lpips` compares (`alex` or `vgg`).
+        prior: source of synthetic latents; the mapping network where None.
+        folder: folder of the model; None for official weights and models that were not loaded from a folder.
+        card: training data, licence terms and reported figures.
     """
 
     name: str
@@ -69,14 +69,16 @@ class FaceModel:
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> "FaceModel":
-        """Read a model's folder in its present state; unlike `load_model`, without names and without caching.
+        """Load a model's folder in its present state.
+
+        Unlike `load_model`, it takes no model names and does not cache.
 
         Args:
-            folder: written by `save_model`.
+            folder: folder written by `save_model`.
 
         Raises:
             ValueError: the folder has no `model.json`.
-            BadCheckpoint: a file is absent or damaged, or holds NaN.
+            BadCheckpoint: a file is missing or damaged, or holds NaN.
         """
         if not (Path(folder) / "model.json").is_file():
             raise ValueError(f"no model in the folder {str(folder)!r}; a model's folder holds model.json")
@@ -94,24 +96,26 @@ class FaceModel:
         inversion: InversionSettings = OFFICIAL,
         perceptual: str = NONE,
     ) -> "FaceModel":
-        """A model around a custom generator with the interface of `FaceGenerator`.
+        """Wrap a custom generator with the interface of `FaceGenerator`.
 
         Args:
             generator: in evaluation mode, without gradients of its weights.
             box: public bounds of its latents, from data that is not protected.
-            name: for messages and results.
-            encoder: module from photos (B, 3, S, S) to first codes (B, K, D) of an inversion.
-            prior: where public latents come from; the mapping network where None.
+            name: name for messages and results.
+            encoder: module from photos (B, 3, S, S) to initial codes (B, K, D) of an inversion.
+            prior: source of public latents; the mapping network where None.
             inversion: settings of the inversion.
-            perceptual: its perceptual term, see `PERCEPTUAL`.
+            perceptual: perceptual term of the inversion, see `PERCEPTUAL`.
 
         Raises:
-            TypeError: it is no `FaceGenerator`.
-            ValueError: it has no mapping network, and no encoder and prior either.
+            TypeError: the generator is not a `FaceGenerator`.
+            ValueError: the generator has no mapping network, and the encoder or the prior is missing.
 
         Example:
             >>> model = load_model()
-            >>> FaceModel.of(model.generator, box=model.box, encoder=model.encoder, prior=model.prior).latent_shape
+            >>> FaceModel.of(
+            ...     model.generator, box=model.box, encoder=model.encoder, prior=model.prior
+            ... ).latent_shape
             (28, 64)
         """
         if not isinstance(generator, FaceGenerator):
@@ -128,7 +132,7 @@ class FaceModel:
         digest = hashlib.sha256(f"{type(generator).__qualname__} {box.lower} {box.upper}".encode())
         for key, value in sorted(generator.state_dict().items()):
             digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-        own: Any = encoder  # any module of this form
+        own: Any = encoder  # need not be a FaceEncoder
         return cls(
             name, digest.hexdigest(), generator, own, box, inversion, perceptual, "alex", prior, None, {}
         )
@@ -137,11 +141,10 @@ class FaceModel:
         """Write the model's folder for `from_folder`, with weights in half precision.
 
         Args:
-            folder: created where it is missing.
+            folder: target folder; created if missing.
 
         Raises:
-            ValueError: the model has no encoder or no prior, or its generator is of a class that no folder
-                can hold.
+            ValueError: the model has no encoder or no prior, or a folder cannot hold its class of generator.
         """
         if self.encoder is None or self.prior is None:
             raise ValueError(
@@ -169,12 +172,12 @@ class FaceModel:
 
     @property
     def semantic(self) -> bool:
-        """Whether the codes belong to face parts, as dp-semcom needs it."""
+        """True if the codes belong to face parts, as required by dp-semcom."""
         return self.generator.semantic
 
     @property
     def latent_shape(self) -> tuple[int, int]:
-        """(K, D)."""
+        """Shape (K, D) of the latents of an image."""
         return self.generator.config.codes, self.generator.config.style_dim
 
     @property
@@ -184,16 +187,17 @@ class FaceModel:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision that the networks compute in."""
+        """Precision of the networks."""
         return precision_of(self.generator)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "FaceModel":
-        """The same model with its networks on another device or in another precision; itself where nothing changes.
+        """Return the model with its networks on another device or in another precision.
 
-        The latent prior stays on the CPU: Alice and Bob must derive the same rotations from it.
+        The model itself is returned if nothing changes. The latent prior stays on the CPU, since Alice and
+        Bob must derive the same rotations from it.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         generator = moved(self.generator, device, dtype)
@@ -203,7 +207,11 @@ class FaceModel:
         return replace(self, generator=generator, encoder=encoder)
 
     def placed(self, x: Tensor) -> Tensor:
-        """Photos or codes on the device of the networks, in their precision."""
+        """Move photos or codes to the device and precision of the networks.
+
+        Args:
+            x: photos or codes.
+        """
         return x.to(self.device, self.dtype)
 
     def start_codes(self, images: Tensor) -> Tensor:
@@ -223,14 +231,14 @@ class FaceModel:
         return mean_codes(self._mapping(), style_dim, codes, rng=torch.Generator().manual_seed(0))
 
     def perceptual_term(self, name: str | None = None) -> PerceptualTerm | None:
-        """A perceptual term of the inversion; None where the term is `none`.
+        """Perceptual term of the inversion, or None for `none`.
 
         Args:
             name: a name of `PERCEPTUAL`; the model's default where None.
 
         Raises:
-            ValueError: no such term, or none for this model.
-            WeightsMissing: its weights are not on this machine; no other term takes its place.
+            ValueError: unknown term, or a term not available for this model.
+            WeightsMissing: its weights are not on this machine; there is no fallback to another term.
         """
         term = PERCEPTUAL[name or self.perceptual](self.perceptual_network, self.encoder)
         return moved(term, self.device, self.dtype) if isinstance(term, nn.Module) else term
@@ -243,21 +251,22 @@ class FaceModel:
         settings: InversionSettings | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Inversion:
-        """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D), not clipped: the one way from a photo to this model's codes.
+        """Invert photos to latents (B, K, D), not clipped.
 
-        Library, command line and experiments all go through here, so that a photo has the same codes for all
-        of them. Each photo is inverted alone: beside others it would come out differently (on faces-64 by up
-        to .46 in a code and .09 in a pixel), since a hundred steps amplify how sums of other shapes round.
+        Library, command line and experiments all use this method, so that a photo has the same codes
+        everywhere. Each photo is inverted alone: in a larger batch its codes would differ (on faces-64 by up
+        to .46 in a code and .09 in a pixel), since a hundred steps amplify the rounding of sums of other
+        shapes.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
             perceptual: name of the perceptual term, see `PERCEPTUAL`; the model's default where None.
             settings: weights and schedule; the model's where None.
-            progress: called with photo-steps done and in all.
+            progress: called with the completed and the total number of photo-steps.
 
         Raises:
-            ValueError: the photos are not of the model's size or not finite, or there is no such term.
-            WeightsMissing: the term that was asked for needs weights that are not on this machine.
+            ValueError: the photos are not of the model's size or not finite, or the term is unknown.
+            WeightsMissing: the weights of the requested term are not on this machine.
         """
         if images.shape[1:] != (3, self.size, self.size):
             raise ValueError(
@@ -276,14 +285,16 @@ class FaceModel:
     def describe_inversion(
         self, perceptual: str | None = None, settings: InversionSettings | None = None
     ) -> dict[str, Any]:
-        """The settings of `invert` for the same arguments, JSON-ready; `perceptual_term` is the term's own name or `none`.
+        """Settings of `invert` for the same arguments, JSON-ready.
+
+        `perceptual_term` is the name of the term, or `none`.
 
         Args:
             perceptual: name of the perceptual term; the model's default where None.
             settings: weights and schedule; the model's where None.
 
         Raises:
-            ValueError: no such term, or none for this model.
+            ValueError: unknown term, or a term not available for this model.
             WeightsMissing: the term's weights are not on this machine.
         """
         term = self.perceptual_term(perceptual)
@@ -300,7 +311,10 @@ class FaceModel:
         return self.box.clip(self._synthetic_latents(count, rng))
 
     def random_faces(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """Codes (count, K, D) of random faces: one w of the mapping network for all codes, or samples of the latent prior.
+        """Codes (count, K, D) of random faces.
+
+        All codes of a face are one w of the mapping network; without a mapping network, the latent prior is
+        sampled.
 
         Args:
             count: number of faces.
@@ -322,7 +336,7 @@ class FaceModel:
         return lambda z: network.map(self.placed(z))
 
     def _synthetic_latents(self, count: int, rng: torch.Generator) -> Tensor:
-        """From the latent prior, or else from the mapping network with every code's w drawn on its own."""
+        """Samples of the latent prior, or of the mapping network with an independent w for every code."""
         if self.prior is not None:
             return self.placed(self.prior.sample(count, rng=rng))
         codes, style_dim = self.latent_shape
@@ -331,11 +345,11 @@ class FaceModel:
         return w.view(count, codes, style_dim)
 
     def with_measured_box(self) -> "FaceModel":
-        """The same model with public bounds of its own: the 0.5 % and 99.5 % quantiles of 1,000 synthetic latents.
+        """Return the model with bounds measured on 1,000 synthetic latents (0.5 % and 99.5 % quantiles).
 
-        For models whose box is a guess, as that of the official weights is: [DPSC] gives its width alone. The
-        same on every machine. It has a digest of its own and no folder, so that pairs trained for the other
-        box are not taken for its own.
+        For models whose box is a guess, such as the official weights: [DPSC] states only its width. The
+        bounds are the same on every machine. The result has a digest of its own and no folder, so that pairs
+        trained for the other box are not used for it.
         """
         here = self.to(CPU, torch.float32)  # the same numbers on every machine
         box = ClipBox.from_quantiles(here._synthetic_latents(1000, torch.Generator().manual_seed(0)))
@@ -387,7 +401,7 @@ def _load_folder(folder: Path) -> FaceModel:
         box = ClipBox(**card["clip_box"])
         inversion, features = inversion_of(card["inversion"]), card["perceptual_network"]
         perceptual = card.get("perceptual", DEFAULT)
-        PERCEPTUAL[perceptual]  # refuses an unknown name
+        PERCEPTUAL[perceptual]  # raises for an unknown name
         whitening = float(card.get("whitening", DEFAULT_WHITENING))
         if not 0 <= whitening <= 1:
             raise ValueError(f"whitening must lie in 0..1, got {whitening}")

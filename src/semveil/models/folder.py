@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of a face model: its files, its card `model.json`, and the digest over them."""
+"""Folder of a face model: its files, its card `model.json`, and their digest."""
 
 import hashlib
 import json
@@ -22,18 +22,20 @@ from semveil.models.prior import LatentPrior
 def save_model(
     folder: Path, generator: FaceGenerator, encoder: FaceEncoder, prior: LatentPrior, card: Mapping[str, Any]
 ) -> None:
-    """Write a model's folder: half-precision weights, prior, and `model.json` last, so that a model is whole or absent.
+    """Write a model's folder: half-precision weights, prior, and `model.json`.
+
+    The card is written last, so that a model is either complete or absent.
 
     Args:
-        folder: to write into; made where it is missing.
+        folder: target folder; created if missing.
         generator: the generator.
         encoder: the encoder.
-        prior: of real photos' latents.
-        card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` where it is another
-            than the default; the networks' kind and sizes are added.
+        prior: prior of real photos' latents.
+        card: at least `clip_box`, `inversion` and `perceptual_network`, and `perceptual` unless it is the
+            default; architecture and sizes of the networks are added.
 
     Raises:
-        ValueError: the generator is none that a folder can hold.
+        ValueError: a folder cannot hold this class of generator.
     """
     if not isinstance(generator, StoredGenerator):
         raise ValueError(
@@ -66,9 +68,9 @@ def folder_digest(folder: Path, card: Mapping[str, Any]) -> str:
 
 
 def box_as_dict(box: ClipBox) -> dict[str, Any]:
-    """A clip box as `model.json` stores it.
+    """Clip box in the form stored in `model.json`.
 
     Args:
-        box: with scalar bounds.
+        box: clip box with scalar bounds.
     """
     return {"lower": box.lower, "upper": box.upper, "source": box.source}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What identity-dp needs of a face model: who it is, what it looks like, and a face of both together."""
+"""Identity models for identity-dp: identity encoder, attribute encoder and fusion generator."""
 
 import hashlib
 import json
@@ -29,27 +29,27 @@ from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
 
 DEFAULT_IDENTITY_MODEL = BUNDLED
 CARD = IDENTITY_CARD
-# identity vectors are shown no longer: each layer multiplies by them, and floats end at 1e38
+# maximum length of fused identity vectors: each layer multiplies by them, and floats end at 1e38
 _LONGEST = 1000.0
-_CHUNK = 64  # images at a time
+_CHUNK = 64  # images per batch
 Device = str | torch.device | None
 
 
 @dataclass(frozen=True, eq=False)
 class IdentityModel:
-    """Three frozen networks that belong together ([IDP] IV-A), as functions.
+    """Three frozen networks of one model ([IDP] IV-A), as functions.
 
     Attributes:
-        name: as the user says it.
+        name: name as in `load_identity_model`.
         digest: SHA-256 over the weights, 64 hex digits.
         size: side S of the images in pixels.
-        dim: d of an identity vector.
+        dim: dimension d of an identity vector.
         identify: images (B, 3, S, S) in [-1, 1] -> r_id, (B, d) of unit length (Eq. 7).
         attributes: images -> r_att, maps (B, c, s, s), coarse to fine (Eq. 8).
         fuse: r_id and r_att -> images (B, 3, S, S) in [-1, 1] (Eqs. 9 and 13).
         card: training data and licence terms.
-        elsewhere: (device, dtype) -> the same model with its networks there, which `to` asks for; None
-            without networks.
+        elsewhere: (device, dtype) -> the same model with its networks moved, used by `to`; None without
+            networks.
 
     Example:
         >>> model = IdentityModel.example()
@@ -69,16 +69,18 @@ class IdentityModel:
     elsewhere: "Callable[[Device, torch.dtype | None], IdentityModel] | None" = None
 
     def to(self, device: Device = None, dtype: torch.dtype | None = None) -> "IdentityModel":
-        """The same model with its networks on another device or in another precision, see `core.device.moved`.
+        """Return the model with its networks on another device or in another precision.
+
+        See `core.device.moved`.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         return self if self.elsewhere is None else self.elsewhere(device, dtype)
 
     def check(self, images: Tensor) -> None:
-        """Refuse unsuitable images.
+        """Check that images fit the model.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
@@ -93,8 +95,10 @@ class IdentityModel:
 
     @classmethod
     def example(cls) -> "IdentityModel":
-        """A model without networks: images of 4 x 4 px; the identity is the brightness of the four quarters, the attributes
-        are the image."""
+        """Model without networks for images of 4 x 4 px.
+
+        The identity is the brightness of the four quarters, and the attributes are the image.
+        """
 
         def identify(images: Tensor) -> Tensor:
             return F.normalize(F.avg_pool2d(images.mean(1), 2).flatten(1) + 1e-3, dim=1)
@@ -121,11 +125,11 @@ def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | No
 
     Args:
         name: `identity-128` (bundled), a name below SEMVEIL_HOME/models, or a folder's path.
-        directory: where it lies, in place of looking it up.
+        directory: folder of the model, instead of a lookup by name.
 
     Raises:
         ValueError: no such model.
-        BadCheckpoint: a file of it is absent, damaged, or holds other networks.
+        BadCheckpoint: a file is missing, damaged, or holds other networks.
     """
     folders = identity_model_folders()
     folder = directory or folders.get(name, Path(name))
@@ -144,14 +148,16 @@ def save_identity_model(
     fusion: FusionGenerator,
     card: Mapping[str, Any],
 ) -> None:
-    """Write a model's folder: half-precision weights, and the card last, so that a model is whole or absent.
+    """Write a model's folder: half-precision weights and the card.
+
+    The card is written last, so that a model is either complete or absent.
 
     Args:
-        folder: to write into.
-        identity_file: the identity encoder's, which is copied.
-        attributes: encoder of what stays.
-        fusion: generator of the new face.
-        card: training data and terms; the networks' sizes are added.
+        folder: target folder.
+        identity_file: file of the identity encoder, which is copied.
+        attributes: the attribute encoder.
+        fusion: the fusion generator.
+        card: training data and licence terms; the sizes of the networks are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / IDENTITY_FILE, identity_file.read_bytes())
@@ -162,13 +168,13 @@ def save_identity_model(
 
 
 def read_fusion(folder: Path) -> tuple[AttributeEncoder, FusionGenerator]:
-    """The two networks of a model's folder that the fusion's training makes, frozen.
+    """Read the trained attribute encoder and fusion generator of a model's folder, frozen.
 
     Args:
-        folder: as `save_identity_model` wrote it.
+        folder: folder written by `save_identity_model`.
 
     Raises:
-        BadCheckpoint: a file of it is absent, damaged, or holds other networks.
+        BadCheckpoint: a file is missing, damaged, or holds other networks.
     """
     return _read_folder(folder)[2:]
 
@@ -219,7 +225,7 @@ def _of_networks(
     generator: FusionGenerator,
     card: Mapping[str, Any],
 ) -> IdentityModel:
-    """The three networks as functions, on the generator's device and in its precision."""
+    """Wrap the three networks as functions, on the generator's device and in its precision."""
 
     def placed(x: Tensor) -> Tensor:
         return x.to(device_of(generator), precision_of(generator))
@@ -233,7 +239,7 @@ def _of_networks(
         )
 
     def fuse(identity: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        # NaN where a vector overflows
+        # NaN for infinite vectors
         identity = identity * (_LONGEST / identity.norm(dim=1, keepdim=True)).clamp(max=1)
         parts = zip(
             placed(identity).split(_CHUNK), *(placed(level).split(_CHUNK) for level in maps), strict=True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Invert many photos once and keep their latents in the cache."""
+"""Cache of inverted latents, one file per photo."""
 
 import hashlib
 import json
@@ -24,18 +24,18 @@ def cached_inversion(
     perceptual: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Latents of photos, from the cache where the same photos were inverted with the same model and settings.
+    """Latents of photos, cached by photo, model and inversion settings.
 
-    Each photo is kept on its own, so a run that breaks off goes on where it was.
+    Each photo is cached separately, so an interrupted run resumes where it stopped.
 
     Args:
-        model: inverts, by its own settings (`FaceModel.invert`).
+        model: face model that inverts with its own settings (`FaceModel.invert`).
         images: (N, 3, S, S) in [-1, 1].
         perceptual: perceptual term; the model's own where None.
-        progress: photos done, and all.
+        progress: called with the completed and the total number of photos.
 
     Returns:
-        (N, K, D) latents, not clipped; and the settings of the inversion, JSON-ready.
+        (N, K, D) latents, not clipped, and the settings of the inversion, JSON-ready.
     """
     settings = model.describe_inversion(perceptual)
     parts: list[Tensor] = []

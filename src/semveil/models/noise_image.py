@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What noise-image needs of trained networks: explainer, conversion and service model that belong together, in one folder."""
+"""Models of noise-image: explainer, conversion generator and service classifier, in one folder."""
 
 import hashlib
 import json
@@ -35,14 +35,14 @@ class NoiseImageModel:
     """Trained networks of noise-image ([NI] Fig. 2).
 
     Attributes:
-        name: of the folder.
-        digest: SHA-256 over the generator's weights, which alone determine what `protect` gives.
-        explainer: f', trained on unconverted pictures.
-        generator: g, which the client runs.
-        service: f, trained on g's pictures only.
-        size: side of the pictures in pixels.
-        classes: names of the classes by number.
-        card: training data, settings and figures.
+        name: name of the folder.
+        digest: SHA-256 over the generator's weights, which alone determine the output of `protect`.
+        explainer: classifier f', trained on unconverted images.
+        generator: conversion generator g, run by the client.
+        service: classifier f, trained only on images converted by g.
+        size: side of the images in pixels.
+        classes: class names, by class index.
+        card: training data, settings and reported figures.
     """
 
     name: str
@@ -57,10 +57,12 @@ class NoiseImageModel:
     def to(
         self, device: str | torch.device | None = None, dtype: torch.dtype | None = None
     ) -> "NoiseImageModel":
-        """The same networks on another device or in another precision, see `core.device.moved`.
+        """Return the model with its networks on another device or in another precision.
+
+        See `core.device.moved`.
 
         Args:
-            device: such as `cuda:1`, see `core.device.choose_device`.
+            device: target device, such as `cuda:1`, see `core.device.choose_device`.
             dtype: float32 or float64.
         """
         return replace(
@@ -71,11 +73,15 @@ class NoiseImageModel:
         )
 
     def placed(self, x: Tensor) -> Tensor:
-        """Images on the device of the networks, in their precision."""
+        """Move images to the device and precision of the networks.
+
+        Args:
+            x: images.
+        """
         return x.to(device_of(self.generator), precision_of(self.generator))
 
     def check(self, images: Tensor) -> None:
-        """Refuse unsuitable images.
+        """Check that images fit the model.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].
@@ -91,7 +97,7 @@ class NoiseImageModel:
 
     @classmethod
     def example(cls) -> "NoiseImageModel":
-        """Untrained networks for 8 px and three classes, for tests and doctests of plumbing; never for figures."""
+        """Untrained networks for 8 px and three classes, for tests only, never for reported figures."""
         rng = torch.Generator().manual_seed(0)
         config = VGG16Config.small(classes=3, width=2)
         explainer, service = (VGG16Classifier(config, rng=rng).eval().requires_grad_(False) for _ in range(2))
@@ -102,14 +108,14 @@ class NoiseImageModel:
 
 
 def noise_image_folders() -> dict[str, Path]:
-    """Names and folders of the networks on this machine."""
+    """Names and folders of the noise-image models on this machine."""
     return folders_with(_CARD)
 
 
 @Loader
 @lru_cache(maxsize=4)
 def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
-    """Load networks by name, or from a folder that `save_noise_image_model` wrote.
+    """Load a model by name, or from a folder that `save_noise_image_model` wrote.
 
     Args:
         name: `noise-image-32` (bundled), a name below SEMVEIL_HOME/models, or a folder's path.
@@ -168,16 +174,18 @@ def save_noise_image_model(
     classes: tuple[str, ...],
     card: Mapping[str, Any],
 ) -> None:
-    """Write a model's folder: weights in half precision, then `noise-image.json`, so that a model is whole or absent.
+    """Write a model's folder: half-precision weights and `noise-image.json`.
+
+    The card is written last, so that a model is either complete or absent.
 
     Args:
-        folder: to write into.
-        explainer: trained.
-        generator: the generator.
-        service: classifier of converted pictures.
-        size: side of the pictures in pixels.
-        classes: names of the classes, in their order.
-        card: what else there is to say; the networks' sizes are added.
+        folder: target folder.
+        explainer: the trained explainer.
+        generator: the conversion generator.
+        service: classifier of converted images.
+        size: side of the images in pixels.
+        classes: class names, by class index.
+        card: further entries of the card; the sizes of the networks are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for part, network in zip(_PARTS, (explainer, generator, service), strict=True):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public law of a model's latents, from which codes of new faces are drawn."""
+"""Public Gaussian prior of a model's latents, from which codes of new faces are sampled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ from semveil.protection.rotation_space import DEFAULT_WHITENING
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LatentPrior(Brief):
-    """Gaussian model of real photos' latents, from which public latents can be drawn where no photos are at hand.
+    """Gaussian model of real photos' latents, for sampling public latents without photos.
 
     Attributes:
         mean: (K, D).
         factors: (R, K, D), principal directions times their standard deviation.
         residual: (K, D) standard deviation beyond the factors.
-        whitening: 0 to 1, of the coordinates in which keyed rotation turns codes, see `RotationSpace`. At 1 a
-            wrong key reads typical draws of this prior; below it, Bob hears less noise.
+        whitening: whitening exponent, 0 to 1, of the coordinates in which keyed rotation acts, see
+            `RotationSpace`. At 1 a wrong key decodes to typical samples of this prior; below 1, Bob's codes
+            have less noise.
     """
 
     mean: Tensor
@@ -31,12 +32,14 @@ class LatentPrior(Brief):
 
     @classmethod
     def fit(cls, latents: Tensor, *, rank: int, whitening: float = DEFAULT_WHITENING) -> "LatentPrior":
-        """Principal components of latents, with the remaining variance of every coordinate as independent noise.
+        """Fit the prior by principal components.
+
+        The remaining variance of every coordinate becomes independent noise.
 
         Args:
             latents: (N, K, D).
-            rank: number of components; at most min(N, K * D) result.
-            whitening: of the rotation space, in [0, 1].
+            rank: number of components; limited to min(N, K * D).
+            whitening: whitening exponent of the rotation space, in [0, 1].
         """
         mean = latents.mean(0)
         centred = (latents - mean).flatten(1)
@@ -47,7 +50,7 @@ class LatentPrior(Brief):
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """As files hold them."""
+        """Tensors by name, as stored in files."""
         return {"mean": self.mean, "factors": self.factors, "residual": self.residual}
 
     def sample(self, count: int, *, rng: torch.Generator) -> Tensor:
@@ -65,16 +68,16 @@ class LatentPrior(Brief):
 def prior_of(
     state: Mapping[str, Tensor], shape: tuple[int, int], *, name: str, whitening: float
 ) -> LatentPrior:
-    """The prior that a file holds.
+    """Build a prior from the tensors of a file, and check them.
 
     Args:
-        state: the file's tensors.
+        state: tensors of the file.
         shape: (K, D) of the model.
-        name: for the message.
-        whitening: as in the model's card, 0 to 1.
+        name: name of the file, for error messages.
+        whitening: whitening exponent from the model's card, 0 to 1.
 
     Raises:
-        BadCheckpoint: it is no prior of such latents.
+        BadCheckpoint: the tensors are not a prior of such latents.
     """
     if set(state) != {"mean", "factors", "residual"}:
         raise BadCheckpoint(

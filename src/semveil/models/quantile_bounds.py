@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Public clip bounds for every coordinate: quantiles of the latents of public training photos, as latent-dp needs them."""
+"""Public clip bounds of every coordinate for latent-dp: quantiles of the latents of public photos."""
 
 import hashlib
 import json
@@ -18,25 +18,26 @@ from semveil.core.text import parse_json
 from semveil.mechanisms import ClipBox, observed_pairwise_sensitivity
 from semveil.privacy.guarantee import Basis, Norm, Sensitivity
 
-SHARES = (0.0, 10.0, 12.5, 15.0, 25.0, 30.0, 40.0)  # percent cut off at either end, all that [LDP] uses
-PAPER_LATENTS = 3500  # as many photos as the quantiles of [LDP] are made from
+SHARES = (0.0, 10.0, 12.5, 15.0, 25.0, 30.0, 40.0)  # percent cut off at either end: all values used in [LDP]
+PAPER_LATENTS = 3500  # number of photos behind the quantiles of [LDP]
 FILE = "quantiles.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
 class QuantileBounds:
-    """Lower and upper bounds of every coordinate of a record (K, D), for several shares, with what was seen beside them.
+    """Lower and upper bounds of every coordinate of a record (K, D), for several shares.
 
     Attributes:
         shares: percent of the public latents that each bound cuts off: share s bounds a coordinate by its s %
-            and (100 - s) % quantiles; 0 by the least and the greatest value.
+            and (100 - s) % quantiles; share 0 by its minimum and maximum.
         lower, upper: (len(shares), K, D) half precision, rounded outwards.
         count: number of public latents.
         of: origin of the latents, in words.
-        observed: largest L1 distance of any two of the latents, by a name for the codes that it runs over.
+        observed: largest L1 distance between any two of the latents, by the name of the set of codes
+            measured.
 
     Raises:
-        ValueError: shapes do not fit together.
+        ValueError: the shapes are inconsistent.
 
     Example:
         >>> bounds = QuantileBounds.fit(torch.arange(11.0).view(11, 1, 1), of="an example")
@@ -66,13 +67,16 @@ class QuantileBounds:
         shares: tuple[float, ...] = SHARES,
         observe: Mapping[str, tuple[int, ...]] | None = None,
     ) -> "QuantileBounds":
-        """Bounds from public latents (N, K, D).
+        """Compute bounds from public latents.
 
         Args:
-            latents: (N, K, D).
+            latents: (N, K, D), N >= 2.
             of: origin of the latents, in words.
             shares: percent of the latents to cut off at either end, 0 to below 50.
-            observe: codes, by a name, whose largest pairwise L1 distance is kept too.
+            observe: sets of codes, by name, whose largest pairwise L1 distance is recorded.
+
+        Raises:
+            ValueError: fewer than two latents, another shape, non-finite values, or a share out of range.
         """
         if latents.ndim != 3 or len(latents) < 2 or not latents.isfinite().all():
             raise ValueError(
@@ -80,7 +84,7 @@ class QuantileBounds:
             )
         if any(not 0 <= share < 50 for share in shares):
             raise ValueError(f"shares are percent from 0 to below 50, got {shares}")
-        latents = latents.cpu()  # where a quantile of doubles is the same on every machine
+        latents = latents.cpu()  # quantiles of doubles on the CPU are the same on every machine
         points = torch.tensor([*shares, *(100 - share for share in shares)], dtype=torch.float64) / 100
         found = torch.cat(
             [torch.quantile(code.double(), points, dim=0)[:, None] for code in latents.unbind(1)], 1
@@ -95,7 +99,7 @@ class QuantileBounds:
         )
 
     def box(self, share: float) -> ClipBox:
-        """The clip box (K, D) of one share.
+        """Clip box (K, D) of one share.
 
         Args:
             share: percent of public latents cut off at either end of every coordinate, one of `shares`.
@@ -115,14 +119,14 @@ class QuantileBounds:
         return ClipBox(self.lower[i].double(), self.upper[i].double(), source=source)
 
     def observed_sensitivity(self, name: str, dimension: int) -> Sensitivity:
-        """The largest observed L1 distance between public latents; not a bound for others.
+        """Largest L1 distance observed between public latents; not a bound for other photos.
 
         Args:
-            name: which codes were measured, such as `all` or `identity`.
+            name: set of codes, such as `all` or `identity`.
             dimension: number of coordinates of these codes.
 
         Raises:
-            ValueError: it was not measured.
+            ValueError: no distance was recorded for this set.
         """
         if name not in self.observed:
             raise ValueError(
@@ -142,7 +146,7 @@ class QuantileBounds:
         """Write the bounds atomically.
 
         Args:
-            path: the `.safetensors` file.
+            path: path of the `.safetensors` file.
         """
         tensors = {"lower": self.lower.contiguous(), "upper": self.upper.contiguous()}
         write_whole(path, save(tensors, metadata={"about": self._about()}))
@@ -159,14 +163,14 @@ class QuantileBounds:
 
     @classmethod
     def load(cls, path: Path, shape: tuple[int, int]) -> "QuantileBounds":
-        """Read what `save` wrote.
+        """Read a file written by `save`.
 
         Args:
-            path: of the file.
+            path: path of the file.
             shape: (K, D) of the model that the bounds must fit.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, or of another model.
+            BadCheckpoint: the file is missing, damaged, or belongs to another model.
         """
         try:
             with safe_open(path, "pt") as file:
@@ -187,7 +191,7 @@ class QuantileBounds:
 
 
 def _outwards(bounds: Tensor, *, down: bool) -> Tensor:
-    """In half precision, never further inside than the bounds."""
+    """Round bounds outwards to half precision."""
     half = bounds.half()
     outside = half.double() > bounds if down else half.double() < bounds
     return torch.where(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Protections that Bob can undo: pairs of trained networks, and keyed rotation and noise modulo the clip box.
+"""Protections that Bob can undo: trained pairs of networks, keyed rotation and keyed modulo noise.
 
-`pair` and `keyed` are the two interfaces. Genuine noise is in `mechanisms`; which protections dp-semcom
-offers by name, and what builds them, is in `methods.protections`. Imports `core`, `mechanisms` and `keys`.
+`pair` and `keyed` define the two interfaces. Genuine noise is in `mechanisms`; the registry of dp-semcom's
+protections is `methods.protections`. Imports `core`, `keys`, `mechanisms` and `privacy`.
 """

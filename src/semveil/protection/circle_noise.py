@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exact integer noise on a circle of L points: uniform, or wrapped discrete Laplace from a table of integers."""
+"""Exact integer noise on a circle of L points: uniform or wrapped discrete Laplace."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from semveil.keys.keystream import KeyStream
 
 WORD = 1 << 64
-BITS = 192  # of the balls that the table is computed from; it needs to know 64-bit counts exactly
+BITS = 192  # precision of the ball arithmetic; it must determine the 64-bit counts exactly
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,42 +21,43 @@ class CircleNoise:
     """Noise k in 0..L-1, added modulo L, with probability `counts[k]` / 2^64.
 
     Attributes:
-        counts: L positive Python integers that sum to 2^64: the law itself, with no approximation left.
+        counts: L positive Python integers that sum to 2^64: the exact law of the noise.
     """
 
     counts: tuple[int, ...]
 
     @classmethod
     def uniform(cls, points: int) -> "CircleNoise":
-        """The uniform law.
+        """Uniform law.
 
         Args:
             points: L, a power of two >= 4.
 
         Raises:
-            ValueError: another number of points.
+            ValueError: not a power of two >= 4.
         """
         _check_points(points)
         return cls((WORD // points,) * points)
 
     @classmethod
     def laplace(cls, points: int, scale: float) -> "CircleNoise":
-        """Wrapped discrete Laplace: P(k) about sum over j of exp(-|k + j L| / scale), so about cosh((L / 2 - k) / scale).
+        """Wrapped discrete Laplace law, as exact integer counts.
 
-        The counts are that law's, rounded down with certainty by ball arithmetic; what is left to 2^64, less
-        than one each, goes to the points nearest to 0.
+        P(k) is proportional to the sum over j of exp(-|k + j L| / scale), and so to cosh((L / 2 - k) /
+        scale). The counts are this law rounded down, with certainty, by ball arithmetic; the remainder to
+        2^64, less than one per point, goes to the points nearest to 0.
 
         Args:
-            points: L, a power of two.
+            points: L, a power of two >= 4.
             scale: in points.
 
         Raises:
-            ValueError: the scale is not positive, or so small that some point would never be drawn.
+            ValueError: points is not such a power, or the scale is not positive or too small for the table.
         """
         _check_points(points)
         if not (math.isfinite(scale) and scale > 0):
             raise ValueError(f"the noise needs a finite scale > 0, got {scale}")
-        # the least count is then about 2 e^-30 2^64 / scale, far from rounding to nothing
+        # the smallest count is at least about 2 e^-30 2^64 / scale, far above 0
         if points / (2 * scale) > 30:
             raise ValueError(
                 f"scale {scale:g} is too small for {points} points; use at least {points / 60:g}"
@@ -80,7 +81,7 @@ class CircleNoise:
         return len(self.counts)
 
     def draw(self, count: int, stream: KeyStream) -> NDArray[np.int64]:
-        """Samples by inversion, from one 64-bit word of the stream each.
+        """Draw samples by inversion, each from one 64-bit word of the stream.
 
         Args:
             count: number of samples.
@@ -108,11 +109,11 @@ class CircleNoise:
 
 
 def closed_form_epsilon(n: int, points: float, scale: float) -> float:
-    """n ln cosh(L / 2b): the block's epsilon under the ideal wrapped Laplace law on a circle of circumference L.
+    """Epsilon n ln cosh(L / 2b) of a block under the ideal wrapped Laplace law.
 
     Args:
         n: coordinates in the block.
-        points: L, in the unit of `scale`.
+        points: L, circumference of the circle, in the unit of `scale`.
         scale: b.
 
     Example:
@@ -126,7 +127,9 @@ def closed_form_epsilon(n: int, points: float, scale: float) -> float:
 
 
 def scale_for(epsilon: float, n: int, points: float) -> float:
-    """Scale b of wrapped Laplace noise with n ln cosh(L / 2b) = epsilon: b = (L / 2) / arcosh(e^(epsilon / n)).
+    """Scale b of wrapped Laplace noise for a given epsilon of the block.
+
+    n ln cosh(L / 2b) = epsilon gives b = (L / 2) / arcosh(e^(epsilon / n)).
 
     Args:
         epsilon: budget of the whole block in nats, > 0.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keyed rotation, code by code: every private code's direction becomes a uniformly random one of its own."""
+"""Keyed rotation, code by code: each private code is rotated to a uniformly random direction of its own."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,20 +24,20 @@ from semveil.protection.rotation_space import LEVELS, NORM_SCALE, RotationSpace
 NORMALS_AT_ONCE = 1 << 22  # 32 MiB; one image of 28 codes of 512 numbers takes 3.7 million
 
 # Bounds on the arithmetic, in units of 2^-53 (docs/guarantees.md, "Real arithmetic").
-STEP_ERROR = 151.0  # root mean square, of step 5 and later, from the errors of its normals
+STEP_ERROR = 151.0  # root mean square per step from step 5 on, due to its normals
 FIRST_STEPS_ERROR = 2300.0  # mean, of steps 1 to 4 together
 
 
 @dataclass(frozen=True, eq=False)
 class CodeNorms:
-    """Public law of the norms |u_k| of m codes: log-logistic about `usual`, quantised to 2^32 equally likely levels.
+    """Public law of the norms |u_k| of m codes: log-logistic, quantised to 2^32 equally likely levels.
 
-    A norm below the lowest level is level 0 and read as 0. The log's variance is that of a gamma law with the
-    mean and variance that |u_k|^2 has under the space's covariance; real photos vary more, so it never falls
-    below `NORM_SCALE`.
+    A norm below the lowest level is quantised to level 0 and dequantised to 0. The variance of the log is
+    that of a gamma law with the mean and variance of |u_k|^2 under the space's covariance; real photos vary
+    more, so the scale is at least `NORM_SCALE`.
 
     Attributes:
-        usual: (m,) root mean square.
+        usual: (m,) root mean square of the norms, median of the law.
         scale: (m,) logistic scale of the log.
     """
 
@@ -70,7 +70,7 @@ class CodeNorms:
 
     @property
     def floor(self) -> Tensor:
-        """(m,) norms below which a code is transmitted as 0."""
+        """Norms (m,) below which a code is transmitted as 0."""
         return self.usual * (self.scale * math.log(1 / (LEVELS - 1))).exp()
 
     def level(self, norms: Tensor) -> Tensor:
@@ -99,19 +99,19 @@ class CodeNorms:
 
 
 class CodeRotation:
-    """x -> u = W (x - mean) in codes u_1..u_m; their norms go into the side information, their directions are rotated apart.
+    """Keyed rotation code by code, with the norms of the codes as side information.
 
-    The transmitted block is t_k = r_k (sqrt(D) Q_k u_k / |u_k| + mask_k) for each code, Q_k being an
-    independent Haar rotation in D dimensions and mask_k a small integer noise, all drawn from the image's key
-    stream. The radius r_k is public: a constant times the root mean square of |u_k| under the public prior.
-    Power, gain and order of the transmitted block are thus independent of the photo, and for ideal randomness
-    (t_1, .., t_m) is uniform on a product of spheres for every photo (epsilon 0). For a norm below a public
-    floor, a rotated fixed unit vector is transmitted. Rounding is covered as in `Rotation`. Proof:
-    docs/guarantees.md.
+    A block x has coordinates u = W (x - mean), with codes u_1..u_m. The transmitted block is t_k = r_k
+    (sqrt(D) Q_k u_k / |u_k| + mask_k) for each code, where Q_k is an independent Haar rotation in D
+    dimensions and mask_k a small integer noise, all drawn from the image's key stream. The radius r_k is
+    public: a constant times the root mean square of |u_k| under the public prior. Power, gain and order of
+    the transmitted block are thus independent of the photo, and for ideal randomness (t_1, .., t_m) is
+    uniform on a product of spheres for every photo (epsilon 0). For a norm below a public floor, a rotated
+    fixed unit vector is transmitted. Rounding is covered as in `Rotation`. Proof: docs/guarantees.md.
 
     Args:
         space: public centre and map of these private codes.
-        box: blocks are clipped to it first; NaN and infinities are refused.
+        box: clip box, applied first; NaN and infinities are refused.
 
     Example:
         >>> from semveil.keys.keystream import KeyStream
@@ -131,7 +131,7 @@ class CodeRotation:
         self.side_bytes = 4 * self.codes
         self.norms = CodeNorms.of(space)
         radii = self.norms.usual / self.norms.usual.square().mean().sqrt()
-        # one step of the fine grid for each code, in latent units as sent
+        # step of the fine grid for each code, in the latent units of the transmitted block
         self._step = (space.signal * radii / math.hypot(1, MASK_DEVIATION) / FINE).numpy()[:, None]
 
     def parameters(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class CodeRotation:
         return {"protection": self.name, "rotations": "code", "space": self.space.digest, "bounds": bounds}
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
-        """Rotate the codes; the side information has 4 bytes per code for its norm.
+        """Rotate the codes; the side information is 4 bytes per code, for its norm.
 
         Differentiable; the gradient treats the photo's norms and the public radii as constants.
 
@@ -175,7 +175,7 @@ class CodeRotation:
         return KeyedBlock(linear_pass(clipped, torch.from_numpy(sent).to(private), transpose), side)
 
     def deprotect(self, received: Tensor, side: bytes, streams: Sequence[KeyStream]) -> Tensor:
-        """Bob's recovery: subtract the masks, scale each direction to its known norm, rotate back, and undo the map.
+        """Bob's recovery: subtract the masks, rotate back, scale to the known norms, and undo the map.
 
         Differentiable; the gradient treats the norms as constants.
 
@@ -211,7 +211,10 @@ class CodeRotation:
         return linear_pass(received, read.to(received), transpose)
 
     def interpret(self, received: Tensor) -> Tensor:
-        """The received directions, scaled to the root mean square norms.
+        """Interpretation without the key: the received directions, scaled to the root mean square norms.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
 
         Raises:
             ValueError: the shape is not that of the space.
@@ -224,7 +227,12 @@ class CodeRotation:
         )
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
-        """Epsilon 0 against computationally bounded adversaries, with the delta of the arithmetic, for all codes jointly."""
+        """Guarantee for all codes jointly: computational epsilon 0, with the delta of the arithmetic.
+
+        Args:
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that are transmitted unprotected, in words.
+        """
         arithmetic = "IEEE double precision; its errors are in delta"
         return Guarantee(
             0.0, covers, Basis.COMPUTATIONAL, delta=self.delta, not_covered=tuple(not_covered),
@@ -236,9 +244,9 @@ class CodeRotation:
         """Upper bound on the total variation error of double precision, over all codes of an image.
 
         For code k the error of the rotated unit vector is at most a_k + b_k: the root mean square of a_k is
-        at most (3 D (D + 1) + 202 D + 10) u, and b_k, of the first four steps, at most 2,300 u on average, u
-        = 2^-53. The length of all codes' errors together is at most sqrt(m) of the first and m of the second
-        on average; the mask hides it as in `Rotation.delta`.
+        at most (3 D (D + 1) + 202 D + 10) u, and b_k, from the first four steps, is at most 2,300 u on
+        average, u = 2^-53. The norm of all codes' errors together is at most sqrt(m) times the first plus m
+        times the second on average; the mask hides it as in `Rotation.delta`.
         """
         width = self.width
         steady = 2.0**-53 * (3 * width * (width + 1) + (51 + STEP_ERROR) * width + 10)
@@ -252,7 +260,10 @@ class CodeRotation:
     def _draws(
         self, streams: Sequence[KeyStream]
     ) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.float64]]]:
-        """Rows of images with their masks (b, m, D) in fine steps and normals (b * m, D (D + 1) / 2), memory bounded."""
+        """Yield rows of images with masks (b, m, D) in fine steps and normals (b * m, D (D + 1) / 2).
+
+        The number of rows is limited so that memory stays bounded.
+        """
         count, size = (
             max(1, NORMALS_AT_ONCE // (self.codes * haar_normals(self.width))),
             self.codes * self.width,
@@ -274,6 +285,6 @@ class CodeRotation:
 
 
 def _turn(rotate: Any, normals: Sequence[NDArray[np.float64]], vectors: Tensor) -> Tensor:
-    """Rotate the codes of (B, m, D) by the rotations that were kept, in double precision."""
+    """Rotate the codes of (B, m, D) by stored rotations, in double precision."""
     flat = vectors.detach().cpu().double().numpy().reshape(-1, vectors.shape[2])
     return torch.from_numpy(rotate(np.concatenate(normals), flat)).view(vectors.shape)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Haar-random rotations in O(n^2): Stewart's product of Householder reflections, applied without forming a matrix."""
+"""Haar-random rotations in O(n^2): Stewart's product of Householder reflections, without a matrix."""
 
 from itertools import pairwise
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from semveil.keys.keystream import KeyStream
 
 Floats = NDArray[np.float64]
-NORMALS_AT_ONCE = 1 << 17  # of a stream: 1 MiB
+NORMALS_AT_ONCE = 1 << 17  # per piece of a stream: 1 MiB
 
 
 def haar_normals(n: int) -> int:
@@ -27,17 +27,23 @@ def haar_normals(n: int) -> int:
 
 
 def apply_haar(normals: Floats, vectors: Floats) -> Floats:
-    """Q v for an orthogonal Q that is Haar-distributed over O(n), one for each vector.
+    """Q v for each vector v, with an independent Haar-distributed orthogonal matrix Q.
 
     Q = G_n (1 + G_(n-1)) (1 + 1 + G_(n-2)) ... (G. W. Stewart, SIAM J. Numer. Anal. 17, 1980), "+" being the
-    direct sum. G_d acts on the last d coordinates and takes the first of them to x / |x|, x being d standard
+    direct sum. G_d acts on the last d coordinates and maps the first of them to x / |x|, x being d standard
     normals: G_d = -s (I - 2 w w' / w'w) with s = sign(x_1) and w = x + s |x| e_1. The first column of Q is x
-    / |x|, uniform on the sphere; given it, the rest is a Haar rotation of what is orthogonal to it, by
-    induction. So Q is Haar-distributed, and Q v uniform on the sphere for every unit vector v.
+    / |x|, uniform on the sphere; given it, the rest is a Haar rotation of its orthogonal complement, by
+    induction. So Q is Haar-distributed, and Q v is uniform on the sphere for every unit vector v.
 
     Args:
         normals: (B, n (n + 1) / 2) independent standard normals: 1 for G_1, 2 for G_2 and so on.
         vectors: (B, n).
+
+    Returns:
+        (B, n) float64.
+
+    Raises:
+        ValueError: the shapes do not match.
 
     Example:
         >>> apply_haar(np.array([[-1.0, 3.0, 4.0]]), np.array([[5.0, 0.0]]))
@@ -72,9 +78,9 @@ def apply_haar_of(stream: KeyStream, vector: Floats, *, inverse: bool = False) -
     """Rotate one vector with the next normals of a stream, in bounded memory.
 
     Args:
-        stream: consumed by n (n + 1) / 2 normals.
+        stream: source of the normals; n (n + 1) / 2 are consumed.
         vector: (n,).
-        inverse: Q^T in place of Q.
+        inverse: apply Q^T instead of Q.
 
     Returns:
         (n,) float64.
@@ -87,7 +93,7 @@ def apply_haar_of(stream: KeyStream, vector: Floats, *, inverse: bool = False) -
     """
     out = np.array(vector[None], np.float64)
     borders = [0]
-    while borders[-1] < len(vector):  # each piece: as many steps as fit, one at least
+    while borders[-1] < len(vector):  # each piece has as many steps as fit, at least one
         first = borders[-1]
         last = int(np.sqrt(first * (first + 1) + 2 * NORMALS_AT_ONCE + 0.25) - 0.5)
         borders.append(min(max(last, first + 1), len(vector)))
@@ -103,7 +109,7 @@ def apply_haar_of(stream: KeyStream, vector: Floats, *, inverse: bool = False) -
 
 
 def _reflect(x: Floats, out: Floats) -> None:
-    """Apply G_d of the normals x (B, d), which is its own inverse, to the last d coordinates in place."""
+    """Apply G_d of the normals x (B, d) to the last d coordinates in place; G_d is its own inverse."""
     tail = out[:, -x.shape[1] :]
     sign = np.where(x[:, 0] < 0, -1.0, 1.0)
     norm = np.sqrt(np.einsum("bi,bi->b", x, x))
@@ -118,7 +124,7 @@ def _reflect(x: Floats, out: Floats) -> None:
 
 
 def _checked(normals: Floats, vectors: Floats) -> Floats:
-    """A copy of the vectors to work on."""
+    """Check the shapes and return a copy of the vectors."""
     count, n = vectors.shape
     expected: tuple[Any, ...] = (count, haar_normals(n))
     if normals.shape != expected:

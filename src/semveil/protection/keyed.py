@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of keyed protections: invertible with the key, uninformative without it."""
+"""Interface of keyed protections: invertible with the key, uninformative without it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,20 +22,25 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True, eq=False)
 class KeyedBlock:
-    """Attributes: sent, (B, m, D), replaces the private block; side, side information for Bob, to be encrypted."""
+    """Protected block and its side information.
+
+    Attributes:
+        sent: (B, m, D), replaces the private block.
+        side: side information for Bob, to be encrypted.
+    """
 
     sent: Tensor
     side: bytes
 
 
 class KeyedProtection(Protocol):
-    """A protection of private blocks (B, m, D) whose randomness comes from one secret stream for each image.
+    """Protection of private blocks (B, m, D) with randomness from one secret stream for each image.
 
-    Alice and Bob make the same streams from key, nonce and context; a stream serves one image of one message
-    and is consumed by use, so each of the two makes its own.
+    Alice and Bob derive the same streams from key, nonce and context; a stream serves one image of one
+    message and is consumed by use, so each party creates its own.
 
     Attributes:
-        name: as the user says it.
+        name: name of the protection.
         side_bytes: length of the side information of one image. Every string of that length is valid.
     """
 
@@ -43,7 +48,7 @@ class KeyedProtection(Protocol):
     side_bytes: int
 
     def parameters(self) -> Mapping[str, Any]:
-        """Public settings, JSON-ready, to be included in the context that the streams are derived from."""
+        """Public settings, JSON-ready, part of the context from which the streams are derived."""
         ...
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
@@ -87,7 +92,7 @@ class KeyedProtection(Protocol):
 
         Args:
             covers: the protected part of the record, in words.
-            not_covered: parts of the record that the message shows unprotected, in words.
+            not_covered: parts of the record that are transmitted unprotected, in words.
         """
         ...
 
@@ -100,7 +105,7 @@ def check_streams(block: Tensor, streams: Sequence[KeyStream]) -> None:
         streams: B distinct objects.
 
     Raises:
-        KeyProblem: another number of streams, or one stream given twice.
+        KeyProblem: wrong number of streams, or one stream given twice.
     """
     if len(streams) != len(block) or len({id(stream) for stream in streams}) != len(streams):
         raise KeyProblem(
@@ -114,8 +119,8 @@ def check_side(block: Tensor, side: bytes, side_bytes: int) -> None:
 
     Args:
         block: (B, m, D).
-        side: of all images.
-        side_bytes: per image.
+        side: side information of all images.
+        side_bytes: bytes per image.
 
     Raises:
         KeyProblem: the length is not B * side_bytes.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's protection and deprotection networks: one fully connected layer each ([DPSC] Fig. 2)."""
+"""Protection and deprotection networks of the paper: one fully connected layer each ([DPSC] Fig. 2)."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ __all__ = ["LinearPair", "PairSettings"]
 
 
 class LinearPair(TrainedPair):
-    """Z_private -> W Z + b for Alice and another affine map for Bob, on flattened blocks of m * D numbers ([DPSC] Eqs. 8, 12).
+    """Affine maps of flattened blocks (m * D numbers), one for Alice and one for Bob ([DPSC] Eqs. 8, 12).
 
     Example:
         >>> pair = LinearPair(PairSettings((0, 1), 8, 10.0, "as_published", 1.0, start="identity"))
@@ -32,15 +32,27 @@ class LinearPair(TrainedPair):
             raise ValueError(f"start must be 'default' or 'identity', got {settings.start!r}")
 
     def protect(self, private: Tensor) -> Tensor:
-        """W Z + b on the flattened block."""
+        """Apply Alice's layer to the flattened block: W Z + b.
+
+        Args:
+            private: (B, m, D) private block.
+        """
         return self._transform(self.protection, private)
 
     def deprotect(self, received: Tensor) -> Tensor:
-        """Bob's linear layer on the flattened block."""
+        """Apply Bob's layer to the flattened block.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
+        """
         return self._transform(self.deprotection, received)
 
     def imitation(self, private: Tensor) -> Tensor:
-        """W Z + b - Z."""
+        """Change of the block by Alice's layer: W Z + b - Z.
+
+        Args:
+            private: (B, m, D) private block.
+        """
         return self.protect(private) - private
 
     def _transform(self, layer: nn.Linear, block: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gradients through exact computations outside torch: the value is given, the gradient is a linear map."""
+"""Linear gradients through exact computations outside torch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 def linear_pass(argument: Tensor, value: Tensor, transpose: Callable[[Tensor], Tensor]) -> Tensor:
-    """`value`, as a function of `argument` whose derivative is a linear map of which `transpose` is the transpose.
+    """Return `value` as a function of `argument` whose derivative is a given linear map.
 
     Args:
-        argument: of the function, which was evaluated outside the graph.
-        value: of the function.
-        transpose: gradient by the value -> gradient by the argument.
+        argument: argument of the function, which was evaluated outside the graph.
+        value: value of the function.
+        transpose: transpose of the derivative: gradient by the value -> gradient by the argument.
 
     Example:
         >>> x = torch.ones(2, requires_grad=True)

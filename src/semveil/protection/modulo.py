@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keyed noise modulo the clip box: a dial from a uniform mask to bounded noise, undone by whoever holds the key."""
+"""Keyed noise modulo the clip box, from a uniform mask to bounded noise, removable with the key."""
 
 import math
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from semveil.protection.circle_noise import CircleNoise, scale_for
 from semveil.protection.keyed import ASSUMPTIONS, KeyedBlock, check_side, check_streams
 from semveil.protection.linear_pass import linear_pass
 
-POINTS = 1 << 12  # on the circle; rounding to them is 69 dB below the mask's power
+POINTS = 1 << 12  # on the circle; their quantisation noise is 69 dB below the mask's power
 DEFAULT_GUARD = 0.2
 
 
 class Modulo:
     """x -> (q(x) + N) mod L on L points over the clip box and a guard band; N comes from the key's stream.
 
-    The circle's circumference is the box's width times 1 + guard. Bob subtracts N and reads the result in the
-    window that extends the box by half a guard band on each side; channel noise beyond that wraps around, to
+    The circumference of the circle is the box's width times 1 + guard. Bob subtracts N and maps the result to
+    the window that extends the box by half a guard band on each side; larger channel noise wraps around to
     the other end of the box. With uniform N the transmitted block is uniform for every photo (epsilon 0).
     With wrapped Laplace N of scale b the privacy loss per coordinate is ln(max P / min P), which is ln cosh(L
     / 2b) up to the table's rounding, and n times that for a block of n coordinates.
@@ -33,10 +33,10 @@ class Modulo:
         box: one pair of bounds for all coordinates.
         shape: (m, D) of a private block.
         guard: width of the guard band relative to the box's, 0 to 1; see `guard_for`.
-        epsilon: of the whole block; 0 for uniform noise.
+        epsilon: budget of the whole block; 0 for uniform noise.
 
     Raises:
-        ValueError: guard or epsilon out of range, or a box with bounds for every coordinate.
+        ValueError: guard or epsilon out of range, or a box with per-coordinate bounds.
 
     Example:
         >>> modulo = Modulo(ClipBox(-1.0, 1.0), (2, 8))
@@ -127,7 +127,10 @@ class Modulo:
         return linear_pass(received, read, lambda gradient: gradient * inside)
 
     def interpret(self, received: Tensor) -> Tensor:
-        """The received block read as if it carried no noise.
+        """Interpretation without the key: the received block decoded as if it carried no noise.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
 
         Raises:
             ValueError: the shape is not that of the protection.
@@ -136,7 +139,12 @@ class Modulo:
         return self._read(self._window(received.detach().cpu().double().numpy() / self.step), received)
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
-        """Exact epsilon of the block against computationally bounded adversaries, for one image; no delta from rounding."""
+        """Computational guarantee for one image: exact epsilon of the block, no delta from rounding.
+
+        Args:
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that are transmitted unprotected, in words.
+        """
         law = "uniform" if self.epsilon == 0 else f"wrapped discrete Laplace of scale {self.scale:.6g}"
         assumptions = (
             *ASSUMPTIONS,
@@ -166,16 +174,16 @@ class Modulo:
 
 
 def guard_for(snr_db: float, *, deviations: float = 2.0) -> float:
-    """Guard band, relative to the box, for channel noise of a given number of standard deviations on either side.
+    """Relative guard band for channel noise of a given number of standard deviations on either side.
 
-    The mask's mean square over a circumference c is c^2 / 12, so its noise at an SNR has deviation c /
+    The mask's mean square over a circumference c is c^2 / 12, so channel noise at an SNR has deviation c /
     sqrt(12 SNR); the band g = 2 z c / sqrt(12 SNR) with c = 1 + g gives g = k / (1 - k), k = z / sqrt(3 SNR),
     and at most 1.
 
     Args:
-        snr_db: Bob's SNR per complex symbol, of the private block's own power.
-        deviations: z; values rarely lie at the edge of the box, and the common codes dilute the noise, so 2
-            serves (measured).
+        snr_db: Bob's SNR per complex symbol in dB, relative to the private block's own power.
+        deviations: z; values are rarely at the edge of the box, and the common codes dilute the noise, so 2
+            suffices (measured).
 
     Example:
         >>> round(guard_for(20), 3), round(guard_for(10), 3)
@@ -186,5 +194,5 @@ def guard_for(snr_db: float, *, deviations: float = 2.0) -> float:
 
 
 def _times(n: int, loss: float) -> float:
-    """n times a loss, rounded up."""
+    """Privacy loss of n coordinates, rounded up."""
     return math.nextafter(n * loss, math.inf) if loss else 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of trained pairs of networks: settings, protection and deprotection."""
+"""Interface of trained pairs of networks: settings, protection and deprotection."""
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
@@ -10,22 +10,22 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class PairSettings:
-    """Conditions that a pair was trained for, and is valid under.
+    """Conditions under which a pair was trained and is valid.
 
     Attributes:
         codes: codes that the networks change, 0-based.
         style_dim: length D of a code.
         epsilon: nominal privacy budget of the noise that the pair imitates.
-        calibration: `as_published` or `corrected`, how the scale follows from epsilon.
-        scale: of the imitated Laplace noise, in latent units.
+        calibration: `as_published` or `corrected`: derivation of the scale from epsilon.
+        scale: scale of the imitated Laplace noise, in latent units.
         noise: `frozen` (one draw per training photo) or `fresh` (a new draw every time).
         start: `default` (torch's initialisation) or `identity`.
-        snr_db: of the channel in training; the lowest where `snr_high_db` is given.
-        trained_on: which latents, in words.
-        protection: which kind of pair, as users name it.
-        noised: codes on which noise is imitated, where these are not all that the networks change.
-        snr_high_db: the highest SNR in training, each in the range as likely; None for one SNR.
-        channel: in training, as `channels.parse_link` reads it.
+        snr_db: SNR of the channel in training, in dB; the lowest if `snr_high_db` is given.
+        trained_on: training latents, in words.
+        protection: kind of pair, a name of a trained protection.
+        noised: codes on which noise is imitated, if not all that the networks change.
+        snr_high_db: highest SNR in training, with a uniform distribution over the range; None for one SNR.
+        channel: channel in training, in the notation of `channels.parse_link`.
 
     Raises:
         ValueError: the highest SNR is below the lowest.
@@ -46,7 +46,7 @@ class PairSettings:
     channel: str = "awgn"
 
     def __post_init__(self) -> None:
-        # 10 and 10.0 ask for the same pair, and so for the same file
+        # 10 and 10.0 denote the same pair, and so the same file
         for name in ("epsilon", "scale", "snr_db"):
             object.__setattr__(self, name, float(getattr(self, name)))
         if self.snr_high_db is not None:
@@ -59,22 +59,25 @@ class PairSettings:
 
     @property
     def snrs_db(self) -> tuple[float, float]:
-        """Lowest and highest SNR of the training."""
+        """Lowest and highest SNR of the training, in dB."""
         return self.snr_db, self.snr_db if self.snr_high_db is None else self.snr_high_db
 
     @property
     def heard_over(self) -> str:
-        """Channel and SNR of the training in words."""
+        """Channel and SNR of the training, in words."""
         low, high = self.snrs_db
         return f"{self.channel} of {low:g} dB" if low == high else f"{self.channel} of {low:g} to {high:g} dB"
 
     @property
     def noised_codes(self) -> tuple[int, ...]:
-        """The codes on which noise is imitated."""
+        """Codes on which noise is imitated."""
         return self.noised or self.codes
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; SNR range and channel are omitted at their defaults, for compatibility with older pairs."""
+        """Settings as a JSON-ready dictionary.
+
+        SNR range and channel are omitted at their defaults, for compatibility with older pairs.
+        """
         plain = asdict(self)
         for name, usual in (("snr_high_db", None), ("channel", "awgn")):
             if plain[name] == usual:
@@ -83,7 +86,7 @@ class PairSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PairSettings":
-        """Settings from the result of `as_dict`.
+        """Read settings from the result of `as_dict`.
 
         Args:
             values: JSON object; lists of codes become tuples.
@@ -97,7 +100,7 @@ class PairSettings:
 
 
 class TrainedPair(nn.Module, ABC):
-    """Two networks that are Alice's and Bob's only secret, the same for every photo.
+    """Alice's and Bob's networks, which are their only secret and the same for every photo.
 
     Deterministic: the same photo gives the same block, and anybody with the pair can invert it. It is not a
     differentially private mechanism (`docs/methods/dp-semcom.md`).
@@ -107,7 +110,7 @@ class TrainedPair(nn.Module, ABC):
 
     @abstractmethod
     def protect(self, private: Tensor) -> Tensor:
-        """Alice's network.
+        """Apply Alice's network.
 
         Args:
             private: (B, m, D) private block.
@@ -121,7 +124,7 @@ class TrainedPair(nn.Module, ABC):
 
     @abstractmethod
     def deprotect(self, received: Tensor) -> Tensor:
-        """Bob's network.
+        """Apply Bob's network.
 
         Args:
             received: (B, m, D) received block, denormalised.
@@ -135,7 +138,7 @@ class TrainedPair(nn.Module, ABC):
 
     @abstractmethod
     def imitation(self, private: Tensor) -> Tensor:
-        """The term that the networks add to the noised codes in place of noise.
+        """Term that the networks add to the noised codes in place of noise.
 
         Args:
             private: (B, m, D) private block.
@@ -151,7 +154,7 @@ class TrainedPair(nn.Module, ABC):
             block: (B, m, D).
 
         Raises:
-            ValueError: it has other dimensions m or D.
+            ValueError: wrong m or D.
         """
         expected = (len(self.settings.codes), self.settings.style_dim)
         if block.shape[1:] != expected:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keyed rotation of the private block as a whole: its direction becomes a uniformly random one, for messages as they were.
+"""Keyed rotation of the private block as a whole, for older messages.
 
-New messages rotate each code by itself (`code_rotation`), which costs a thirtieth.
+New messages rotate each code separately (`code_rotation`), at a thirtieth of the cost.
 """
 
 import math
@@ -30,18 +30,18 @@ NORMALS_AT_ONCE = 1 << 22  # 32 MiB
 
 
 class Rotation:
-    """x -> u = W (x - mean), of which the norm goes into the side information and the direction is rotated.
+    """Keyed rotation of a whole block, with its norm as side information.
 
-    The transmitted block is t = sqrt(n) Q u / |u| + mask, times a public factor: Q is a Haar rotation and the
-    mask a small integer noise (Irwin-Hall law on a fine grid), both drawn from the image's key stream. For
-    ideal randomness sqrt(n) Q u/|u| is uniform on a sphere for every photo, so that the transmitted block is
-    independent of the private one (epsilon 0). The mask extends this to floating-point arithmetic, up to
-    `delta`: it hides errors much smaller than itself, and Bob subtracts it exactly. Proof:
-    docs/guarantees.md.
+    A block x has coordinates u = W (x - mean). The transmitted block is t = sqrt(n) Q u / |u| + mask, times a
+    public factor: Q is a Haar rotation and the mask a small integer noise (Irwin-Hall law on a fine grid),
+    both drawn from the image's key stream. For ideal randomness sqrt(n) Q u / |u| is uniform on a sphere for
+    every photo, so that the transmitted block is independent of the private one (epsilon 0). The mask extends
+    this to floating-point arithmetic, up to `delta`: it hides errors much smaller than itself, and Bob
+    subtracts it exactly. Proof: docs/guarantees.md.
 
     Args:
         space: public centre, map and norm law of these private codes.
-        box: blocks are clipped to it first; NaN and infinities are refused.
+        box: clip box, applied first; NaN and infinities are refused.
 
     Example:
         >>> from semveil.keys.keystream import KeyStream
@@ -58,7 +58,7 @@ class Rotation:
 
     def __init__(self, space: RotationSpace, box: ClipBox) -> None:
         self.space, self.box = space, box
-        # one step of the fine grid, in latent units as sent
+        # step of the fine grid, in the latent units of the transmitted block
         self._step = space.signal / math.hypot(1, MASK_DEVIATION) / FINE
 
     def parameters(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Rotation:
         }
 
     def protect(self, private: Tensor, streams: Sequence[KeyStream]) -> KeyedBlock:
-        """Rotate the block; the side information has 4 bytes per image for its norm.
+        """Rotate the block; the side information is 4 bytes per image, for its norm.
 
         Args:
             private: (B, m, D) private block.
@@ -114,7 +114,10 @@ class Rotation:
         return self.space.from_sphere(torch.from_numpy(units), self.space.norm_of_level(levels)).to(received)
 
     def interpret(self, received: Tensor) -> Tensor:
-        """The received direction, scaled to the usual norm.
+        """Interpretation without the key: the received direction, scaled to the root mean square norm.
+
+        Args:
+            received: (B, m, D) received block, denormalised.
 
         Raises:
             ValueError: the shape is not that of the space.
@@ -124,7 +127,12 @@ class Rotation:
         return self.space.from_sphere(received.detach().cpu().double().flatten(1), usual).to(received)
 
     def guarantee(self, covers: str, *, not_covered: Sequence[str] = ()) -> Guarantee:
-        """Epsilon 0 against computationally bounded adversaries, with the delta of the arithmetic, for one image."""
+        """Computational guarantee for one image: epsilon 0, with the delta of the arithmetic.
+
+        Args:
+            covers: the protected part of the record, in words.
+            not_covered: parts of the record that are transmitted unprotected, in words.
+        """
         arithmetic = "IEEE double precision; its errors are in delta"
         return Guarantee(
             0.0, covers, Basis.COMPUTATIONAL, delta=self.delta, not_covered=tuple(not_covered),
@@ -135,12 +143,12 @@ class Rotation:
     def delta(self) -> float:
         """Upper bound on the total variation error of double precision.
 
-        Step d of the rotation errs by (6 d + 50) u |v| at most, in any order of summation, and by 950 u |v|
-        on average from the errors of its normals (u = 2^-53); the sum E bounds the expected error of the unit
-        vector. A shift of the mask by a vector h, in units of a term's range, changes its law by sqrt(I) |h|
-        / 2 at most in total variation, I = 3.12 being the Fisher information of a sum of four uniforms. Two
-        photos are apart twice that. The normals' polar method accepts points of a lattice of 53 bits instead
-        of the disc's, which costs 2^-51 at most for each of them.
+        Step d of the rotation has an error of at most (6 d + 50) u |v|, in any order of summation, and of at
+        most 950 u |v| on average from the errors of its normals (u = 2^-53); the sum E bounds the expected
+        error of the unit vector. A shift of the mask by a vector h, in units of a term's range, changes its
+        law by at most sqrt(I) |h| / 2 in total variation, I = 3.12 being the Fisher information of a sum of
+        four uniforms. Two photos differ by at most twice that. The normals' polar method accepts points of a
+        53-bit lattice instead of the disc, which costs at most 2^-51 for each of them.
         """
         n = self.space.dimension
         error = 2.0**-53 * (3 * n * (n + 1) + 1000 * n)
@@ -148,7 +156,7 @@ class Rotation:
         return math.sqrt(FISHER_INFORMATION) * shift + haar_normals(n) * 2.0**-51
 
     def _draws(self, streams: Sequence[KeyStream]) -> Any:
-        """Rows of images with their masks (in fine steps) and streams, so many at once that memory stays bounded."""
+        """Yield rows of images with masks (in fine steps) and streams, in groups of bounded memory."""
         n = self.space.dimension
         count = max(1, NORMALS_AT_ONCE // haar_normals(n))
         for first in range(0, len(streams), count):
@@ -159,7 +167,7 @@ class Rotation:
     def _turn(
         self, streams: Sequence[KeyStream], vectors: NDArray[np.float64], *, inverse: bool = False
     ) -> Any:
-        """Rotate vectors (B, n), each by its stream's next normals; large ones one by one, in pieces."""
+        """Rotate vectors (B, n), each by the next normals of its stream; large ones one by one, in pieces."""
         count = haar_normals(vectors.shape[1])
         if count > NORMALS_AT_ONCE:
             turned = [
@@ -178,10 +186,10 @@ class Rotation:
 
 
 def draw_mask(stream: KeyStream, n: int) -> NDArray[np.int64]:
-    """Integer mask of Irwin-Hall law: centred sums of `MASK_TERMS` uniform integers of `MASK_BITS` bits.
+    """Integer mask with Irwin-Hall law: centred sums of `MASK_TERMS` uniform integers of `MASK_BITS` bits.
 
     Args:
-        stream: consumed by `MASK_TERMS` * n words.
+        stream: source of the mask; `MASK_TERMS` * n words are consumed.
         n: number of coordinates.
 
     Returns:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The space in which private blocks are rotated: public centre, public linear map, public law of the norm."""
+"""Public space in which private blocks are rotated: centre, linear map and law of the norm."""
 
 import hashlib
 import math
@@ -11,19 +11,20 @@ from torch import Tensor
 
 from semveil.mechanisms import ClipBox
 
-# least noise for Bob, and on faces-64 what a wrong key reads is a face (benchmarks/keyed.py)
+# least noise for Bob; on faces-64 a wrong key still decodes to a face (benchmarks/keyed.py)
 DEFAULT_WHITENING = 0.5
-# logistic scale of the log of a block's norm that 32 bits are laid out for: a factor of 6 either way
+# logistic scale of the log norm; the levels then span a factor of 6 either way
 NORM_SCALE = 0.08
 LEVELS = 1 << 32
 
 
 @dataclass(frozen=True, eq=False)
 class RotationSpace:
-    """Coordinates u = C^(-a/2) (x - mean) of a private block x, C = s^2 I + U' diag(l) U being a public covariance.
+    """Coordinates u = C^(-a/2) (x - mean) of a private block x, with a public covariance C.
 
-    a = 0 rotates in latent units, a = 1 in whitened coordinates, where a random direction is a typical draw
-    of the public law. Nothing here depends on the photo that is protected.
+    C = s^2 I + U' diag(l) U. With a = 0 blocks are rotated in latent units, with a = 1 in whitened
+    coordinates, where a random direction is a typical sample of the public law. The space does not depend on
+    the protected photo.
 
     Attributes:
         mean: (m, D) public centre.
@@ -31,7 +32,7 @@ class RotationSpace:
         along: (R,) standard deviation sqrt(s^2 + l) along each direction.
         across: s, standard deviation in every other direction.
         whitening: a, 0 to 1.
-        signal: root mean square per coordinate that the protected block is sent with, in latent units.
+        signal: root mean square per coordinate of the transmitted block, in latent units.
         digest: SHA-256 over the inputs of the space (64 hex digits).
     """
 
@@ -53,14 +54,14 @@ class RotationSpace:
         *,
         whitening: float = DEFAULT_WHITENING,
     ) -> "RotationSpace":
-        """The space of the private codes under a Gaussian prior of all latents.
+        """Space of the private codes under a Gaussian prior of all latents.
 
         The residual variances are replaced by their mean, so that powers of the covariance take O(R n) and no
-        n x n matrix. The block is sent with the root mean square that the prior's latents have there, so that
-        common codes get the share of power that they have without protection.
+        n x n matrix. The root mean square of the transmitted block is that of the prior's latents, so that
+        the common codes get the same share of power as without protection.
 
         Args:
-            mean: (K, D) of the prior.
+            mean: (K, D) mean of the prior.
             factors: (R, K, D) principal directions times their standard deviation.
             residual: (K, D) standard deviation beyond the factors.
             codes: private code indices.
@@ -93,7 +94,9 @@ class RotationSpace:
 
     @classmethod
     def from_box(cls, box: ClipBox, shape: tuple[int, int]) -> "RotationSpace":
-        """The space where only a clip box of the 0.5 % and 99.5 % quantiles is public: its centre, and latent units.
+        """Space in latent units around the centre of a clip box of 0.5 % and 99.5 % quantiles.
+
+        For models of which only the box is public.
 
         Args:
             box: one pair of bounds for all coordinates.
@@ -166,8 +169,8 @@ class RotationSpace:
         """Blocks with given directions and norms, the inverse of `to_sphere`.
 
         Args:
-            heard: (B, m * D) vectors of any length, of which the direction counts.
-            norms: (B,) of u.
+            heard: (B, m * D) vectors; only their direction is used.
+            norms: (B,) norms of u.
 
         Returns:
             (B, m, D), double precision.
@@ -199,7 +202,7 @@ class RotationSpace:
         return self.usual_norm * (NORM_SCALE * ((levels.double() + 0.5) / LEVELS).logit()).exp()
 
     def rescale(self, vectors: Tensor, power: float) -> Tensor:
-        """C^(power/2) v for each row, C being the public covariance.
+        """Multiply each row by C^(power/2), C being the public covariance.
 
         Args:
             vectors: (B, m * D).

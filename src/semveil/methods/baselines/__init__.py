@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people do to faces without a generator, a file each: blur, mosaic, pixel noise, DP-Pix and DP-SVD."""
+"""Baselines without a generator, one file each: blur, mosaic, pixel noise, DP-Pix and DP-SVD."""
 
 from semveil.methods.baselines.blur import Blur, blurred
 from semveil.methods.baselines.dp_pix import DPPix

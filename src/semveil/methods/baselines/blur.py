@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gaussian blur."""
+"""Gaussian blur baseline."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -24,7 +24,7 @@ from semveil.privacy.certificate import Certificate
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
-    """Images convolved with a Gaussian kernel; beyond the edges the nearest pixel counts.
+    """Images convolved with a Gaussian kernel; edges are padded with the nearest pixel.
 
     Args:
         images: (B, 3, H, W).
@@ -38,7 +38,7 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Blur(WithoutNetworks):
-    """Gaussian blur. Nothing is guaranteed: it is deterministic, and recognisers that are trained on blur see through it.
+    """Gaussian blur; no guarantee, since it is deterministic and recognisers trained on blur see through it.
 
     Example:
         >>> Blur(sigma=4.0).protect(torch.zeros(1, 3, 16, 16)).guarantee.epsilon is None
@@ -59,10 +59,22 @@ class Blur(WithoutNetworks):
         check_fits("sigma", self.sigma, self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Blurred crops (B, 3, S, S); deterministic, `rng` is not used."""
+        """Blurred crops (B, 3, S, S).
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: ignored. The method is deterministic.
+
+        Raises:
+            ValueError: the images are not floats in [-1, 1].
+        """
         check_range(images)
         return Release(blurred(images, self.sigma), None, no_guarantee(self.name))
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release from `protect`."""
+        """Certificate of a release from `protect`.
+
+        Args:
+            release: result of `protect` of this object.
+        """
         return crop_certificate(self.name, release)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DP-Pix. [DPPix]: Liyue Fan, "Image Pixelization with Differential Privacy", DBSec 2018."""
+"""DP-Pix baseline. [DPPix]: Liyue Fan, "Image Pixelization with Differential Privacy", DBSec 2018."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
@@ -33,12 +33,12 @@ from semveil.privacy.guarantee import Norm, Sensitivity
 class DPPix(WithoutNetworks):
     """Pixelation with Laplace noise on each cell's mean [DPPix].
 
-    Two crops are neighbours there if they differ in at most m pixels, which moves the means of b x b cells by
-    at most 255 m / b^2 in L1, times 3 for colour pictures; Laplace noise of that over epsilon is
+    There, two crops are neighbours if they differ in at most m pixels, which changes the means of b x b cells
+    by at most 255 m / b^2 in L1, times 3 for colour images; Laplace noise of that over epsilon is
     epsilon-private between neighbours. Any two S x S crops differ in up to S^2 pixels, so for the whole crop
     epsilon S^2 / m holds, and this is what the guarantee states (256 px, m = 16, epsilon 0.5: 2048).
-    Neighbours differ in a spot, not in a person: the small number protects, say, a mole. Noise is drawn for
-    sums over cells, which are whole numbers, so no rounding weakens the claim.
+    Neighbours differ in a spot, not in a person: the small epsilon protects, say, a mole. Noise is drawn for
+    sums over cells, which are integers, so that rounding does not weaken the claim.
 
     Example:
         >>> method = DPPix(epsilon=0.5, block=8, neighbourhood=16)
@@ -66,11 +66,20 @@ class DPPix(WithoutNetworks):
 
     @property
     def scale(self) -> float:
-        """Of the noise on a cell's sum, in levels: 3 * 255 m / epsilon; on its mean it is b^2 times smaller."""
+        """Scale of the noise on a cell's sum, in levels: 3 * 255 m / epsilon.
+
+        On the cell's mean it is b^2 times smaller.
+        """
         return 3 * 255 * self.neighbourhood / self.epsilon
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Noisy mosaics, with a guarantee for any two crops of this size and per unit of L1 distance between their pixels.
+        """Noisy mosaics, with a guarantee for any two crops of this size.
+
+        The guarantee also has a metric form, per unit of L1 distance between the pixels.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: source of simulated noise; exact noise from the operating system where None.
 
         Raises:
             ValueError: the block does not divide the side, or the images are not floats in [-1, 1].
@@ -95,7 +104,11 @@ class DPPix(WithoutNetworks):
         return Release(from_levels(enlarged(noisy / area, self.block), images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release from `protect`."""
+        """Certificate of a release from `protect`.
+
+        Args:
+            release: result of `protect` of this object.
+        """
         return crop_certificate(
             self.name,
             release,
@@ -109,7 +122,7 @@ class DPPix(WithoutNetworks):
         )
 
     def _sensitivity(self, images: Tensor) -> Sensitivity:
-        """Between the cells' sums of any two crops."""
+        """Sensitivity of the cells' sums between any two crops."""
         source = f"8-bit pixels: sums over cells of {self.block} x {self.block}"
         cells = images[0].numel() // self.block**2
         return Sensitivity(255.0 * images[0].numel(), Norm.L1, cells, source=source)

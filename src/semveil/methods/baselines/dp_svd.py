@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DP-SVD. [DPSVD]: Liyue Fan, "Practical Image Obfuscation with Provable Privacy", ICME 2019."""
+"""DP-SVD baseline. [DPSVD]: Liyue Fan, "Practical Image Obfuscation with Provable Privacy", ICME 2019."""
 
 import math
 from dataclasses import dataclass, replace
@@ -33,13 +33,15 @@ class DPSVD(WithoutNetworks):
     """Noise on the largest singular values of each colour [DPSVD].
 
     X = U diag(s) V^T; the k largest s get noise of density proportional to exp(-||n|| / scale) over all
-    colours, the rest is dropped, and U and V stay. In metric form the loss is at most ||s - s'|| / scale, and
-    ||s - s'|| is at most the distance of the pixels (Mirsky 1960); over any two crops it is bounded because
-    their pixels are. That covers the singular values only: U and V come from the same photo and are in the
-    picture, so the crop as a whole has no finite epsilon.
+    colours, the rest is dropped, and U and V are kept. In metric form the loss is at most ||s - s'|| / scale,
+    and ||s - s'|| is at most the distance of the pixels (Mirsky 1960); over any two crops it is bounded
+    because their pixels are. That covers the singular values only: U and V come from the same photo and are
+    in the image, so the crop as a whole has no finite epsilon.
 
     Example:
-        >>> claim = DPSVD(rank=2).protect(torch.rand(1, 3, 16, 16), rng=torch.Generator().manual_seed(0)).guarantee
+        >>> claim = DPSVD(rank=2).protect(
+        ...     torch.rand(1, 3, 16, 16), rng=torch.Generator().manual_seed(0)
+        ... ).guarantee
         >>> claim.covers, claim.whole_record_epsilon is None
         ('the 2 largest singular values of each colour', True)
     """
@@ -55,13 +57,17 @@ class DPSVD(WithoutNetworks):
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
-        L2Laplace(self.scale)  # its check
+        L2Laplace(self.scale)  # validates the scale
         check_whole("rank", self.rank)
         check_whole("size", self.size)
         check_fits("rank", self.rank, self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Low-rank crops with noisy singular values; the guarantee covers the singular values only.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: source of simulated noise; exact noise from the operating system where None.
 
         Raises:
             ValueError: the rank exceeds the side, or the images are not floats in [-1, 1].
@@ -89,7 +95,11 @@ class DPSVD(WithoutNetworks):
         return Release(from_levels(shown, images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release from `protect`."""
+        """Certificate of a release from `protect`.
+
+        Args:
+            release: result of `protect` of this object.
+        """
         return crop_certificate(
             self.name,
             release,
@@ -101,7 +111,10 @@ class DPSVD(WithoutNetworks):
         )
 
     def _sensitivity(self, images: Tensor) -> Sensitivity:
-        """Between the values of any two crops: none is negative and all have norm at most that of 255 everywhere."""
+        """Sensitivity of the singular values between any two crops.
+
+        None is negative, and their norm is at most that of a crop of 255 everywhere.
+        """
         longest = 255.0 * math.sqrt(images[0].numel()) * (1 + 1e-6)
         source = "8-bit pixels: the norm of all singular values is that of the pixels"
         return Sensitivity(longest * math.sqrt(2), Norm.L2, 3 * self.rank, source=source)

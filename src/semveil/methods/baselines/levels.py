@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Crops as 8-bit levels, whole numbers of 0 to 255, and mosaics of them."""
+"""Crops as 8-bit levels, integers from 0 to 255, and their mosaics."""
 
 from torch import Tensor
 from torch.nn import functional
@@ -11,7 +11,10 @@ LEVELS = ClipBox(0.0, 255.0, source="the range of 8-bit pixels")
 
 
 def to_levels(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as integer levels 0 to 255 in float64 on the CPU, so that sums over them are exact.
+    """Images in [-1, 1] as integer levels 0 to 255, in float64 on the CPU so that their sums are exact.
+
+    Args:
+        images: any shape, floats in [-1, 1].
 
     Raises:
         ValueError: not a floating-point tensor, or values outside [-1, 1].
@@ -21,7 +24,14 @@ def to_levels(images: Tensor) -> Tensor:
 
 
 def from_levels(levels: Tensor, like: Tensor) -> Tensor:
-    """Images from levels, with the dtype and device of `like`; values beyond 0 to 255 stay beyond [-1, 1]."""
+    """Images from levels, with the dtype and device of `like`.
+
+    Values beyond 0 to 255 give values beyond [-1, 1].
+
+    Args:
+        levels: levels of any shape.
+        like: tensor with the dtype and device of the result.
+    """
     return (levels / 127.5 - 1).to(like)
 
 
@@ -43,5 +53,10 @@ def pixelated(images: Tensor, block: int) -> Tensor:
 
 
 def enlarged(cells: Tensor, block: int) -> Tensor:
-    """Every value of cells (B, C, h, w) repeated as a square of block x block pixels."""
+    """Repeat every value of cells as a square of block x block pixels.
+
+    Args:
+        cells: (B, C, h, w).
+        block: side of the square in pixels.
+    """
     return cells.repeat_interleave(block, -2).repeat_interleave(block, -1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixelation."""
+"""Mosaic baseline: pixelation by cell means."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -24,7 +24,7 @@ from semveil.privacy.certificate import Certificate
 
 @dataclass(frozen=True, kw_only=True)
 class Mosaic(WithoutNetworks):
-    """Pixelation: the mean of each cell. Nothing is guaranteed: it is deterministic.
+    """Pixelation: the mean of each cell; no guarantee, since it is deterministic.
 
     Example:
         >>> Mosaic(block=8).protect(torch.rand(1, 3, 16, 16)).images.unique().numel() <= 12
@@ -45,10 +45,22 @@ class Mosaic(WithoutNetworks):
         check_fits("block", self.block, self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Pixelated crops (B, 3, S, S); deterministic, `rng` is not used."""
+        """Pixelated crops (B, 3, S, S).
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: ignored. The method is deterministic.
+
+        Raises:
+            ValueError: the images are not floats in [-1, 1].
+        """
         check_range(images)
         return Release(pixelated(images, self.block), None, no_guarantee(self.name))
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release from `protect`."""
+        """Certificate of a release from `protect`.
+
+        Args:
+            release: result of `protect` of this object.
+        """
         return crop_certificate(self.name, release)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normal noise on every pixel."""
+"""Gaussian noise baseline."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -27,14 +27,16 @@ from semveil.privacy.certificate import Certificate
 
 @dataclass(frozen=True, kw_only=True)
 class PixelNoise(WithoutNetworks):
-    """Independent normal noise on every colour of every pixel.
+    """Independent Gaussian noise on every colour of every pixel.
 
-    It is the Gaussian mechanism over all pixels, so an epsilon holds for the whole crop; at amounts that
-    leave a picture it is far too large to mean anything (2.7 million for sigma 49 at 256 px), and the
-    certificate says so.
+    It is the Gaussian mechanism over all pixels, so an epsilon holds for the whole crop. At noise levels that
+    leave an image, epsilon is far too large to be meaningful (2.7 million for sigma 49 at 256 px), which the
+    certificate states.
 
     Example:
-        >>> claim = PixelNoise(sigma=49.0).protect(torch.zeros(1, 3, 8, 8), rng=torch.Generator().manual_seed(0)).guarantee
+        >>> claim = PixelNoise(sigma=49.0).protect(
+        ...     torch.zeros(1, 3, 8, 8), rng=torch.Generator().manual_seed(0)
+        ... ).guarantee
         >>> claim.epsilon > 2000, claim.basis.value
         (True, 'simulation')
     """
@@ -48,11 +50,19 @@ class PixelNoise(WithoutNetworks):
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
-        Gaussian(self.sigma, self.delta)  # its checks
+        Gaussian(self.sigma, self.delta)  # validates sigma and delta
         check_whole("size", self.size)
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
-        """Noisy crops, with the guarantee of the Gaussian mechanism for any two crops of this size."""
+        """Noisy crops, with the guarantee of the Gaussian mechanism for any two crops of this size.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+            rng: source of simulated noise; exact noise from the operating system where None.
+
+        Raises:
+            ValueError: the images are not floats in [-1, 1].
+        """
         sensitivity = LEVELS.l2_sensitivity(images[0].numel())
         noisy, claim = with_noise(
             Gaussian(self.sigma, self.delta),
@@ -65,7 +75,11 @@ class PixelNoise(WithoutNetworks):
         return Release(from_levels(noisy, images), None, claim)
 
     def certificate(self, release: Release) -> Certificate:
-        """The certificate of a release from `protect`."""
+        """Certificate of a release from `protect`.
+
+        Args:
+            release: result of `protect` of this object.
+        """
         return crop_certificate(
             self.name,
             release,
