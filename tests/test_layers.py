@@ -108,7 +108,7 @@ def test_papers_stand_on_the_kit_and_not_on_each_other() -> None:
 
 # Floors inside `methods`, lowest first; a module imports from its own floor and from those below.
 FLOORS_OF_METHODS = (
-    "acceptance certificates gallery latent_codec latent_model options pseudonym registry release "
+    "acceptance certificates gallery latent_codec latent_model on_model options pseudonym registry release "
     "shared_key subspace subspace_noise transmission",
     "latent_link pairs protection_options protections protectors",
     "baselines.levels",

@@ -87,7 +87,7 @@ def test_options_that_make_no_sense_are_refused(pictures: torch.Tensor) -> None:
         NoiseImage(model, delta=1e-5)
     with pytest.raises(ValueError, match="epsilon"):
         NoiseImage(model, epsilon=-1.0)
-    with pytest.raises(ValueError, match=r"takes \(B, 3, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"takes images \(B, 3, 8, 8\)"):
         NoiseImage(model).protect(pictures[..., :7])
     with pytest.raises(ValueError, match="did you mean 'service'"):
         classify(model, pictures, network="servise")

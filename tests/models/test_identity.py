@@ -86,7 +86,7 @@ def test_identity_and_attributes_both_count(folder: Path) -> None:
 def test_wrong_names_files_and_images_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="a model's folder"):
         load_identity_model("no-such-model")
-    with pytest.raises(ValueError, match=r"finite images \(B, 3, 16, 16\)"):
+    with pytest.raises(ValueError, match=r"takes images \(B, 3, 16, 16\)"):
         load_identity_model(str(folder)).check(images(size=8))
     (folder / "fusion.safetensors").write_bytes(b"damaged")
     load_identity_model.cache_clear()

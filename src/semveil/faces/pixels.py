@@ -65,6 +65,28 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
 
 
+def check_images(images: Tensor, size: int, taker: str) -> None:
+    """Check that images fit a model of one size.
+
+    Args:
+        images: (B, 3, S, S) in [-1, 1].
+        size: S, in pixels.
+        taker: name of the model, for the message.
+
+    Raises:
+        ValueError: another shape, not finite, or not floats in [-1, 1].
+
+    Example:
+        >>> check_images(torch.zeros(1, 3, 4, 4), 8, "the model")
+        Traceback (most recent call last):
+        ...
+        ValueError: the model takes images (B, 3, 8, 8), got (1, 3, 4, 4)
+    """
+    if images.ndim != 4 or images.shape[1:] != (3, size, size):
+        raise ValueError(f"{taker} takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
+    check_range(images)
+
+
 def check_range(images: Tensor) -> None:
     """Check that images are floats in [-1, 1], unlike 8-bit pixels or floats of 0 to 255.
 

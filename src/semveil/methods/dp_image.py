@@ -6,7 +6,6 @@ for Image Data in Feature Space", 2025. The file follows the order of the paper:
 reconstruction. Gaps and errors of the paper are listed in `docs/methods/dp-image.md`.
 """
 
-import copy
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
@@ -19,7 +18,8 @@ from semveil.mechanisms import ClipBox, Gaussian, Laplace
 from semveil.mechanisms.draws import best_of, until_accepted
 from semveil.methods.acceptance import ACCEPTANCE
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
-from semveil.methods.options import Option, Shown
+from semveil.methods.on_model import OnModel
+from semveil.methods.options import Option
 from semveil.methods.release import Release
 from semveil.methods.subspace import subspace_of
 from semveil.methods.subspace_noise import (
@@ -52,7 +52,7 @@ FACE_FOUND = "that a face was found in the photo, and how many, is no secret"
 PUBLIC_MODEL = "the networks and all bounds were made without photos of the person"
 
 
-class DPImage(Shown):
+class DPImage(OnModel):
     """Adds Laplace noise to latent codes and makes a new image: Y = G(f(X) + N) ([DPI] Eqs. 8 to 10).
 
     The scale of the noise is set, as in the paper; the guarantee states the epsilon that follows. As long as
@@ -187,23 +187,6 @@ class DPImage(Shown):
             self.mechanism = Laplace(DEFAULT_SCALE if scale is None else scale)
         self.release = mechanisms.ExactRelease(self.mechanism)
         self._test_checked = accept == ANYTHING or draws != UNTIL_ACCEPTED
-
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "DPImage":
-        """Return the method with its networks on another device or in another precision.
-
-        Exact noise stays on the CPU.
-
-        Args:
-            device: target device, such as `cuda:1`, see `core.device.choose_device`.
-            dtype: float32 or float64.
-        """
-        there = copy.copy(self)
-        there.model = self.model.to(device, dtype)
-        return there
-
-    @property
-    def size(self) -> int:
-        return self.model.size
 
     @property
     def model_digest(self) -> str:

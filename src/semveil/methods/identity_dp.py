@@ -6,11 +6,10 @@ for Face Images", Neurocomputing 501, 2022. The file follows the order of the pa
 perturbation, reconstruction. Gaps and errors of the paper are listed in `docs/methods/identity-dp.md`.
 """
 
-import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -31,7 +30,8 @@ from semveil.mechanisms.base import require_epsilon, require_positive
 from semveil.mechanisms.exact.sphere import STEP
 from semveil.methods.dp_image import FACE_FOUND, PUBLIC_MODEL
 from semveil.methods.latent_dp import LatentDP
-from semveil.methods.options import Option, Shown
+from semveil.methods.on_model import OnModel
+from semveil.methods.options import Option
 from semveil.methods.pseudonym import Pseudonyms
 from semveil.methods.release import Draw, Layout, Release
 from semveil.models.identity import DEFAULT_IDENTITY_MODEL, IdentityModel, load_identity_model
@@ -50,7 +50,7 @@ FUSION = "the fusion network that makes the picture"
 NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}
 
 
-class IdentityDP(Shown):
+class IdentityDP(OnModel):
     """Perturbs the identity and keeps the attributes: X' = h(M(r_id(X)), r_att(X)) ([IDP] Eqs. 10 to 13).
 
     The guarantee covers the identity vector only. Everything else of the face passes in clear through the
@@ -184,23 +184,10 @@ class IdentityDP(Shown):
         if attribute_epsilon is not None:
             self.look = LatentDP(epsilon=attribute_epsilon, mechanism="exponential")
 
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "IdentityDP":
-        """Return the method with its networks on another device or in another precision.
-
-        Exact draws stay on the CPU.
-
-        Args:
-            device: target device, such as `cuda:1`, see `core.device.choose_device`.
-            dtype: float32 or float64.
-        """
-        there = copy.copy(self)
-        there.model = self.model.to(device, dtype)
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Self:
+        there = super().to(device, dtype)
         there.look = None if self.look is None else self.look.to(device, dtype)
         return there
-
-    @property
-    def size(self) -> int:
-        return self.model.size
 
     @property
     def dimension(self) -> int:

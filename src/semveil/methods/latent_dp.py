@@ -6,7 +6,6 @@ the order of the paper's Algorithm 2: encode, clip, noise, clip, generate. Gaps 
 listed in `docs/methods/latent-dp.md`.
 """
 
-import copy
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
@@ -23,7 +22,8 @@ from semveil.mechanisms.nearest import Nearest
 from semveil.methods.dp_image import FACE_FOUND, GENERATOR, PUBLIC_MODEL, bounds_of
 from semveil.methods.gallery import Gallery, gallery_of
 from semveil.methods.latent_model import PERCEPTUAL_OPTION, LatentModel, latent_model_for
-from semveil.methods.options import Option, Shown
+from semveil.methods.on_model import OnModel
+from semveil.methods.options import Option
 from semveil.methods.release import Release
 from semveil.methods.subspace import subspace_of
 from semveil.methods.subspace_noise import (
@@ -59,7 +59,7 @@ def choices() -> tuple[str, ...]:
     )
 
 
-class LatentDP(Shown):
+class LatentDP(OnModel):
     """Privatises all latent codes of a face: clip, Laplace noise of scale S_j / (w_j epsilon), clip, decode.
 
     Args:
@@ -223,23 +223,6 @@ class LatentDP(Shown):
         if self.calibration == "as_published":
             return scales_as_published(self.sensitivity, epsilon, self.shares)
         return PerCoordinateLaplace.calibrate(self.sensitivity, epsilon, weights=self.shares)
-
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "LatentDP":
-        """Return the method with its networks on another device or in another precision.
-
-        Exact noise stays on the CPU.
-
-        Args:
-            device: target device, such as `cuda:1`, see `core.device.choose_device`.
-            dtype: float32 or float64.
-        """
-        there = copy.copy(self)
-        there.model = self.model.to(device, dtype)
-        return there
-
-    @property
-    def size(self) -> int:
-        return self.model.size
 
     @property
     def model_digest(self) -> str:

@@ -15,7 +15,7 @@ from semveil.core.weights import find, require
 from semveil.encoders.gradual_style import GradualStyleEncoder
 from semveil.encoders.perceptual import PERCEPTUAL
 from semveil.faces.parts import BASE_CODES, CODES, PARTS, PRIVATE_CODES, codes_of_parts
-from semveil.faces.pixels import check_range
+from semveil.faces.pixels import check_images
 from semveil.generators.face_generator import FaceGenerator
 from semveil.generators.stylegan2 import StyleGAN2
 from semveil.mechanisms import ClipBox
@@ -120,10 +120,7 @@ class LatentModel:
         Raises:
             ValueError: not of the model's size, not finite, or not floating-point values in [-1, 1].
         """
-        if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
-            expected = f"finite images (B, 3, {self.size}, {self.size})"
-            raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
-        check_range(images)
+        check_images(images, self.size, f"model {self.name}")
 
     @classmethod
     def example(cls) -> "LatentModel":

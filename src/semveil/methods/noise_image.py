@@ -7,7 +7,6 @@ classifies, f(y). Training of g and f is in `training.noise_image`; gaps and err
 `docs/methods/noise-image.md`.
 """
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -17,7 +16,8 @@ from torch import Tensor
 from semveil import mechanisms
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Gaussian
-from semveil.methods.options import Option, Shown
+from semveil.methods.on_model import OnModel
+from semveil.methods.options import Option
 from semveil.methods.release import Layout, Release
 from semveil.models.noise_image import BUNDLED, NoiseImageModel, load_noise_image_model
 from semveil.privacy.certificate import Bounds, Certificate, ReleaseKind
@@ -91,7 +91,7 @@ class OutputNoise:
         )
 
 
-class NoiseImage(Shown):
+class NoiseImage(OnModel):
     """Converts images, y = g(x), so that only a classifier can read them ([NI] section 3.1, phase 3).
 
     No guarantee by default: g is deterministic, the same image always gives the same y, and the noise that
@@ -139,23 +139,6 @@ class NoiseImage(Shown):
         self.noise: OutputNoise | None = None
         if epsilon is not None:
             self.noise = OutputNoise.calibrate(3 * self.size**2, epsilon, self.delta)
-
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "NoiseImage":
-        """Return the method with its networks on another device or in another precision.
-
-        Exact noise stays on the CPU.
-
-        Args:
-            device: target device, such as `cuda:1`, see `core.device.choose_device`.
-            dtype: float32 or float64.
-        """
-        there = copy.copy(self)
-        there.model = self.model.to(device, dtype)
-        return there
-
-    @property
-    def size(self) -> int:
-        return self.model.size
 
     @property
     def model_digest(self) -> str:

@@ -22,7 +22,7 @@ from semveil.core.network_files import read_network, write_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
-from semveil.faces.pixels import check_range
+from semveil.faces.pixels import check_images
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
 from semveil.recognition.identity_encoder import BUNDLED, IdentityEncoder, load_identity_encoder
 from semveil.recognition.identity_encoder import FILE as IDENTITY_FILE
@@ -88,10 +88,7 @@ class IdentityModel:
         Raises:
             ValueError: not of the model's size, not finite, or not floating-point values in [-1, 1].
         """
-        if images.shape[1:] != (3, self.size, self.size) or not images.isfinite().all():
-            expected = f"finite images (B, 3, {self.size}, {self.size})"
-            raise ValueError(f"model {self.name} takes {expected}, got {tuple(images.shape)}")
-        check_range(images)
+        check_images(images, self.size, f"model {self.name}")
 
     @classmethod
     def example(cls) -> "IdentityModel":

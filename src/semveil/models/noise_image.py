@@ -20,7 +20,7 @@ from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with, missing_m
 from semveil.core.network_files import read_network, write_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
-from semveil.faces.pixels import check_range
+from semveil.faces.pixels import check_images
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.recognition.vgg16_config import VGG16Config
@@ -89,11 +89,7 @@ class NoiseImageModel:
         Raises:
             ValueError: not a batch of the model's size, or not floating-point values in [-1, 1].
         """
-        if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
-            raise ValueError(
-                f"{self.name} takes (B, 3, {self.size}, {self.size}) pictures, got {tuple(images.shape)}"
-            )
-        check_range(images)
+        check_images(images, self.size, f"model {self.name}")
 
     @classmethod
     def example(cls) -> "NoiseImageModel":
