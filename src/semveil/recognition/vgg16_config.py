@@ -71,7 +71,7 @@ class VGG16Config:
 
     @classmethod
     def standard(cls, *, classes: int = 1000, batch_norm: bool = False) -> "VGG16Config":
-        """Return torchvision's VGG16, configuration D of Simonyan and Zisserman (2015): 13 convolutions, 7 x 7 map.
+        """Return torchvision's VGG16 (configuration D of the 2015 paper): 13 convolutions, 7 x 7 map.
 
         Args:
             classes: number of classes.
