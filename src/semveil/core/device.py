@@ -156,12 +156,20 @@ def full_precision(device: torch.device) -> torch.autocast:
 
 
 def device_of(network: Movable) -> torch.device:
-    """Return the device of a network's weights; the CPU if it has none."""
+    """Return the device of a network's weights; the CPU if it has none.
+
+    Args:
+        network: a torch module.
+    """
     return next(network.parameters(), torch.empty(0, device=CPU)).device
 
 
 def precision_of(network: Movable) -> torch.dtype:
-    """Return the dtype of a network's weights; float32 if it has none."""
+    """Return the dtype of a network's weights; float32 if it has none.
+
+    Args:
+        network: a torch module.
+    """
     return next(network.parameters(), torch.empty(0, device=CPU)).dtype
 
 

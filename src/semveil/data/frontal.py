@@ -24,8 +24,8 @@ _LARGEST_UPSAMPLING = 4
 # In 150 LFW photos enlarged fourfold 2 % of the main faces score lower; other detections below it are rarely
 # faces.
 _CONFIDENT_SCORE = 0.3
-# Two of 150 LFW photos have another detection with a score of 0.2 to 0.3, both faces cut by the edge; none has
-# a lower one.
+# Two of 150 LFW photos have another detection with a score of 0.2 to 0.3, both faces cut by the edge; none
+# has one below 0.2.
 _THOROUGH_SCORE = 0.2
 _LANDMARK_FACE = 256  # px: dlib rounds landmarks to whole pixels, so they are located in an enlarged face
 # Largest face of the fine look, relative to the smallest of the coarse look, which may have missed it.

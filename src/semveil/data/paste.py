@@ -14,8 +14,8 @@ from semveil.data.align import AlignedFace, align_face
 from semveil.data.grain import LARGEST, grain_of, grains
 from semveil.data.regions import Region
 
-# Circle of the face in its aligned crop, in units of the crop's side. In the 1,000 CelebAMask-HQ photos 98.3 %
-# of the pixels labelled skin, brows, eyes, nose, mouth or glasses are within CORE, 99.7 % within EDGE; of the
+# Circle of the face in its aligned crop, in units of the crop's side. In 1,000 CelebAMask-HQ photos 98.3 % of
+# the pixels labelled skin, brows, eyes, nose, mouth or glasses are within CORE, 99.7 % within EDGE; of the
 # hair 39 % and 59 %.
 CENTRE = (0.5, 0.55)
 CORE = 0.40  # radius up to which a pasted face covers the photo completely

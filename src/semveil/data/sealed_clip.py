@@ -98,7 +98,7 @@ def read_original(path: str | os.PathLike[str]) -> bytes:
 def seal_clip(
     original: bytes, secret: Secret, *, source: Mapping[str, Any], suffix: str, release_id: str
 ) -> bytes:
-    """Seal an original file; the result is longer by the header and the encryption overhead.
+    """Seal an original file; the result is longer by the header and a fixed overhead.
 
     Args:
         original: content of the file.

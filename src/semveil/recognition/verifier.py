@@ -178,7 +178,9 @@ class OnnxVerifier(Verifier):
 
 
 class ArcFaceVerifier(Verifier):
-    """The official ArcFace IR-SE50; similarity is the cosine. Differentiable.
+    """The official ArcFace IR-SE50; similarity is the cosine.
+
+    Differentiable.
 
     Args:
         recogniser: the loaded network; None loads it from `$SEMVEIL_HOME`.
@@ -216,9 +218,9 @@ class ArcFaceVerifier(Verifier):
 
 
 class FaceNetVerifier(Verifier):
-    """FaceNet, the recogniser of [IDP]'s identity distance; similarity is the cosine. Differentiable.
+    """FaceNet, the recogniser of [IDP]'s identity distance; similarity is the cosine.
 
-    Its authors state no threshold for aligned crops, and none was measured here.
+    Differentiable. Its authors state no threshold for aligned crops, and none was measured here.
 
     Args:
         recogniser: the loaded network; None loads it from `$SEMVEIL_HOME`.
@@ -258,9 +260,11 @@ class FaceNetVerifier(Verifier):
 
 
 class BundledVerifier(Verifier):
-    """The bundled identity encoder; similarity is the cosine. Differentiable, about 2 ms per image and core.
+    """The bundled identity encoder; similarity is the cosine.
 
-    identity-dp perturbs this encoder's identity vector, so it is no independent judge of that method.
+    Differentiable. About 2 ms per image on one core. identity-dp perturbs this encoder's identity vector, so
+    it is no independent judge of that method.
+
 
     Args:
         encoder: the loaded encoder; None for the bundled one.
