@@ -35,7 +35,7 @@ _COARSE_SIDE = 480  # px, longer side in a second pass for those
 # a second look removes false detections. Gravel scores up to 0.77, clearly visible faces 0.85 and more.
 _YUNET_SCORE, _YUNET_KEPT, _YUNET_SURE = 0.3, 0.5, 0.8
 _LOOK_SIDE = 192  # px, side of the crop for a second look
-_UPRIGHT = 0.92  # faces rotated by 90 degrees or more score less
+_UPRIGHT = 0.92  # ends the second look; faces rotated by 90 degrees or more score less
 _LOOK_AROUND = 2.0  # side of that crop relative to the face's box
 _DLIB_SCORE, _DLIB_SURE = 0.2, 0.3
 
@@ -80,8 +80,8 @@ def resolve_detector(name: str) -> str:
 def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
     """Find all faces at any angle, largest first, equal ones from left to right and top to bottom.
 
-    Each detector runs at its own scale. YuNet: up to 1.5 megapixels, with small photos enlarged by up to 1.5,
-    and again at 480 px if faces could be too large for it. dlib: as in `find_frontal_faces`, at 0.7
+    Each detector runs at its own scale. YuNet: up to 1.5 megapixels, with small photos enlarged by up to
+    half, and again at 480 px if faces could be too large for it. dlib: as in `find_frontal_faces`, at 0.7
     megapixels, and at a finer scale only if YuNet finds faces that need it. A face found by dlib has the box
     and landmarks of dlib alone, so that its crop does not depend on the installed detectors. Any other face
     is confirmed by a second look at its own crop; dlib locates its landmarks in a crop made upright by

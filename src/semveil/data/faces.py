@@ -39,7 +39,7 @@ class PhotoFace:
 def smallest_face(size: int) -> int:
     """Minimum shorter side of a face's box in pixels: a quarter of the crop, at least `SMALLEST_FACE`.
 
-    A face's box has about 0.6 of the side of its crop, so no face is enlarged by more than about 2.4.
+    A face's box has about 0.6 of the side of its crop, so no face is enlarged more than about 2.4 times.
 
     Args:
         size: side of the crop in pixels.

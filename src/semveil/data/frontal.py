@@ -44,8 +44,7 @@ def find_frontal_faces(
     - coarsely, at up to 0.7 megapixels, for large faces;
     - if nothing was found, again with the edges extended outwards, for faces that they cut;
     - finely, enlarged up to four times or reduced to 8 megapixels, for faces too small for the coarse look:
-    from
-      20 px in photos of up to half a megapixel, from about 100 px in photos of 12 megapixels.
+      from 20 px in photos of up to half a megapixel, from about 100 px in photos of 12 megapixels.
 
     A face has the box of the first look that finds it, and each look only accepts faces of its own kind.
     Looks can therefore be skipped if another detector finds no such face, without changing any box or

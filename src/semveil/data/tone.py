@@ -35,8 +35,8 @@ def tone_shift(
 ) -> NDArray[np.float32]:
     """Colour shift of a new crop, in levels, that matches it to the old one around the covered part.
 
-    The differences are extended smoothly into the covered part: (G * w (old - new)) / (G * w + trust), with w
-    = 1 on compared pixels and a Gaussian G of width `REACH`. Covered pixels of the old crop do not
+    The differences are extended smoothly into the covered part: (G * w (old - new)) / (G * w + trust), where
+    w is 1 on compared pixels and G is a Gaussian of width `REACH`. Covered pixels of the old crop do not
     contribute.
 
     Args:

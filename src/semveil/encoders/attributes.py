@@ -89,8 +89,8 @@ class AttributeEncoder(nn.Module):
     """Feature maps r_att^1 .. r_att^n of photos: the decoder levels of a U-Net ([IDP] Eq. 8).
 
     Down: 4x4 convolutions that halve the side. Up: 4x4 transposed convolutions that double it, each followed
-    by concatenation with the skip connection of the same size. Level 1 is the bottleneck; level n is level n
-    - 1 upsampled to the size of the photo.
+    by concatenation with the skip connection of the same size. Level 1 is the bottleneck; the last level is
+    the previous one upsampled to the size of the photo.
 
     Example:
         >>> encoder = AttributeEncoder(AttributeEncoderConfig(size=16, widths=(2, 4, 8)))

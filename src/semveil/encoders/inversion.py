@@ -63,7 +63,7 @@ class Inversion:
 
     Attributes:
         codes: (B, K, D).
-        mse: (B,), squared error of the last step's images from the photos, in [-1, 1] units.
+        mse: (B,), mean squared error of the last step's images from the photos, in [-1, 1] units.
     """
 
     codes: Tensor

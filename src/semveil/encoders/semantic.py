@@ -62,7 +62,7 @@ class SemanticEncoder(nn.Module):
 
     Every coordinate is standardised over the training photos and then rescaled to the mean and standard
     deviation of the mapping network's w in that coordinate (`style_mean`, `style_std`), so that encoded and
-    sampled codes have the same distribution per coordinate.
+    sampled codes have the same mean and spread per coordinate.
     """
 
     style_mean: Tensor
