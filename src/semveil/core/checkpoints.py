@@ -110,7 +110,8 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
         BadCheckpoint: the settings are invalid, or do not match the weights.
 
     Example:
-        >>> build_to_fit(lambda: nn.Linear(2**40, 1), {"weight": torch.zeros(1, 2)}, name="a.pt")
+        >>> state = {"weight": torch.zeros(1, 2)}
+        >>> build_to_fit(lambda: nn.Linear(2**40, 1), state, name="a.pt")  # doctest: +NORMALIZE_WHITESPACE
         Traceback (most recent call last):
         ...
         semveil.core.checkpoints.BadCheckpoint: a.pt does not fit: the settings ask for more than its 2
@@ -169,7 +170,8 @@ def load_strictly(module: nn.Module, state: Mapping[str, Any], *, name: str) -> 
         BadCheckpoint: a key is missing, unknown or of another shape, or a value is NaN or infinite.
 
     Example:
-        >>> load_strictly(nn.Linear(2, 1), {"weight": torch.zeros(1, 3)}, name="demo.pt")
+        >>> state = {"weight": torch.zeros(1, 3)}
+        >>> load_strictly(nn.Linear(2, 1), state, name="demo.pt")  # doctest: +NORMALIZE_WHITESPACE
         Traceback (most recent call last):
         ...
         semveil.core.checkpoints.BadCheckpoint: demo.pt does not fit Linear: missing bias; weight is (1, 3),
