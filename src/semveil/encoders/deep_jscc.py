@@ -79,11 +79,19 @@ class DeepJSCC(nn.Module):
         )
 
     def encode(self, images: Tensor) -> Tensor:
-        """Latents (B, K, D) of images (B, 3, S, S) in [-1, 1], neither clipped nor power-normalised."""
+        """Compute latents (B, K, D), neither clipped nor power-normalised.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+        """
         return self.encoder(images).flatten(2)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Images (B, 3, S, S) in about [-1, 1] from latents (B, K, D)."""
+        """Reconstruct images (B, 3, S, S) in about [-1, 1].
+
+        Args:
+            latents: (B, K, D).
+        """
         side = self.config.side
         return self.decoder(latents.unflatten(2, (side, side)))
 

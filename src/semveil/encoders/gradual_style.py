@@ -45,7 +45,11 @@ class MapToStyle(nn.Module):
         self.linear = EqualizedLinear(WIDTH, WIDTH)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Compute one style (B, 512) from a feature map (B, 512, S, S)."""
+        """Compute one style (B, 512).
+
+        Args:
+            features: (B, 512, S, S).
+        """
         return self.linear(self.convs(features).flatten(1))
 
 

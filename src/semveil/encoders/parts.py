@@ -124,7 +124,11 @@ class PartEncoder(nn.Module):
         return quarter, eighth, self.sixteenth(eighth)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Latent codes (B, K, D) of images (B, 3, S, S) in [-1, 1]."""
+        """Compute latent codes (B, K, D).
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1]; average-pooled to `config.size` if larger.
+        """
         c = self.config
         quarter, eighth, sixteenth = self.features(images)
         context = self.from_eighth(eighth) + F.interpolate(

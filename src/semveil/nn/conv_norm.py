@@ -31,7 +31,11 @@ class ConvNorm(nn.Module):
         self.bn = nn.BatchNorm2d(channels, eps=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, width, H, W) -> (B, channels, H', W')."""
+        """Compute features (B, channels, H', W').
+
+        Args:
+            x: (B, width, H, W).
+        """
         return self.bn(self.conv(x)).relu_()
 
 

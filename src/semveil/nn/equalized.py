@@ -65,7 +65,11 @@ class EqualizedLinear(nn.Module):
         self.activate = activate
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., inputs) -> (..., outputs)."""
+        """Compute features (..., outputs).
+
+        Args:
+            x: (..., inputs).
+        """
         y = F.linear(x, self.weight * self.scale, self.bias * self.multiplier)
         return scaled_leaky_relu(y) if self.activate else y
 
@@ -91,5 +95,9 @@ class EqualizedConv(nn.Module):
         self.stride, self.padding = stride, padding
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C', H', W')."""
+        """Compute features (B, C', H', W').
+
+        Args:
+            x: (B, C, H, W).
+        """
         return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)

@@ -46,7 +46,11 @@ class IRSEBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C', H', W')."""
+        """Compute features (B, channels, H / stride, W / stride).
+
+        Args:
+            x: (B, width, H, W).
+        """
         return self.shortcut_layer(x) + self.res_layer(x)
 
 
@@ -59,5 +63,9 @@ class SqueezeExcitation(nn.Module):
         self.fc2 = nn.Conv2d(channels // reduction, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W)."""
+        """Scale features by their channel gates; the shape is unchanged.
+
+        Args:
+            x: (B, C, H, W).
+        """
         return x * self.fc2(self.fc1(x.mean((2, 3), keepdim=True)).relu()).sigmoid()

@@ -133,7 +133,11 @@ class Remembering(Verifier):
         return self.verifier.digest
 
     def embed(self, images: Tensor) -> Tensor:
-        """Identity vectors (B, E) of images (B, 3, S, S); an image seen before is not computed again."""
+        """Compute identity vectors (B, E); an image seen before is not computed again.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+        """
         keys = [digest_of_tensors([image]) for image in images]
         new = {key: i for i, key in enumerate(keys) if key not in self._known}
         if new:

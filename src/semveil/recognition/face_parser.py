@@ -47,7 +47,11 @@ class FaceParser(nn.Module):
         self.logits = nn.Conv2d(a, len(PARTS), 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute logits (B, 13, H, W) of the face parts from images (B, 3, H, W) in [-1, 1]."""
+        """Compute logits (B, 13, H, W) of the face parts.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+        """
         x, skips = images, []
         for i, block in enumerate(self.down):
             x = block(F.max_pool2d(x, 2) if i else x)

@@ -127,10 +127,13 @@ class IdentityEncoder(nn.Module):
         self.standardise = nn.BatchNorm1d(config.dimensions)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute unit identity vectors (B, E) of images (B, 3, S, S) in [-1, 1].
+        """Compute identity vectors (B, E) of unit length.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1], S = `config.size`.
 
         Raises:
-            ValueError: the images' size differs from `config.size`.
+            ValueError: the images have another shape.
         """
         if images.shape[1:] != (3, self.config.size, self.config.size):
             size = self.config.size

@@ -42,7 +42,11 @@ class IResNetBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (B, I, H, W) -> (B, O, H / stride, W / stride)."""
+        """Compute features (B, channels, H / stride, W / stride).
+
+        Args:
+            x: (B, width, H, W).
+        """
         y = self.prelu(self.bn2(self.conv1(self.bn1(x))))
         return self.downsample(x) + self.bn3(self.conv2(y))
 
