@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Face privacy with differential privacy, carried over a wiretap channel.
 
-Paths, arrays or images in, results with certificates out: `protect` photos; `send`, `receive` and `eavesdrop`
-on messages; `transmit`, which simulates all three; `attack` a message; `certify` what is guaranteed of
-anything written. `load_faces`, `FaceDataset`, `load_method`, `load_model` and `Model` are the parts.
+Functions take paths, arrays or images and return results with certificates: `protect` photos; `send`,
+`receive` or `eavesdrop` messages; `transmit` simulates all three; `attack` a message; `certify` returns the
+guarantee of any written output. `load_faces`, `FaceDataset`, `load_method`, `load_model` and `Model` are the
+building blocks.
 
 Example:
     >>> import semveil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m semveil` is the command line."""
+"""Entry point of `python -m semveil`, the command line."""
 
 from semveil.cli.start import run
 

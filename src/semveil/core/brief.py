@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Short `repr`s: tensors by type and shape, long texts cut, so that a result can be printed."""
+"""Short `repr`s of results: tensors by type and shape, long collections and texts by length."""
 
 from collections.abc import Sized
 from dataclasses import fields
@@ -9,7 +9,7 @@ LONGEST = 60
 
 
 class Brief:
-    """Gives a dataclass (with `repr=False`) a `repr` of one line.
+    """Mixin that gives a dataclass (with `repr=False`) a one-line `repr`.
 
     Example:
         >>> from dataclasses import dataclass
@@ -27,10 +27,12 @@ class Brief:
 
 
 def brief(value: Any) -> str:
-    """Short representation of a value: tensors and arrays by dtype and shape, long collections and texts by type and length.
+    """Return a short representation of a value.
+
+    Tensors and arrays are shown by dtype and shape, long collections and texts by type and length.
 
     Args:
-        value: of any type.
+        value: any object.
 
     Example:
         >>> import torch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One network out of a training checkpoint that holds several under prefixes of their keys."""
+"""Reading of one network from a training checkpoint that holds several, distinguished by key prefixes."""
 
 from argparse import Namespace
 from collections.abc import Collection, Mapping
@@ -12,16 +12,19 @@ from semveil.core.checkpoints import BadCheckpoint, read_checkpoint
 def read_part(
     source: str | Path | Mapping[str, Any], prefix: str, *, beside: Collection[str]
 ) -> tuple[dict[str, Any], str]:
-    """The weights whose keys start with `prefix.`, without it, and what to call the source in an error.
+    """Extract the weights of one network from a checkpoint.
 
     Args:
         source: path of a checkpoint, its content (weights under `state_dict`), or a bare state dict.
-        prefix: the network's name in it.
-        beside: names of the other networks that may stand in it; their weights are left alone.
+        prefix: name of the network in the checkpoint; its keys start with `prefix.`.
+        beside: names of other networks that the checkpoint may hold; their weights are ignored.
+
+    Returns:
+        The state dict without the prefix, and a name of the source for error messages.
 
     Raises:
-        BadCheckpoint: the file is absent, damaged or unsafe, holds no such network, or holds one of another
-            name.
+        BadCheckpoint: the file is missing, damaged or unsafe, lacks the network, or holds a network not
+            listed.
 
     Example:
         >>> read_part({"E.bias": 1, "G.bias": 2}, "G", beside=["E"])

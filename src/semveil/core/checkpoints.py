@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read weight files safely and load them strictly: no code in a file is ever run, no key is silently ignored."""
+"""Safe reading and strict loading of weight files: no code is run, no key is silently ignored."""
 
 import pickle
 import threading
@@ -18,21 +18,20 @@ from semveil.core.errors import SemveilError
 from semveil.core.files import atomic_write
 
 Network = TypeVar("Network", bound=nn.Module)
-# px of the pictures that a model's settings may ask for; its weights may not depend on it
+# Largest image side in px that a model's settings may request; weights alone do not limit it.
 LARGEST_SIDE = 4096
 
 
 class BadCheckpoint(SemveilError):
-    """A weight file that is absent, damaged, unsafe, or made for another network."""
+    """A weight file is missing, damaged, unsafe, or made for another network."""
 
 
 def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str, Any]:
-    """Read a `.safetensors` file or a torch checkpoint onto the CPU without running anything that it contains.
+    """Read a `.safetensors` file or a torch checkpoint onto the CPU without executing its content.
 
     Args:
-        path: the file; its content decides how it is read, by the suffix `.safetensors`.
-        allow: plain classes that an official file is known to hold besides tensors, such as
-            `argparse.Namespace`.
+        path: the file; the suffix `.safetensors` selects that format, any other the torch format.
+        allow: plain classes that an official file holds besides tensors, such as `argparse.Namespace`.
 
     Returns:
         The file's dictionary, as it was saved.
@@ -52,7 +51,7 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
         raise BadCheckpoint(
             f"{path.name} holds more than weights, or is no torch file; refused to run it"
         ) from error
-    except Exception as error:  # damaged files are answered with almost any kind of exception
+    except Exception as error:  # damaged files raise almost any kind of exception
         raise BadCheckpoint(f"{path.name} is damaged or no weight file ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise BadCheckpoint(f"{path.name} holds a {type(content).__name__}, expected a dictionary of weights")
@@ -60,7 +59,7 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint for `read_checkpoint` atomically.
+    """Write a checkpoint for `read_checkpoint`, atomically.
 
     Args:
         path: of the file; replaced if it exists.
@@ -74,7 +73,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """Metadata of a `.safetensors` file.
+    """Return the metadata of a `.safetensors` file.
 
     Args:
         path: of the file.
@@ -93,13 +92,14 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name: str) -> Network:
-    """Build a network by settings from a file and fill it, after making sure that they ask for these very weights.
+    """Build a network from a file's settings and load its weights, after checking that they match.
 
-    An outline without memory is built first, and no further than the weights reach: settings can ask for any
-    size.
+    The network is first built on the meta device, without allocating memory, and construction stops once it
+    has more parameters than there are weights: settings from a file can request any size.
+
 
     Args:
-        make: builds the network; called twice.
+        make: constructor of the network; called twice.
         state: as for `load_strictly`.
         name: of the weights, for the message.
 
@@ -107,10 +107,11 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
         The network, frozen and in evaluation mode.
 
     Raises:
-        BadCheckpoint: the settings describe no network, or another one than the weights are of.
+        BadCheckpoint: the settings are invalid, or do not match the weights.
 
     Example:
-        >>> build_to_fit(lambda: nn.Linear(2**40, 1), {"weight": torch.zeros(1, 2)}, name="a.pt")
+        >>> state = {"weight": torch.zeros(1, 2)}
+        >>> build_to_fit(lambda: nn.Linear(2**40, 1), state, name="a.pt")  # doctest: +NORMALIZE_WHITESPACE
         Traceback (most recent call last):
         ...
         semveil.core.checkpoints.BadCheckpoint: a.pt does not fit: the settings ask for more than its 2
@@ -121,7 +122,7 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
             outline = make()
     except BadCheckpoint:
         raise
-    except Exception as error:  # what settings of the wrong kind do to a constructor
+    except Exception as error:  # invalid settings can make a constructor raise anything
         raise BadCheckpoint(
             f"{name}: the settings describe no network ({type(error).__name__}: {error})"
         ) from error
@@ -133,7 +134,7 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
 
 @contextmanager
 def _no_larger(state: Mapping[str, Any], name: str) -> Iterator[None]:
-    """Stop a network's construction in this thread when it has more parameters than there are weights."""
+    """Abort a network's construction in this thread when it has more parameters than there are weights."""
     here, most = (
         threading.get_ident(),
         sum(value.numel() for value in state.values() if isinstance(value, Tensor)),
@@ -156,9 +157,9 @@ def _no_larger(state: Mapping[str, Any], name: str) -> Iterator[None]:
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Any], *, name: str) -> None:
-    """Fill a network from a state dict that must hold exactly the network's keys and shapes, all finite.
+    """Load a state dict that must hold exactly the network's keys and shapes, with finite values.
 
-    Batch norm's counter `num_batches_tracked`, which old files lack, may be absent.
+    Batch norm's counter `num_batches_tracked` may be missing, as in old files.
 
     Args:
         module: the network to fill.
@@ -169,7 +170,8 @@ def load_strictly(module: nn.Module, state: Mapping[str, Any], *, name: str) -> 
         BadCheckpoint: a key is missing, unknown or of another shape, or a value is NaN or infinite.
 
     Example:
-        >>> load_strictly(nn.Linear(2, 1), {"weight": torch.zeros(1, 3)}, name="demo.pt")
+        >>> state = {"weight": torch.zeros(1, 3)}
+        >>> load_strictly(nn.Linear(2, 1), state, name="demo.pt")  # doctest: +NORMALIZE_WHITESPACE
         Traceback (most recent call last):
         ...
         semveil.core.checkpoints.BadCheckpoint: demo.pt does not fit Linear: missing bias; weight is (1, 3),
@@ -183,7 +185,7 @@ def load_strictly(module: nn.Module, state: Mapping[str, Any], *, name: str) -> 
 
 
 def _check_fit(module: nn.Module, state: Mapping[str, Any], name: str) -> None:
-    """Hold the keys, shapes and kinds of numbers of weights against a network's."""
+    """Compare the keys, shapes and dtypes of weights with a network's."""
     wanted = module.state_dict()
     own = {key: tuple(value.shape) for key, value in wanted.items()}
     given = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings: a frozen dataclass is the schema and holds the defaults, a TOML file the values, `a.b=c` an override."""
+"""Settings: a frozen dataclass as schema and defaults, a TOML file of values, `a.b=c` overrides."""
 
 import dataclasses
 import json
@@ -14,12 +14,12 @@ from semveil.core.registry import suggest
 from semveil.core.text import read_text
 
 T = TypeVar("T")
-# widths, sides and depths of networks lie far below; 2 to a larger power is a number without end
+# Far above any width, side or depth of a network; settings may be used as exponents of 2.
 LARGEST_INT = 1 << 15
 
 
 class ConfigError(SemveilError):
-    """A settings file or override that does not fit the schema."""
+    """A settings file or override does not match the schema."""
 
     exit_code = 2
 
@@ -32,18 +32,17 @@ def read_config(
     defaults: T | None = None,
     besides: Sequence[str] = (),
 ) -> T:
-    """Build a schema's settings from its defaults, a TOML file and overrides, in this order.
+    """Build settings from the schema's defaults, a TOML file and overrides, in this order.
 
     Args:
         schema: a frozen dataclass whose fields all have defaults; nested dataclasses are TOML tables.
         path: the TOML file.
-        overrides: such as `steps=100` or `generator.size=64`; values as TOML writes them, text also without
-            quotes.
-        defaults: in place of the schema's own.
-        besides: tables of the file that are not settings, which are ignored.
+        overrides: such as `steps=100` or `generator.size=64`; values in TOML syntax, quotes optional.
+        defaults: replaces the schema's defaults.
+        besides: tables of the file that are not settings; they are ignored.
 
     Raises:
-        ConfigError: an unknown key, a value of another type, or no TOML.
+        ConfigError: a key is unknown, a value has the wrong type, or the file is not TOML.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -52,7 +51,7 @@ def read_config(
         ...     rate: float = 0.1
         >>> read_config(Run, overrides=["rate=1"])
         Run(steps=100, rate=1.0)
-        >>> read_config(Run, overrides=["step=1"])
+        >>> read_config(Run, overrides=["step=1"])  # doctest: +NORMALIZE_WHITESPACE
         Traceback (most recent call last):
         ...
         semveil.core.config.ConfigError: no setting named 'step' (did you mean 'steps'?); settings: steps,
@@ -65,18 +64,18 @@ def read_config(
         values = _merged(values, _override(text))
     return _replace(
         schema() if defaults is None else defaults, values, ""
-    )  # at once: of settings that must fit together, one alone may fit nothing
+    )  # all at once: interdependent settings may be invalid one at a time
 
 
 def check_kinds(schema: type, values: object) -> None:
-    """Check values from a settings file against the annotations of a dataclass (int, float, bool, str, tuples).
+    """Check values from a settings file against a dataclass's annotations (int, float, bool, str, tuples).
 
     Args:
         schema: the dataclass.
         values: object from the file; names outside the schema are ignored.
 
     Raises:
-        ValueError: the values are not a mapping, or one of them has another type, is not finite, or is an int
+        ValueError: the values are not a mapping, or one has the wrong type, is not finite, or is an int
             beyond `LARGEST_INT`; the message names the setting.
 
     Example:
@@ -118,7 +117,7 @@ def _is_of_kind(value: object, hint: Any) -> bool:
 
 
 def as_json(settings: Any) -> str:
-    """Resolved settings as indented JSON, to be stored beside their results.
+    """Return resolved settings as indented JSON, for storage with their results.
 
     Args:
         settings: a dataclass instance.
@@ -127,14 +126,14 @@ def as_json(settings: Any) -> str:
 
 
 def read_toml(path: Path, what: str = "settings file") -> dict[str, Any]:
-    """The tables of a TOML file.
+    """Read the tables of a TOML file.
 
     Args:
         path: of the file.
         what: kind of file, for the message.
 
     Raises:
-        ConfigError: it cannot be read, or is not TOML.
+        ConfigError: the file cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(read_text(path))
@@ -160,7 +159,7 @@ def _override(text: str) -> dict[str, Any]:
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of both, the second's where both have one; tables are merged likewise."""
+    """Merge two tables recursively; the second takes precedence."""
     both = dict(first)
     for name, value in second.items():
         mine = both.get(name)
@@ -194,7 +193,7 @@ def _replace(settings: Any, values: Mapping[str, Any], prefix: str) -> Any:
 
 
 def _typed(name: str, value: Any, hint: Any) -> Any:
-    """A TOML value as the annotated type: int, float, bool, str or a tuple of one of them."""
+    """Convert a TOML value to the annotated type: int, float, bool, str or a tuple of one of them."""
     if get_origin(hint) is tuple:
         items = get_args(hint)
         fixed = Ellipsis not in items

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Public names that were renamed stay for one minor release, with a warning."""
+"""Renamed public names, kept for one minor release with a warning."""
 
 import sys
 import warnings
@@ -8,16 +8,17 @@ from typing import Any
 
 
 def renamed(module: str, names: Mapping[str, str], *, stacklevel: int = 2) -> Callable[[str], Any]:
-    """A module's `__getattr__` for names that were renamed.
+    """Return a module-level `__getattr__` that resolves renamed names.
 
     Args:
-        module: its `__name__`.
-        names: old name -> new name, both of that module.
-        stacklevel: of the warning: 2 names the caller of the function, 3 that one's caller.
+        module: the module's `__name__`.
+        names: old name -> new name, both in that module.
+        stacklevel: stack level of the warning: 2 points to the caller of the function, 3 to that caller's
+            caller.
 
     Returns:
-        A function that gives the object of the new name with a `DeprecationWarning`, and raises
-        AttributeError for a name that was never there.
+        A function that returns the object under the new name with a `DeprecationWarning`, and raises
+        AttributeError for an unknown name.
 
     Example:
         >>> __getattr__ = renamed("semveil.mechanisms", {"Release": "ExactRelease"})

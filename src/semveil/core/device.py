@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Device and precision of network computations, decided in one place.
+"""Device and precision of network computations.
 
-Weights are read onto the CPU and moved from there. Random numbers are drawn on the CPU and moved to where
-they are needed, so that a seed means the same on every device; exact noise, keystreams and whatever Alice and
-Bob must compute alike stay there.
+Weights are read onto the CPU and moved from there. Random numbers are drawn on the CPU and then moved, so
+that a seed gives the same numbers on every device; exact noise, keystreams and every computation on which
+Alice and Bob must agree stay on the CPU.
 """
 
 import copy
@@ -19,7 +19,7 @@ from torch import nn
 from semveil.core.errors import SemveilError
 
 AUTO = "auto"
-CPU = torch.device("cpu")  # where everything begins, and what is exact or random is computed
+CPU = torch.device("cpu")  # initial device of weights; exact and random numbers are computed here
 PRECISIONS = (torch.float32, torch.float64)
 
 
@@ -35,13 +35,13 @@ Network = TypeVar("Network", bound=Movable)
 
 
 class DeviceError(SemveilError):
-    """An unavailable device; the message names the available ones."""
+    """The device is unavailable; the message names the available ones."""
 
     exit_code: ClassVar[int] = 2
 
 
 def devices() -> tuple[str, ...]:
-    """Names of the devices of this machine, the CPU first."""
+    """Return the names of this machine's devices, the CPU first."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return (CPU.type, *(f"cuda:{i}" for i in range(gpus)))
 
@@ -87,7 +87,7 @@ _LOADED_ON = ContextVar("loaded_on", default=CPU)
 
 @contextmanager
 def loading_onto(name: str | torch.device) -> Iterator[None]:
-    """Context manager that sets the device of models loaded within, for code that loads them by name at a lower level.
+    """Context manager that sets the device of models loaded by name within the block.
 
     Args:
         name: see `choose_device`.
@@ -111,10 +111,10 @@ Model = TypeVar("Model", bound=_Movable)
 
 
 class Loader(Generic[Asked, Model]):
-    """A cached function that loads models onto the device of `loading_onto`, else onto the CPU.
+    """Cached function that loads models onto the device of `loading_onto`, by default the CPU.
 
     Args:
-        load: in a `functools.lru_cache`.
+        load: loading function, wrapped in `functools.lru_cache`.
     """
 
     def __init__(self, load: Callable[Asked, Model]) -> None:
@@ -156,29 +156,37 @@ def full_precision(device: torch.device) -> torch.autocast:
 
 
 def device_of(network: Movable) -> torch.device:
-    """Device of a network's weights; the CPU if it has none."""
+    """Return the device of a network's weights; the CPU if it has none.
+
+    Args:
+        network: a torch module.
+    """
     return next(network.parameters(), torch.empty(0, device=CPU)).device
 
 
 def precision_of(network: Movable) -> torch.dtype:
-    """Dtype of a network's weights; float32 if it has none."""
+    """Return the dtype of a network's weights; float32 if it has none.
+
+    Args:
+        network: a torch module.
+    """
     return next(network.parameters(), torch.empty(0, device=CPU)).dtype
 
 
 def moved(
     network: Network, device: str | torch.device | None = None, dtype: torch.dtype | None = None
 ) -> Network:
-    """A copy of a network elsewhere, or in another precision; the network itself where nothing changes.
+    """Return a copy of a network on another device or in another precision; itself if nothing changes.
 
     Args:
         network: a torch module.
-        device: see `choose_device`; where it is, if None.
+        device: see `choose_device`; unchanged if None.
         dtype: float32 or float64; unchanged if None. Half precision is left to autocast, since latents need
             more.
 
     Raises:
-        DeviceError: the device is not there.
-        ValueError: another type.
+        DeviceError: the device is not available.
+        ValueError: any other dtype.
 
     Example:
         >>> layer = nn.Linear(2, 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SHA-256 digests of the inputs of a computation: files, tensors, JSON. Equal digests mean equal inputs."""
+"""SHA-256 digests of inputs of a computation: files, tensors, JSON. Equal digests mean equal inputs."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ def digest_of_file(path: Path) -> str:
         path: of the file.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     told = path.stat()
     return _digest_of_file(path, told.st_mtime_ns, told.st_size)

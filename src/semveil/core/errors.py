@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a user can act on: one printable line each, with the exit code of the command line.
+"""Errors that a user can act on: one printable line each, with an exit code for the command line.
 
 Anything else that escapes the library is a bug in it or in the calling code and keeps its traceback.
 
-| exit code | what was wrong |
+| exit code | cause |
 |---|---|
-| 1 | anything without a code of its own |
+| 1 | any error without its own code |
 | 2 | the command line itself |
 | 3 | a photo that cannot be read |
 | 4 | the faces in a photo: none, several, too small |
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 
 def printable(text: str) -> str:
-    """Escape every non-printable character (line ends, control sequences, invalid bytes), which gives one line of text.
+    """Escape every non-printable character (line ends, control sequences, invalid bytes) of a text.
 
     Args:
         text: any string, lone surrogates included.
@@ -34,10 +34,12 @@ def printable(text: str) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: Python's own, or torch's, which has no class for it on the CPU.
+    """Return whether an error reports exhausted memory.
+
+    Besides `MemoryError` this recognises torch's message; torch has no exception class for it on the CPU.
 
     Args:
-        error: whatever was raised.
+        error: any exception.
 
     Example:
         >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("can't allocate memory: 9 bytes"))
@@ -50,7 +52,7 @@ class SemveilError(Exception):
     """Base of all errors whose message alone is sufficient for a user to act on.
 
     Args:
-        message: names the given value, the allowed ones and the fix; file names in it are made printable.
+        message: names the given value, the allowed ones and the fix; non-printable characters are escaped.
 
     Example:
         >>> str(SemveilError("no photo at 'a\\nb'")), SemveilError.exit_code
@@ -64,7 +66,7 @@ class SemveilError(Exception):
 
 
 class PhotoError(SemveilError):
-    """A photo that is missing, unreadable, damaged, too large or of an unsupported kind."""
+    """A photo is missing, unreadable, damaged, too large or of an unsupported format."""
 
     exit_code = 3
 
@@ -80,7 +82,7 @@ class NoFaceError(FaceError):
 
 
 class FaceChoiceError(FaceError):
-    """Several faces and no choice made, or a choice that does not exist."""
+    """Several faces were found and none was chosen, or the chosen one does not exist."""
 
 
 class FaceTooSmallError(FaceError):
@@ -88,16 +90,16 @@ class FaceTooSmallError(FaceError):
 
 
 class FaceTooLargeError(FaceError):
-    """The chosen face has many more pixels than the model makes."""
+    """The chosen face has many more pixels than the model generates."""
 
 
 class OutputError(SemveilError):
-    """An output file that cannot be written."""
+    """An output file cannot be written."""
 
     exit_code = 5
 
 
 class KeyProblem(SemveilError):
-    """A key, passphrase or sealed part that is missing, unsafe or does not fit."""
+    """A key, passphrase or sealed part is missing, unsafe or does not fit."""
 
     exit_code = 7

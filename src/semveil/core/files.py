@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Atomic writing of files, and opening of regular files without blocking."""
+"""Atomic writing of files, and non-blocking opening of regular files."""
 
 import contextlib
 import errno
@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from semveil.core.errors import OutputError
 
-PRIVATE = 0o600  # mode of what only its owner may read
-# Flags for `os.open`: a pipe must not make us wait, Windows must not change line ends.
+PRIVATE = 0o600  # readable and writable by the owner only
+# Flags for `os.open`: do not block on a pipe, and do not translate line ends on Windows.
 CAREFULLY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -23,7 +23,7 @@ def sha256_of_file(path: str | os.PathLike[str]) -> bytes:
     """SHA-256 of a regular file, 32 bytes.
 
     Args:
-        path: of the file, which is read in parts.
+        path: file path; the file is read in parts.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
@@ -33,12 +33,14 @@ def sha256_of_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, mode: int = PRIVATE) -> int:
-    """A descriptor of a regular file; pipes and devices, whose reading may wait or go on for ever, are not even opened.
+    """Open a regular file and return its descriptor.
+
+    Pipes and devices are never opened, since reading them may block or not end.
 
     Args:
         path: the file.
         flags: as for `os.open`.
-        mode: of a file that `os.O_CREAT` makes, less the umask.
+        mode: mode of a file created by `os.O_CREAT`, before the umask.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
@@ -70,14 +72,16 @@ def _refuse_unless_regular(mode: int, path: str | os.PathLike[str]) -> None:
 
 
 def append_line(descriptor: int, line: bytes) -> None:
-    """Add a line to a log, on the disk when this returns: whole or not at all, and after whatever a kill cut off.
+    """Append a line to a log and flush it to disk; on failure the log is unchanged.
+
+    If a killed process left an incomplete last line, the new line starts after a line end.
 
     Args:
-        descriptor: of the log, opened with `os.O_RDWR | os.O_APPEND` and locked.
-        line: with its line end.
+        descriptor: the log, opened with `os.O_RDWR | os.O_APPEND` and locked.
+        line: line including its line end.
 
     Raises:
-        OSError: it cannot be written; the log is as it was.
+        OSError: the line cannot be written; the log is unchanged.
     """
     size = os.fstat(descriptor).st_size
     os.lseek(descriptor, max(0, size - 1), os.SEEK_SET)
@@ -97,21 +101,20 @@ def append_line(descriptor: int, line: bytes) -> None:
 def atomic_write(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when complete.
 
-    The bytes go to a temporary file in the same folder, are flushed to the disk, and take the target's name
-    in one step. On any error, also an interrupt, the temporary file goes and the target stays as it was. A
-    symbolic link is followed; a file that is replaced keeps its permissions, a new one gets those of the
-    process's umask.
+    The bytes go to a temporary file in the same folder, which is flushed to disk and then renamed to the
+    target. On any error or interrupt the temporary file is removed and the target is unchanged. Symbolic
+    links are followed; a replaced file keeps its permissions, a new file gets those of the process's umask.
 
     Args:
-        path: the target, in an existing folder; must not exist or be a regular file.
-        private: mode 0600, whatever the umask and the previous file's mode.
+        path: the target, in an existing folder; either absent or a regular file.
+        private: use mode 0600 regardless of the umask and the previous file's mode.
 
     Yields:
-        A binary handle; leave it open.
+        A binary handle; do not close it.
 
     Raises:
         OutputError: the folder is missing or not writable, the target is a folder or a device, or the disk is
-            full; an `OSError` of the block is taken for one of writing.
+            full; any `OSError` raised in the block is reported as a write error.
 
     Example:
         >>> import tempfile
@@ -123,7 +126,7 @@ def atomic_write(path: str | os.PathLike[str], *, private: bool = False) -> Iter
     """
     target = Path(os.path.realpath(path))
     mode = _mode_of_replaced(target)
-    # Not derived from the target's name, which may already be as long as the file system allows.
+    # Not derived from the target's name, which may already have the maximum length.
     temporary = target.with_name(f".semveil-{secrets.token_hex(8)}.tmp")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -167,7 +170,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str, *, private: 
 
 
 def _mode_of_replaced(target: Path) -> int | None:
-    """Permission bits of the file that is to be replaced, None where there is none yet."""
+    """Return the permission bits of the file to be replaced; None if there is none."""
     if not target.parent.is_dir():
         raise OutputError(
             f"cannot write {str(target)!r}: the folder {str(target.parent)!r} does not exist; create it first"
@@ -186,10 +189,10 @@ def _mode_of_replaced(target: Path) -> int | None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` last through a power cut, where the system and its rights let a folder be opened."""
+    """Flush a rename in `folder` to disk, if the system and permissions allow opening a folder."""
     if os.name != "posix":
         return
-    with contextlib.suppress(OSError):  # the file is there, and whole
+    with contextlib.suppress(OSError):  # the file itself is already complete
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exclusive locks on open files, between processes."""
+"""Exclusive locks on open files between processes."""
 
 import os
 
@@ -14,15 +14,15 @@ def lock_file(descriptor: int, path: str | os.PathLike[str], *, wait: bool = Tru
     """Lock an open file against other processes until it is closed.
 
     Args:
-        descriptor: of the file, open for writing.
-        path: its name, for the error.
-        wait: for as long as another process has the lock; else give up at once.
+        descriptor: the file, open for writing.
+        path: its path, for the error message.
+        wait: wait while another process holds the lock; otherwise return at once.
 
     Returns:
         True if the lock was acquired; always with `wait`.
 
     Raises:
-        OutputError: the file system has no locks, as some network shares; nothing was written.
+        OutputError: the file system does not support locks (some network shares); nothing was written.
 
     Example:
         >>> import tempfile

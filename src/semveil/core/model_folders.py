@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locations of trained models, bundled and below SEMVEIL_HOME/models; found without loading anything."""
+"""Locations of trained models, bundled or in SEMVEIL_HOME/models, determined without loading them."""
 
 from importlib import resources
 from importlib.util import find_spec
@@ -7,22 +7,22 @@ from pathlib import Path
 
 from semveil.core.weights import home
 
-APART = "semveil_models"  # the package of the models alone, for those who installed the code alone
+APART = "semveil_models"  # package of the models, for installations of the code alone
 
 FACE_CARD, IDENTITY_CARD, NOISE_IMAGE_CARD = "model.json", "fusion.json", "noise-image.json"
 KINDS = {"face model": FACE_CARD, "identity model": IDENTITY_CARD, "noise-image model": NOISE_IMAGE_CARD}
-"""Kinds of models in words, and the file that makes a folder one of them."""
+"""Kind of model -> file name of the model card that identifies it."""
 
 
 def bundled_folder() -> Path:
-    """Folder of the bundled models: in this package, or in `semveil-models` if it was installed without them."""
+    """Return the folder of the bundled models, in this package or in the package `semveil-models`."""
     within = Path(str(resources.files("semveil") / "weights"))
     apart = None if within.is_dir() else find_spec(APART)
     return Path(apart.submodule_search_locations[0]) if apart and apart.submodule_search_locations else within
 
 
 def missing_models() -> str:
-    """Advice on missing models, to end an error message; empty if they are installed.
+    """Return advice on missing models, to end an error message; empty if they are installed.
 
     Example:
         >>> missing_models()
@@ -36,11 +36,11 @@ def missing_models() -> str:
 
 
 def bundled_file(model: str, name: str) -> Path:
-    """Path of a file of a bundled model; it need not exist.
+    """Return the path of a file of a bundled model; it need not exist.
 
     Args:
-        model: name, such as `faces-128`.
-        name: of the file.
+        model: model name, such as `faces-128`.
+        name: file name.
 
     Raises:
         BadCheckpoint: semveil was installed without its models.
@@ -50,16 +50,16 @@ def bundled_file(model: str, name: str) -> Path:
         True
     """
     if advice := missing_models():
-        from semveil.core.checkpoints import BadCheckpoint  # loads torch, which listing models does without
+        from semveil.core.checkpoints import BadCheckpoint  # imports torch, not needed to list models
 
         raise BadCheckpoint(f"no bundled model {model!r}{advice}")
     return bundled_folder() / model / name
 
 
 def folders_with(card: str) -> dict[str, Path]:
-    """Folders of the models that contain a given file, by model name.
+    """Return the folders of the models that contain a given file, by model name.
 
-    A bundled model takes precedence over another of its name.
+    A bundled model takes precedence over one in SEMVEIL_HOME of the same name.
 
     Args:
         card: file name of the model card.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules that moved stay importable under their old names for one minor release, with a warning."""
+"""Old names of moved modules, importable for one minor release with a warning."""
 
 import sys
 import warnings
@@ -13,8 +13,8 @@ MOVED = {
     **{
         f"core.{name}": f"privacy.{name}"
         for name in (
-            "account", "caveats", "certificate", "certificate_fields", "composition", "coverage", "explain", "gaussian_curve",
-            "ledger", "ledger_key", "ledger_lines", "sealed_claim", "strength",
+            "account", "caveats", "certificate", "certificate_fields", "composition", "coverage", "explain",
+            "gaussian_curve", "ledger", "ledger_key", "ledger_lines", "sealed_claim", "strength",
         )
     },
     "core.privacy": "privacy.guarantee",
@@ -26,7 +26,9 @@ MOVED = {
     },
     **{
         f"mechanisms.{name}": f"mechanisms.sphere.{name}"
-        for name in ("caps", "cosines", "priv_unit", "priv_unit_g", "renormalised", "tails", "von_mises_fisher")
+        for name in (
+            "caps", "cosines", "priv_unit", "priv_unit_g", "renormalised", "tails", "von_mises_fisher"
+        )
     },
     "mechanisms.sphere_law": "mechanisms.sphere.law",
     "mechanisms.sphere_registry": "mechanisms.sphere.registry",
@@ -48,7 +50,7 @@ MOVED = {
 
 
 class _Alias(Loader):
-    """Gives the module of the new name in place of a module of its own."""
+    """Loader that returns the module of the new name."""
 
     def __init__(self, new: str) -> None:
         self.new = new
@@ -59,11 +61,11 @@ class _Alias(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.own  # the import system has just put the old name there
+        module.__spec__ = self.own  # the import system has just set it to the old name
 
 
 class MovedModules(MetaPathFinder):
-    """Finds modules under their old names.
+    """Meta path finder that resolves the old names of modules.
 
     Args:
         moved: old name -> new name, both without `semveil.`.
@@ -75,7 +77,13 @@ class MovedModules(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec of a moved module, with a `DeprecationWarning` that says the new name; None for all others."""
+        """Return the spec of a moved module with a `DeprecationWarning`; None for any other name.
+
+        Args:
+            name: full module name.
+            path: ignored.
+            target: ignored.
+        """
         new = self.moved.get(name)
         if new is None:
             return None
@@ -84,6 +92,6 @@ class MovedModules(MetaPathFinder):
 
 
 def install() -> None:
-    """Let this interpreter find moved modules; done once, when semveil is imported."""
+    """Register the finder of moved modules in this interpreter; called when semveil is imported."""
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
         sys.meta_path.append(MovedModules(MOVED))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network's weights on disk, in half precision."""
+"""Half-precision weight files of networks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +16,8 @@ def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | 
 
     Args:
         path: of the file; replaced if it exists.
-        network: whose state dict is written.
-        metadata: stored in the file.
+        network: the network.
+        metadata: metadata to store in the file.
 
     Raises:
         OutputError: the path cannot be written.
@@ -29,7 +29,7 @@ def write_network(path: Path, network: nn.Module, metadata: Mapping[str, str] | 
 
 
 def read_network(path: Path) -> dict[str, Tensor]:
-    """Read the weights of `write_network` in single precision.
+    """Read the weights written by `write_network`, in single precision.
 
     Args:
         path: of the file.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a caller wants an output: `pathlib` takes an empty name for the current folder, which nobody means."""
+"""Validation of output paths."""
 
 import os
 from pathlib import Path
@@ -17,11 +17,13 @@ def output_path(path: None, name: str = "out") -> None: ...
 
 
 def output_path(path: str | os.PathLike[str] | None, name: str = "out") -> Path | None:
-    """The path of an output, which must not be empty; None where there is to be none.
+    """Return an output path, which must not be empty; None is returned unchanged.
+
+    `pathlib` would take an empty name for the current folder.
 
     Args:
-        path: file or folder to write; `"."` is the current folder.
-        name: of the parameter, for the error.
+        path: file or folder to write; `"."` is the current folder; None for no output.
+        name: parameter name, for the error message.
 
     Raises:
         OutputError: `path` is the empty string.
@@ -41,15 +43,15 @@ def output_path(path: str | os.PathLike[str] | None, name: str = "out") -> Path 
 
 
 def keep_inputs(out: Path | None, *inputs: object) -> None:
-    """Refuse an output that is one of the files that are read: writing it would lose what it was made of.
+    """Refuse an output path that is one of the inputs, which writing would destroy.
 
     Args:
-        out: file to write; None where there is to be none.
-        *inputs: paths, or lists of them, among which it must not be, by whatever name; anything else, such as
-            an array, counts for nothing.
+        out: file to write; None for no output.
+        *inputs: paths, or lists of paths; compared as files, not by name. Other values, such as arrays, are
+            ignored.
 
     Raises:
-        OutputError: `out` is one of them.
+        OutputError: `out` is one of the inputs.
     """
     if out is None or not out.exists():
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entry points by which other packages extend semveil: found without an import, imported on first access."""
+"""Entry points by which other packages extend semveil, listed without importing them."""
 
 import sys
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class PluginError(SemveilError):
 
 
 class PluginWarning(UserWarning):
-    """An entry of another package is skipped."""
+    """An entry point of another package is skipped."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Plugin:
     """An entry point of another package.
 
     Attributes:
-        name: as users say it.
-        package: who adds it, with the version.
-        point: where it is imported from.
+        name: name by which users select it.
+        package: name and version of the package that provides it.
+        point: the entry point to import.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Plugin:
     point: EntryPoint
 
     def load(self, kind: str) -> Any:
-        """Import it.
+        """Import the object.
 
         Args:
-            kind: of the entry, for the message, such as `channel`.
+            kind: kind of entry, for the message, such as `channel`.
 
         Raises:
             PluginError: the package cannot be imported or has no such object.
@@ -47,11 +47,11 @@ class Plugin:
             raise self.unusable(kind, f"{type(error).__name__}: {error}") from error
 
     def unusable(self, kind: str, reason: str) -> PluginError:
-        """Error that attributes a failure to the package that provides the entry point.
+        """Return an error that attributes a failure to the package that provides the entry point.
 
         Args:
-            kind: of the entry, such as `channel`.
-            reason: of the failure; its first line is kept.
+            kind: kind of entry, such as `channel`.
+            reason: reason for the failure; its first line is kept.
         """
         line = printable(reason.strip().partition("\n")[0])
         return PluginError(
@@ -60,10 +60,12 @@ class Plugin:
 
 
 def plugins(group: str) -> tuple[Plugin, ...]:
-    """The entry points of a group in all installed packages, in the order of `sys.path`; nothing of them is imported.
+    """Return a group's entry points in all installed packages, in the order of `sys.path`.
+
+    Nothing is imported.
 
     Args:
-        group: such as `semveil.channels`.
+        group: group name, such as `semveil.channels`.
 
     Example:
         >>> plugins("semveil.nothing")
@@ -74,7 +76,7 @@ def plugins(group: str) -> tuple[Plugin, ...]:
 
 @lru_cache(maxsize=1)
 def _all_plugins(path: tuple[str, ...]) -> dict[str, tuple[Plugin, ...]]:
-    """All groups of semveil at once; read again where the path has changed."""
+    """Read all groups of semveil; cached until the path changes."""
     found: dict[str, tuple[Plugin, ...]] = {}
     points = entry_points()
     for group in points.groups:

@@ -4,20 +4,24 @@
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+"""Called with the stage, the number of finished steps and the total."""
 Note = Callable[[str], None]
-"""Called with a line for the user that is no error."""
+"""Called with an informative line for the user."""
 
 
 def quiet(stage: str, done: int, total: int) -> None:
     """Progress callback that reports nothing.
 
     Args:
-        stage: of the work.
-        done: finished steps.
-        total: all steps.
+        stage: name of the stage.
+        done: number of finished steps.
+        total: number of all steps.
     """
 
 
 def unheard(text: str) -> None:
-    """Message callback that discards its text."""
+    """Message callback that discards its text.
+
+    Args:
+        text: the message.
+    """

@@ -23,7 +23,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of this package, Python and the numerical dependencies; None for one that is not installed."""
+    """Return the versions of this package, Python and the numerical dependencies; None if not installed."""
     found: dict[str, str | None] = {"semveil": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -34,7 +34,7 @@ def versions() -> dict[str, str | None]:
 
 
 def commit() -> str | None:
-    """The repository's commit, with `CHANGED` where sources differ from it; None outside a repository."""
+    """Return the repository's commit, with `CHANGED` if sources were modified; None outside a repository."""
     package = Path(__file__).resolve().parents[1]
     if not (package.parents[1] / ".git").exists():
         return None

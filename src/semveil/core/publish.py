@@ -9,18 +9,18 @@ from typing import BinaryIO
 
 from semveil.core.files import atomic_write
 
-File = tuple[Path, bytes]  # where it goes, and what it holds
+File = tuple[Path, bytes]  # path and content
 
 
 def publish(files: Sequence[File], *, private: bool = False, once: Callable[[], None] = lambda: None) -> None:
-    """Write several files so that they appear together, in the given order, after an action has succeeded.
+    """Write several files after an action has succeeded, so that they appear together, in the given order.
 
     Disk space is reserved first, under temporary names. A full disk, a folder at the path or an error of
     `once` therefore leaves no file, and `once` is not called if the files could not be written.
 
     Args:
-        files: paths with their bytes, all different.
-        private: nobody but the owner may read them.
+        files: distinct paths with their contents.
+        private: make the files readable by the owner only.
         once: action to complete before any file becomes readable, such as booking a release.
 
     Raises:
@@ -29,14 +29,15 @@ def publish(files: Sequence[File], *, private: bool = False, once: Callable[[], 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> publish([(folder / "b", b"2"), (folder / "a", b"1")], once=lambda: print(sorted(folder.glob("[ab]"))))
+        >>> files = [(folder / "b", b"2"), (folder / "a", b"1")]
+        >>> publish(files, once=lambda: print(sorted(folder.glob("[ab]"))))
         []
         >>> sorted(path.name for path in folder.iterdir())
         ['a', 'b']
     """
     with ExitStack() as stack:
         handles = [stack.enter_context(atomic_write(path, private=private)) for path, _ in reversed(files)]
-        opened = list(zip(reversed(handles), files, strict=True))  # what is opened last appears first
+        opened = list(zip(reversed(handles), files, strict=True))  # the file opened last appears first
         for handle, (_, content) in opened:
             _write(handle, bytes(len(content)))
         once()

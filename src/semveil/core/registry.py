@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that users select by: a registry that refuses duplicates, suggests near misses and includes plugins."""
+"""Registries of named objects: duplicates are refused, near misses suggested, plugins included."""
 
 import difflib
 import pkgutil
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 def suggest(name: str, allowed: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for a near miss, else an empty string.
+    """Return ` (did you mean 'x'?)` for a near miss, else an empty string.
 
     Args:
-        name: as it was given.
-        allowed: the names that there are.
+        name: the given name.
+        allowed: the existing names.
 
     Example:
         >>> suggest("gausian", ["laplace", "gaussian"])
@@ -31,24 +31,23 @@ def suggest(name: str, allowed: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class _Later:
-    """An entry that is not made yet."""
+    """Entry that has not been created yet."""
 
     make: Callable[[], Any]
 
 
 class Registry(Generic[T]):
-    """A table from name to object for one kind of thing.
+    """Table from name to object for one kind of object.
 
-    Entries come from `add`, `add_later`, for a registry with files, modules of a package that call `add`,
-    and, for one with a group, entry points of other packages. Files and entry points are imported on first
-    access. Look-up does not distinguish them.
+    Entries come from `add` and `add_later`, from the modules of the package `files`, which call `add`, and
+    from the entry points of `group`. Modules and entry points are imported on first access. Look-up treats
+    all entries alike.
 
     Args:
-        kind: of the entries, for messages, such as `channel`.
-        group: of the entry points, such as `semveil.channels`; none are looked for where None.
+        kind: kind of entry, for messages, such as `channel`.
+        group: group of entry points, such as `semveil.channels`; None for no plugins.
         accept: converts the object of an entry point to an entry; raises TypeError for an unsuitable one.
-        files: a package such as `semveil.attacks`, each module of which may register entries; none are looked
-            for where None.
+        files: package such as `semveil.attacks` whose modules register entries; None for no package.
 
     Example:
         >>> colours = Registry[int]("colour")
@@ -83,7 +82,7 @@ class Registry(Generic[T]):
         """Register an entry and return it.
 
         Args:
-            name: that users select it by.
+            name: name by which users select it.
             entry: the object.
 
         Raises:
@@ -98,7 +97,7 @@ class Registry(Generic[T]):
         """Register an entry that is created on first access, such as one that needs an expensive import.
 
         Args:
-            name: that users select it by.
+            name: name by which users select it.
             make: creates the entry.
 
         Raises:
@@ -110,13 +109,13 @@ class Registry(Generic[T]):
         """Add entries derived from another registry; names registered here take precedence.
 
         Args:
-            names: gives the names, when they are needed.
+            names: returns the names; called at each look-up.
             make: creates the entry of a name.
         """
         self._derived = names, make
 
     def items(self) -> Iterator[tuple[str, T]]:
-        """All names with their entries, those of broken packages left out with a `PluginWarning`."""
+        """Yield all names with their entries; those of broken packages are skipped with a `PluginWarning`."""
         for name in self:
             try:
                 entry = self[name]
@@ -126,11 +125,11 @@ class Registry(Generic[T]):
                 yield name, entry
 
     def __getitem__(self, name: str) -> T:
-        """The entry of a name.
+        """Return the entry of a name.
 
         Raises:
-            ValueError: there is none.
-            PluginError: the package that adds it is broken.
+            ValueError: the name is unknown.
+            PluginError: the package that provides the entry is broken.
         """
         self._import_files()
         for table in (self._entries, self._plug_ins()):
@@ -152,16 +151,16 @@ class Registry(Generic[T]):
         return iter(dict.fromkeys((*self._entries, *self._plug_ins(), *derived)))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)  # list() would ask for the length
+        return sum(1 for _ in self)  # list() would call __len__
 
     def _import_files(self) -> None:
-        # a file that asks the registry while it is imported finds what is there
+        # cleared first, so that a module that uses the registry during its import does not recurse
         files, self._files = self._files, None
         if files is not None:
             import_files(files)
 
     def _plug_ins(self) -> dict[str, T]:
-        """Entries of other packages; a name that is taken is not theirs."""
+        """Entries of other packages, without names that are already taken."""
         found = () if self.group is None else plugins(self.group)
         if found is self._found:
             return self._plugged
@@ -188,7 +187,7 @@ class Registry(Generic[T]):
 
 
 def having(*attributes: str) -> Callable[[str, Any], Any]:
-    """An `accept` for classes that have given attributes and are registered under their `name`.
+    """Return an `accept` function for classes that have given attributes and match their `name`.
 
     Args:
         *attributes: required names.
@@ -215,10 +214,10 @@ def having(*attributes: str) -> Callable[[str, Any], Any]:
 
 
 def import_files(package: str) -> None:
-    """Import every module of a package, not those of its subpackages, so that they register what they define.
+    """Import all modules of a package (not its subpackages), so that they register their entries.
 
     Args:
-        package: its full name, such as `semveil.audit.games`.
+        package: full package name, such as `semveil.audit.games`.
     """
     folder = import_module(package)
     for module in pkgutil.iter_modules(folder.__path__, f"{package}."):

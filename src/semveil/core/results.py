@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Result files: JSON that people can read, with long rows of numbers on one line."""
+"""Result files: human-readable JSON with rows of numbers on one line."""
 
 import json
 import math
@@ -13,11 +13,13 @@ DECIMALS = 4
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Write a result file atomically, with rows of numbers on one line each; missing folders are created.
+    """Write a result file atomically; missing folders are created.
+
+    Each row of numbers takes one line.
 
     Args:
         path: of the file; replaced if it exists.
-        result: JSON-ready; values per photo should be `rounded` before.
+        result: JSON-serialisable; values per photo should be `rounded` first.
 
     Raises:
         ValueError: a number is NaN or infinite.
@@ -36,8 +38,8 @@ def read_result(path: Path) -> dict[str, Any]:
         path: of the file.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is not JSON in UTF-8.
+        OSError: the file cannot be read.
+        ValueError: the file is not JSON in UTF-8.
     """
     return json.loads(path.read_text(encoding="utf-8"))
 

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 import torch
 
-_VERSION = "semveil rng 1"  # part of every derived seed: stored results name it by the numbers they give
+_VERSION = "semveil rng 1"  # part of every derived seed; changing it changes all results
 
 
 class Streams:
     """Independent generators by name, derived from one seed.
 
-    The seed of a stream is the first 8 bytes of SHA-256 over version, run seed and name, so a stream never
-    depends on which others are used, and stays the same across versions of this package. torch's CPU engine
-    keeps 32 bits of it: plenty for simulation and training, no source of noise for a release.
+    The seed of a stream is the first 8 bytes of SHA-256 over version, run seed and name, so a stream does not
+    depend on which others are used, and stays the same across versions of this package. torch's CPU engine
+    keeps 32 bits of it: sufficient for simulation and training, not for the noise of a release.
 
     Example:
         >>> run = streams(7)
@@ -31,7 +31,7 @@ class Streams:
         self._opened: dict[str, torch.Generator] = {}
 
     def __getitem__(self, name: str) -> torch.Generator:
-        """The stream called `name` (such as dp, bob, eve, train, crops), in the state its last user left it in."""
+        """Return the stream called `name` (dp, bob, eve, train, crops, ...) in its current state."""
         if not name:
             raise ValueError("a random stream needs a name that says its purpose, such as 'dp' or 'bob'")
         if name not in self._opened:
@@ -49,8 +49,8 @@ def streams(seed: int | None, device: torch.device | str = "cpu") -> Streams:
     """Open the named streams of a run.
 
     Args:
-        seed: any integer, or None for 256 bits from the operating system, which are not kept anywhere else.
-        device: where the generators live; samplers draw there and move the result.
+        seed: any integer, or None for 256 bits from the operating system, which are not recorded.
+        device: device of the generators; samplers draw there and move the result.
 
     Raises:
         TypeError: the seed is not an integer.
@@ -62,9 +62,9 @@ def streams(seed: int | None, device: torch.device | str = "cpu") -> Streams:
 
 @contextmanager
 def global_stream(rng: torch.Generator) -> Iterator[None]:
-    """Context manager that seeds torch's global generators from `rng`, and restores their states afterwards.
+    """Context manager that seeds torch's global generators from `rng` and restores their states on exit.
 
-    Only for code that offers no generator argument: weight initialisation, dropout.
+    Only for code that takes no generator argument: weight initialisation, dropout.
 
     Args:
         rng: source of the seed.
@@ -77,7 +77,7 @@ def global_stream(rng: torch.Generator) -> Iterator[None]:
         >>> bool((first.weight == again.weight).all())
         True
     """
-    # `manual_seed` seeds the GPUs' streams too, where there are any, and they are left as they were likewise.
+    # `manual_seed` also seeds the GPUs' streams, whose states must be restored too.
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=list(gpus)):
         torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))

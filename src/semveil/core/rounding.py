@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy figures rounded up: the smallest floats that are certainly no less than the real numbers they stand for."""
+"""Privacy figures rounded up: floats that are certainly no less than the exact real numbers."""
 
 import math
 from collections.abc import Iterable
@@ -7,17 +7,17 @@ from decimal import ROUND_CEILING, Context, Decimal
 
 from flint import arb, ctx
 
-PRECISION = 128  # bits; far more than the sums of up to millions of doubles here need
+PRECISION = 128  # bits; far more than sums of millions of doubles need
 
 
 def float_above(ball: arb) -> float:
-    """Smallest convenient float that bounds a ball from above; exact for a ball that is a single float.
+    """Return a close float upper bound of a ball; exact for a ball that is a single float.
 
     Args:
         ball: real ball.
 
     Returns:
-        Infinity for an unbounded ball, as after a division by 0.
+        The bound; infinity for an unbounded ball, as after a division by 0.
 
     Example:
         >>> float_above(arb(1) / 3) > 1 / 3, float_above(arb(0.5)), float_above(arb(1) / 0)
@@ -63,7 +63,7 @@ def loss_above(distances: Iterable[float], scales: Iterable[float]) -> float:
 
     Args:
         distances: >= 0.
-        scales: >= 0, as many; a scale of 0 at a positive distance gives infinity.
+        scales: >= 0, one for each distance; a scale of 0 at a positive distance gives infinity.
 
     Example:
         >>> loss_above([1.0, 0.0], [3.0, 0.0]) > 1 / 3

@@ -12,17 +12,19 @@ LARGEST_TEXT = 1 << 26  # bytes
 
 
 def decode_text(data: bytes) -> str:
-    """Decode UTF-8 with or without a byte order mark, or UTF-16 with one (as PowerShell writes it); line ends become `\\n`.
+    """Decode UTF-8 or UTF-16 text; line ends become `\\n`.
+
+    UTF-8 may have a byte order mark, UTF-16 must have one (as PowerShell writes it).
 
     Args:
-        data: the bytes of a text file.
+        data: content of a text file.
 
     Raises:
         ValueError: the bytes are in neither encoding.
 
     Example:
-        >>> decode_text(b"\\xef\\xbb\\xbfone\\r\\ntwo") == decode_text("one\\ntwo".encode("utf-16")) == "one\\ntwo"
-        True
+        >>> decode_text(b"\\xef\\xbb\\xbfone\\r\\ntwo"), decode_text("one\\ntwo".encode("utf-16"))
+        ('one\\ntwo', 'one\\ntwo')
     """
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = data.decode("utf-16" if wide else "utf-8-sig")
@@ -30,15 +32,15 @@ def decode_text(data: bytes) -> str:
 
 
 def read_text(path: str | os.PathLike[str], *, largest: int = LARGEST_TEXT) -> str:
-    """Read a regular text file, see `decode_text`.
+    """Read and decode a regular text file, see `decode_text`.
 
     Args:
         path: of the file.
-        largest: limit on its size in bytes.
+        largest: maximum size in bytes.
 
     Raises:
-        OSError: it cannot be read, or is a folder, pipe or device.
-        ValueError: it is not text, or larger than `largest`.
+        OSError: the file cannot be read, or is a folder, pipe or device.
+        ValueError: the file is not text, or larger than `largest`.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         data = file.read(largest + 1)
@@ -48,7 +50,7 @@ def read_text(path: str | os.PathLike[str], *, largest: int = LARGEST_TEXT) -> s
 
 
 def parse_json(text: str | bytes) -> Any:
-    """`json.loads` with a single kind of error.
+    """Parse JSON; every failure raises ValueError.
 
     Args:
         text: JSON, as bytes in UTF-8, UTF-16 or UTF-32.
@@ -80,8 +82,8 @@ def read_json_object(path: str | os.PathLike[str]) -> dict[str, Any]:
         path: of the file.
 
     Raises:
-        OSError: it cannot be read, or is a folder, pipe or device.
-        ValueError: it is not JSON, or another value than an object.
+        OSError: the file cannot be read, or is a folder, pipe or device.
+        ValueError: the content is not JSON, or not an object.
     """
     content = parse_json(read_text(path))
     if not isinstance(content, dict):

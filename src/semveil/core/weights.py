@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Third-party weight files: catalogue, location and download; nothing is downloaded unless requested.
+"""Third-party weight files: catalogue, location and download on request.
 
-Files lie in `$SEMVEIL_HOME` (the user's cache folder where that is not set), there or in its subfolder
-`weights`, under their official names.
+Files are stored under their official names in `$SEMVEIL_HOME` (by default the user's cache folder) or in its
+subfolder `weights`.
+
 """
 
 import http.client
@@ -25,7 +26,7 @@ BLOCK = 1 << 20
 
 
 class WeightsMissing(SemveilError):
-    """Weights that a computation needs are not installed; the message says how to get them."""
+    """Required weights are not installed; the message says how to get them."""
 
 
 class DownloadFailed(SemveilError):
@@ -34,7 +35,7 @@ class DownloadFailed(SemveilError):
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file name under which weights are found, and the SHA-256 (or its first digits) where it is known."""
+    """File name of weights, with its SHA-256 (or the first digits) if known."""
 
     name: str
     sha256: str = ""
@@ -45,14 +46,14 @@ class WeightsEntry:
     """Third-party weights.
 
     Attributes:
-        name: that users select it by.
-        purpose: of the weights, in words.
-        files: the official file first, then other names that serve as well.
-        url: address of the official file; empty where its authors give no stable one.
+        name: name by which users select it.
+        purpose: purpose of the weights, in words.
+        files: the official file first, then alternative names.
+        url: address of the official file; empty if there is no stable one.
         megabytes: size of the official file in 10^6 bytes, rounded; None where unknown.
         licence: terms stated by the source.
-        source: the project that publishes them.
-        needs: names of entries that are useless without each other.
+        source: the project that publishes the weights.
+        needs: names of other entries that are required too.
     """
 
     name: str
@@ -76,12 +77,12 @@ for _name, _values in tomllib.loads(
 
 
 def home() -> Path:
-    """Folder of weights and caches: `$SEMVEIL_HOME`, or the user's cache folder."""
+    """Return the folder of weights and caches: `$SEMVEIL_HOME`, or the user's cache folder."""
     return Path(os.environ.get("SEMVEIL_HOME") or platformdirs.user_cache_dir("semveil"))
 
 
 def find(name: str) -> Path | None:
-    """Path of the weight file of a catalogue entry; None if it is not installed.
+    """Return the path of a catalogue entry's weight file; None if it is not installed.
 
     Args:
         name: of the entry.
@@ -95,14 +96,14 @@ def find(name: str) -> Path | None:
 
 
 def require(name: str) -> Path:
-    """Path of the weight file of a catalogue entry that is needed.
+    """Return the path of a catalogue entry's weight file, which must be installed.
 
     Args:
         name: of the entry.
 
     Raises:
         ValueError: an unknown entry.
-        WeightsMissing: the file, or one that it depends on, is not installed; the message says how to get it.
+        WeightsMissing: the file or one of its dependencies is not installed; the message says how to get it.
     """
     entry = CATALOGUE[name]
     lacking = [CATALOGUE[part] for part in (*entry.needs, name) if find(part) is None]
@@ -118,7 +119,7 @@ def require(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Verification:
-    """Comparison of a file with the catalogue: `matches` is None for a file without a known hash."""
+    """Comparison of a file with the catalogue; `matches` is None if no hash is known."""
 
     path: Path
     sha256: str
@@ -133,10 +134,10 @@ def verify(path: str | Path) -> Verification:
         path: of the file.
 
     Returns:
-        Without an entry for a name that is not in the catalogue.
+        The comparison; its `entry` is None for a name that is not in the catalogue.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     path = Path(path)
     digest = _sha256(path)
@@ -154,16 +155,19 @@ def get(
 ) -> Path:
     """Download a catalogue entry and its dependencies into `home()/weights`, unless they are installed.
 
-    A download that broke off is resumed; the file appears under its name only when it is complete and its
-    hash is right.
+    An interrupted download is resumed; the file appears under its name only when it is complete and its hash
+    is correct.
 
     Args:
         name: catalogue entry.
-        progress: called with the file's name, the bytes that are there, and the bytes in all (None: unknown).
+        progress: called with the file name, the bytes downloaded and the total size in bytes (None: unknown).
+
+    Returns:
+        Path of the installed file.
 
     Raises:
         WeightsMissing: the entry has no public address.
-        DownloadFailed: the network failed, or the file's hash is not the catalogue's.
+        DownloadFailed: the network failed, or the file's hash differs from the catalogue's.
     """
     entry = CATALOGUE[name]
     for part in entry.needs:
@@ -198,7 +202,7 @@ def _download(url: str, part_file: Path, progress: Callable[[int, int | None], N
     try:
         response = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and done:  # nothing after the last byte: it was complete
+        if error.code == 416 and done:  # range not satisfiable: the file was already complete
             return
         raise
     with response:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of results that appears whole: built beside its place, then moved there, `result.json` last."""
+"""Result folders that appear only when complete: built in a temporary folder, then moved."""
 
 import os
 import secrets
@@ -15,20 +15,20 @@ SUMMARY = "result.json"
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """Context manager that builds a folder elsewhere and moves its content to `out` if the block succeeds.
+    """Context manager that builds a folder elsewhere and moves its content to `out` on success.
 
-    Existing files in `out` of the same names are replaced one by one; an old `result.json` is removed first
-    and the new one moved last, so that it never describes files that are not there. After an error nothing
-    remains.
+    Existing files of the same names in `out` are replaced one by one; an old `result.json` is removed first
+    and the new one moved last, so that it never describes missing files. After an error the temporary folder
+    is removed.
 
     Args:
-        out: created if it does not exist.
+        out: the folder; created if it does not exist.
 
     Yields:
-        The empty folder to write into.
+        The empty temporary folder to write into.
 
     Raises:
-        OutputError: the folder cannot be written; also for any other OSError in the block.
+        OutputError: the folder cannot be written, or the block raised an OSError.
     """
     out = Path(os.path.abspath(out))
     staging = out.parent / f".semveil-{secrets.token_hex(8)}.tmp"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Align a face the CelebA-HQ way with dlib's five landmarks: a similarity transform onto a fixed template."""
+"""CelebA-HQ-style face alignment: a similarity transform from dlib's five landmarks to a fixed template."""
 
 import itertools
 import math
@@ -13,17 +13,17 @@ from skimage.transform import SimilarityTransform
 
 from semveil.faces.template import TEMPLATE
 
-_WINDOW = 1 << 24  # pixels of a photo that are worked on at once; 24 bytes each at the peak
+_WINDOW = 1 << 24  # pixels of a photo processed at once; peak memory is 24 bytes each
 
 
 @dataclass(frozen=True)
 class AlignedFace:
-    """A square aligned crop and the way back to its photo.
+    """Square aligned crop with its transform to the photo.
 
     Attributes:
         pixels: (S, S, 3) RGB, uint8.
         to_photo: (3, 3) homogeneous matrix, crop pixel corners -> photo pixel corners (x, y, 1).
-        inside: (S, S) share in [0, 1] of each crop pixel that lies on valid photo pixels.
+        inside: (S, S) share in [0, 1] of each crop pixel that valid photo pixels cover.
     """
 
     pixels: NDArray[np.uint8]
@@ -38,22 +38,21 @@ def align_face(
     *,
     valid: NDArray[np.bool_] | None = None,
 ) -> AlignedFace:
-    """Warp a face so that its eye corners and nose base meet `TEMPLATE`.
+    """Warp a face so that its eye corners and nose base match `TEMPLATE`.
 
-    Pixels beyond the photo's edge are mirrored. The warp is sampled finely enough that shrinking does not
-    alias.
+    The photo is mirrored at its edges. The warp is oversampled when it reduces the size, to avoid aliasing.
 
     Args:
         photo: (H, W, 3) RGB.
-        landmarks: (5, 2) x, y pixel indices as `recognition.detect_faces` gives them.
+        landmarks: (5, 2) x, y pixel indices, as returned by `recognition.dlib_faces.detect_faces`.
         size: side of the crop in pixels.
-        valid: (H, W), False where the photo holds no picture (borders left by an earlier warp).
+        valid: (H, W), False where the photo has no content (borders left by an earlier warp).
     """
     transform = SimilarityTransform.from_estimate(TEMPLATE * size, landmarks + 0.5)
-    assert isinstance(transform, SimilarityTransform)  # five landmarks in one point have none
+    assert isinstance(transform, SimilarityTransform)  # fails for coinciding landmarks
     to_photo = np.asarray(transform.params)
     present = np.ones(photo.shape[:2], bool) if valid is None else valid
-    bands = math.ceil((float(transform.scale) * size) ** 2 / _WINDOW)  # one but for faces of many megapixels
+    bands = math.ceil((float(transform.scale) * size) ** 2 / _WINDOW)  # more than one only for huge faces
     edges = np.linspace(0, size, min(bands, size) + 1).astype(int)
     parts = [
         _rows(photo, present, transform, size, top, bottom)
@@ -64,10 +63,10 @@ def align_face(
 
 
 def enlargement(landmarks: NDArray[np.float64], size: int) -> float:
-    """Ratio of a face's size in its photo to its size in an aligned crop; above 1 the crop is a reduction.
+    """Ratio of a face's size in its photo to its size in the aligned crop; above 1 if the crop is reduced.
 
     Args:
-        landmarks: (5, 2) x, y pixel indices in the photo, as `align_face` takes them.
+        landmarks: (5, 2) x, y pixel indices in the photo, as for `align_face`.
         size: side of the crop in pixels.
 
     Example:
@@ -87,7 +86,7 @@ def _rows(
     first: int,
     last: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Rows first to last - 1 of the crop, and how much of each pixel lies on the photo."""
+    """Rows first to last - 1 of the crop, and the share of each pixel that lies on the photo."""
     oversampling = max(1, math.ceil(float(transform.scale) - 1e-6))
     corners = transform(np.array([[0, first], [size, first], [0, last], [size, last]], dtype=float))
     (left, top), (right, bottom) = (
@@ -114,7 +113,7 @@ def _rows(
     fine = (size * oversampling, (last - first) * oversampling)
 
     def sample(plane: NDArray[Any], resampling: Image.Resampling) -> NDArray[np.float32]:
-        # In floats: for 8 bits Pillow cuts fractions off, which darkens by half a level.
+        # In floats: for 8 bits Pillow truncates, which darkens by half a level.
         samples = Image.fromarray(plane.astype(np.float32)).transform(
             fine, Image.Transform.AFFINE, affine, resampling
         )
@@ -126,7 +125,7 @@ def _rows(
 
 
 def _mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Indices start..stop-1 folded back into 0..length-1 by mirroring at both edges."""
+    """Indices start..stop-1 mapped to 0..length-1 by mirroring at both edges."""
     index = np.abs(np.arange(start, stop) + 0.5) - 0.5
     period = index % (2 * length)
     return np.where(period < length, period, 2 * length - 1 - period).astype(np.intp)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays in an `.npz` file: all that are asked for, or one kind of error."""
+"""Reading of named arrays from an `.npz` file."""
 
 import os
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ def read_arrays(path: str | Path, names: Iterable[str]) -> dict[str, NDArray[Any
 
     Args:
         path: the `.npz` file.
-        names: of the arrays; all must be there.
+        names: names of the arrays; all must be present.
 
     Returns:
         The arrays by name.
@@ -33,7 +33,7 @@ def read_arrays(path: str | Path, names: Iterable[str]) -> dict[str, NDArray[Any
                 return {name: arrays[name] for name in names}
         except KeyError as error:
             raise ValueError(f"{Path(path).name} has no array of the name {error}") from error
-        except Exception as error:  # damaged archives are answered with many kinds of exceptions
+        except Exception as error:  # damaged archives raise many kinds of exceptions
             raise ValueError(
                 f"{Path(path).name} is no .npz file, or a damaged one ({type(error).__name__})"
             ) from error

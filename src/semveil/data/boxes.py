@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boxes of faces: how much two share, and how large one must be."""
+"""Face boxes: overlap and minimum size."""
 
 import math
 
 Box = tuple[float, float, float, float] | tuple[int, int, int, int]
 
-SMALLEST_FACE = 32  # shorter side of a face's box in pixels; below that eyes and nose are not found reliably
-SAME = 0.3  # intersection over union from which two boxes are one face
+SMALLEST_FACE = 32  # px, shorter side of a face's box; below, eyes and nose are not found reliably
+SAME = 0.3  # intersection over union above which two boxes are the same face
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes, in [0, 1]; 0 where they do not overlap.
+    """Intersection over union of two boxes, in [0, 1].
 
     Args:
         one: (left, top, right, bottom) in pixels.
-        other: likewise, in the same picture.
+        other: (left, top, right, bottom) in the same image.
 
     Example:
         >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))

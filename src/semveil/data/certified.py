@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates beside the outputs they belong to, or inside a picture; a certificate of another file is refused."""
+"""Certificates bound to outputs by their hash, in a separate file or inside a PNG."""
 
 import hashlib
 import os
@@ -19,12 +19,12 @@ from semveil.data.save import png_bytes, save_png
 from semveil.privacy.certificate import LARGEST_CERTIFICATE, Certificate, CertificateError, OutputHash
 
 SUFFIX = ".certificate.json"
-KEYWORD = "semveil-certificate"  # of the text chunk in a PNG
+KEYWORD = "semveil-certificate"  # keyword of the text chunk in a PNG
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def certificate_path(output: str | os.PathLike[str]) -> Path:
-    """Path of an output's certificate: the output's path with `.certificate.json` appended.
+    """Return the path of an output's certificate: the output's path with `.certificate.json` appended.
 
     Args:
         output: the picture, clip or message; it need not exist.
@@ -38,11 +38,11 @@ def certificate_path(output: str | os.PathLike[str]) -> Path:
 
 
 def write_certificate(output: str | os.PathLike[str], certificate: Certificate) -> Path:
-    """Write the certificate of an existing output, bound to the output by its SHA-256; atomic.
+    """Write the certificate of an existing output, bound to it by its SHA-256; atomic.
 
     Args:
         output: file that the certificate describes.
-        certificate: its `output` field is filled in.
+        certificate: the certificate; its `output` field is filled in.
 
     Returns:
         Path of the certificate.
@@ -57,13 +57,14 @@ def write_certificate(output: str | os.PathLike[str], certificate: Certificate) 
 
 
 def certified(path: str | os.PathLike[str], content: bytes, certificate: Certificate) -> list[File]:
-    """An output and its certificate, bound by the SHA-256 of the content, as files for `core.publish`;
-    nothing is written yet.
+    """Return an output and its certificate, bound by the content's SHA-256, as files for `core.publish`.
+
+    Nothing is written.
 
     Args:
-        path: of the output; the certificate's path follows from it.
-        content: bytes of the output.
-        certificate: its `output` field is filled in.
+        path: path of the output, which determines that of the certificate.
+        content: content of the output.
+        certificate: the certificate; its `output` field is filled in.
 
     Returns:
         The certificate first, then the output.
@@ -75,13 +76,13 @@ def certified(path: str | os.PathLike[str], content: bytes, certificate: Certifi
 def certified_picture(
     path: str | os.PathLike[str], pixels: NDArray[np.uint8], certificate: Certificate, *, inside: bool = False
 ) -> list[File]:
-    """The same of a PNG.
+    """Return a PNG and its certificate as files for `core.publish`, see `certified`.
 
     Args:
-        path: of the picture; the certificate's name follows from it.
+        path: path of the picture, which determines that of the certificate.
         pixels: (H, W, 3) RGB uint8.
-        certificate: of the picture.
-        inside: put the certificate into the picture's text too, see `save_certified_png`.
+        certificate: certificate of the picture.
+        inside: also embed the certificate in the picture, see `save_certified_png`.
     """
     text = _text(pixels, certificate) if inside else None
     return certified(path, png_bytes(path, pixels, text=text), certificate)
@@ -94,28 +95,29 @@ def save_certified_png(
     *,
     chunks: Mapping[bytes, bytes] | None = None,
 ) -> None:
-    """Write a PNG with its certificate inside, as text that everybody can read, bound to the pixels by their hash.
+    """Write a PNG with an embedded, readable certificate that is bound to the pixels by their hash.
 
-    It outlives copying and renaming; programs that rewrite a picture drop it or change the pixels, which
-    shows.
+    It persists when the file is copied or renamed. Programs that rewrite a picture remove it or change the
+    pixels, which is detected.
 
     Args:
-        path: of the picture.
+        path: path of the picture.
         pixels: (H, W, 3) RGB uint8.
-        certificate: of the picture; `output_hash` is filled in.
+        certificate: certificate of the picture; its `output` field is filled in.
         chunks: as for `save_png`.
     """
     save_png(path, pixels, text=_text(pixels, certificate), chunks=chunks)
 
 
 def read_certificate(path: str | os.PathLike[str]) -> Certificate:
-    """The certificate of an output, from the file beside it or from the text of a PNG, after checking that it belongs to it.
+    """Read an output's certificate, from its file or from a PNG, and check that it belongs to the output.
 
     Args:
-        path: the output; or the certificate's file, which is checked against its output if that is beside it.
+        path: the output, or the certificate's file, which is checked against the output if that is in the
+            same folder.
 
     Raises:
-        CertificateError: there is none, it is not valid, or the output has changed since.
+        CertificateError: the certificate is missing or invalid, or the output was changed.
     """
     path = Path(path)
     if path.name.endswith(SUFFIX):
@@ -146,7 +148,7 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
 
 
 def pixels_hash(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256 of a picture's size and pixels, independent of the file format, as `OutputHash` states it.
+    """SHA-256 of a picture's size and pixels, independent of the file format, as used in `OutputHash`.
 
     Args:
         pixels: (H, W, 3) RGB uint8.
@@ -212,7 +214,7 @@ def _file_hash(path: Path) -> str:
 
 
 def _png_text(path: Path) -> str | None:
-    """The text of our chunk in a PNG; None without one, or in a file of another kind."""
+    """Return the text of semveil's chunk in a PNG; None without one, or for a file of another format."""
     try:
         with os.fdopen(open_regular(path), "rb") as file:
             if file.read(len(_PNG)) != _PNG:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any Pillow picture as 8-bit sRGB: bit depths, colour profiles, inks and transparency."""
+"""Conversion of Pillow images to 8-bit sRGB: bit depths, colour profiles, CMYK and transparency."""
 
 import io
 
@@ -13,25 +13,25 @@ _GREY_MODES = ("1", "L", "LA", "La")
 _COLOUR_MODES = ("P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "YCbCr", "CMYK")
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 _SCREEN = 2.2
-_GAMMAS = (0.1, 5.0)  # what files can mean
-_SAME_GAMMA = 0.05  # relative; 1/2.2 is written in many roundings
-_BAND = 1 << 20  # pixels of deep greys that are scaled at once
+_GAMMAS = (0.1, 5.0)  # plausible values
+_SAME_GAMMA = 0.05  # relative tolerance, since 1/2.2 is rounded in many ways
+_BAND = 1 << 20  # pixels of deep greys scaled at once
 
 
 def to_srgb(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
-    """Convert a decoded picture of any mode to RGB as a screen would show it.
+    """Convert a decoded image of any mode to RGB as displayed on a screen.
 
-    Deep greys are scaled to 8 bits (Pillow would clip them; 32-bit integers of 0 to 255 are taken as 8-bit
-    greys already), an embedded colour profile is applied where it is valid, or else the gamma that a PNG
-    states, and what is transparent is laid on white.
+    Deep greys are scaled to 8 bits (Pillow would clip them; 32-bit integers within 0 to 255 are taken as
+    8-bit greys). A valid embedded colour profile is applied, otherwise a PNG's gamma. Transparent areas
+    become white.
 
     Args:
-        image: decoded; its `info` may hold `icc_profile`, `gamma`, `srgb` and `transparency`. It may be
-            changed.
-        name: the file's, for errors.
+        image: decoded image; its `info` may hold `icc_profile`, `gamma`, `srgb` and `transparency`. It may be
+            modified.
+        name: file name, for errors.
 
     Returns:
-        The picture in mode RGB, and in words what else than a plain copy was done.
+        The image in mode RGB, and descriptions of the conversions.
 
     Raises:
         PhotoError: the mode or the range of values is unsupported.
@@ -74,12 +74,12 @@ def to_srgb(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
 
 
 def _as(image: Image.Image, mode: str) -> Image.Image:
-    """The picture in a mode; itself where it has that already, since a copy of a large one is dear."""
+    """Return the image in a mode; unchanged if it already has it, since copying a large one is expensive."""
     return image if image.mode == mode else image.convert(mode)
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
-    """Grey, inks or RGB; what alpha is multiplied into, is divided by it first."""
+    """Return grey, CMYK or RGB without alpha; premultiplied values are divided by alpha first."""
     if image.mode in _GREY_MODES:
         return _as(image.convert("LA") if image.mode == "La" else image, "L")
     if image.mode == "CMYK":
@@ -88,9 +88,9 @@ def _without_alpha(image: Image.Image) -> Image.Image:
 
 
 def _exponent(image: Image.Image) -> float:
-    """What levels must be raised to for a screen, by the gamma that a PNG states; 1 where it says sRGB or nothing.
+    """Exponent that converts levels to a screen's, from a PNG's gamma; 1 for sRGB or if none is stated.
 
-    A screen's exponent is 2.2 (PNG specification, 13.13); values without sense are ignored.
+    A screen's exponent is 2.2 (PNG specification, 13.13); implausible values are ignored.
     """
     gamma = image.info.get("gamma")
     if not isinstance(gamma, float) or "srgb" in image.info or not _GAMMAS[0] <= gamma <= _GAMMAS[1]:
@@ -100,7 +100,7 @@ def _exponent(image: Image.Image) -> float:
 
 
 def _opacity(image: Image.Image) -> Image.Image | None:
-    """The alpha channel, also where a colour or palette entry is declared transparent; None where all is opaque."""
+    """Return the alpha channel, also for a transparent colour or palette entry; None if there is none."""
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa"):
         return image.getchannel("A" if image.mode in ("LA", "PA", "RGBA") else "a")
     key = image.info.get("transparency")
@@ -112,11 +112,10 @@ def _opacity(image: Image.Image) -> Image.Image | None:
 
 
 def _full_scale(image: Image.Image) -> float:
-    """The value that is white: 1 of floats; of integers what their bits hold, at most 16, since that is how deep photos are.
+    """Value of white: 1 for floats; for integers, the maximum for their bits, at most 16 as in deep photos.
 
-    A TIFF of 32-bit integers does not say how many bits of them are used. Where no value is beyond 0..255
-    they are 8-bit greys that a program kept as integers: on a scale of 16 bits every one of them would be
-    black.
+    A TIFF of 32-bit integers does not state how many bits are used. If all values are within 0..255 they are
+    taken as 8-bit greys stored as integers, which would all be black on a 16-bit scale.
     """
     if image.mode == "F":
         return 1.0
@@ -128,13 +127,13 @@ def _full_scale(image: Image.Image) -> float:
 
 
 def _eight_bits(image: Image.Image, name: str, full: float, exponent: float) -> Image.Image:
-    """Greys of more than 8 bits, scaled so that their full scale becomes 255, raised to the exponent, rounded."""
+    """Convert deep greys to 8 bits: scale the full range to 255, raise to the exponent, round."""
     tags = getattr(image, "tag_v2", {})
-    inverted = tags.get(_TIFF_PHOTOMETRIC) == 0  # white is zero; Pillow inverts that for 8 bits only
+    inverted = tags.get(_TIFF_PHOTOMETRIC) == 0  # white is zero; Pillow inverts only 8 bits
     grey = np.empty((image.height, image.width), np.uint8)
     low, high = np.inf, -np.inf
     step = max(1, _BAND // image.width)
-    for top in range(0, image.height, step):  # the whole in double precision would be eight times as large
+    for top in range(0, image.height, step):  # in bands: doubles take 8 times the memory
         band = slice(top, min(image.height, top + step))
         values = np.asarray(image.crop((0, band.start, image.width, band.stop))).astype(np.float64)
         if not np.isfinite(values).all():
@@ -155,7 +154,7 @@ def _eight_bits(image: Image.Image, name: str, full: float, exponent: float) -> 
 
 
 def _apply_profile(colours: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
-    """Convert from an embedded profile to sRGB; what is sRGB already up to rounding stays bit for bit."""
+    """Convert from an embedded profile to sRGB; colours that are sRGB up to rounding are unchanged."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         transform = ImageCms.buildTransform(
@@ -177,11 +176,11 @@ def _apply_profile(colours: Image.Image, profile: bytes) -> tuple[Image.Image, s
         description = ImageCms.getProfileDescription(source).strip()
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return colours, "its colour profile does not fit or is damaged, and was ignored"
-    assert converted is not None  # only an in-place transform gives None
+    assert converted is not None  # only an in-place transform returns None
     return converted, f"colours were converted from the profile {description!r} to sRGB"
 
 
 def _lattice() -> Image.Image:
-    """A small picture of 9 x 9 x 9 colours all over the RGB cube."""
+    """Small image of 9 x 9 x 9 colours that cover the RGB cube."""
     levels = np.linspace(0, 255, 9).astype(np.uint8)
     return Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(27, 27, 3))

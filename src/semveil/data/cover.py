@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cover faces that cannot be protected: a mosaic so coarse that no feature is left."""
+"""Covering of faces that cannot be protected, by a coarse mosaic or a uniform colour."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,32 +10,35 @@ from numpy.typing import NDArray
 from semveil.data.regions import Region
 from semveil.recognition.dlib_faces import Face
 
-CELLS = 4  # on each side of a face's box
-_AROUND = 1  # cells, on each side: forehead, chin and ears
-_GREY = 128  # of a hidden face that leaves nothing around it
+CELLS = 4  # mosaic cells per side of a face's box
+_AROUND = 1  # additional cells on each side, for forehead, chin and ears
+_GREY = 128  # level of a hidden face without surrounding pixels
 
 
 def cover_faces(
     pixels: NDArray[np.uint8], faces: Sequence[Face], *, taken: Sequence[Region] = ()
 ) -> tuple[NDArray[np.uint8], list[Region | None]]:
-    """The photo with a mosaic over some faces: each cell has its own mean colour and is a quarter of the box wide.
+    """Cover faces with a mosaic: each cell has its mean colour and is a quarter of the box wide.
 
-    A mosaic proves nothing: the colours of up to 36 cells pass for each face.
+    A mosaic has no privacy guarantee: the mean colours of up to 36 cells per face remain visible.
 
     Args:
         pixels: (H, W, 3) RGB.
-        faces: those to cover; where they overlap, a pixel belongs to the earlier one.
-        taken: pixels of other faces, which stay as they are.
+        faces: faces to cover; where they overlap, a pixel belongs to the earlier one.
+        taken: pixels of other faces, which are not changed.
 
     Returns:
-        The covered photo, and for each face what was covered; None where nothing was left to cover.
+        A covered copy of the photo, and for each face the covered region; None if no pixels were left to
+        cover.
 
     Example:
         >>> stripes = np.zeros((60, 60, 3), np.uint8)
         >>> stripes[::2] = 100
         >>> covered, (region,) = cover_faces(stripes, [Face((20, 20, 39, 39), 1.0, np.zeros((5, 2)))])
-        >>> (region.left, region.top, region.mask.shape), covered[30, 30].tolist(), bool((covered[:15] == stripes[:15]).all())
-        ((15, 15, (30, 30)), [60, 60, 60], True)
+        >>> (region.left, region.top, region.mask.shape), covered[30, 30].tolist()
+        ((15, 15, (30, 30)), [60, 60, 60])
+        >>> bool((covered[:15] == stripes[:15]).all())
+        True
     """
     covered = pixels.copy()
     free = np.ones(pixels.shape[:2], bool)
@@ -61,7 +64,7 @@ def cover_faces(
 def hide_faces(
     pixels: NDArray[np.uint8], faces: Sequence[Face], *, taken: Sequence[Region] = ()
 ) -> tuple[NDArray[np.uint8], list[Region | None]]:
-    """The photo with some faces hidden under the mean colour of what is around each: nothing of a hidden face passes.
+    """Hide faces under the mean colour of their surroundings; no pixel of a hidden face contributes.
 
     Args:
         pixels: as for `cover_faces`.
@@ -106,7 +109,7 @@ def _widened(side: slice, length: int) -> slice:
 
 
 def _edges(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
-    """Where cells begin and end, downwards and to the right, inside the photo."""
+    """Row and column boundaries of the cells, clipped to the photo."""
     left, top, right, bottom = box
     steps = np.arange(-_AROUND, CELLS + _AROUND + 1) / CELLS
     down = np.rint(top + steps * (bottom + 1 - top)).astype(int).clip(0, shape[0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Aligned faces as a torch `Dataset`: a folder of photos, a prepared face set, or faces in memory."""
+"""Aligned faces as a torch `Dataset`: from a folder of photos, a prepared face set, or memory."""
 
 import os
 from pathlib import Path
@@ -16,19 +16,18 @@ from semveil.faces.pixels import to_tensor
 
 
 class FaceDataset(Dataset[tuple[Tensor, str]]):
-    """Aligned faces with a name each, for a `DataLoader`.
+    """Aligned faces with names, for a `DataLoader`.
 
     Args:
-        source: a folder of photos, searched below too (hidden files are passed over), each of which is read
-            when it is asked for; an `.npz` that `semveil data faces` prepared, or a `FaceSet`; or `Faces`
-            that are loaded already.
-        size: side S of the images in pixels. A face set has its own.
-        face: which face of a photo with several, `largest` or a number from 0.
-        split: of a face set: `training`, `development` or `test`; all of it where None.
+        source: a folder of photos, searched recursively without hidden files, whose photos are read on
+            access; an `.npz` file prepared by `semveil data faces`; a `FaceSet`; or loaded `Faces`.
+        size: side S of the images in pixels; must equal that of a face set or of loaded faces.
+        face: face to use in a photo with several: `largest` or a number from 0.
+        split: split of a face set: `training`, `development` or `test`; None for all.
 
     Raises:
-        PhotoError: a folder holds no photo.
-        ValueError: it is none of these, or a face set of another size.
+        PhotoError: the folder contains no photo.
+        ValueError: the source is of another kind or size, or has no splits.
 
     Example:
         >>> from torch.utils.data import DataLoader
@@ -72,12 +71,12 @@ class FaceDataset(Dataset[tuple[Tensor, str]]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> tuple[Tensor, str]:
-        """An image (3, S, S) in [-1, 1], and its name: the photo's place in the folder, or what the set calls it.
+        """Return an image (3, S, S) in [-1, 1] and its name: its relative path, or its name in the set.
 
         Raises:
-            IndexError: there are fewer.
-            PhotoError: a photo cannot be read.
-            FaceError: it does not show the face asked for.
+            IndexError: the index is out of range.
+            PhotoError: the photo cannot be read.
+            FaceError: the photo does not show the requested face.
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"there are {len(self)} faces, asked for number {index}")

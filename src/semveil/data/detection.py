@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every face of a photo by dlib and YuNet together: frontal, turned, masked or cut, each aligned or said to be doubtful."""
+"""Face detection by dlib and YuNet together: frontal, turned, masked or truncated faces.
+
+Each face is aligned or marked as doubtful.
+"""
 
 import math
 from collections.abc import Sequence
@@ -26,31 +29,31 @@ MISSED_WITHOUT = (
 _LARGEST_UPSAMPLING = 1.5
 _YUNET_PIXELS = 1_500_000
 _YUNET_SMALLEST = 14  # px
-_YUNET_LARGEST = 400  # px: it misses most faces that are larger
-_COARSE_SIDE = 480  # of a second, small pass for those
-# Of the 26 bystanders that benchmarks/lfw_faces.json marks YuNet finds 19 at a threshold of .5, 21 at .3; a
-# second look drops what then is no face. Gravel reaches .77, faces that are seen well .85 and more.
+_YUNET_LARGEST = 400  # px: most larger faces are missed
+_COARSE_SIDE = 480  # px, longer side in a second pass for those
+# Of the 26 bystanders annotated in benchmarks/lfw_faces.json YuNet finds 19 at a threshold of 0.5, 21 at 0.3;
+# a second look removes false detections. Gravel scores up to 0.77, clearly visible faces 0.85 and more.
 _YUNET_SCORE, _YUNET_KEPT, _YUNET_SURE = 0.3, 0.5, 0.8
-_LOOK_SIDE = 192  # px, of the crop for a second look
-_UPRIGHT = 0.92  # turned by a quarter or more, faces get less
-_LOOK_AROUND = 2.0  # its side over the face's box
+_LOOK_SIDE = 192  # px, side of the crop for a second look
+_UPRIGHT = 0.92  # ends the second look; faces rotated by 90 degrees or more score less
+_LOOK_AROUND = 2.0  # side of that crop relative to the face's box
 _DLIB_SCORE, _DLIB_SURE = 0.2, 0.3
 
-# Medians over 187 LFW photos of people who are not held out, in units of the side of the crop that `TEMPLATE`
-# stands in: YuNet's points and dlib's box.
-# The square of YuNet's area about the middle of its box is dlib's box, to 3 %.
+# YuNet's points and dlib's box: medians over 187 LFW photos of people who are not held out, in units of the
+# side of an aligned crop (as `TEMPLATE`). dlib's box is, to 3 %, the square with the area and centre of
+# YuNet's box.
 _POINTS = np.array([[0.368, 0.477], [0.630, 0.480], [0.492, 0.629], [0.382, 0.738], [0.613, 0.740]])
 _BOX = np.array([[0.19, 0.29], [0.81, 0.91]])
-_CROP = 256  # px: the box gets 157 px in it, so that dlib's rounding of landmarks is .3 % of it
-# On those photos dlib's landmarks lie .07 eye distances from where YuNet's points put them (99 %: .22), and
-# the eyes are .59 to 1.28 times as far from each other as from the mouth.
+_CROP = 256  # px: the box has 157 px in it, so dlib's rounding of landmarks is 0.3 % of it
+# On those photos dlib's landmarks are 0.07 eye distances from those predicted by YuNet's points (99 %: 0.22),
+# and the distance between the eyes is 0.59 to 1.28 times that from eyes to mouth.
 _FARTHEST = 0.3
 _NARROWEST = 0.5
 _INSIDE = 0.9
 
 
 def resolve_detector(name: str) -> str:
-    """The detector that a name stands for: `auto` is `union` where YuNet is installed, and `dlib` otherwise.
+    """Resolve a detector name: `auto` is `union` if YuNet is installed, else `dlib`.
 
     Args:
         name: one of `DETECTORS`.
@@ -75,21 +78,21 @@ def resolve_detector(name: str) -> str:
 
 
 def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
-    """All faces at any angle, largest first, equal ones from left to right and top to bottom.
+    """Find all faces at any angle, largest first, equal ones from left to right and top to bottom.
 
-    Each detector looks over the photo once, at the scale that suits it: YuNet at up to 1.5 megapixels, small
-    photos at half as much again (and once more at 480 px where faces could be too large for it); dlib at .7
-    megapixels, and at more where YuNet sees faces that need it, as `find_frontal_faces` does. A face that
-    dlib found has the box and the landmarks that dlib alone gives it, so that its crop does not depend on
-    what is installed; any other is looked at again alone, and dlib finds its landmarks in a crop that rough
-    points turn upright.
+    Each detector runs at its own scale. YuNet: up to 1.5 megapixels, with small photos enlarged by up to
+    half, and again at 480 px if faces could be too large for it. dlib: as in `find_frontal_faces`, at 0.7
+    megapixels, and at a finer scale only if YuNet finds faces that need it. A face found by dlib has the box
+    and landmarks of dlib alone, so that its crop does not depend on the installed detectors. Any other face
+    is confirmed by a second look at its own crop; dlib locates its landmarks in a crop made upright by
+    YuNet's points.
 
     Args:
-        photo: as `load_photo` gives it.
+        photo: as returned by `load_photo`.
         detector: `union` or `yunet`.
 
     Returns:
-        Boxes and landmarks in pixels of the photo. Those of a doubtful face are a rough guess.
+        Boxes and landmarks in pixels of the photo. The landmarks of a doubtful face are a rough guess.
 
     Raises:
         DetectorMissing: YuNet is not installed.
@@ -112,12 +115,11 @@ def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
 
 
 def smallest_found(width: int, height: int) -> float:
-    """Approximate side in pixels of the smallest face that is found in a photo; it grows with the size of the
-    photo.
+    """Approximate side in pixels of the smallest face found in a photo; it grows with the photo's size.
 
     Args:
-        width: of the photo in pixels.
-        height: of the photo in pixels.
+        width: width of the photo in pixels.
+        height: height of the photo in pixels.
 
     Example:
         >>> smallest_found(4000, 3000) > 2 * smallest_found(640, 480)
@@ -127,14 +129,14 @@ def smallest_found(width: int, height: int) -> float:
 
 
 def _holds(face: Face, other: Face) -> bool:
-    """Whether the other box is part of this face: a mouth or a beard that passes for a face."""
+    """Return whether the other box is a part of this face, such as a mouth or beard mistaken for a face."""
     left, top, right, bottom = other.box
     x, y = (left + right) / 2, (top + bottom) / 2
     return other.area < face.area / 2 and face.box[0] < x < face.box[2] and face.box[1] < y < face.box[3]
 
 
 def _by_yunet(picture: Image.Image) -> list[Detection]:
-    """Detections in pixels of the photo, surest first, each face once."""
+    """Detections in pixels of the photo in descending order of score, without duplicates."""
     scales = [_scale(*picture.size, _YUNET_PIXELS)]
     if max(picture.size) * scales[0] > 1.5 * _YUNET_LARGEST:
         scales.append(_COARSE_SIDE / max(picture.size))
@@ -152,7 +154,7 @@ def _by_yunet(picture: Image.Image) -> list[Detection]:
 
 
 def _each_once(seen: Sequence[Detection]) -> list[Detection]:
-    """Each face once: two boxes may turn out to be one face."""
+    """Remove duplicates: two boxes may turn out to be the same face."""
     kept: list[Detection] = []
     for one in seen:
         middle = one.points.mean(0)
@@ -163,11 +165,12 @@ def _each_once(seen: Sequence[Detection]) -> list[Detection]:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What YuNet sees in a photo, each looked at again once, and only where nobody else found it.
+    """YuNet's detections in a photo, with second looks computed on demand.
 
     Attributes:
         picture: the photo.
-        first: detections, before they are looked at again.
+        first: detections before the second look.
+        again: results of second looks, by index of the detection.
     """
 
     picture: Image.Image
@@ -175,7 +178,7 @@ class _Seen:
     again: dict[int, Detection] = field(default_factory=dict)
 
     def beside(self, faces: Sequence[Face]) -> list[Detection]:
-        """What there is besides these faces, as far as a second look confirms it."""
+        """Detections other than the given faces that a second look confirms."""
         others = [
             i
             for i, one in enumerate(self.first)
@@ -187,20 +190,20 @@ class _Seen:
         return [self.again[i] for i in others if self.again[i].score >= _YUNET_KEPT]
 
     def boxes_beside(self, faces: Sequence[Face]) -> list[Box]:
-        """The boxes of those that may be large enough to be protected."""
+        """Boxes of those that may be large enough to be protected."""
         return [one.box for one in self.beside(faces) if side(one.box) > SMALLEST_FACE / SIZES_DIFFER]
 
 
 def _second_look(picture: Image.Image, seen: Detection) -> Detection:
-    """The face again, alone and at one size, turned by 0, 90, 180 and 270 degrees; the surest answer has the right points.
+    """Detect a face again in its own crop, rotated by 0, 90, 180 and 270 degrees; the best score is used.
 
-    YuNet finds faces at any angle, but puts their points where those of an upright face would be.
+    YuNet finds faces at any angle, but its points are those of an upright face, hence the rotations.
     """
     left, top, right, bottom = seen.box
     around = _LOOK_AROUND * side(seen.box)
     corner = np.floor([(left + right - around) / 2, (top + bottom - around) / 2]).astype(int)
     size = max(2, math.ceil(around))
-    window = picture.crop((*corner.tolist(), *(corner + size).tolist()))  # black beyond the photo
+    window = picture.crop((*corner.tolist(), *(corner + size).tolist()))  # black outside the photo
     pixels = np.asarray(window.resize((_LOOK_SIDE, _LOOK_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0))
     best = None
     for quarters in range(4):
@@ -222,14 +225,14 @@ def _scale(width: int, height: int, pixels: int) -> float:
 
 
 def _scaled(picture: Image.Image, scale: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Pixels at a scale, and the size of one of them in pixels of the photo (x, y)."""
+    """Pixels at a scale, and the size (x, y) of one such pixel in pixels of the photo."""
     width, height = (max(1, round(side * scale)) for side in picture.size)
     resized = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(resized), np.array(picture.size) / (width, height)
 
 
 def _landmarks(picture: Image.Image, rough: NDArray[np.float64]) -> NDArray[np.float64]:
-    """dlib's landmarks, looked for in a crop that rough ones turn upright and bring to one size."""
+    """Locate dlib's landmarks in a crop normalised to upright and fixed size by rough landmarks."""
     to_photo = SimilarityTransform.from_estimate(TEMPLATE * _CROP, rough + 0.5)
     shrink = max(1, math.floor(to_photo.scale))
     corners = to_photo(np.array([[0, 0], [_CROP, 0], [0, _CROP], [_CROP, _CROP]], float))
@@ -244,7 +247,7 @@ def _landmarks(picture: Image.Image, rough: NDArray[np.float64]) -> NDArray[np.f
 
 
 def _aligned(picture: Image.Image, seen: Detection) -> Face:
-    """A face that YuNet alone found, with dlib's landmarks as far as they can be trusted."""
+    """Face that only YuNet found, with dlib's landmarks if they are reliable."""
     left, top, right, bottom = seen.box
     middle, half = np.array([left + right, top + bottom]) / 2, side(seen.box) / 2
     square = (*(math.floor(v) for v in middle - half), *(math.ceil(v) for v in middle + half))
@@ -264,7 +267,7 @@ def _aligned(picture: Image.Image, seen: Detection) -> Face:
 
 
 def _rough(seen: Detection) -> NDArray[np.float64] | None:
-    """About where dlib's landmarks are by YuNet's points; None where those are nearly one."""
+    """Rough dlib landmarks predicted from YuNet's points; None if the points nearly coincide."""
     to_photo = SimilarityTransform.from_estimate(_POINTS, seen.points + 0.5)
     if not to_photo or to_photo.scale < (seen.box[2] - seen.box[0]) / 2:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which part of an aligned crop is the face, so that hair, ears and background around it can stay as they are."""
+"""Segmentation of the face in an aligned crop, so that hair, ears and background can be kept."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from semveil.faces.template import FEATURES
 from semveil.recognition.face_parser import SIZE, load_face_parser
 
 FACE = ("skin", "eyes", "brows", "mouth", "nose")
-MARGIN = 0.01  # around the face, for the parser's errors
-SOFT = 0.03  # width of the blend beyond it
+MARGIN = 0.01  # margin around the face for the parser's errors, in units of the side
+SOFT = 0.03  # width of the blend outside it
 
 _FACE = [PARTS.index(part) for part in FACE]
 _BESIDE = [PARTS.index(part) for part in ("neck", "ears")]
@@ -22,7 +22,7 @@ _GLASSES = PARTS.index("glasses")
 
 
 def parsed(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Face parts of aligned crops, by the bundled face parser.
+    """Label the face parts of aligned crops with the bundled face parser.
 
     Args:
         crops: (N, S, S, 3) RGB uint8, aligned; resized to `SIZE` first.
@@ -34,7 +34,7 @@ def parsed(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def face_cover(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How far a new face covers an old one: 1 on the face, old or new, falling softly to 0 around it.
+    """Opacity of a new face over an old one: 1 on either face, falling smoothly to 0 around them.
 
     Args:
         old: (S, S) parts of the original crop.
@@ -50,7 +50,7 @@ def skin_beside(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Mask of the skin outside the face (neck and ears): 1 there, 0 elsewhere.
 
     Args:
-        labels: (S, S) parts as `parsed` gives them.
+        labels: (S, S) parts as returned by `parsed`.
 
     Returns:
         (S, S) float32.
@@ -59,12 +59,12 @@ def skin_beside(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def face_region(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Mask of the face: one connected piece without holes that contains all of `FEATURES`.
+    """Mask of the face: one connected region without holes that contains all of `FEATURES`.
 
-    Glasses count where they lie over the face; their temples, over hair or background, do not.
+    Glasses are included over the face, but not their temples over hair or background.
 
     Args:
-        labels: (H, W) parts as `parsed` gives them.
+        labels: (H, W) parts as returned by `parsed`.
 
     Returns:
         (H, W), True on the face.
@@ -72,7 +72,7 @@ def face_region(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     Example:
         >>> labels = np.zeros((32, 32), np.uint8)
         >>> labels[8:30, 6:26], labels[0, 0] = PARTS.index("skin"), PARTS.index("skin")
-        >>> labels[12:16, 2:30] = PARTS.index("glasses")  # over the face, and beyond it at both sides
+        >>> labels[12:16, 2:30] = PARTS.index("glasses")  # over the face and beyond it on both sides
         >>> region = face_region(labels)
         >>> bool(region[0, 0]), bool(region[14, 3]), bool(region[14, 10]), bool(region[9, 7])
         (False, False, True, True)
@@ -83,8 +83,10 @@ def face_region(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def soft_cover(region: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Opacity of a mask with a soft edge: 1 on the region and up to `MARGIN` around it, falling to 0 over a
-    further `SOFT`. Both are fractions of the side.
+    """Opacity of a mask with a soft edge.
+
+    It is 1 on the region and up to `MARGIN` around it, and falls to 0 over a further `SOFT`; both are
+    fractions of the side.
 
     Args:
         region: (S, S), True inside.
@@ -99,7 +101,7 @@ def soft_cover(region: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _main_piece(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The connected piece of a region that has the features' centre."""
+    """Connected component of a region that contains the features' centre."""
     pieces, _ = ndimage.label(region)
     (x, y), _ = FEATURES
     height, width = region.shape

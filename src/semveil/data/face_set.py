@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A prepared set of aligned faces in one `.npz`: crops, who they show, which pixels are real, part labels."""
+"""Prepared set of aligned faces in one `.npz`: crops, people, valid pixels, part labels."""
 
 import os
 import tempfile
@@ -26,15 +26,15 @@ from semveil.recognition.dlib_faces import detect_faces
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Aligned faces.
+    """Aligned faces with their annotations.
 
     Attributes:
         pixels: (N, S, S, 3) RGB uint8.
-        inside: (N, S, S) uint8, 255 where the whole pixel shows the photo, 0 where it was filled in.
+        inside: (N, S, S) uint8, share of each pixel covered by the photo: 255 fully, 0 filled in.
         labels: (N, S, S) uint8 part of each pixel (`faces.parts.PARTS`), 255 where unknown.
         source: (N,) `lfw/NAME/FILE` or `celebamask_hq/FILE`.
-        person: (N,) a person's name, or the file where the person is unknown.
-        split: (N,) `training`, `development` or `test` (`data.splits`); nothing is trained on the latter two.
+        person: (N,) name of the person, or of the file if the person is unknown.
+        split: (N,) `training`, `development` or `test` (`data.splits`); the latter two are never trained on.
     """
 
     pixels: NDArray[np.uint8]
@@ -46,19 +46,19 @@ class FaceSet:
 
     @property
     def held_out(self) -> NDArray[np.bool_]:
-        """(N,) True for photos that nothing is trained on."""
+        """True for photos excluded from training, (N,)."""
         return self.split != TRAINING
 
     @property
     def tested(self) -> NDArray[np.bool_]:
-        """(N,) True for photos that figures are measured on, once, and no choice looks at."""
+        """True for photos of the test split, measured once and not used for choices, (N,)."""
         return self.split == TEST
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def select(self, index: NDArray[Any]) -> "FaceSet":
-        """A new set with the chosen faces.
+        """Return a new set with the chosen faces.
 
         Args:
             index: (M,) integer rows, or an (N,) boolean mask.
@@ -66,7 +66,7 @@ class FaceSet:
         return FaceSet(**{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
 
     def with_labels(self, labels: NDArray[np.uint8]) -> "FaceSet":
-        """A copy of the set with other part labels.
+        """Return a copy of the set with other part labels.
 
         Args:
             labels: (N, S, S) uint8 as `FaceSet.labels`; shapes are not checked.
@@ -77,7 +77,7 @@ class FaceSet:
         """Write the set to an `.npz` file, atomically; missing folders are created.
 
         Args:
-            path: ends in `.npz`; an existing file is replaced.
+            path: path ending in `.npz`; an existing file is replaced.
 
         Raises:
             OSError: the file cannot be written.
@@ -89,8 +89,9 @@ class FaceSet:
 
     @classmethod
     def load(cls, path: Path) -> "FaceSet":
-        """Read a set that `save` wrote. Older files, without a test split, load with training and development
-        only.
+        """Read a set written by `save`.
+
+        Older files without a test split are loaded with training and development only.
 
         Args:
             path: the `.npz` file.
@@ -121,7 +122,12 @@ class FaceSet:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Attributes: faces; unreadable, the photos that could not be read, each with the reason."""
+    """Result of `prepare`.
+
+    Attributes:
+        faces: the face set.
+        unreadable: photos that could not be read, with the reasons.
+    """
 
     faces: FaceSet
     unreadable: tuple[tuple[Path, str], ...]
@@ -135,24 +141,23 @@ def prepare(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Prepared:
-    """Align every photo below a folder that holds `celebamask_hq` and `lfw` as their publishers lay them out.
+    """Align all photos in a folder that holds `celebamask_hq` and `lfw` in their published layout.
 
-    CelebAMask-HQ photos are already aligned and are only resized. LFW photos are detected and aligned;
-    photos without a face, and crops with too much filled-in border, are left out. Unreadable photos are
-    left out and listed. The splits are those of `data.splits`, computed before anything is left out.
+    CelebAMask-HQ photos are already aligned and only resized. In LFW photos faces are detected and aligned;
+    photos without a face and crops with too much filled-in border are omitted. Unreadable photos are omitted
+    and listed. The splits are those of `data.splits`, computed before any photo is omitted.
 
     Args:
         data: folder with `celebamask_hq/images/*.jpg`, `lfw/NAME/*.jpg`, or both.
         size: side of the crops in pixels.
-        largest_fill: largest share of an LFW crop, 0 to 1, that may lie outside the photo or in its black
-            border.
+        largest_fill: maximum share of an LFW crop, 0 to 1, outside the photo or in its black border.
         workers: number of processes.
-        progress: called with the numbers of photos done and in total.
+        progress: called with the number of finished photos and the total.
 
     Raises:
         FileNotFoundError: there are no photos.
-        PhotoError: none of them can be read.
-        FaceError: none of them shows a face.
+        PhotoError: none of the photos can be read.
+        FaceError: none of the photos shows a face.
     """
     celeb = sorted((data / "celebamask_hq" / "images").glob("*.jpg"))
     lfw = sorted((data / "lfw").glob("*/*.jpg"))
@@ -195,7 +200,7 @@ Crop = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 def _readable(align: Callable[..., Crop | None], path: Path, *, size: int) -> Crop | str | None:
-    """What `align` makes of a photo, or why the photo cannot be read."""
+    """Return the result of `align` for a photo, or the reason why it cannot be read."""
     try:
         return align(path, size=size)
     except (
@@ -204,7 +209,7 @@ def _readable(align: Callable[..., Crop | None], path: Path, *, size: int) -> Cr
         ValueError,
         IndexError,
         Image.DecompressionBombError,
-    ) as error:  # as damaged files do
+    ) as error:  # raised for damaged files
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return reason or type(error).__name__
 
@@ -229,15 +234,15 @@ def _lfw(path: Path, *, size: int) -> Crop | None:
 
 
 def open_aligned(data: Path, source: str, size: int) -> NDArray[np.uint8]:
-    """One photo of a prepared set again, aligned at another size: (size, size, 3) RGB.
+    """Read a photo of a prepared set again, aligned at another size: (size, size, 3) RGB.
 
     Args:
-        data: folder that the set was prepared from.
-        source: as in `FaceSet.source`.
+        data: folder from which the set was prepared.
+        source: the photo, as in `FaceSet.source`.
         size: side in pixels.
 
     Raises:
-        FileNotFoundError: the photo is not there.
+        FileNotFoundError: the photo does not exist.
         ValueError: no face is found in it.
     """
     collection, _, file = source.partition("/")
@@ -252,7 +257,7 @@ def open_aligned(data: Path, source: str, size: int) -> NDArray[np.uint8]:
 
 
 def _central_face(photo: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-    """Landmarks of the face in the middle: the named person is centred."""
+    """Landmarks of the face nearest to the centre, where LFW shows the named person."""
     faces = detect_faces(photo)
     centre = np.array(photo.shape[1::-1]) / 2
     nearest = min(
@@ -262,14 +267,14 @@ def _central_face(photo: NDArray[np.uint8]) -> NDArray[np.float64] | None:
 
 
 def black_border(photo: NDArray[np.uint8], *, level: int = 12) -> NDArray[np.bool_]:
-    """Mask of black regions that touch the edge of a photo, dilated by two pixels against compression blur.
+    """Mask of black regions at the edge of a photo, dilated by two pixels because of compression blur.
 
     Args:
         photo: (H, W, 3) RGB uint8.
-        level: largest channel value, 0 to 255, that counts as black.
+        level: maximum channel value of black, 0 to 255.
 
     Returns:
-        (H, W), True on the border. Regions of 20 pixels or fewer do not count.
+        (H, W), True on the border. Regions of 20 pixels or fewer are ignored.
     """
     regions, _ = ndimage.label(photo.max(-1) <= level)
     edge = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
@@ -283,11 +288,12 @@ def black_border(photo: NDArray[np.uint8], *, level: int = 12) -> NDArray[np.boo
 
 
 def fill_outside(pixels: NDArray[np.uint8], inside: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Replace pixels outside the photo by the nearest pixel inside it; unchanged where there is none inside.
+    """Replace pixels outside the photo by the nearest pixel inside it; unchanged if there is none.
 
     Args:
         pixels: (S, S, 3) RGB uint8.
-        inside: (S, S) uint8, 255 where the whole pixel lies on the photo; below 250 counts as outside.
+        inside: (S, S) uint8, share of each pixel covered by the photo, 255 fully; below 250 counts as
+            outside.
     """
     missing = inside < 250
     if not missing.any() or missing.all():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a photo to aligned face crops: find the faces, choose among them, align."""
+"""Face crops from a photo: detection, choice and alignment."""
 
 import os
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ Selection = Literal["largest", "all"] | int | None
 
 @dataclass(frozen=True)
 class PhotoFace:
-    """An aligned face and where it comes from.
+    """Aligned face with its photo.
 
     Attributes:
         photo: the whole photo.
-        index: 0-based rank of the face by size, as `find_faces` lists them.
-        face: its box and landmarks, in pixels of the photo.
-        aligned: its crop, and the way back into the photo.
+        index: 0-based index of the face in `find_faces`.
+        face: box and landmarks, in pixels of the photo.
+        aligned: the crop with its transform to the photo.
     """
 
     photo: Photo
@@ -37,10 +37,9 @@ class PhotoFace:
 
 
 def smallest_face(size: int) -> int:
-    """Smallest shorter side of a face's box, in pixels, from which a crop is made: a quarter of the crop's
-    side, at least `SMALLEST_FACE`.
+    """Minimum shorter side of a face's box in pixels: a quarter of the crop, at least `SMALLEST_FACE`.
 
-    A face's box takes about 0.6 of the side of its crop, so no face is enlarged more than about 2.4 times.
+    A face's box has about 0.6 of the side of its crop, so no face is enlarged more than about 2.4 times.
 
     Args:
         size: side of the crop in pixels.
@@ -53,20 +52,19 @@ def smallest_face(size: int) -> int:
 
 
 def find_faces(photo: Photo, *, thorough: bool = False, detector: str = "dlib") -> list[Face]:
-    """All faces of a photo, largest first, equal ones from left to right and top to bottom.
+    """Find all faces of a photo, largest first, equal ones from left to right and top to bottom.
 
-    dlib alone finds frontal, about upright ones (`find_frontal_faces`), the others faces at any angle
-    (`find_all_faces`). A face that dlib finds has the same landmarks by `dlib` and by `union`, and so the
-    same crop and codes.
+    `dlib` finds frontal, approximately upright faces (`find_frontal_faces`), the other detectors faces at any
+    angle (`find_all_faces`). A face that dlib finds has the same landmarks with `dlib` and `union`, and hence
+    the same crop and codes.
 
     Args:
-        photo: as `load_photo` gives it.
-        thorough: for photos in which no face may be missed, as `find_frontal_faces` says; the other detectors
-            always are.
+        photo: as returned by `load_photo`.
+        thorough: for photos in which no face may be missed, see `find_frontal_faces`; only used by `dlib`.
         detector: `dlib`, `yunet` or `union`, see `detection.resolve_detector`.
 
     Returns:
-        Boxes and landmarks in pixels of the photo; empty where there is no face.
+        Boxes and landmarks in pixels of the photo; empty if there is no face.
     """
     if detector != "dlib":
         return find_all_faces(photo, detector)
@@ -82,21 +80,21 @@ def choose_faces(
     detector: str = "dlib",
     faces: Sequence[Face] | None = None,
 ) -> list[tuple[int, Face]]:
-    """The faces that a user asked for, each with its 0-based index in `find_faces`.
+    """Choose faces of a photo; return them with their 0-based indices in `find_faces`.
 
     Args:
-        photo: as `load_photo` gives it.
-        selection: `largest`, `all`, an index, or None for the only face that is large enough. Digits as text
-            count as an index. `all` never leaves a face out: it fails where one is too small.
-        smallest: shorter side in pixels that a chosen face must have.
+        photo: as returned by `load_photo`.
+        selection: `largest`, `all`, an index (also as text), or None for the only face that is large enough.
+            `all` never omits a face: it fails if one is too small.
+        smallest: minimum shorter side of a chosen face's box in pixels.
         thorough: as for `find_faces`.
         detector: as for `find_faces`.
-        faces: what `find_faces` gives for the photo, where that is known.
+        faces: result of `find_faces` for the photo, if known.
 
     Raises:
-        NoFaceError: there is none.
-        FaceChoiceError: several and no selection, or a selection that does not exist.
-        FaceTooSmallError: a chosen face, or the largest where all are, is smaller than `smallest`.
+        NoFaceError: there is no face.
+        FaceChoiceError: there are several faces and no selection, or the selection does not exist.
+        FaceTooSmallError: a chosen face is smaller than `smallest`, or all faces are.
     """
     if isinstance(selection, str) and selection.isdecimal():
         selection = int(selection)
@@ -162,17 +160,18 @@ def load_aligned_faces(
 
     Args:
         path: the photo.
-        size: side of the crops in pixels, the model's.
-        selection: as in `choose_faces`.
-        smallest: shorter side in pixels that a face must have; `smallest_face(size)` where not given.
-        largest_pixels: as in `load_photo`.
+        size: side of the crops in pixels, equal to the model's.
+        selection: as for `choose_faces`.
+        smallest: minimum shorter side of a chosen face's box in pixels; None for `smallest_face(size)`.
+        largest_pixels: as for `load_photo`.
 
     Returns:
-        At least one face; `faces.pixels.to_tensor([f.aligned.pixels for f in faces])` makes images of them.
+        At least one face; `faces.pixels.to_tensor([f.aligned.pixels for f in faces])` converts them to
+        images.
 
     Raises:
         PhotoError: the photo cannot be read.
-        FaceError: it does not show the face or faces asked for.
+        FaceError: the photo does not show the requested face or faces.
     """
     return align_chosen(
         load_photo(path, largest_pixels=largest_pixels), size=size, selection=selection, smallest=smallest
@@ -185,13 +184,14 @@ def align_chosen(
     """Detect, choose and align faces in a decoded photo.
 
     Args:
-        photo: as `load_photo` gives it.
+        photo: as returned by `load_photo`.
         size: side of the crops in pixels.
-        selection: which faces, as for `load_aligned_faces`.
-        smallest: shortest acceptable side of a chosen face's box in pixels; `smallest_face(size)` where None.
+        selection: as for `choose_faces`.
+        smallest: minimum shorter side of a chosen face's box in pixels; None for `smallest_face(size)`.
 
     Raises:
-        FaceError: there is no face, the choice is missing or does not exist, or a chosen face is too small.
+        FaceError: there is no face, the selection is missing or does not exist, or a chosen face is too
+            small.
     """
     faces = find_faces(photo)
     least = smallest_face(size) if smallest is None else smallest
@@ -201,7 +201,7 @@ def align_chosen(
 
 
 def list_faces(faces: list[tuple[int, Face]]) -> str:
-    """A numbered list of faces for messages, twelve at most: `0: 88 px at (179, 83); ...`.
+    """Return a numbered list of at most twelve faces for messages: `0: 88 px at (179, 83); ...`.
 
     Args:
         faces: pairs of a face's number and the face.

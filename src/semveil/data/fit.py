@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit new faces closely into their photo: the face alone is covered, in the colours and with the grain of what is around it."""
+"""Fitting of new faces into their photo: only the face is covered, and colours and grain are matched."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from semveil.data.paste import Fit, align_apart, clear_of_others, surrounding_gr
 from semveil.data.tone import shifted, tone_shift
 from semveil.recognition.face_parser import SIZE
 
-# share of a frame's own measurement in what it is fitted by; the rest is that of the frames before it
+# Weight of a frame's own measurement in the temporal smoothing; the rest is that of the previous frames.
 _NEW = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A new face, fitted in.
+    """New face, fitted into its photo.
 
     Attributes:
-        crop: (S, S, 3) RGB in the colours of its surroundings.
-        fit: for `paste_faces`.
-        shift: (P, P, 3), by how many levels its colours were shifted.
+        crop: (S, S, 3) RGB, colours matched to the surroundings.
+        fit: cover and grain for `paste_faces`.
+        shift: (P, P, 3), colour shift in levels.
     """
 
     crop: NDArray[np.uint8]
@@ -38,19 +38,20 @@ def fit_faces(
     crops: Sequence[NDArray[np.uint8]],
     before: Sequence[Fitted | None] | None = None,
 ) -> list[Fitted]:
-    """Crops in the colours of their surroundings, and how each is fitted in, for `paste_faces`.
+    """Match crops to the colours of their surroundings and determine their cover and grain for `paste_faces`.
 
-    The cover is where the parser sees the face in the photo or in the crop, so the result shows the outline
-    of the old face. Colours and grain are compared where the photo stays as it is.
+    The cover is the union of the face regions that the parser finds in the photo and in the crop, so the
+    result reveals the outline of the old face. Colours and grain are compared on unchanged pixels of the
+    photo.
 
     Args:
         photo: (H, W, 3) RGB.
-        landmarks: of all its faces, as for `align_face`.
-        chosen: numbers of the faces that are replaced.
-        crops: for each of these the (S, S, 3) RGB picture that takes its place.
-        before: in a clip how each was fitted into the frame before, None where it was not: covers, colours
-            and grain follow slowly, so that the parser's errors do not flicker. No cover is ever less than
-            the frame's own.
+        landmarks: landmarks of all faces of the photo, as for `align_face`.
+        chosen: numbers of the faces to replace.
+        crops: for each of these, the replacement (S, S, 3) RGB.
+        before: for a clip, the results for the previous frame, None for a face without one. Covers, colours
+            and grain are smoothed over time, so that the parser's errors do not flicker; a cover is never
+            smaller than the frame's own.
     """
     faces = align_apart(photo, landmarks, SIZE)
     labels = parsed(np.stack([faces[i].pixels for i in chosen])), parsed(np.stack(crops))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frontal faces by dlib alone: the boxes, and the landmarks that fix a face's crop whatever else looks for faces."""
+"""Frontal face detection by dlib alone: boxes and landmarks, independent of any other detector."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,50 +13,53 @@ from semveil.data.boxes import SAME, Box, overlap, side
 from semveil.data.photos import Photo
 from semveil.recognition.dlib_faces import Face, detect_faces, find_landmarks
 
-_DETECTOR_FACE = 80  # px: the smallest face that dlib's detector knows
+_DETECTOR_FACE = 80  # px: the smallest face that dlib's detector finds
 _COARSE_PIXELS = 700_000
 _COARSE_UPSAMPLING = 1.5
-_DETECTION_PIXELS = 8_000_000  # larger photos are shrunk to this first; takes about a second
+_DETECTION_PIXELS = 8_000_000  # larger photos are reduced to this first; takes about a second
 _THOROUGH_PIXELS = 32_000_000
-# px; the detector scores faces that the photo's edge cuts higher when it is continued a little
+# px; extending the photo's edges raises the score of faces cut by them
 _THOROUGH_MARGIN = 40
 _LARGEST_UPSAMPLING = 4
-# Of 150 LFW photos enlarged fourfold 2 % score their main face lower, and what scores lower elsewhere is
-# seldom a face.
+# In 150 LFW photos enlarged fourfold 2 % of the main faces score lower; other detections below it are rarely
+# faces.
 _CONFIDENT_SCORE = 0.3
-# Two of 150 LFW photos have another detection of 0.2 to 0.3, both faces that the edge cuts, and none has one
-# of less.
+# Two of 150 LFW photos have another detection with a score of 0.2 to 0.3, both faces cut by the edge; none
+# has one below 0.2.
 _THOROUGH_SCORE = 0.2
-_LANDMARK_FACE = 256  # px: dlib rounds landmarks to whole pixels, so they are looked for in an enlarged face
-# times the smallest face of the coarse look: up to there a fine one may add what that missed
+_LANDMARK_FACE = 256  # px: dlib rounds landmarks to whole pixels, so they are located in an enlarged face
+# Largest face of the fine look, relative to the smallest of the coarse look, which may have missed it.
 _ONE_TOO_SMALL = 1.1
-_NEAR_EDGE = 0.25  # of a face's side
+_NEAR_EDGE = 0.25  # distance from the photo's edge, in units of a face's side
 SIZES_DIFFER = 1.2  # factor by which detectors may differ in a face's size
 
 
 def find_frontal_faces(
     photo: Photo, *, thorough: bool = False, beside: Callable[[Sequence[Face]], Sequence[Box]] | None = None
 ) -> list[Face]:
-    """Frontal, about upright faces, largest first, equal ones from left to right and top to bottom.
+    """Find frontal, nearly upright faces, largest first, equal ones from left to right and top to bottom.
 
-    The photo is looked over coarsely, at up to .7 megapixels, which finds large faces; where that finds
-    nothing, again with its edges continued outwards, for faces that these cut; then finely, enlarged up to
-    four times or shrunk to 8 megapixels, for faces that are too small for the coarse look: from 20 px on in
-    photos of up to half a megapixel, from about 100 px on in photos of 12. A face has the box that the first
-    look that finds it gives, and each look takes only faces of its kind. So looks can be left out where
-    another detector sees no such face, and what is found has the same box and landmarks all the same. A
-    doubtful detection counts only where there is no confident one.
+    The detector looks at the photo up to three times:
+
+    - coarsely, at up to 0.7 megapixels, for large faces;
+    - if nothing was found, again with the edges extended outwards, for faces that they cut;
+    - finely, enlarged up to four times or reduced to 8 megapixels, for faces too small for the coarse look:
+      from 20 px in photos of up to half a megapixel, from about 100 px in photos of 12 megapixels.
+
+    A face has the box of the first look that finds it, and each look only accepts faces of its own kind.
+    Looks can therefore be skipped if another detector finds no such face, without changing any box or
+    landmark. Without a confident detection the best doubtful one is returned.
 
     Args:
-        photo: as `load_photo` gives it.
-        thorough: for photos in which no face may be missed: the last look shrinks to 32 megapixels only
-            (faces from about 50 px on are found in photos of 12), continues the edges, and takes every face;
-            less confidence is asked for.
-        beside: what another detector sees besides the faces that it is given. Only for those there is more
-            than the first look.
+        photo: as returned by `load_photo`.
+        thorough: for photos in which no face may be missed: the fine look uses up to 32 megapixels (finding
+            faces from about 50 px in photos of 12 megapixels), extends the edges, and accepts faces of any
+            size; the confidence threshold is lower.
+        beside: returns the boxes that another detector finds in addition to the faces it is given; looks
+            after the first are then only made for such boxes.
 
     Returns:
-        Boxes and landmarks in pixels of the photo; empty where there is no face.
+        Boxes and landmarks in pixels of the photo; empty if there is no face.
     """
     picture = Image.fromarray(photo.pixels)
     enough = _THOROUGH_SCORE if thorough else _CONFIDENT_SCORE
@@ -91,9 +94,9 @@ def smallest_frontal(width: int, height: int, *, thorough: bool = False) -> floa
     """Approximate side in pixels of the smallest face that dlib finds in a photo.
 
     Args:
-        width: of the photo in pixels.
-        height: of the photo in pixels.
-        thorough: for the thorough search of `find_frontal_faces`.
+        width: width of the photo in pixels.
+        height: height of the photo in pixels.
+        thorough: as for `find_frontal_faces`.
 
     Example:
         >>> round(smallest_frontal(4000, 3000))
@@ -104,14 +107,14 @@ def smallest_frontal(width: int, height: int, *, thorough: bool = False) -> floa
 
 @dataclass(frozen=True)
 class _Look:
-    """The detector's look over a photo at one scale.
+    """One run of the detector over a photo, at one scale.
 
     Attributes:
-        scale: pixels that it sees for one of the photo.
-        margin: pixels by which it sees the photo's edges continued outwards.
-        first: it is always made.
-        edges: it is made where nothing is found, and takes faces near the edges alone.
-        largest: side in pixels of the photo of the largest face that it takes.
+        scale: size relative to the photo.
+        margin: pixels by which the edges are extended outwards.
+        first: always made.
+        edges: only made if nothing was found; only accepts faces near the edges.
+        largest: side of the largest accepted face in pixels of the photo.
     """
 
     scale: float
@@ -121,13 +124,13 @@ class _Look:
     largest: float = math.inf
 
     def takes(self, box: Box, size: tuple[int, int], *, slack: float = 1.0) -> bool:
-        """Whether a face in that box is of its kind, or could be where the box is off by a factor of `slack`."""
+        """Return whether a face with this box is accepted, allowing the box to be off by a factor `slack`."""
         inside = min(box[0], box[1], size[0] - 1 - box[2], size[1] - 1 - box[3])
         near = not self.edges or inside < _NEAR_EDGE * slack * side(box)
         return near and 0.9 * _DETECTOR_FACE / self.scale / slack <= side(box) <= self.largest * slack
 
     def detect(self, picture: Image.Image) -> list[Face]:
-        """All that the detector finds, in pixels of the photo, without landmarks that count."""
+        """All detections with boxes in pixels of the photo; their landmarks are not to be used."""
         width, height = (max(1, round(side * self.scale)) for side in picture.size)
         pixels = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
         faces = []
@@ -160,7 +163,7 @@ def _continued(pixels: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
 
 
 def _with_landmarks(picture: Image.Image, box: tuple[int, int, int, int], score: float) -> Face:
-    """Find the landmarks in the face alone, brought to one size, and map them back to the picture."""
+    """Locate the landmarks in a crop of the face at a fixed size, and map them back to the picture."""
     left, top, right, bottom = box
     around = (right - left + 1) // 2
     window = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How grainy a picture is, without its edges and textures."""
+"""Estimation of image grain (noise), insensitive to edges and textures."""
 
 from typing import Any
 
@@ -7,21 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-LARGEST = 8.0  # levels that are ever added
+LARGEST = 8.0  # maximum grain added, in levels
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# Immerkaer 1996: blind to edges and slopes
+# Immerkaer 1996: insensitive to edges and slopes
 _MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _BLOCK = 8
-_FLAT = 0.25  # share of the blocks that are taken for flat
+_FLAT = 0.25  # share of the blocks assumed to be flat
 
 
 def grains(pixels: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Standard deviation of the luma's noise in each block of 8 px, in levels: Immerkaer's sqrt(pi / 2) mean |L * Y| / 6.
+    """Noise standard deviation of the luma in each block of 8 px, in levels.
+
+    Immerkaer's estimator, sqrt(pi / 2) mean |L * Y| / 6.
 
     Args:
-        pixels: (H, W, 3) RGB, of any type.
-        seen: (H, W); blocks with a pixel that is False, or beside one, are left out.
+        pixels: (H, W, 3) RGB of any dtype.
+        seen: (H, W); blocks with a pixel that is False or adjacent to one are omitted.
+
+    Returns:
+        (N,), one value per remaining block.
     """
     height, width = (side // _BLOCK * _BLOCK for side in seen.shape)
     if not height or not width:
@@ -34,13 +39,12 @@ def grains(pixels: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.float32]
 
 
 def grain_of(estimates: NDArray[np.float32]) -> float:
-    """Noise level of a picture: the first quartile over its blocks, since the others contain texture; 0
-    without blocks.
+    """Noise level of an image: the first quartile over its blocks (others have texture); 0 without blocks.
 
-    It underestimates by the scatter of the block estimates: by about an eighth for white noise.
+    The scatter of the block estimates biases it downwards, by about an eighth for white noise.
 
     Args:
-        estimates: (N,) standard deviation of each block in levels of 0 to 255, as `grains` gives it.
+        estimates: (N,) standard deviation of each block in levels of 0 to 255, as returned by `grains`.
 
     Example:
         >>> noise = np.random.default_rng(0).normal(128, 4, (128, 128, 1)).repeat(3, -1)

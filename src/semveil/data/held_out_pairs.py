@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of photos of people that nothing was trained on, in the manner of LFW's list."""
+"""Pairs of photos of held-out people, in the format of LFW's list."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ FOLDS = 10
 
 @dataclass(frozen=True, eq=False)
 class HeldOutPairs:
-    """As many pairs of one person as of two.
+    """Balanced list of genuine and impostor pairs.
 
     Attributes:
         first, second: (P,) rows of the face set.
-        same: (P,) whether it shows one person.
-        fold: (P,) 0..9; the people of a fold appear in no other.
+        same: (P,) True for pairs of the same person.
+        fold: (P,) 0..9; folds have disjoint people.
     """
 
     first: NDArray[Any]
@@ -36,16 +36,18 @@ class HeldOutPairs:
 def held_out_pairs(
     faces: FaceSet, *, split: str = "development", most: int = 10, seed: int = 0
 ) -> HeldOutPairs:
-    """Balanced pairs of the people of a split in ten folds of people; photos of whom nobody knows the name are left out.
+    """Draw balanced pairs of the people of a split in ten folds of disjoint people.
+
+    Photos of unnamed people are omitted.
 
     Args:
-        faces: with held-out people who have several photos.
+        faces: face set with held-out people who have several photos.
         split: `development`, for choices, or `test`.
-        most: pairs of one person, so that nobody with many photos decides the result.
-        seed: of what is drawn.
+        most: maximum number of genuine pairs per person, so that no one with many photos dominates.
+        seed: random seed of the draw.
 
     Raises:
-        ValueError: fewer than 20 such people.
+        ValueError: the split has fewer than 20 named people.
     """
     rng = np.random.default_rng(seed)
     known = np.array(
@@ -82,7 +84,7 @@ def held_out_accuracy(
         split: `development` or `test`.
 
     Returns:
-        Mean over the ten folds of the share of pairs that are classified correctly, and its standard error.
+        Mean over the ten folds of the share of correctly classified pairs, and its standard error.
 
     Raises:
         ValueError: the split has fewer than 20 people with known names.

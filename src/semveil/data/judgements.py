@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an independent program sees in face pictures, from the JSON lines that it wrote: format in `docs/utility.md`."""
+"""Judgements of face images by an independent program, from JSON lines (format in `docs/utility.md`)."""
 
 import math
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ LARGEST_FILE = 1 << 29  # bytes; a face takes about 30,000
 
 
 class BadJudgements(SemveilError):
-    """A file of judgements that is not what `docs/utility.md` describes."""
+    """A file of judgements does not have the format described in `docs/utility.md`."""
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedFace:
-    """One face in one picture.
+    """Judgement of one face in an image.
 
     Attributes:
-        mesh: (478, 3) x, y in pixels of the picture, and depth in the same unit.
-        age: in years.
-        sex: `female`, `male`, or `unknown` where the program does not tell.
-        emotion: score of each by name, not negative.
+        mesh: (478, 3) x, y in pixels of the image, and depth in the same unit.
+        age: age in years.
+        sex: `female`, `male`, or `unknown` if the program does not say.
+        emotion: score of each emotion by name, >= 0.
     """
 
     mesh: NDArray[np.float64]
@@ -46,14 +46,14 @@ class JudgedFace:
 
 
 def read_judgements(path: Path) -> dict[Path, tuple[JudgedFace, ...]]:
-    """Faces by picture.
+    """Read the judged faces of each picture.
 
     Args:
-        path: JSON lines; names of pictures are taken from where the command runs or, where nothing lies
-            there, from the file's folder.
+        path: JSON lines file; picture names are relative to the working directory or, if no such file exists,
+            to the folder of the JSON lines file.
 
     Returns:
-        By the resolved path of the picture; a picture without a face has none.
+        Faces by resolved path of the picture; empty for a picture without a face.
 
     Raises:
         BadJudgements: the file cannot be read, a line is damaged, or a picture is judged twice.

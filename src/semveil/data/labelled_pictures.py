@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CIFAR-10 and CIFAR-100 from the user's own copy: the official Python files, folders of pictures, or one `.npz`."""
+"""CIFAR-10 and CIFAR-100 from a local copy: official Python files, folders of pictures, or an `.npz`."""
 
 import codecs
 import os
@@ -19,26 +19,26 @@ from semveil.data.photos import load_photo
 
 PARTS = ("train", "test")
 _SUFFIXES = (".png", ".jpg", ".jpeg")
-_RECONSTRUCT = np.empty(0).__reduce__()[0]  # where it lies differs between versions of numpy
+_RECONSTRUCT = np.empty(0).__reduce__()[0]  # its module differs between versions of numpy
 
 
 class DataSetError(SemveilError):
-    """A data set that is absent, damaged, or laid out in another way."""
+    """A data set is missing, damaged, or has another layout."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True)
 class LabelledPictures:
-    """Pictures of one size with their classes.
+    """Pictures of one size with class labels.
 
     Attributes:
         pixels: (N, H, W, 3) RGB uint8.
         labels: (N,) int64, from 0.
-        classes: names by label.
+        classes: class names by label.
 
     Raises:
-        DataSetError: they do not fit together.
+        DataSetError: shapes, dtypes or labels are inconsistent.
     """
 
     pixels: NDArray[np.uint8]
@@ -65,22 +65,22 @@ class LabelledPictures:
 
 
 def load_labelled(path: str | Path, *, part: str = "train") -> LabelledPictures:
-    """Read a data set.
+    """Read a data set of labelled pictures.
 
     Args:
-        path: a folder as the CIFAR page's Python version unpacks to (`cifar-100-python`,
-            `cifar-10-batches-py`); a folder with `train/CLASS/*.png` and `test/CLASS/*.png`, classes numbered
-            in the order of their names; or a `.npz` with arrays `train_images`, `train_labels`,
-            `test_images`, `test_labels`, `class_names`. A folder that holds one of the official folders will
-            do as well.
+        path: a folder of CIFAR's official Python version (`cifar-100-python`, `cifar-10-batches-py`) or its
+            parent; a folder with `train/CLASS/*.png` and `test/CLASS/*.png`, classes numbered in alphabetical
+            order; or an `.npz` with arrays `train_images`, `train_labels`, `test_images`, `test_labels`,
+            `class_names`.
         part: `train` or `test`.
 
     Raises:
-        DataSetError: nothing of the kind is there, or it is damaged.
+        DataSetError: there is no such data set, or it is damaged.
         PhotoError: a picture cannot be read.
+        ValueError: `part` is unknown.
 
     Example:
-        >>> load_labelled("nowhere")
+        >>> load_labelled("nowhere")  # doctest: +NORMALIZE_WHITESPACE
         Traceback (most recent call last):
         ...
         semveil.data.labelled_pictures.DataSetError: no data set 'nowhere'; name a folder of CIFAR-10 or
@@ -122,13 +122,13 @@ def _from_official(folder: Path, files: list[str], meta: Path, keys: tuple[str, 
         labels = np.concatenate([np.asarray(batch[labels_key], np.int64) for batch in batches])
     except DataSetError:
         raise
-    except Exception as error:  # damaged pickles are answered with almost any kind of exception
+    except Exception as error:  # damaged pickles raise almost any kind of exception
         raise DataSetError(f"{str(folder)!r} is damaged or not CIFAR's Python version: {error}") from error
     return LabelledPictures(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels, names)
 
 
 def _read_pickle(path: Path) -> dict[str, Any]:
-    """A file of the official Python version, with text keys; nothing that it names is run but numpy's arrays."""
+    """Read a file of the official Python version, with text keys; only numpy arrays are reconstructed."""
     with os.fdopen(open_regular(path), "rb") as file:
         content = _OnlyArrays(file, encoding="latin1").load()
     if not isinstance(content, dict):
@@ -137,7 +137,7 @@ def _read_pickle(path: Path) -> dict[str, Any]:
 
 
 class _OnlyArrays(pickle.Unpickler):
-    """Refuses every global but those that numpy's own arrays are stored with."""
+    """Unpickler that refuses every global except those of numpy arrays."""
 
     def find_class(self, module: str, name: str) -> Any:
         module = module.replace("numpy._core", "numpy.core")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latents of a collection of photos: inverted once, stored, reused."""
+"""Stored latents of a collection of photos, to be inverted once and reused."""
 
 import json
 import os
@@ -18,16 +18,16 @@ from semveil.core.text import parse_json
 
 @dataclass(frozen=True, eq=False)
 class LatentSet:
-    """Latents with a name for each; as private as the photos that they show.
+    """Latents with names; as private as the photos that they represent.
 
     Attributes:
         codes: (N, K, D) float32, not clipped.
-        ids: N different names; no paths.
-        model_digest: of the model whose generator they belong to.
-        perceptual: perceptual term of the inversion that made them; None where it is not known.
+        ids: N distinct names; no paths.
+        model_digest: digest of the model whose generator they belong to.
+        perceptual: perceptual term of the inversion; None if unknown.
 
     Raises:
-        ValueError: shapes and names do not fit together, or a value is not finite.
+        ValueError: shapes and names do not match, or a value is not finite.
 
     Example:
         >>> one = LatentSet(torch.zeros(1, 28, 8), ("a",), "0" * 64)
@@ -56,11 +56,11 @@ class LatentSet:
         return len(self.ids)
 
     def extended(self, codes: Tensor, ids: list[str]) -> "LatentSet":
-        """A new set with further latents appended.
+        """Return a new set with further latents appended.
 
         Args:
-            codes: (M, K, D), on any device and of any float type.
-            ids: M names, different from each other and from those in the set.
+            codes: (M, K, D) on any device and of any float dtype.
+            ids: M names, distinct from each other and from those in the set.
 
         Raises:
             ValueError: the combined set is not valid, see `LatentSet`.
@@ -87,18 +87,18 @@ class LatentSet:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, model_digest: str | None = None) -> "LatentSet":
-        """Read what `save` wrote.
+        """Read a set written by `save`.
 
         Args:
             path: the file.
-            model_digest: of the model that the latents must belong to; any where None.
+            model_digest: digest of the model that the latents must belong to; None for any model.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, no latent set, or of another model.
+            BadCheckpoint: the file is missing, damaged, no latent set, or of another model.
         """
         name = Path(path).name
         try:
-            os.close(open_regular(path))  # a pipe would make the library wait
+            os.close(open_regular(path))  # safe_open would block on a pipe
             with safe_open(path, "pt") as file:
                 metadata = dict(file.metadata() or {})
                 ids, codes = tuple(map(str, parse_json(metadata["ids"]))), file.get_tensor("codes")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faces from whatever shows them: files, arrays of pixels, or images that are aligned already."""
+"""Aligned faces from files, pixel arrays, or images that are already aligned."""
 
 import os
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Faces(Brief):
 
     Attributes:
         images: (B, 3, S, S) in [-1, 1].
-        ids: a pseudonymous name for each; no paths.
+        ids: B pseudonymous names; no paths.
     """
 
     images: Tensor
@@ -48,24 +48,26 @@ def load_faces(
     progress: Progress = quiet,
     note: Note = unheard,
 ) -> Faces:
-    """Find and align the faces of photos: all of them, or an error before anything is computed.
+    """Find and align the faces of photos, or fail before any model is run.
 
     Args:
-        photos: paths, or arrays (H, W, 3) uint8 RGB; aligned images (B, 3, S, S) in [-1, 1] stay as they are.
-        size: side S of the images in pixels, the model's (128, the bundled one's).
-        face: which face of a photo with several: a number from 0, `largest` or `all`; needed where there are
+        photos: paths, or arrays (H, W, 3) uint8 RGB; aligned images (B, 3, S, S) in [-1, 1] are used
+            unchanged.
+        size: side S of the images in pixels, equal to the model's (128 for the bundled one).
+        face: face to use in a photo with several: a number from 0, `largest` or `all`; required if there are
             several.
-        names: of the photos; `photo-1` and so on where None.
-        progress: of the photos.
-        note: told what else than a plain copy reading a photo took.
+        names: names of the photos; None for `photo-1` and so on.
+        progress: called after each photo.
+        note: called with a description of each conversion made while reading a photo.
 
     Returns:
-        Faces named as their photos, or `photo-1-face-0` where several of a photo are taken.
+        Faces named after their photos, or `photo-1-face-0` if several faces of a photo are used.
 
     Raises:
         PhotoError: a photo cannot be read.
-        FaceError: a photo does not show the face or faces asked for.
-        ValueError: there is no photo, an array or tensor of another kind or range, or a size below 1.
+        FaceError: a photo does not show the requested face or faces.
+        ValueError: there is no photo, an array or tensor has another shape, dtype or range, or the size is
+            below 1.
 
     Example:
         >>> len(load_faces(Tensor(2, 3, 128, 128).zero_()))

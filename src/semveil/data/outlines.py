@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A photo with numbered boxes around its faces, for the owner to look at."""
+"""Numbered boxes drawn around the faces of a photo."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ def outline_faces(
     labels: Sequence[str],
     colours: Sequence[str],
 ) -> NDArray[np.uint8]:
-    """A copy of the photo with a box and a label for each face.
+    """Draw a box and a label for each face on a copy of a photo.
 
     Args:
         pixels: (H, W, 3) RGB.
-        boxes: left, top, right, bottom in pixels; what lies beyond the photo is not drawn.
+        boxes: left, top, right, bottom in pixels; clipped to the photo.
         labels: short texts, one for each box.
-        colours: as Pillow names them, one for each box.
+        colours: Pillow colour names, one for each box.
 
     Example:
         >>> drawn = outline_faces(np.zeros((40, 40, 3), np.uint8), [(5, 5, 30, 30)], ["0"], ["red"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of pairs of photos in LFW's format, and the calibration of a verifier on them."""
+"""Pair lists of photos in LFW's format, and calibration of a verifier on them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from semveil.recognition.verifier import Verifier
 
 @dataclass(frozen=True)
 class Pair:
-    """Two photos, whether they show one person, and the fold (0-based) of the list that they belong to."""
+    """Two photos, whether they show the same person, and the 0-based fold of the list."""
 
     first: Path
     second: Path
@@ -32,26 +32,26 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairList:
-    """The pairs whose photos are there, and how many were left out because one is absent."""
+    """Pairs with existing photos, and the number of pairs skipped because a photo is missing."""
 
     pairs: tuple[Pair, ...]
     skipped: int
 
 
 def read_pairs(path: str | Path, photos: str | Path) -> PairList:
-    """Read a list such as LFW's `pairs.txt`; pairs with an absent photo are skipped.
+    """Read a list such as LFW's `pairs.txt`; pairs with a missing photo are skipped.
 
-    The first line states the number of folds and the pairs of each kind in a fold. A fold lists `NAME i j`
-    (one person, photos i and j) and then `NAME i OTHER j` (two people); fields are separated by tabs. Blank
-    lines count for nothing.
+    The first line states the number of folds and of pairs of each kind per fold. A fold lists `NAME i j`
+    (same person, photos i and j) and then `NAME i OTHER j` (two people); fields are separated by tabs. Blank
+    lines are ignored.
 
     Args:
         path: the list.
         photos: folder with `NAME/NAME_0001.jpg`.
 
     Raises:
-        OSError: the list cannot be read; FileNotFoundError also where no photo of it is below `photos`.
-        ValueError: the file is no such list.
+        OSError: the list cannot be read; FileNotFoundError also if none of its photos is in `photos`.
+        ValueError: the file does not have this format.
     """
     path, photos = Path(path), Path(photos)
     head, *lines = [line for line in read_text(path).split("\n") if line.strip()] or [""]
@@ -97,24 +97,23 @@ def calibrate_threshold(
     progress: Callable[[int, int], None] = lambda done, total: None,
     refused: Callable[[PhotoError], None] | None = None,
 ) -> MeasuredThreshold:
-    """Threshold of a verifier at a false acceptance rate, on aligned photos of one resolution.
+    """Calibrate a verifier's threshold to a false acceptance rate, on aligned photos of one resolution.
 
-    A list's own impostor pairs are too few for small rates; all pairs of different people among its photos
-    are used.
+    A list has too few impostor pairs for small rates, so all pairs of different people among its photos are
+    used.
 
     Args:
-        verifier: to be calibrated.
-        pairs: as `read_pairs` gives them.
+        verifier: the verifier to calibrate.
+        pairs: as returned by `read_pairs`.
         resolution: side of the aligned photos in pixels.
         far: false acceptance rate.
-        rng: draws the people for the intervals.
-        progress: called with the photos that are done, and all.
-        refused: called for each photo that cannot be read and is left out; without it the first one ends the
-            calibration.
+        rng: source of the bootstrap draws for the intervals.
+        progress: called with the number of finished photos and the total.
+        refused: called for each unreadable photo, which is skipped; None raises the first error.
 
     Raises:
-        PhotoError: a photo cannot be read.
-        ValueError: too few photos with a face.
+        PhotoError: a photo cannot be read, without `refused`.
+        ValueError: there are too few photos with a face.
     """
     photos = sorted({photo for pair in pairs for photo in (pair.first, pair.second)})
     people, embeddings = [], []
@@ -136,14 +135,14 @@ def calibrate_threshold(
 
 
 def align_portrait(path: Path, size: int) -> Tensor | None:
-    """Align the face nearest to the centre of a photo; None where there is no face.
+    """Align the face nearest to the centre of a photo.
 
     Args:
         path: the photo.
         size: side of the crop in pixels.
 
     Returns:
-        (1, 3, size, size) in [-1, 1].
+        (1, 3, size, size) in [-1, 1]; None if there is no face.
 
     Raises:
         PhotoError: the photo cannot be read.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put protected faces back into their photo, with soft edges; all else in the photo stays bit for bit."""
+"""Pasting of protected faces into their photo with soft edges; all other pixels are unchanged."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,31 +14,31 @@ from semveil.data.align import AlignedFace, align_face
 from semveil.data.grain import LARGEST, grain_of, grains
 from semveil.data.regions import Region
 
-# A face lies in a circle of its aligned crop, in units of the crop's side. In the 1,000 CelebAMask-HQ photos
-# 98.3 % of the pixels labelled skin, brows, eyes, nose, mouth or glasses are within CORE, 99.7 % within EDGE;
-# of the hair 39 and 59 %.
+# Circle of the face in its aligned crop, in units of the crop's side. In 1,000 CelebAMask-HQ photos 98.3 % of
+# the pixels labelled skin, brows, eyes, nose, mouth or glasses are within CORE, 99.7 % within EDGE; of the
+# hair 39 % and 59 %.
 CENTRE = (0.5, 0.55)
-CORE = 0.40  # up to here a pasted face covers the photo wholly
-EDGE = 0.45  # from here on not at all
+CORE = 0.40  # radius up to which a pasted face covers the photo completely
+EDGE = 0.45  # radius from which it does not cover the photo
 
-# from a circle's centre: its crop's corners lie hypot(0.5, 0.55) away, and resampling looks a little further
+# Distance of a crop's corners from the circle's centre, hypot(0.5, 0.55), plus a margin for resampling.
 _REACH = 0.8
-_LEAST = 1 / 512  # of a cover that counts: less changes no level, and resampling leaves as much around it
-# times a circle's radius: what a mosaic over another face reaches, and resampling looks a little further
+_LEAST = 1 / 512  # smaller covers are ignored: they change no level, and are residues of resampling
+# Extent of a mosaic over another face in units of its circle's radius, plus a margin for resampling.
 _CLEAR_OF = 1.4
 _ENOUGH = 16  # blocks needed to estimate grain
-_GREY, _GREY_MOST = 2.5, 12  # levels between a pixel's colours in a grey photo: the mean, and 99 % of them
-_BAND = 1 << 19  # pixels worked on at once
+_GREY, _GREY_MOST = 2.5, 12  # maximum channel spread in a grey photo, in levels: mean, and 99th percentile
+_BAND = 1 << 19  # pixels processed at once
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
 class Circle:
-    """Where a face lies in its photo.
+    """Circle of a face in its photo.
 
     Attributes:
-        x, y: centre, in pixel corners of the photo.
-        side: of the aligned crop there, in pixels of the photo; the face's radius is `CORE` to `EDGE` of it.
+        x, y: centre in the photo, in pixel corner coordinates.
+        side: side of the aligned crop in pixels of the photo; the face's radius is `CORE` to `EDGE` times it.
     """
 
     x: float
@@ -47,31 +47,31 @@ class Circle:
 
     @classmethod
     def of(cls, face: AlignedFace) -> "Circle":
-        """The circle around an aligned face, in photo coordinates.
+        """Return the circle around an aligned face, in photo coordinates.
 
         Args:
-            face: as `align_face` gives it.
+            face: as returned by `align_face`.
         """
         size = face.pixels.shape[0]
         x, y, _ = face.to_photo @ (CENTRE[0] * size, CENTRE[1] * size, 1)
         return cls(float(x), float(y), size * math.hypot(face.to_photo[0, 0], face.to_photo[1, 0]))
 
     def meets(self, other: "Circle") -> bool:
-        """Whether the two circles overlap at the radius up to which a face is replaced.
+        """Return whether two circles of radius `EDGE` overlap.
 
         Args:
-            other: in the same photo.
+            other: circle in the same photo.
         """
         return math.hypot(self.x - other.x, self.y - other.y) < EDGE * (self.side + other.side)
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """How a crop is fitted in, more closely than by a disc.
+    """Cover and grain of a pasted crop, tighter than the disc.
 
     Attributes:
-        cover: (P, P) in [0, 1], over the crop's whole side: how far it covers the photo.
-        grain: standard deviation of noise that its luma gets, in levels.
+        cover: (P, P) in [0, 1], opacity over the whole crop.
+        grain: standard deviation of the noise added to the luma, in levels.
     """
 
     cover: NDArray[np.float32]
@@ -86,24 +86,22 @@ def paste_faces(
     fits: Mapping[int, Fit] | None = None,
     rng: np.random.Generator | None = None,
 ) -> NDArray[np.uint8]:
-    """The photo with other faces in the places of its own.
+    """Replace faces of a photo.
 
-    Inside `CORE` a pixel is the crop's alone; from there to `EDGE` crop and photo are blended by a smooth
-    step of the distance from the centre; beyond, the photo's pixels stay as they are. A face that has a `Fit`
-    covers what its cover says, within that disc. Where faces overlap, a pixel belongs to the one that it is
-    nearest to in units of their crops, so no crop covers another face, or shows it. Into a photo without
-    colours faces are pasted without.
+    Within `CORE` pixels are the crop's; between `CORE` and `EDGE` crop and photo are blended by a smooth step
+    of the distance from the centre; outside, the photo is unchanged. For a face with a `Fit`, opacity is also
+    limited by its cover. Where faces overlap, a pixel belongs to the nearest one in units of its crop, so no
+    crop covers or shows another face. Faces pasted into a grey photo are converted to grey.
 
     Args:
         photo: (H, W, 3) RGB.
-        faces: all faces of the photo, those that stay too, aligned at any size.
-        crops: for each the (S, S, 3) RGB picture that takes its place, of any size; None leaves the face as
-            it is.
-        fits: of some faces, by their number.
-        rng: of the grain; a new draw each time where None.
+        faces: all faces of the photo, including those that are kept, aligned at any size.
+        crops: for each face the replacement (S, S, 3) RGB of any size; None keeps the face.
+        fits: fits of some faces, by number.
+        rng: source of the grain; None for a new draw each time.
 
     Raises:
-        ValueError: there are not as many crops as faces, or one is no square RGB picture.
+        ValueError: the numbers of crops and faces differ, or a crop is not a square RGB picture.
 
     Example:
         >>> photo = np.zeros((40, 40, 3), np.uint8)
@@ -141,7 +139,10 @@ def paste_faces(
 
 
 def _colourless(photo: NDArray[np.uint8], replaced: Sequence[Circle]) -> bool:
-    """Whether a photo has next to no colours outside the circles of faces that are replaced, whose pixels must not count."""
+    """Return whether a photo is nearly grey outside the circles of the replaced faces.
+
+    Those faces must not influence the result.
+    """
     height, width = photo.shape[:2]
     step = max(1, _BAND // width)
     counts = np.zeros(256, np.int64)
@@ -162,15 +163,15 @@ def _colourless(photo: NDArray[np.uint8], replaced: Sequence[Circle]) -> bool:
 def align_apart(
     photo: NDArray[np.uint8], landmarks: Sequence[NDArray[np.float64]], size: int
 ) -> list[AlignedFace]:
-    """Align the faces of a photo so that no crop shows what `paste_faces` takes for another's face.
+    """Align the faces of a photo so that no crop shows the region that `paste_faces` assigns to another face.
 
-    Before a face is cut out, the circles of its neighbours, as far as they are nearer to those, are filled
-    with its own mean colour. What is outside the circles (hair, neck) and what of a neighbour's circle is
-    nearer to this face stays: `passing` says whose pixels those may be.
+    Before a face is cropped, the pixels that belong to its neighbours' circles are filled with its own mean
+    colour. Pixels outside the circles (hair, neck) and those of a neighbour's circle that are nearer to this
+    face are kept: `passing` tells whose pixels these may be.
 
     Args:
         photo: (H, W, 3) RGB.
-        landmarks: of each face, as for `align_face`.
+        landmarks: landmarks of each face, as for `align_face`.
         size: side of the crops in pixels.
     """
     faces = [align_face(photo, points, size) for points in landmarks]
@@ -192,10 +193,10 @@ def align_apart(
 
 
 def passing(faces: Sequence[AlignedFace]) -> list[tuple[int, ...]]:
-    """For each face, the numbers of all faces whose pixels may appear in its crop, its own included.
+    """For each face, the numbers of all faces whose pixels may appear in its crop, including its own.
 
-    Pixels of a face are those of its own crop. Overlapping crops share some, because the circles that are
-    blanked between them leave out the corners.
+    The pixels of a face are those of its own crop. Overlapping crops share some of them, because only circles
+    are blanked between them, not corners.
 
     Args:
         faces: all aligned faces of one photo.
@@ -211,13 +212,14 @@ def passing(faces: Sequence[AlignedFace]) -> list[tuple[int, ...]]:
 
 
 def clear_of_others(faces: Sequence[AlignedFace], i: int, size: int) -> NDArray[np.bool_]:
-    """Mask of the pixels of a face's crop that lie on the photo and away from every other face, mosaics
-    included.
+    """Mask of the pixels of a face's crop that lie on the photo and away from all other faces.
+
+    The distance kept includes mosaics over those faces.
 
     Args:
         faces: all aligned faces of one photo.
         i: number of the face.
-        size: side of the mask in pixels; it covers the whole crop whatever the crop's own resolution.
+        size: side of the mask in pixels; it covers the whole crop at any resolution.
 
     Returns:
         (size, size).
@@ -245,18 +247,18 @@ def surrounding_grain(
     cover: NDArray[np.float32],
     skin: NDArray[np.float32],
 ) -> float:
-    """The grain of the photo where it stays as it is around face i, in levels.
+    """Grain of the unchanged photo around face i, in levels.
 
     Args:
         photo: (H, W, 3) RGB.
         faces: all faces of the photo, as for `paste_faces`.
         i: 0-based index of the face.
-        cover: (P, P) of the new face, over the crop's whole side.
-        skin: (P, P), 1 on skin beside the face: it has the face's light and focus, so that alone counts where
-            enough is seen.
+        cover: (P, P) opacity of the new face over the whole crop.
+        skin: (P, P), 1 on skin outside the face. It has the face's light and focus, so only it is used if
+            there is enough of it.
 
     Returns:
-        0 where too little is seen.
+        The grain, at most `grain.LARGEST`; 0 if too few pixels are available.
     """
     circles = [Circle.of(face) for face in faces]
     around: list[NDArray[np.float32]] = []
@@ -282,8 +284,8 @@ def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def _corners(face: AlignedFace) -> NDArray[np.float64]:
-    """(4, 2) corners in the photo of all that a crop is sampled from."""
-    # as far as resampling looks
+    """Corners (4, 2), in the photo, of the area from which a crop is sampled."""
+    # margin of the resampling filter
     size, more = face.pixels.shape[0], 2 / math.hypot(face.to_photo[0, 0], face.to_photo[1, 0])
     low, high = -more, size + more
     square = np.array([[low, low, 1], [high, low, 1], [high, high, 1], [low, high, 1]])
@@ -291,7 +293,7 @@ def _corners(face: AlignedFace) -> NDArray[np.float64]:
 
 
 def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Whether two squares (4, 2) meet: no line along a side of either has them on different sides."""
+    """Return whether two squares (4, 2) intersect, by the separating axis theorem."""
     for square in (one, other):
         for axis in (square[1] - square[0], square[3] - square[0]):
             a, b = one @ axis, other @ axis
@@ -309,7 +311,7 @@ def _own_colour(photo: NDArray[np.uint8], circles: Sequence[Circle], i: int) -> 
 
 
 def _bands(circle: Circle, shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """The rectangle of the photo that holds a circle, a few rows at a time."""
+    """Yield the photo's rectangle around a circle, a few rows at a time."""
     radius = EDGE * circle.side
     left, right = max(0, math.floor(circle.x - radius)), min(shape[1], math.ceil(circle.x + radius))
     top, bottom = max(0, math.floor(circle.y - radius)), min(shape[0], math.ceil(circle.y + radius))
@@ -321,7 +323,7 @@ def _bands(circle: Circle, shape: tuple[int, ...]) -> Iterator[tuple[slice, slic
 
 
 def _share(circles: Sequence[Circle], i: int, rows: slice, columns: slice) -> NDArray[np.float32]:
-    """How much of each pixel face i covers, in [0, 1]; 0 where another face is nearer, of equally near ones an earlier one."""
+    """Opacity in [0, 1] of face i on each pixel; 0 where another face is nearer (ties: the earlier face)."""
     distance = _distance(circles[i], rows, columns)
     step = ((EDGE - distance) / (EDGE - CORE)).clip(0, 1)
     share = step * step * (3 - 2 * step)
@@ -333,7 +335,7 @@ def _share(circles: Sequence[Circle], i: int, rows: slice, columns: slice) -> ND
 
 
 def _distance(circle: Circle, rows: slice, columns: slice) -> NDArray[np.float32]:
-    """Of pixels' centres from a circle's centre, in units of its crop's side."""
+    """Distance of pixel centres from a circle's centre, in units of the crop's side."""
     y = (np.arange(rows.start, rows.stop) + 0.5 - circle.y) / circle.side
     x = (np.arange(columns.start, columns.stop) + 0.5 - circle.x) / circle.side
     return np.hypot(y[:, None], x[None, :]).astype(np.float32)
@@ -347,7 +349,7 @@ def _covered(
     rows: slice,
     columns: slice,
 ) -> NDArray[np.float32]:
-    """How much of each pixel face i covers, in [0, 1], by the disc and by what it fits."""
+    """Opacity in [0, 1] of face i on each pixel, limited by the disc and by its fit."""
     share = _share(circles, i, rows, columns)
     if fit is not None:
         cover = _sampled(fit.cover[..., None], faces[i], rows, columns)[..., 0]
@@ -356,11 +358,11 @@ def _covered(
 
 
 def _sampled(crop: NDArray[Any], face: AlignedFace, rows: slice, columns: slice) -> NDArray[np.float32]:
-    """The (S, S, C) crop as it lies on some pixels of the photo, (h, w, C); 0 beyond it."""
+    """Resample an (S, S, C) crop to pixels of the photo, (h, w, C); 0 outside the crop."""
     size = len(crop)
     to_photo = face.to_photo @ np.diag([face.pixels.shape[0] / size, face.pixels.shape[0] / size, 1])
     scale = math.hypot(to_photo[0, 0], to_photo[1, 0])
-    small = min(size, max(1, math.ceil(size * scale)))  # shrunk before it is turned, so that nothing aliases
+    small = min(size, max(1, math.ceil(size * scale)))  # reduced before rotation, to avoid aliasing
     to_crop = np.diag([small / size, small / size, 1]) @ np.linalg.inv(to_photo)
     shift = np.array([[1, 0, columns.start], [0, 1, rows.start], [0, 0, 1]])
     affine = tuple((to_crop @ shift).ravel()[:6])
@@ -378,16 +380,16 @@ def _sampled(crop: NDArray[Any], face: AlignedFace, rows: slice, columns: slice)
 def pasted_region(
     faces: Sequence[AlignedFace], i: int, shape: tuple[int, ...], fit: Fit | None = None
 ) -> Region | None:
-    """The pixels of a photo that `paste_faces` may alter for face i; those of different faces are disjoint.
+    """Pixels of a photo that `paste_faces` may change for face i; disjoint for different faces.
 
     Args:
         faces: as for `paste_faces`.
         i: 0-based index of the face.
-        shape: of the photo.
-        fit: of the face.
+        shape: shape of the photo.
+        fit: fit of the face.
 
     Returns:
-        None where the face lies outside the photo, or nearer ones leave nothing to it.
+        The region; None if the face is outside the photo, or all its pixels belong to nearer faces.
     """
     circles = [Circle.of(face) for face in faces]
     bands = list(_bands(circles[i], shape))

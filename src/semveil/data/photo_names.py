@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What photos are called in tables, folders and results: after their files, or by numbers where file names name people."""
+"""Names of photos in tables, folders and results: file names, or numbers where file names identify people."""
 
 import re
 from collections.abc import Sequence
@@ -8,18 +8,18 @@ from pathlib import Path
 from semveil.core.registry import suggest
 
 NAMES = ("photos", "numbers")
-_LONGEST = 100  # bytes, so that a folder of that name can be made anywhere
+_LONGEST = 100  # bytes, valid as a folder name on any system
 
 
 def photo_names(paths: Sequence[Path], names: str) -> list[str]:
-    """A name for each photo, no two alike, that can be a folder's.
+    """Return a distinct name for each photo that is valid as a folder name.
 
     Args:
-        paths: of the photos; folders never pass.
-        names: `photos`, the file's name without its suffix, or `numbers`, `photo-1` and so on.
+        paths: paths of the photos; their folders are not used.
+        names: `photos` for file names without suffix, or `numbers` for `photo-1` and so on.
 
     Raises:
-        ValueError: `names` is neither.
+        ValueError: `names` has another value.
 
     Example:
         >>> photo_names([Path("a/anna.jpg"), Path("b/Anna.png"), Path("?.jpg")], "photos")
@@ -41,7 +41,7 @@ def photo_names(paths: Sequence[Path], names: str) -> list[str]:
 
 
 def _folder_name(stem: str) -> str:
-    """What is left of a file's name when what terminals and folders do not take is gone; empty where nothing is."""
+    """File name without characters that terminals and folders do not accept; may be empty."""
     text = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in stem)
     cut = text.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
     return re.sub(r"^[ .]+|[ .]+$", "", cut)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a photo of any common kind, upright and as 8-bit sRGB, or say in one line why not."""
+"""Reading of photos of any common format, upright and as 8-bit sRGB, with one-line errors."""
 
 import os
 import re
@@ -23,18 +23,17 @@ from semveil.data.colours import to_srgb
 
 LARGEST_PIXELS = 120_000_000  # a 108-megapixel phone photo; 360 MB as RGB
 LARGEST_SIDE = 65_535  # as in JPEG; Pillow keeps a pointer for each row, however short
-# Bytes that reading one photo may take at most, and what a pixel takes at the peak, as
-# tests/data/test_memory.py measures.
+# Maximum memory in bytes for reading one photo, and peak memory per pixel (measured by
+# tests/data/test_memory.py).
 LARGEST_MEMORY = 2_000_000_000
 _BYTES_PER_PIXEL = {"WEBP": 20.0, "AVIF": 20.0, "JPEG2000": 20.0}
 _USUAL_BYTES = 16.0
 
-# Only what photos come in: Pillow reads forty more formats, one of them (EPS) by running a program over the
-# file.
+# Photo formats only: Pillow reads forty more, one of them (EPS) by running an external program on the file.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "PPM")
 _READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000 or PPM"
 
-# How the first bytes of other formats look; they are named in the error.
+# Patterns of the first bytes of other formats, which are named in the error.
 _OTHER_FORMATS = (
     (rb"....ftyp(heic|heix|heim|heis|hevc|hevx|(mif1|msf1)(?!.{4,40}avif))", "a HEIC photo"),
     (rb"....ftypcrx |FUJIFILMCCD-RAW|II\*\0\x10\0\0\0CR", "a camera's raw photo"),
@@ -62,11 +61,11 @@ _UPRIGHT = {
 }
 _EXIF_ORIENTATION = 0x0112
 _SEVERAL_FRAMES = "it has several frames or pages; the first was taken"
-# Pillow's words for what it lacks: floating-point or planar colours, a compression, a depth.
+# Pillow's messages for unsupported features: floating-point or planar colours, a compression, a depth.
 _UNSUPPORTED = (
     r"(?i)unknown (pixel mode|raw mode)|unsupported|not supported|cannot handle|decoder .* not available"
 )
-_HEAD = 1024  # bytes by which a format is known
+_HEAD = 1024  # bytes read to identify a format
 _BAND = 1 << 20  # pixels copied at once
 _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
 
@@ -75,14 +74,13 @@ _decoding = threading.Lock()
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo as it is seen.
+    """Decoded photo, as displayed.
 
     Attributes:
         pixels: (H, W, 3) RGB in sRGB, uint8, upright.
         name: the file's name without its folders.
         format: Pillow's name of the format, such as JPEG.
-        notes: in words, what else than a plain copy reading it took, such as a first frame taken or colours
-            converted.
+        notes: descriptions of conversions made while reading, such as colours converted or frames ignored.
     """
 
     pixels: NDArray[np.uint8]
@@ -92,30 +90,28 @@ class Photo:
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """Those of the notes that tell of people in the file whom the pixels do not show."""
+        """Notes on content of the file that the pixels do not show, which may include people."""
         return tuple(text for text in self.notes if text == _SEVERAL_FRAMES)
 
 
 def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PIXELS) -> Photo:
-    """Read a photo whole and upright.
+    """Read a photo completely and upright.
 
-    The EXIF orientation is applied; greys, palettes, inks (CMYK) and deep greys become 8-bit RGB; an embedded
-    colour profile, or the gamma of a PNG, is converted to sRGB; transparency is laid on white; of several
-    frames the first is taken. One photo is decoded at a time in a process, because keeping Python's warnings
-    quiet meanwhile is not safe between threads.
+    The EXIF orientation is applied; greys, palettes, CMYK and deep greys become 8-bit RGB; an embedded colour
+    profile, or a PNG's gamma, is converted to sRGB; transparent areas become white; of several frames the
+    first is used. Only one photo is decoded at a time in a process, because suppressing Python's warnings is
+    not thread-safe.
 
     Args:
         path: a JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, JPEG 2000 or PPM file.
-        largest_pixels: width x height up to which a picture is decoded; checked in the header first, as the
-            length of its sides is. Up to the default, reading takes at most `LARGEST_MEMORY` bytes; above it,
-            what the caller allows.
+        largest_pixels: maximum width x height; checked in the header before decoding, as are the sides. Up to
+            the default, reading takes at most `LARGEST_MEMORY` bytes; a larger value disables that limit.
 
     Raises:
-        PhotoError: the file cannot be read, is no such picture, is damaged or cut short, or is larger than a
-            limit.
+        PhotoError: the file cannot be read, has another format, is damaged or truncated, or exceeds a limit.
 
     Example:
-        >>> load_photo("https://example.org/me")
+        >>> load_photo("https://example.org/me")  # doctest: +NORMALIZE_WHITESPACE
         Traceback (most recent call last):
         ...
         semveil.core.errors.PhotoError: 'https://example.org/me' is an address, not a file; download the photo
@@ -131,7 +127,7 @@ def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PI
             image.load()
             turn = _orientation(image)
             picture, notes = to_srgb(image, shown)
-            # MPO: a JPEG with a preview or depth map behind it
+            # MPO: a JPEG followed by a preview or depth map
             if getattr(image, "is_animated", False) and kind != "MPO":
                 notes.insert(0, _SEVERAL_FRAMES)
             del image
@@ -143,13 +139,13 @@ def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PI
             raise PhotoError(
                 f"{shown!r} ({size[0]} x {size[1]}) needs more memory than there is; shrink it"
             ) from None
-        except Exception as error:  # Pillow's decoders answer damaged data with almost any kind of exception
+        except Exception as error:  # Pillow's decoders raise almost any kind of exception on damaged data
             raise _damaged(shown, kind, error) from error
     return Photo(pixels, name, kind, tuple(notes))
 
 
 def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 3), copied in bands: at once it would pass through bytes as large as itself."""
+    """Pixels (H, W, 3), copied in bands, since a single copy would need as much memory again."""
     pixels = np.empty((picture.height, picture.width, 3), np.uint8)
     step = max(1, _BAND // picture.width)
     for top in range(0, picture.height, step):
@@ -159,8 +155,7 @@ def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def looks_like_photo(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins like a readable picture format, whatever its name; False for what cannot be
-    opened.
+    """Return whether a file starts like a readable picture format; False if it cannot be opened.
 
     Args:
         path: any file.
@@ -178,7 +173,7 @@ def looks_like_photo(path: str | os.PathLike[str]) -> bool:
 
 
 def _format_of(head: bytes) -> str | None:
-    """Which of the formats that can be read a file begins like."""
+    """Return the readable format that a file's first bytes match; None if there is none."""
     for name in _FORMATS:
         factory, accepts = Image.OPEN.get(name, (None, None))
         if factory is not None and accepts is not None and accepts(head[:16]) is True:
@@ -193,7 +188,7 @@ def _open_file(path: str) -> BinaryIO:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
             raise PhotoError(f"{path!r} is a folder; name a photo in it")
-        if not stat.S_ISREG(mode):  # opening a pipe could wait for ever
+        if not stat.S_ISREG(mode):  # opening a pipe could block
             raise PhotoError(f"{path!r} is not a regular file; name a photo")
         if os.stat(path).st_size == 0:
             raise PhotoError(f"{path!r} is empty (0 bytes); copy or download it again")
@@ -217,7 +212,10 @@ def _near_miss(path: str) -> str:
 
 
 def _open_picture(file: BinaryIO, path: str) -> Image.Image:
-    """Read the header only. `Image.open` would check sizes against a limit that holds for the whole process."""
+    """Read the header only.
+
+    `Image.open` would check sizes against a process-wide limit.
+    """
     Image.init()
     try:
         head = file.read(_HEAD)
@@ -244,7 +242,7 @@ def _check_size(image: Image.Image, path: str, largest_pixels: int) -> None:
     width, height = image.size
     if width < 1 or height < 1:
         raise PhotoError(f"{path!r} holds no pixels ({width} x {height})")
-    # A tile of a TIFF is decoded whole, however little of it the picture shows.
+    # A TIFF's tiles are decoded completely, even where they exceed the picture.
     tags = getattr(image, "tag_v2", {})
     tile_width, tile_length = (
         tags.get(tag, side) for tag, side in ((_TIFF_TILE_WIDTH, width), (_TIFF_TILE_LENGTH, height))
@@ -269,10 +267,10 @@ def _check_size(image: Image.Image, path: str, largest_pixels: int) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8; upright where the tag is missing or damaged."""
+    """EXIF orientation 1 to 8; 1 (upright) if the tag is missing or damaged."""
     try:
         return int(image.getexif().get(_EXIF_ORIENTATION, 1))
-    except Exception:  # damaged EXIF raises almost anything; the picture itself is whole
+    except Exception:  # damaged EXIF raises almost any exception; the picture itself is intact
         return 1
 
 
@@ -282,7 +280,7 @@ def _a(kind: str | None) -> str:
 
 def _damaged(path: str, kind: str | None, error: Exception) -> PhotoError:
     reason = str(error) or type(error).__name__
-    if re.search(_UNSUPPORTED, reason):  # damage can look like that, too
+    if re.search(_UNSUPPORTED, reason):  # damage can cause these messages too
         return PhotoError(
             f"{path!r} is {_a(kind)} file of a kind that cannot be read ({reason}); save it as JPEG or 8-bit "
             "PNG"

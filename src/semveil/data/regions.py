@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which pixels of a photo were altered for which face."""
+"""Regions of a photo that were changed, one per face."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ class Region:
     """Pixels of a photo that belong to one face.
 
     Attributes:
-        left, top: of the rectangle that holds them, in pixels of the photo.
+        left, top: corner of the bounding rectangle, in pixels of the photo.
         mask: (h, w), True where a pixel of the rectangle belongs to the face.
 
     Raises:
-        ValueError: the rectangle begins outside the photo, or is empty.
+        ValueError: the rectangle starts outside the photo, or is empty.
     """
 
     left: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write pictures that contain only pixels, and the text chunks that are asked for."""
+"""Writing of PNG files that contain only pixels and requested chunks."""
 
 import io
 import os
@@ -23,21 +23,20 @@ def save_png(
     chunks: Mapping[bytes, bytes] | None = None,
     private: bool = False,
 ) -> None:
-    """Write pixels as a PNG, whole or not at all.
+    """Write pixels as a PNG, atomically.
 
-    The file holds the size, the pixels and the text that is given, and no other chunk: no EXIF, GPS, profile,
-    thumbnail or time. The same pixels and text give the same bytes (with one version of the compression
-    library).
+    The file holds the size, the pixels and the given text and chunks, but no EXIF, GPS, profile, thumbnail or
+    time. Equal pixels and text give equal bytes (with the same version of the compression library).
 
     Args:
-        path: ends in `.png`; its folder exists.
+        path: path ending in `.png`, in an existing folder.
         pixels: (H, W, 3) RGB.
-        text: keyword -> text in Latin-1, each written as one uncompressed `tEXt` chunk for everybody to read.
-        chunks: further chunks, content by name, before the picture's data.
-        private: nobody but the owner may read the file.
+        text: keyword -> text in Latin-1, each written as one uncompressed, readable `tEXt` chunk.
+        chunks: further chunks, content by name, written before the image data.
+        private: make the file readable by the owner only.
 
     Raises:
-        OutputError: the file cannot be written there.
+        OutputError: the file cannot be written.
 
     Example:
         >>> import tempfile
@@ -52,7 +51,7 @@ def save_png(
             handle.write(png_bytes(path, pixels, text=text, chunks=chunks))
     except (OSError, ValueError) as error:  # a null byte in the path, among others
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        known = reason.startswith("cannot write")  # as `atomic_write` puts it, with the path and the fix
+        known = reason.startswith("cannot write")  # message of `atomic_write`, with the path and the fix
         raise OutputError(reason if known else f"cannot write {os.fsdecode(path)!r}: {reason}") from error
 
 
@@ -63,10 +62,10 @@ def png_bytes(
     text: Mapping[str, str] | None = None,
     chunks: Mapping[bytes, bytes] | None = None,
 ) -> bytes:
-    """The bytes that `save_png` writes.
+    """Encode a PNG as `save_png` does.
 
     Args:
-        path: the intended name; checked, and used in errors.
+        path: intended path; its suffix is checked.
         pixels: (H, W, 3) RGB uint8.
         text: keyword -> Latin-1 text, as for `save_png`.
         chunks: further chunks, as for `save_png`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The original file of a clip, sealed beside it and restored byte for byte."""
+"""Sealed original of a clip, restored byte for byte."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from semveil.data.sealed_faces import sealed_path
 from semveil.keys.sealed_parts import SealedParts, seal_parts
 from semveil.keys.secret import Secret
 
-LARGEST_CLIP = 1 << 30  # bytes that are sealed in memory
+LARGEST_CLIP = 1 << 30  # bytes; clips are sealed in memory
 SIZE_IN_CLEAR = "the size of the original file in bytes, which the sealed part shows"
 _FORMAT = "semveil sealed clip"
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
@@ -23,10 +23,10 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 @dataclass(frozen=True, eq=False)
 class SealedClip:
-    """The sealed original of a clip.
+    """Sealed original of a clip.
 
     Attributes:
-        sealed: the file.
+        sealed: the parsed sealed file.
     """
 
     sealed: SealedParts
@@ -37,7 +37,7 @@ class SealedClip:
 
         Args:
             clip: the protected clip.
-            sealed: file of the sealed part; the one beside the clip where None.
+            sealed: file of the sealed part; None for the clip's path with `.sealed` appended.
 
         Raises:
             KeyProblem: the file is missing, unreadable or damaged.
@@ -53,7 +53,7 @@ class SealedClip:
 
     @property
     def source(self) -> Mapping[str, Any]:
-        """Where the secret comes from, in public words."""
+        """Public description of the origin of the secret."""
         return self.sealed.header["key"]
 
     @property
@@ -65,16 +65,16 @@ class SealedClip:
         """Decrypt the original file.
 
         Args:
-            secret: under which it was sealed.
+            secret: secret with which it was sealed.
 
         Raises:
-            KeyProblem: the secret is another one, or the sealed part was altered.
+            KeyProblem: the secret does not match, or the sealed part was altered.
         """
         return self.sealed.open(0, self.sealed.key(secret, 0))
 
 
 def read_original(path: str | os.PathLike[str]) -> bytes:
-    """Bytes of a clip that is to be sealed by `seal_clip`.
+    """Read a clip that is to be sealed by `seal_clip`.
 
     Args:
         path: the clip; at most `LARGEST_CLIP` bytes.
@@ -98,14 +98,14 @@ def read_original(path: str | os.PathLike[str]) -> bytes:
 def seal_clip(
     original: bytes, secret: Secret, *, source: Mapping[str, Any], suffix: str, release_id: str
 ) -> bytes:
-    """Seal the file that was protected; the result is as much longer as its header.
+    """Seal an original file; the result is longer by the header and a fixed overhead.
 
     Args:
-        original: its bytes.
-        secret: from which the key is derived.
+        original: content of the file.
+        secret: secret from which the key is derived.
         source: as for `seal_faces`.
-        suffix: of its name, such as `.mov`.
-        release_id: of the release that the clip belongs to.
+        suffix: suffix of the file name, such as `.mov`.
+        release_id: identifier of the release that the clip belongs to.
 
     Example:
         >>> secret = Secret.generate()
@@ -126,7 +126,7 @@ def seal_clip(
 
 
 def _lengths(header: Any) -> list[int]:
-    """Check a header; the length of its one part."""
+    """Check a header and return the length of its single part."""
     wanted = {"format", "version", "release_id", "key", "suffix", "length", "nonce"}
     if not isinstance(header, dict) or set(header) != wanted or header["format"] != _FORMAT:
         raise ValueError("other fields than those of a sealed clip")

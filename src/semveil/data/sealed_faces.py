@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way back: the original pixels of altered faces, sealed, and a photo that they are put back into."""
+"""Sealed original pixels of altered faces, and their restoration into the photo."""
 
 import json
 import os
@@ -20,14 +20,14 @@ from semveil.keys.sealed_parts import PartKey, SealedParts, seal_parts
 from semveil.keys.secret import Secret
 
 SUFFIX = ".sealed"
-CHUNK = b"svSL"  # ancillary, private, not to be copied by programs that alter the picture
+CHUNK = b"svSL"  # ancillary, private, not safe to copy by programs that alter the picture
 _DIGEST_BYTES = 32
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MOST_FACES = 100_000
 
 
 def sealed_path(picture: str | os.PathLike[str]) -> Path:
-    """Path of the sealed part beside a picture: the picture's path with `.sealed` appended.
+    """Return the path of a picture's sealed part: the picture's path with `.sealed` appended.
 
     Args:
         picture: the protected picture; it need not exist.
@@ -49,19 +49,19 @@ def seal_faces(
     source: Mapping[str, Any],
     release_id: str,
 ) -> bytes:
-    """The original pixels of each altered face under a key of its own.
+    """Seal the original pixels of each altered face under its own key.
 
-    A face's part holds the SHA-256 of the protected picture, which pixels of its box are the face's, and
-    those pixels; a pixel that belongs to another face is not in it. Parts are not compressed, so the length
-    of the whole follows from the boxes, their number and the bit depth.
+    A face's part consists of the SHA-256 of the protected picture, the mask of the face within its box, and
+    the masked pixels; it contains no pixel of another face. Parts are not compressed, so the total length
+    depends only on the boxes, their number and the bit depth.
 
     Args:
         original: (H, W, 3) RGB.
         protected: (H, W, 3) RGB, equal to the original outside the regions.
-        regions: for each altered face its number and its pixels; no pixel belongs to two.
-        secret: what the keys are drawn from.
-        source: public words on where the secret comes from, as `methods.shared_key.SharedKey.source`.
-        release_id: of the release that the picture belongs to.
+        regions: for each altered face, its number and its region; regions are disjoint.
+        secret: secret from which the keys are derived.
+        source: public description of the origin of the secret, as `methods.shared_key.SharedKey.source`.
+        release_id: identifier of the release that the picture belongs to.
 
     Raises:
         ValueError: the pictures differ outside the regions, or regions overlap.
@@ -111,12 +111,12 @@ def sealed_length(boxes: Sequence[tuple[int, int]]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class SealedFaces:
-    """The sealed part of a picture.
+    """Sealed part of a picture.
 
     Attributes:
-        sealed: the file.
-        numbers: of the faces in it, as `--face` takes them.
-        source: where the secret comes from.
+        sealed: the parsed sealed file.
+        numbers: numbers of the sealed faces, as for `--face`.
+        source: public description of the origin of the secret.
     """
 
     sealed: SealedParts
@@ -137,14 +137,14 @@ class SealedFaces:
         return cls(sealed, tuple(face["number"] for face in sealed.header["faces"]), sealed.header["key"])
 
     def key(self, secret: Secret, number: int) -> PartKey:
-        """Key of a single face, to be handed over: it opens that face in this picture and nothing else.
+        """Return the key of a single face, which can be handed over and opens only that face in this picture.
 
         Args:
-            secret: under which the faces were sealed.
-            number: of the face, one of `numbers`.
+            secret: secret with which the faces were sealed.
+            number: number of the face, one of `numbers`.
 
         Raises:
-            KeyProblem: there is no such face, or the secret does not fit.
+            KeyProblem: the face does not exist, or the secret does not match.
         """
         i = self._place(number)
         value = self.sealed.key(secret, i)
@@ -154,18 +154,18 @@ class SealedFaces:
     def restore(
         self, pixels: NDArray[np.uint8], keys: Sequence[PartKey], *, anyway: bool = False
     ) -> NDArray[np.uint8]:
-        """The picture with the faces put back that keys are given for.
+        """Restore the faces for which keys are given.
 
-        With all faces it equals the photo that was protected in every pixel.
+        With all faces restored, the picture equals the original photo in every pixel.
 
         Args:
             pixels: (H, W, 3) RGB of the protected picture.
             keys: one for each face.
-            anyway: put them back into a picture that was re-encoded or edited, without that promise.
+            anyway: also restore into a re-encoded or edited picture, without that guarantee.
 
         Raises:
-            KeyProblem: a key does not fit, the sealed part was altered, or the picture is another or was
-                altered.
+            KeyProblem: a key does not match, the sealed part was altered, or the picture differs from the
+                protected one.
         """
         height, width = self.sealed.header["picture"]
         if pixels.shape != (height, width, 3):
@@ -203,15 +203,16 @@ class SealedFaces:
 
 
 def read_sealed(picture: str | os.PathLike[str], sealed: str | os.PathLike[str] | None = None) -> SealedFaces:
-    """Read the sealed part of a picture: from a named file, else from the file beside it, else from inside
-    the PNG.
+    """Read the sealed part of a picture.
+
+    It is taken from the named file, else from the file at `sealed_path`, else from inside the PNG.
 
     Args:
         picture: the protected picture.
-        sealed: file of the sealed part, if it lies elsewhere.
+        sealed: file of the sealed part, if it has another path.
 
     Raises:
-        KeyProblem: there is no sealed part, or it is unreadable or damaged.
+        KeyProblem: the sealed part is missing, unreadable or damaged.
     """
     path = sealed_path(picture) if sealed is None else Path(sealed)
     try:
@@ -227,7 +228,7 @@ def read_sealed(picture: str | os.PathLike[str], sealed: str | os.PathLike[str] 
 
 
 def png_chunk(picture: str | os.PathLike[str]) -> bytes | None:
-    """Content of the sealed chunk in a PNG; None without one, or for a file of another format.
+    """Return the content of the sealed chunk in a PNG; None without one, or for a file of another format.
 
     Args:
         picture: any regular file.
@@ -256,7 +257,7 @@ def _plain_length(width: int, height: int) -> int:
 
 
 def _lengths(header: Any) -> list[int]:
-    """Check a header; the length of each face's part."""
+    """Check a header and return the length of each face's part."""
     wanted = {"format", "version", "release_id", "key", "picture", "bits", "faces", "nonce"}
     if not isinstance(header, dict) or set(header) != wanted or header["format"] != "semveil sealed faces":
         raise ValueError("other fields than those of a sealed part")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which people are for training, for development (what choices look at) and for the test (measured once, at the end)."""
+"""Splits of people into training, development (used for choices) and test (measured once, at the end)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,21 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 TRAINING, DEVELOPMENT, TEST = "training", "development", "test"
-DEVELOPMENT_SHARE = 0.05  # of the people of LFW
+DEVELOPMENT_SHARE = 0.05  # share of the people in LFW
 DEVELOPMENT_CELEBAMASK = 50
 TEST_PEOPLE = 160
-TEST_PHOTOS = (2, 20)  # photos that a test person has at least and at most
+TEST_PHOTOS = (2, 20)  # minimum and maximum number of photos of a test person
 TEST_CELEBAMASK = 50
 
 
 def split_people(people: Sequence[str]) -> dict[str, str]:
-    """The split of every person of LFW, by fixed seeds; all photos of a person go together.
+    """Assign every person of LFW to a split, by fixed seeds; all photos of a person are in the same split.
 
-    Development are the 5 % that earlier versions held out and looked at. Test people have two photos or more,
-    so that one photo can be compared with another, and at most 20, so that training loses little.
+    Development consists of the 5 % that earlier versions held out and used for choices. Test people have at
+    least two photos, so that photos can be compared, and at most 20, so that training loses little.
 
     Args:
-        people: the person of each photo.
+        people: person of each photo.
+
+    Returns:
+        Split by person.
     """
     count = Counter(people)
     names = sorted(count)
@@ -35,14 +38,13 @@ def split_people(people: Sequence[str]) -> dict[str, str]:
 
 
 def split_celebamask(photos: int) -> list[str]:
-    """Split of each CelebAMask-HQ photo, by fixed seeds; photos are split singly because identities are
-    unknown.
+    """Assign each CelebAMask-HQ photo to a split, by fixed seeds; identities are unknown.
 
     Args:
         photos: number of photos.
 
     Returns:
-        One of `training`, `development` and `test` for each photo, in the order of their names.
+        Split of each photo, in the order of their names.
     """
     split = [TRAINING] * photos
     for i in np.random.default_rng(2025).permutation(photos)[:DEVELOPMENT_CELEBAMASK]:
@@ -56,13 +58,15 @@ def split_celebamask(photos: int) -> list[str]:
 def lookalikes(
     vectors: NDArray[np.float32], person: NDArray[np.str_], split: NDArray[np.str_], *, distance: float
 ) -> NDArray[np.bool_]:
-    """(N,) True for photos outside the test split that a recogniser takes for somebody in it: the collections share people.
+    """Mask (N,) of photos outside the test split that a recogniser matches to a test person of another name.
+
+    Different collections can contain the same people.
 
     Args:
         vectors: (N, D) identity vectors of the photos.
-        person: (N,) their people.
-        split: (N,) their splits.
-        distance: largest Euclidean distance at which two vectors count as one person.
+        person: (N,) person in each photo.
+        split: (N,) split of each photo.
+        distance: Euclidean distance below which two vectors match.
     """
     test = split == TEST
     near = np.zeros(len(vectors), bool)

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring the colours of a crop in line with what surrounds the place where it is pasted."""
+"""Colour matching of a crop to the surroundings of the place where it is pasted."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-REACH = 0.12  # how far a difference at the edge is felt, in units of the side
-RING = 0.10  # how far around the covered part pixels are compared
-LARGEST = 40.0  # levels: a pixel that differs by more shows something else
+REACH = 0.12  # standard deviation of the Gaussian that spreads differences, in units of the side
+RING = 0.10  # width of the ring around the covered part in which pixels are compared
+LARGEST = 40.0  # levels: pixels that differ by more show different content
 
-_TRUST = 0.02  # share of comparable pixels within reach at which half of their difference is followed
+_TRUST = 0.02  # weight of comparable pixels at which half of their difference is applied
 
 
 def toned(
     new: NDArray[np.uint8], old: NDArray[np.uint8], cover: NDArray[np.float32], clear: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
-    """A crop with its colours shifted by `tone_shift` to match the surroundings.
+    """Shift the colours of a crop by `tone_shift` to match the surroundings.
 
     Args:
         new: (T, T, 3) RGB uint8.
-        old: (S, S, 3) RGB uint8, of the same place.
+        old: (S, S, 3) RGB uint8, original crop of the same place.
         cover: (S, S) in [0, 1], opacity of the new crop over the old one.
         clear: (S, S), True where pixels of the old crop may be compared.
 
@@ -33,16 +33,17 @@ def toned(
 def tone_shift(
     new: NDArray[np.uint8], old: NDArray[np.uint8], cover: NDArray[np.float32], clear: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """By how many levels a new crop differs from the old one around the part that it covers, drawn on smoothly into it.
+    """Colour shift of a new crop, in levels, that matches it to the old one around the covered part.
 
-    With w = 1 on pixels that are compared and G a Gaussian of `REACH`: (G * w (old - new)) / (G * w + trust).
-    Nothing is read of the old crop where the cover is not 0.
+    The differences are extended smoothly into the covered part: (G * w (old - new)) / (G * w + trust), where
+    w is 1 on compared pixels and G is a Gaussian of width `REACH`. Covered pixels of the old crop do not
+    contribute.
 
     Args:
         new: (T, T, 3) RGB.
-        old: (S, S, 3) RGB, of the same place.
-        cover: (S, S) in [0, 1], of the new crop over the old one.
-        clear: (S, S), True where the old crop's pixels are in the picture as they are, unless covered.
+        old: (S, S, 3) RGB, original crop of the same place.
+        cover: (S, S) in [0, 1], opacity of the new crop over the old one.
+        clear: (S, S), True where the old crop's pixels appear unchanged in the picture, unless covered.
 
     Returns:
         (S, S, 3).
@@ -59,7 +60,7 @@ def tone_shift(
 
 
 def shifted(new: NDArray[np.uint8], shift: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Add a colour shift to a crop, resized to the crop's resolution; the result is clipped to 0..255.
+    """Add a colour shift, resized to the crop's resolution; the result is clipped to 0..255.
 
     Args:
         new: (T, T, 3) RGB uint8.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoders: photos to the latent codes of a generator, by optimisation or in one pass."""
+"""Encoders from photos to a generator's latent codes, by optimisation or in a single pass."""
 
 from semveil.encoders.attributes import AttributeEncoder, AttributeEncoderConfig
 from semveil.encoders.feature_optimisation import feature_distance, optimise_features

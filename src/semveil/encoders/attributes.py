@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attribute encoder of identity-dp: a photo -> feature maps at several sizes that show everything but who it is.
+"""Attribute encoder of identity-dp: multi-scale feature maps of everything in a photo but the identity.
 
-Written from [IDP] section IV-A and Fig. 3 and FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the
-published file format, whose key names the submodules have.
+Written from [IDP] section IV-A and Fig. 3, FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the
+published file format, which determines the names of the submodules.
+
 """
 
 from collections.abc import Mapping
@@ -19,19 +20,19 @@ from semveil.core.checkpoints import load_strictly
 from semveil.core.device import CPU
 
 FINEST = ("bilinear", "shuffle")
-SLOPE = 0.1  # of every leaky ReLU, [IDP] Fig. 3
+SLOPE = 0.1  # slope of every leaky ReLU, [IDP] Fig. 3
 
 
 @dataclass(frozen=True)
 class AttributeEncoderConfig:
-    """Sizes of an attribute encoder; the defaults are those of the paper: 256 px, n = 8 levels.
+    """Sizes of an attribute encoder; the defaults are the paper's: 256 px, n = 8 levels.
 
     Attributes:
-        size: side of the photos, a power of two.
-        widths: channels after each halving on the way down; there is one level more than there are halvings.
-        finest: how the last level, of the photo's size, comes from the one before: `bilinear`, as the paper
-            has it, or `shuffle`, which spreads four channels over four pixels (Shi et al., CVPR 2016) and so
-            keeps detail that no bilinear map can hold (not in the paper); it needs an even first width.
+        size: side of the photos in pixels, a power of two.
+        widths: channels after each downsampling step; there is one level more than there are steps.
+        finest: upsampling to the last level, which has the photo's size: `bilinear` as in the paper, or
+            `shuffle`, which rearranges four channels into four pixels (Shi et al., CVPR 2016) and keeps finer
+            detail (not in the paper); the latter needs an even first width.
     """
 
     size: int = 256
@@ -69,7 +70,10 @@ class AttributeEncoderConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "AttributeEncoderConfig":
-        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
+        """Create a configuration from `as_dict`'s values; lists (from JSON) are converted to tuples.
+
+        Args:
+            values: settings by name.
 
         Raises:
             ValueError: a setting is unknown or out of range.
@@ -82,11 +86,11 @@ class AttributeEncoderConfig:
 
 
 class AttributeEncoder(nn.Module):
-    """Photos -> r_att^1 .. r_att^n, the feature maps of a U-Net's way up ([IDP] Eq. 8).
+    """Feature maps r_att^1 .. r_att^n of photos: the decoder levels of a U-Net ([IDP] Eq. 8).
 
-    Down: 4x4 convolutions that halve the side. Up: 4x4 transposed convolutions that double it, each joined
-    with the map of that side on the way down. Level 1 is the bottleneck, level n is level n - 1 enlarged to
-    the size of the photo.
+    Down: 4x4 convolutions that halve the side. Up: 4x4 transposed convolutions that double it, each followed
+    by concatenation with the skip connection of the same size. Level 1 is the bottleneck; the last level is
+    the previous one upsampled to the size of the photo.
 
     Example:
         >>> encoder = AttributeEncoder(AttributeEncoderConfig(size=16, widths=(2, 4, 8)))
@@ -104,13 +108,16 @@ class AttributeEncoder(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "AttributeEncoder":
-        """Load the multi-level attribute encoder (keys `E.*`) of a FaceShifter checkpoint, in evaluation mode.
+        """Load the multi-level attribute encoder (keys `E.*`) of a FaceShifter checkpoint.
 
         Args:
             source: the file, or its state dict.
 
+        Returns:
+            The encoder in evaluation mode.
+
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds other networks.
+            BadCheckpoint: the file is missing, damaged, unsafe, or holds other networks.
         """
         state, name = read_part(source, "E", beside=("G", "Z", "D"))
         with torch.device("meta"):
@@ -120,13 +127,16 @@ class AttributeEncoder(nn.Module):
         return network.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The levels, coarse to fine, of photos.
+        """Compute the feature levels of photos, coarse to fine.
 
         Args:
-            images: (B, 3, size, size) in [-1, 1]; the network itself sees [0, 1], as the published one does.
+            images: (B, 3, size, size) in [-1, 1]; mapped to [0, 1] as in the published network.
 
         Returns:
             n maps (B, `config.channels[k]`, `config.sides[k]`, `config.sides[k]`).
+
+        Raises:
+            ValueError: the images have another shape.
         """
         side = self.config.size
         if images.shape[1:] != (3, side, side):
@@ -150,7 +160,7 @@ class AttributeEncoder(nn.Module):
 
 
 def coarsened(images: Tensor, side: int) -> Tensor:
-    """Images averaged to side x side pixels and interpolated back, so that they carry only 3 side^2 numbers.
+    """Average images to side x side pixels and interpolate back, which leaves 3 side^2 values per image.
 
     Args:
         images: (B, 3, S, S).
@@ -170,7 +180,7 @@ def coarsened(images: Tensor, side: int) -> Tensor:
 
 
 def _numbered(convolutions: Any) -> nn.Module:
-    """`layer_0`, `layer_1`, ...: each convolution with its batch norm and leaky ReLU."""
+    """Submodules `layer_0`, `layer_1`, ...: each convolution with batch norm and leaky ReLU."""
     layers = nn.Module()
     for i, conv in enumerate(convolutions):
         layers.add_module(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DeepJSCC: an encoder from pictures straight to channel symbols, and a decoder back (Bourtsoulatze, Kurka, Gündüz 2019)."""
+"""DeepJSCC: image encoder to channel symbols, and decoder (Bourtsoulatze, Kurka, Gündüz 2019)."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class DeepJSCCConfig:
-    """Sizes.
+    """Sizes of a DeepJSCC network.
 
     Attributes:
-        size: side of the pictures, a power of two.
-        codes, style_dim: K maps of D numbers, D a power of four: as many as a face model's codes have, so
-            that a picture takes the same bandwidth, K D / 2 symbols.
-        width, cap: channels at the first halving, doubled at each further one up to the cap.
-        blocks: residual blocks at the smallest side, in encoder and decoder each.
+        size: side of the images in pixels, a power of two.
+        codes, style_dim: K maps of D values, D a power of four. With a face model's K and D an image takes
+            the same bandwidth, K D / 2 symbols.
+        width, cap: channels at the first downsampling, doubled at each further one up to the cap.
+        blocks: number of residual blocks at the smallest side, in encoder and decoder each.
     """
 
     size: int = 64
@@ -39,7 +39,7 @@ class DeepJSCCConfig:
 
     @property
     def side(self) -> int:
-        """Of the maps."""
+        """Side of the maps."""
         return 2 ** (int(math.log2(max(1, self.style_dim))) // 2)
 
     def as_dict(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class DeepJSCCConfig:
 
 
 class DeepJSCC(nn.Module):
-    """Pictures (B, 3, S, S) in [-1, 1] <-> latents (B, K, D) for transmission.
+    """Autoencoder between images (B, 3, S, S) in [-1, 1] and latents (B, K, D) for transmission.
 
     Example:
         >>> import torch
@@ -79,11 +79,19 @@ class DeepJSCC(nn.Module):
         )
 
     def encode(self, images: Tensor) -> Tensor:
-        """Latents (B, K, D) of images (B, 3, S, S) in [-1, 1], neither clipped nor power-normalised."""
+        """Compute latents (B, K, D), neither clipped nor power-normalised.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+        """
         return self.encoder(images).flatten(2)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Images (B, 3, S, S) about [-1, 1] from latents (B, K, D)."""
+        """Reconstruct images (B, 3, S, S) in about [-1, 1].
+
+        Args:
+            latents: (B, K, D).
+        """
         side = self.config.side
         return self.decoder(latents.unflatten(2, (side, side)))
 

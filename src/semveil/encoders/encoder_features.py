@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A perceptual term that needs no weights beside a model's own: distances between its encoder's features."""
+"""Perceptual term from the features of a model's own encoder; needs no further weights."""
 
 from collections.abc import Callable
 
@@ -11,17 +11,19 @@ from semveil.encoders.parts import PartEncoder
 
 
 class EncoderFeatures:
-    """d(y, x) = sum over layers of the mean over places of |f(y) - f(x)|^2, with f of unit length at each place.
+    """d(y, x) = sum over layers of the spatial mean of |f(y) - f(x)|^2, with f normalised at each position.
 
-    As LPIPS (Zhang et al., CVPR 2018, Eq. 1) with equal weights, on the encoder's features at 1/4, 1/8 and
-    1/16 of the side.
+    This is LPIPS (Zhang et al., CVPR 2018, Eq. 1) with equal weights, on the encoder's features at 1/4, 1/8
+    and 1/16 of the side.
 
     Args:
-        encoder: in evaluation mode; its weights are not changed.
+        encoder: encoder in evaluation mode; its weights are not changed.
 
     Example:
         >>> from semveil.encoders.parts import PartEncoderConfig
-        >>> sizes = PartEncoderConfig(size=32, style_dim=8, widths=(8, 8, 8, 8), part_channels=4, shared_channels=4)
+        >>> sizes = PartEncoderConfig(
+        ...     size=32, style_dim=8, widths=(8, 8, 8, 8), part_channels=4, shared_channels=4
+        ... )
         >>> photos = torch.zeros(2, 3, 32, 32)
         >>> EncoderFeatures(PartEncoder(sizes).eval()).distance_to(photos)(photos).tolist()
         [0.0, 0.0]
@@ -33,7 +35,7 @@ class EncoderFeatures:
         self.encoder = encoder
 
     def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
-        """A function from images (B, 3, S, S) to the distances (B,) of their encoder features from those of the photos.
+        """Return a function from images (B, 3, S, S) to their feature distances (B,) from the photos.
 
         Args:
             photos: (B, 3, S, S) in [-1, 1].

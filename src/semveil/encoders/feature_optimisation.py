@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""latent-dp's encoder: latent codes whose image has a photo's deep features, by gradient descent through the generator."""
+"""latent-dp's encoder: gradient descent to latent codes that reproduce a photo's deep features."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from semveil.encoders.inversion import Inversion, InversionSettings, Synthesizer
 
 Features = Callable[[Tensor], Sequence[Tensor]]
 
-# Features alone. A gradient through StyleGAN2 at 1024 px takes about 2 GB for each photo of a batch.
+# Feature term only. A gradient through StyleGAN2 at 1024 px takes about 2 GB per photo of a batch.
 FEATURE_SETTINGS = InversionSettings(mse=0.0, perceptual=1.0, prior=0.0, batch=4)
 
 
@@ -24,24 +24,26 @@ def optimise_features(
     settings: InversionSettings = FEATURE_SETTINGS,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Inversion:
-    """Minimise the features' distance between G(c) and a photo over the codes c, [LDP] 3.1 and Fig. 3.
+    """Minimise the feature distance between G(c) and a photo over the codes c, [LDP] 3.1 and Fig. 3.
 
     Args:
         images: (B, 3, H, W) in [-1, 1], aligned, of the generator's size.
-        generator: fixed; only the codes change.
-        start: (B, K, D) or (1, K, D) first codes: mapped random z as in the paper, `mean_codes`, or an
-            encoder's.
-        features: (B, 3, h, w) in [-1, 1] -> feature maps, e.g. `recognition.vgg16.ImageFeatures`; where None,
-            the squared error of the pixels takes their place.
-        settings: steps, rate and schedule; its `mse` and `prior` terms can be added to the features'
-            distance.
-        progress: called with photo-steps done and in all.
+        generator: the generator; only the codes are optimised.
+        start: (B, K, D) or (1, K, D) initial codes: mapped random z as in the paper, `mean_codes`, or the
+            output of an encoder.
+        features: (B, 3, h, w) in [-1, 1] -> feature maps, e.g. `recognition.vgg16.ImageFeatures`; None uses
+            the squared pixel error instead.
+        settings: steps, rate and schedule; the `mse` and `prior` terms can be added to the feature distance.
+        progress: called with the number of finished photo-steps and the total.
+
+    Returns:
+        The optimised codes.
 
     Raises:
-        ValueError: the images hold NaN or infinities, or start does not fit them.
+        ValueError: the images hold NaN or infinities, or the shape of `start` does not match.
 
-    Departs from the paper: it names neither layers nor their weights, optimiser or schedule, and used the
-    first StyleGAN. Here every map counts alike, relative to the photo's (`feature_distance`), and Adam
+    Departs from the paper: it specifies neither layers nor their weights, optimiser or schedule, and used the
+    original StyleGAN. Here all maps have equal weight, relative to the photo's (`feature_distance`), and Adam
     follows `learning_rate_factor`.
     """
     if features is None:
@@ -59,23 +61,23 @@ def optimise_features(
 
 @dataclass(frozen=True)
 class _FeatureTerm:
-    """The features' distance as a term of the inversion."""
+    """Feature distance as a perceptual term of the inversion."""
 
     features: Features
     name: str = "features"
 
     def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
-        with torch.no_grad():  # once, not at every step
+        with torch.no_grad():  # computed once, not at every step
             target = self.features(photos)
         return lambda images: feature_distance(self.features(images), target)
 
 
 def feature_distance(maps: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """Mean over layers of |f - g|^2 / |g|^2: the squared error of each map relative to the photo's, so that layers count alike.
+    """Mean over layers of |f - g|^2 / |g|^2, which gives all layers equal weight.
 
     Args:
-        maps: feature maps (B, C, h, w) of images, one for each layer.
-        target: those of the photos.
+        maps: feature maps f (B, C, h, w) of images, one for each layer.
+        target: feature maps g of the photos, in the same shapes.
 
     Returns:
         (B,), 0 for equal maps.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pSp's encoder: an aligned photo -> the latent codes of a StyleGAN2 in one pass.
+"""pSp encoder: latent codes of a StyleGAN2 from an aligned photo in a single pass.
 
 Written from the paper (Richardson et al., CVPR 2021, arXiv:2008.00951, section 3) and the published file
 format.
@@ -22,16 +22,19 @@ from semveil.nn.irse import irse50_body, irse50_input
 
 SIDE = 256
 WIDTH = 512
-# Blocks of the IR-SE50 body after which a feature map is read: 128 channels at 64 px, 256 at 32 px; at the
-# end 512 at 16 px.
+# Blocks of the IR-SE50 body whose output is used: 128 channels at 64 px, 256 at 32 px; the final output has
+# 512 at 16 px.
 _FINE, _MEDIUM = 6, 20
-# Codes 0-2 are read at 16 px, 3-6 at 32 px, the rest at 64 px.
+# Codes 0-2 are computed from the map at 16 px, 3-6 at 32 px, the rest at 64 px.
 _MEDIUM_FROM, _FINE_FROM = 3, 7
 _PREFIX = "encoder."
 
 
 class MapToStyle(nn.Module):
-    """A feature map (B, 512, S, S) down to 1 x 1 by log2(S) strided convolutions, then a linear layer: one code (B, 512)."""
+    """Network from a feature map (B, 512, S, S) to one code (B, 512).
+
+    log2(S) strided convolutions reduce the map to 1 x 1; a linear layer follows.
+    """
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -42,18 +45,22 @@ class MapToStyle(nn.Module):
         self.linear = EqualizedLinear(WIDTH, WIDTH)
 
     def forward(self, features: Tensor) -> Tensor:
-        """One style (B, 512) from a feature map (B, 512, h, h)."""
+        """Compute one style (B, 512).
+
+        Args:
+            features: (B, 512, S, S).
+        """
         return self.linear(self.convs(features).flatten(1))
 
 
 class GradualStyleEncoder(nn.Module):
-    """Photos -> latent codes (B, K, 512): IR-SE50, a feature pyramid, and a small network for each code; frozen.
+    """Frozen encoder of photos to latent codes (B, K, 512): IR-SE50, a feature pyramid, one network per code.
 
     Args:
-        codes: K, 18 for a 1024 px StyleGAN2.
+        codes: number of codes K, 18 for a 1024 px StyleGAN2.
 
     Attributes:
-        mean_codes: (K, 512), added to the network's output; zero where a checkpoint was trained without.
+        mean_codes: (K, 512), added to the network's output; zero for a checkpoint trained without it.
 
     Example:
         >>> encoder = GradualStyleEncoder.from_official("psp_ffhq_encode.pt")  # doctest: +SKIP
@@ -76,14 +83,15 @@ class GradualStyleEncoder(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "GradualStyleEncoder":
-        """Load the encoder of `psp_ffhq_encode.pt`; `StyleGAN2.from_official` loads the generator of the same file.
+        """Load the encoder of `psp_ffhq_encode.pt`; `StyleGAN2.from_official` loads its generator.
 
         Args:
             source: the file, its content, or a state dict with its keys (with or without the prefix
-                `encoder.`). The number of codes is that of `opts.output_size`, or what the weights hold.
+                `encoder.`). The number of codes follows from `opts.output_size`, if present, else from the
+                weights.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds another encoder.
+            BadCheckpoint: the file is missing, damaged, unsafe, or holds another encoder.
         """
         content = source if isinstance(source, Mapping) else read_checkpoint(source, allow=[Namespace])
         name = "the pSp file" if isinstance(source, Mapping) else Path(source).name
@@ -106,13 +114,13 @@ class GradualStyleEncoder(nn.Module):
         return network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Latent codes (B, K, 512): the predicted offsets plus the generator's mean codes.
+        """Compute latent codes (B, K, 512): the predicted offsets plus the mean codes.
 
         Args:
             images: (B, 3, H, W) in [-1, 1], aligned as in FFHQ; H and W at least 256.
 
         Raises:
-            ValueError: images of another shape, or smaller than 256 px.
+            ValueError: the images have another shape, or are smaller than 256 px.
         """
         return self.offsets(images) + self.mean_codes
 
@@ -123,7 +131,7 @@ class GradualStyleEncoder(nn.Module):
             images: (B, 3, H, W) in [-1, 1], H and W at least 256; larger ones are average-pooled to 256 px.
 
         Raises:
-            ValueError: images of another shape, or smaller than 256 px.
+            ValueError: the images have another shape, or are smaller than 256 px.
         """
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < SIDE:
             raise ValueError(
@@ -150,7 +158,7 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 def _option(options: Any, key: str, default: Any) -> Any:
-    """An entry of the file's `opts`, a dictionary or a namespace, or absent."""
+    """Entry of the file's `opts`: a dictionary, a namespace, or None."""
     return (vars(options) if isinstance(options, Namespace) else options or {}).get(key, default)
 
 
@@ -167,7 +175,10 @@ def _codes(options: Any, state: Mapping[str, Any], name: str) -> int:
 
 
 def _mean_codes(mean: Any, options: Any, codes: int, name: str) -> Tensor:
-    """`latent_avg` (K, 512), or (512,) for all codes; zero where the encoder was trained without, or is a bare state dict."""
+    """Mean codes (K, 512) from `latent_avg`, (K, 512) or (512,).
+
+    They are zero if the encoder was trained without them, or for a bare state dict.
+    """
     if not _option(options, "start_from_latent_avg", True) or (mean is None and options is None):
         return torch.zeros(codes, WIDTH)
     shape = tuple(mean.shape) if isinstance(mean, Tensor) else type(mean).__name__

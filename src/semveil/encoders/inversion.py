@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GAN inversion: latent codes whose synthesis is a given photo, by gradient descent through the generator."""
+"""GAN inversion: latent codes that reproduce a given photo, by gradient descent through the generator."""
 
 import math
 from collections.abc import Callable
@@ -15,34 +15,34 @@ MEAN_SAMPLES = 10_000
 
 
 class Synthesizer(Protocol):
-    """What inversion needs of a generator."""
+    """Interface of a generator as needed for inversion."""
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Images from latents, differentiable.
+        """Generate images from latents, differentiably.
 
         Args:
             codes: (B, K, D).
 
         Returns:
-            (B, 3, H, W) about [-1, 1].
+            (B, 3, H, W) in about [-1, 1].
         """
         ...
 
 
 @dataclass(frozen=True)
 class InversionSettings:
-    """How latents are optimised; the defaults are the official script's (`OFFICIAL`).
+    """Settings of the optimisation of latents; the defaults are the official script's (`OFFICIAL`).
 
     Attributes:
-        steps: Adam steps.
-        learning_rate: at the plateau of the schedule, see `learning_rate_factor`.
+        steps: number of Adam steps.
+        learning_rate: rate at the plateau of the schedule, see `learning_rate_factor`.
         mse: weight of the mean squared error at full size.
-        perceptual: weight of the perceptual term, where there is one.
+        perceptual: weight of the perceptual term, if there is one.
         prior: weight of the mean squared distance to `centre`.
-        perceptual_size: images larger than this are pooled to it before the perceptual term.
-        batch: photos that `invert` optimises together. They do not influence each other, but sums of other
-            shapes round otherwise, which a hundred steps amplify; `FaceModel.invert` takes each photo alone,
-            whatever this says.
+        perceptual_size: side in pixels to which larger images are pooled before the perceptual term.
+        batch: number of photos that `invert` optimises together. Photos are independent, but rounding depends
+            on the batch shape and a hundred steps amplify it; `FaceModel.invert` therefore ignores this
+            setting and inverts each photo alone.
     """
 
     steps: int = 400
@@ -59,18 +59,23 @@ OFFICIAL = InversionSettings()
 
 @dataclass(frozen=True)
 class Inversion:
-    """Attributes: codes (B, K, D); mse (B,) of the last step's images against the photos, in [-1, 1] units."""
+    """Result of an inversion.
+
+    Attributes:
+        codes: (B, K, D).
+        mse: (B,), mean squared error of the last step's images from the photos, in [-1, 1] units.
+    """
 
     codes: Tensor
     mse: Tensor
 
 
 def learning_rate_factor(step: int, steps: int, *, ramp_down: float = 0.25, ramp_up: float = 0.05) -> float:
-    """Factor of the learning rate at a step: linear rise, plateau, cosine decay; 0 at step 0 (the official `get_lr`).
+    """Learning rate factor at a step: linear rise, plateau, cosine decay; 0 at step 0 (official `get_lr`).
 
     Args:
-        step: 0-based, below `steps`.
-        steps: length of the optimisation.
+        step: 0-based step, below `steps`.
+        steps: number of steps.
         ramp_down: share of the steps with decay, in (0, 1].
         ramp_up: share of the steps with rise, in (0, 1].
 
@@ -86,13 +91,13 @@ def learning_rate_factor(step: int, steps: int, *, ramp_down: float = 0.25, ramp
 def mean_codes(
     map_latents: Callable[[Tensor], Tensor], style_dim: int, codes: int, *, rng: torch.Generator | None
 ) -> Tensor:
-    """Mean of 10,000 mapped latents, the start of the official inversion.
+    """Mean of 10,000 mapped latents, the initial codes of the official inversion.
 
     Args:
         map_latents: mapping network, z (N, D) -> w (N, D).
         style_dim: D.
         codes: K, the number of repetitions of the mean.
-        rng: source of the standard normal z; torch's default stream where None.
+        rng: source of the standard normal z; torch's default stream if None.
 
     Returns:
         (1, K, D).
@@ -112,22 +117,22 @@ def invert(
     perceptual: PerceptualTerm | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Inversion:
-    """Minimise mse * |G(c) - x|^2 + perceptual * d(G(c), x) + prior * |c - centre|^2 over the codes c of each photo.
+    """Minimise mse |G(c) - x|^2 + perceptual d(G(c), x) + prior |c - centre|^2 over each photo's codes c.
 
-    [DPSC] 3.2.1 describes the squared error only; the official script is dominated by d = LPIPS(VGG). Photos
-    of a face model are inverted by `FaceModel.invert`, which sets start, settings and term.
+    [DPSC] 3.2.1 describes the squared error only; in the official script d = LPIPS(VGG) dominates. For a face
+    model use `FaceModel.invert`, which sets the initial codes, settings and perceptual term.
 
     Args:
         images: (B, 3, H, W) in [-1, 1], of the generator's size.
-        generator: fixed; only the codes change.
-        start: (B, K, D) or (1, K, D) first codes: an encoder's, or `mean_codes`.
-        centre: what the prior term pulls to, likewise; `start` by default.
+        generator: the generator; only the codes are optimised.
+        start: (B, K, D) or (1, K, D) initial codes: an encoder's output, or `mean_codes`.
+        centre: (B, K, D) or (1, K, D) centre of the prior term; `start` by default.
         settings: weights and schedule.
-        perceptual: the distance d, e.g. `LPIPS.from_catalogue("vgg")`; the term is left out where None.
-        progress: called with photo-steps done and in all.
+        perceptual: the distance d, e.g. `LPIPS.from_catalogue("vgg")`; None omits the term.
+        progress: called with the number of finished photo-steps and the total.
 
     Raises:
-        ValueError: the images hold NaN or infinities, or start does not fit them.
+        ValueError: the images hold NaN or infinities, or the shape of `start` does not match.
     """
     if not torch.isfinite(images).all():
         raise ValueError("the photos to invert hold NaN or infinite pixels")
@@ -167,7 +172,7 @@ def _invert_batch(
     for step in range(settings.steps):
         optimiser.param_groups[0]["lr"] = settings.learning_rate * learning_rate_factor(step, settings.steps)
         out = generator.synthesize(codes)
-        # Sums over photos: each photo's codes get the gradient that they would get alone.
+        # Summed over photos, so that each photo's gradient is the same as alone.
         loss = settings.mse * (out - images).square().mean((1, 2, 3)).sum()
         loss = loss + settings.prior * (codes - centre).square().mean((1, 2)).sum()
         if distance is not None:
@@ -181,10 +186,10 @@ def _invert_batch(
 
 
 def pooled(images: Tensor, size: int) -> Tensor:
-    """Images average-pooled to size x size pixels; smaller ones are returned unchanged.
+    """Average-pool images to size x size pixels; smaller ones are returned unchanged.
 
     Args:
         images: (B, 3, S, S).
-        size: largest side in pixels.
+        size: maximum side in pixels.
     """
     return torch.nn.functional.adaptive_avg_pool2d(images, size) if images.shape[-1] > size else images

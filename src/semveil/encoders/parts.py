@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A feed-forward encoder that reads each part's codes from the part's own box: one aligned photo -> 28 latent codes."""
+"""Feed-forward encoder to 28 latent codes that computes each part's codes from the part's own box."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,13 +18,13 @@ class PartEncoderConfig:
     """Sizes of the encoder.
 
     Attributes:
-        size: side of the photos, a multiple of 32.
+        size: side of the photos in pixels, a multiple of 32.
         style_dim: D of the latents.
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the side.
-        part_cells: rows and columns read in each part's box.
-        part_channels: channels read there, at 1/4 of the side.
+        part_cells: rows and columns sampled in each part's box.
+        part_channels: channels sampled there, at 1/4 of the side.
         shared_channels: channels at 1/16 of the side for the two shared codes.
-        boxes: where each part can lie.
+        boxes: region of the aligned photo in which each part can appear.
     """
 
     size: int = 128
@@ -44,7 +44,11 @@ class PartEncoderConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PartEncoderConfig":
-        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists."""
+        """Create a configuration from `as_dict`'s values; lists (from JSON) are converted to tuples.
+
+        Args:
+            values: settings by name.
+        """
         sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         if "boxes" in sizes:
             sizes["boxes"] = tuple(tuple(box) for box in sizes["boxes"])
@@ -68,11 +72,11 @@ class _Residual(nn.Module):
 
 
 class PartEncoder(nn.Module):
-    """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D).
+    """Encoder of photos (B, 3, S, S) in [-1, 1] to latents (B, K, D).
 
-    Features at 1/16 and 1/8 of the side are added to those at 1/4; each part's two codes are a linear map of
-    what lies in its box, the shared codes one of the coarsest features. Every coordinate is standardised over
-    the training photos.
+    Features at 1/16 and 1/8 of the side are added to those at 1/4. Each part's two codes are a linear map of
+    the features in its box, the shared codes one of the coarsest features. Every coordinate is standardised
+    over the training photos.
     """
 
     rows: Tensor
@@ -108,10 +112,10 @@ class PartEncoder(nn.Module):
         self.register_buffer("columns", torch.stack(columns), persistent=False)  # (P, w, S/4)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Feature maps at 1/4, 1/8 and 1/16 of the image side.
+        """Compute feature maps at 1/4, 1/8 and 1/16 of the image side.
 
         Args:
-            images: (B, 3, S, S) in [-1, 1]; larger than `config.size` they are average-pooled to it.
+            images: (B, 3, S, S) in [-1, 1]; average-pooled to `config.size` if larger.
         """
         if images.shape[-1] > self.config.size:
             images = F.adaptive_avg_pool2d(images, self.config.size)
@@ -120,7 +124,11 @@ class PartEncoder(nn.Module):
         return quarter, eighth, self.sixteenth(eighth)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Latent codes (B, K, D) of images (B, 3, S, S) in [-1, 1]."""
+        """Compute latent codes (B, K, D).
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1]; average-pooled to `config.size` if larger.
+        """
         c = self.config
         quarter, eighth, sixteenth = self.features(images)
         context = self.from_eighth(eighth) + F.interpolate(
@@ -134,7 +142,7 @@ class PartEncoder(nn.Module):
         # (B, P, 2D)
         parts = torch.bmm(read.flatten(2).transpose(0, 1), self.part_codes.to(x.dtype)).transpose(0, 1)
         shared = self.shared_codes(self.to_shared(sixteenth).flatten(1))
-        # also out of half precision
+        # leaves half precision under autocast
         codes = torch.cat([shared, parts.flatten(1)], 1).to(self.part_codes.dtype)
         standard: Tensor = self.standardise(codes)
         return standard.unflatten(1, (c.codes, c.style_dim))

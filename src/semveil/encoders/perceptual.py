@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The perceptual term of inversion: a distance beside the squared error, by name, the same for everybody who inverts."""
+"""Perceptual terms of inversion: image distances added to the squared error, selected by name."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -14,24 +14,24 @@ from semveil.encoders.encoder_features import EncoderFeatures
 from semveil.encoders.parts import PartEncoder
 from semveil.nn.lpips import LPIPS
 
-NONE = "none"  # squared error and prior alone
-FEATURES = "features"  # of the model's own encoder
-DEFAULT = NONE  # of models whose folder names no term
+NONE = "none"  # squared error and prior only
+FEATURES = "features"  # features of the model's own encoder
+DEFAULT = NONE  # for models whose folder names no term
 
 
 class PerceptualTerm(Protocol):
-    """A distance between images and photos."""
+    """Distance between images and photos."""
 
     @property
     def name(self) -> str:
-        """As certificates and results record it."""
+        """Name used in certificates and results."""
         ...
 
     def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
-        """A function from images (B, 3, h, w) to their distances (B,) from the photos, differentiable in the images.
+        """Return a differentiable function from images (B, 3, h, w) to their distances (B,) from the photos.
 
         Args:
-            photos: (B, 3, h, w) in [-1, 1]; their features are computed once, in this call.
+            photos: (B, 3, h, w) in [-1, 1]; their features are computed once, by this call.
         """
         ...
 
@@ -57,7 +57,7 @@ def _features(network: LPIPSNetwork, encoder: nn.Module | None) -> PerceptualTer
     return EncoderFeatures(encoder)
 
 
-# A name -> the term for a model's LPIPS network and encoder. What a name means never depends on the machine.
+# Name -> term for a model's LPIPS network and encoder. The meaning of a name never depends on the machine.
 PERCEPTUAL: Registry[Callable[[LPIPSNetwork, nn.Module | None], PerceptualTerm | None]] = Registry(
     "perceptual term"
 )

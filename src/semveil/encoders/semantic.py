@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A feed-forward encoder: one aligned photo -> its latent codes in one pass, 28 of a SemanticStyleGAN."""
+"""Feed-forward encoder of an aligned photo to latent codes, 28 for a SemanticStyleGAN."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,7 +14,7 @@ class SemanticEncoderConfig:
     """Sizes of the encoder.
 
     Attributes:
-        size: side of the photos that the convolutions see, a power of two of at least 32.
+        size: side in pixels of the photos after pooling, a power of two of at least 32.
         codes, style_dim: K and D of the latents.
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the side.
         fine_channels, coarse_channels: channels kept at 1/8 and 1/16 for the final linear map.
@@ -32,7 +32,11 @@ class SemanticEncoderConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SemanticEncoderConfig":
-        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists."""
+        """Create a configuration from `as_dict`'s values; lists (from JSON) are converted to tuples.
+
+        Args:
+            values: settings by name.
+        """
         sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**sizes)
 
@@ -54,11 +58,11 @@ class _Residual(nn.Module):
 
 
 class SemanticEncoder(nn.Module):
-    """Photos (B, 3, S, S) in [-1, 1] -> latents (B, K, D); larger photos are pooled to the encoder's size first.
+    """Encoder of photos (B, 3, S, S) in [-1, 1] to latents (B, K, D).
 
-    Every coordinate is standardised over the training photos, then given the mean and spread that the mapping
-    network's w has in that coordinate (`style_mean`, `style_std`), so encoded and sampled codes live in one
-    region.
+    Every coordinate is standardised over the training photos and then rescaled to the mean and standard
+    deviation of the mapping network's w in that coordinate (`style_mean`, `style_std`), so that encoded and
+    sampled codes have the same mean and spread per coordinate.
     """
 
     style_mean: Tensor
@@ -93,7 +97,11 @@ class SemanticEncoder(nn.Module):
         self.register_buffer("style_std", torch.ones(config.style_dim))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Latent codes (B, K, D) of images (B, 3, S, S) in [-1, 1]; larger than `config.size` they are average-pooled to it."""
+        """Compute latent codes (B, K, D).
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1]; average-pooled to `config.size` if larger.
+        """
         if images.shape[-1] > self.config.size:
             images = F.adaptive_avg_pool2d(images, self.config.size)
         x = self.stem(images)
@@ -103,7 +111,7 @@ class SemanticEncoder(nn.Module):
         features = torch.cat(
             [self.fine(F.leaky_relu(fine, 0.1)).flatten(1), self.coarse(coarse).flatten(1)], 1
         )
-        # also out of half precision
+        # leaves half precision under autocast
         codes = self.standardise(self.to_codes(features).to(self.to_codes.weight.dtype))
         codes = codes.unflatten(1, (self.config.codes, self.config.style_dim))
         return codes * self.style_std + self.style_mean

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers about images: one value per image, or one for a set; images are (B, 3, H, W) in [-1, 1]."""
+"""Image metrics, per image or per set; images are (B, 3, H, W) in [-1, 1]."""
 
 from semveil.metrics.detection import DetectionRate, detection_rate, face_detected
 from semveil.metrics.distortion import ald, l2

@@ -9,10 +9,10 @@ def check_images(images: Tensor, *, name: str = "images") -> None:
 
     Args:
         images: (B, 3, H, W).
-        name: of the argument, for the message.
+        name: name of the argument, for the message.
 
     Raises:
-        ValueError: another shape.
+        ValueError: the shape differs.
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"{name} must be (B, 3, H, W), got {tuple(images.shape)}")
@@ -23,7 +23,7 @@ def check_pairs(a: Tensor, b: Tensor) -> None:
 
     Args:
         a: (B, 3, H, W).
-        b: likewise.
+        b: (B, 3, H, W).
 
     Raises:
         ValueError: a shape is not (B, 3, H, W), or the two differ.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is there a face at all? dlib's HOG detector, as the papers' face detection rate uses it."""
+"""Face detection rate, by dlib's HOG detector as in the papers."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ PADDING = SIDE // 4  # on each side: aligned faces nearly fill the image
 
 
 def face_detected(images: Tensor) -> Tensor:
-    """True for each aligned image in which dlib's HOG detector finds a face.
+    """Return True for each aligned image in which dlib's HOG detector finds a face.
 
     Images are resized to 256 px (bicubic) and padded by 25 % on each side by repeating the edge pixels;
-    mirroring would add half faces. On 64 px crops of real photos it finds 98 % (CelebAMask-HQ); state rates
-    relative to the source's.
+    reflecting would add half faces. On 64 px crops of real photos the detector finds 98 % (CelebAMask-HQ);
+    report rates relative to the source's.
 
     Args:
         images: (B, 3, H, W) in [-1, 1].
@@ -45,7 +45,7 @@ class DetectionRate:
     """Face detection rates in source and received images.
 
     Attributes:
-        images: how many there were of each.
+        images: number of source images, equal to that of received images.
         found: received images with a face.
         found_in_source: source images with a face.
 
@@ -71,7 +71,10 @@ class DetectionRate:
 
     @property
     def ratio(self) -> float | None:
-        """`rate` over `source_rate`, which exceeds 1 if protection uncovers faces; None for no face in any source."""
+        """`rate` / `source_rate`; None if no source image has a face.
+
+        It exceeds 1 if faces are detected in more received than source images.
+        """
         return self.found / self.found_in_source if self.found_in_source else None
 
 
@@ -80,10 +83,10 @@ def detection_rate(source: Tensor, received: Tensor) -> DetectionRate:
 
     Args:
         source: (B, 3, H, W) in [-1, 1], aligned.
-        received: (B, 3, H', W'), as many; another size is fine.
+        received: (B, 3, H', W') in [-1, 1]; the size may differ.
 
     Raises:
-        ValueError: no image, or not equally many.
+        ValueError: there are no images, or the numbers differ.
     """
     if not len(source) or len(source) != len(received):
         raise ValueError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixel-wise distortion: the distances that [DPI] reports beside SSIM and FID."""
+"""Pixel-wise distortion: the distances that [DPI] reports in addition to SSIM and FID."""
 
 import torch
 from torch import Tensor
@@ -12,9 +12,8 @@ LEVELS_PER_UNIT = 127.5  # images of [-1, 1] in levels of 8-bit pixels, 0 to 255
 def l2(source: Tensor, received: Tensor) -> Tensor:
     """Euclidean distance ||Y - X||_2 of each pair of images, in levels of 8-bit pixels ([DPI] 4.1.2).
 
-    It sums over all pixels and colours and therefore grows with the image: at 1024 px, where the paper
-    reports 68,071, that is a root mean square of 38.4 levels. Compare only images of one size. Nothing is
-    rounded or clamped.
+    The sum over all pixels and channels grows with the image size: the paper's 68,071 at 1024 px is a root
+    mean square of 38.4 levels. Compare only images of the same size. Nothing is rounded or clamped.
 
     Args:
         source: X, (B, 3, H, W) in [-1, 1].
@@ -35,17 +34,17 @@ def l2(source: Tensor, received: Tensor) -> Tensor:
 def ald(source: Tensor, received: Tensor, *, p: float) -> Tensor:
     """Average l_p distortion ||Y - X||_p / ||X||_p of each pair of images ([DPI] 4.1.2).
 
-    X is in levels of 8-bit pixels, so black is 0: the value has no unit but depends on that choice, and dark
-    photos score higher. With p = infinity it is the largest change over the brightest value, at most 255 /
-    max|X| for images in range.
+    X is in levels of 8-bit pixels, with black at 0: the value is dimensionless but depends on that choice,
+    and is higher for dark photos. For p = infinity it is the largest change over the brightest value, at most
+    255 / max|X| for images in range.
 
     Args:
         source: X, (B, 3, H, W) in [-1, 1].
         received: Y, the same shape.
-        p: 1, 2 or infinity (any order from 1 on).
+        p: order, 1 or more, infinity included; the paper's are 1, 2 and infinity.
 
     Returns:
-        (B,); infinite where X is black all over and Y is not, 0 where both are.
+        (B,); infinite where X is entirely black and Y is not, 0 where both are.
 
     Raises:
         ValueError: p is below 1.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks whose features Frechet distances compare: Inception v3 for the FID, AlexNet, SqueezeNet."""
+"""Feature networks of Frechet distances: Inception v3 for the FID, AlexNet, SqueezeNet."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,27 +17,27 @@ from semveil.nn.inception import SIDE, InceptionV3
 from semveil.nn.lpips import TRUNK_ENTRIES, Net
 from semveil.nn.trunks import FeatureTrunk
 
-INCEPTION = "inception-fid"  # of the weights catalogue
+INCEPTION = "inception-fid"  # entry of the weights catalogue
 FID = "fid"
 _OFFICIAL = CATALOGUE[INCEPTION].files[0].sha256
 TRUNK_SIDE = 224
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of images in [0, 1]
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # for images in [0, 1]
 
 
 class InceptionFeatures:
     """The 2,048 features of the last average pooling of the FID's Inception v3.
 
-    As pytorch-fid computes them from files: 8-bit pixels, resized to 299 px bilinearly without smoothing.
+    Computed as pytorch-fid does from files: 8-bit pixels, resized bilinearly to 299 px without antialiasing.
     About 0.2 s per image on one core.
 
     Args:
         source: pytorch-fid's file, or a state dict with its keys.
 
     Attributes:
-        metric: `fid` where the file is the official one (by its SHA-256), else `frechet_inception`.
+        metric: `fid` if the file has the official SHA-256, else `frechet_inception`.
 
     Raises:
-        BadCheckpoint: the file is absent, damaged, or holds other weights.
+        BadCheckpoint: the file is missing, damaged, or holds other weights.
     """
 
     def __init__(self, source: str | Path | Mapping[str, Any]) -> None:
@@ -47,7 +47,7 @@ class InceptionFeatures:
 
     @classmethod
     def from_catalogue(cls) -> "InceptionFeatures":
-        """Feature extractor with the official weights.
+        """Return a feature extractor with the official weights.
 
         Raises:
             WeightsMissing: the weights are not installed; the message names the command that fetches them.
@@ -55,16 +55,16 @@ class InceptionFeatures:
         return cls(require(INCEPTION))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features (B, 2048) of images (B, 3, H, W) in [-1, 1]; values beyond are clamped."""
+        """Features (B, 2048) of images (B, 3, H, W) in [-1, 1]; values outside are clamped."""
         return self.network(
             F.interpolate(_as_saved(images), size=(SIDE, SIDE), mode="bilinear", align_corners=False)
         )
 
 
 class TrunkFeatures:
-    """The last map of a trunk that LPIPS reads, averaged over positions.
+    """The last feature map of an LPIPS trunk, averaged over positions.
 
-    Images are taken as 8-bit pixels and resized to 224 px bilinearly with smoothing. About 15 ms per image on
+    Images are rounded to 8 bits and resized bilinearly to 224 px with antialiasing. About 15 ms per image on
     one core.
 
     Args:
@@ -73,11 +73,11 @@ class TrunkFeatures:
         source: torchvision's weights, a file or a state dict.
 
     Attributes:
-        metric: `frechet_alexnet` or `frechet_squeezenet`; the numbers have nothing to do with FID's. The
-            bundled generator was trained on AlexNet's LPIPS, so that its pictures are flattered by the first.
+        metric: `frechet_alexnet` or `frechet_squeezenet`; not comparable with FID. The bundled generator was
+            trained with AlexNet's LPIPS, so the former is biased in favour of its images.
 
     Raises:
-        BadCheckpoint: the file is absent, damaged, or holds other weights.
+        BadCheckpoint: the file is missing, damaged, or holds other weights.
     """
 
     def __init__(self, net: Net, source: str | Path | Mapping[str, Any]) -> None:
@@ -86,7 +86,7 @@ class TrunkFeatures:
 
     @classmethod
     def from_catalogue(cls, net: Net) -> "TrunkFeatures":
-        """Feature extractor with the weights of the catalogue.
+        """Return a feature extractor with the weights of the catalogue.
 
         Args:
             net: `alex` or `squeeze`.
@@ -97,7 +97,7 @@ class TrunkFeatures:
         return cls(net, require(TRUNK_ENTRIES[net]))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features (B, D) of images (B, 3, H, W) in [-1, 1]; values beyond are clamped."""
+        """Features (B, D) of images (B, 3, H, W) in [-1, 1]; values outside are clamped."""
         size = (TRUNK_SIDE, TRUNK_SIDE)
         resized = F.interpolate(
             _as_saved(images), size=size, mode="bilinear", antialias=True, align_corners=False
@@ -107,10 +107,12 @@ class TrunkFeatures:
 
 
 def feature_network() -> FeatureNetwork:
-    """Inception where its weights are on this machine, else AlexNet; report the distance under the network's `metric`.
+    """Return Inception if its weights are installed, else AlexNet.
+
+    Report the distance under the network's `metric`.
 
     Raises:
-        WeightsMissing: neither is there.
+        WeightsMissing: neither network's weights are installed.
     """
     if find(INCEPTION):
         return InceptionFeatures.from_catalogue()
@@ -123,20 +125,20 @@ def feature_network() -> FeatureNetwork:
 
 
 def fid(source: Tensor, received: Tensor, *, network: InceptionFeatures | None = None) -> float:
-    """Frechet Inception distance between two sets of images; lower is more alike ([DPI] 4.1.2, [LDP] Fig. 8).
+    """Frechet Inception distance of two sets of images; lower is more similar ([DPI] 4.1.2, [LDP] Fig. 8).
 
     Args:
         source: (N, 3, H, W) in [-1, 1].
         received: (M, 3, H', W') in [-1, 1]; not paired with `source`.
-        network: with the official weights; the catalogue's where None.
+        network: network with the official weights; None loads the catalogue's.
 
     Returns:
-        0 or more. Published values rest on 10,000 images or more; few images give more than many do, also of
-        equal sets.
+        The distance, >= 0. Published values use 10,000 images or more; small sets bias it upwards, even if
+        the two distributions are equal.
 
     Raises:
-        WeightsMissing: no network is given and the weights are not on this machine.
-        ValueError: the network does not have the official weights, without which the distance is not FID.
+        WeightsMissing: no network is given and the weights are not installed.
+        ValueError: the network does not have the official weights, so the distance would not be FID.
     """
     network = network or InceptionFeatures.from_catalogue()
     if network.metric != FID:
@@ -146,6 +148,6 @@ def fid(source: Tensor, received: Tensor, *, network: InceptionFeatures | None =
 
 
 def _as_saved(images: Tensor) -> Tensor:
-    """The images as an 8-bit file holds them, still in [-1, 1]."""
+    """Quantise images to 8 bits, still in [-1, 1]."""
     check_images(images)
     return ((images.float() + 1) * 127.5).clamp(0, 255).round() / 127.5 - 1

@@ -14,12 +14,16 @@ from semveil.recognition.dlib_faces import detect_faces
 
 
 def five_points(images: Tensor) -> list[NDArray[np.float64] | None]:
-    """The four corners of the eyes and the base of the nose in each aligned image, in shares of its side; None without a face.
+    """Locate the eye corners and the base of the nose in each aligned image, in units of its side.
 
-    Detected as by `face_detected`; dlib rounds to whole pixels of 256, that is .4 %.
+    Faces are detected as by `face_detected`; dlib rounds to whole pixels of 256, i.e. 0.4 %.
+
 
     Args:
         images: (B, 3, H, W) in [-1, 1].
+
+    Returns:
+        One array (5, 2) per image; None where no face is found.
     """
     check_images(images)
     resized = F.interpolate(images.detach().float().cpu(), size=(SIDE, SIDE), mode="bicubic", antialias=True)
@@ -31,11 +35,14 @@ def five_points(images: Tensor) -> list[NDArray[np.float64] | None]:
 
 
 def five_point_error(source: list[NDArray[np.float64] | None], images: Tensor) -> list[float | None]:
-    """Mean distance of five points over the distance of the photo's eyes; None where either lacks a face.
+    """Mean displacement of the five points relative to the photo's eye distance.
 
     Args:
-        source: of the photos, by `five_points`.
-        images: (B, 3, H, W) in [-1, 1], as many.
+        source: points of the photos, as returned by `five_points`.
+        images: (B, 3, H, W) in [-1, 1], one for each photo.
+
+    Returns:
+        One value per image; None where either lacks a face.
     """
     errors: list[float | None] = []
     for before, after in zip(source, five_points(images), strict=True):

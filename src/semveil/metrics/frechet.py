@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Distance between two sets of images: Frechet's, between the Gaussians that share the first two moments of their features.
+"""Frechet distance between two sets of images: that of Gaussians fitted to their features.
 
 Heusel et al., NeurIPS 2017. The value depends on the features and is named after them: `fid` only with the
-official Inception network, `frechet_alexnet` with AlexNet. It is biased upwards for few images, the more the
-longer the features: compare sets of one size, and state the size.
+official Inception network, `frechet_alexnet` with AlexNet. It is biased upwards for few images, more so in
+higher feature dimensions: compare sets of the same size, and report the size.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class FeatureNetwork(Protocol):
     """A network that maps images to features.
 
     Attributes:
-        metric: name in results of a Frechet distance of these features, e.g. `fid`.
+        metric: name in results of the Frechet distance of these features, e.g. `fid`.
     """
 
     @property
@@ -40,10 +40,10 @@ class Moments:
     """Mean and covariance of the features of a set of images.
 
     Attributes:
-        metric: of the network that gave the features.
+        metric: metric name of the feature network.
         mean: (D,).
         covariance: (D, D), with divisor count - 1.
-        count: images in the set.
+        count: number of images.
     """
 
     metric: str
@@ -53,11 +53,11 @@ class Moments:
 
     @classmethod
     def of(cls, features: Tensor, *, metric: str) -> "Moments":
-        """Sample mean and unbiased covariance, in float64.
+        """Compute the sample mean and unbiased covariance, in float64.
 
         Args:
             features: (N, D), N >= 2.
-            metric: name of the network's distance, stored with the moments.
+            metric: metric name of the feature network.
 
         Raises:
             ValueError: `features` is not (N, D) with N >= 2, or an entry is NaN or infinite.
@@ -86,11 +86,11 @@ class Moments:
 
 
 def moments(images: Tensor | Iterable[Tensor], network: FeatureNetwork) -> Moments:
-    """Moments of the features of a set of images; those of a source set need computing once only.
+    """Compute the moments of the features of a set of images; reuse those of a source set.
 
     Args:
         images: (N, 3, H, W) in [-1, 1], or batches of them, which may differ in size.
-        network: gives the features.
+        network: the feature network.
 
     Raises:
         ValueError: there are fewer than two images, or a batch is not (B, 3, H, W).
@@ -106,20 +106,20 @@ def moments(images: Tensor | Iterable[Tensor], network: FeatureNetwork) -> Momen
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """||m_a - m_b||^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), the squared 2-Wasserstein distance of two Gaussians.
+    """Squared 2-Wasserstein distance of two Gaussians, ||m_a - m_b||^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)).
 
-    The trace of the root is that of (C_a^(1/2) C_b C_a^(1/2))^(1/2), which is symmetric: no complex numbers,
-    and no need of more images than features.
+    The trace of the root is computed as that of (C_a^(1/2) C_b C_a^(1/2))^(1/2), which is symmetric, so it
+    stays real, and fewer images than features suffice.
 
     Args:
-        a: of one set of images, such as the source; its root is kept for the next comparison.
-        b: of the other, by the same network.
+        a: moments of one set of images, such as the source; its matrix root is cached.
+        b: moments of the other set, by the same network.
 
     Returns:
         The distance, >= 0, to be reported under the name `a.metric`.
 
     Raises:
-        ValueError: the features are of two kinds.
+        ValueError: the features come from different networks.
 
     Example:
         >>> def gaussian(mean, variance):
@@ -136,4 +136,4 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     distance = (
         np.square(a.mean - b.mean).sum() + np.trace(a.covariance) + np.trace(b.covariance) - 2 * overlap
     )
-    return max(float(distance), 0.0)  # rounding may leave -1e-12 of equal sets
+    return max(float(distance), 0.0)  # rounding may give -1e-12 for equal sets

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identity metrics per image, by a recogniser of the caller's choice.
+"""Identity metrics per image, by any face recogniser.
 
-What is compared decides what the numbers mean: against the source they include the error of inversion,
-against the inverted image (what error-free transmission gives) they do not.
+The reference determines the meaning: compared with the source, a value includes the error of inversion;
+compared with the inverted image (the output of error-free transmission), it does not.
+
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from semveil.recognition.verifier import ArcFaceVerifier, Verifier
 
 
 def identity_similarity(source: Tensor, received: Tensor, verifier: Verifier) -> Tensor:
-    """How alike the two faces are, on the verifier's own scale (higher is more alike).
+    """Similarity of the two faces on the verifier's own scale (higher is more similar).
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.
@@ -30,16 +31,16 @@ def identity_similarity(source: Tensor, received: Tensor, verifier: Verifier) ->
 
 
 def fppsr(source: Tensor, received: Tensor, verifier: Verifier) -> Tensor:
-    """Face privacy protection success: whether the verifier takes the received face for another person ([DPI] 4.1.2).
+    """Face privacy protection success: 1 where the verifier rejects the received face ([DPI] 4.1.2).
 
-    The mean over images is the papers' FPPSR. An image without any face counts as another person: the
-    recogniser looks at the place where the face would be. High is good at the eavesdropper, low is good at
-    the legitimate receiver.
+    The mean over images is the papers' FPPSR. The recogniser reads a fixed position, so an image without any
+    face counts as a different person. High values are good at the eavesdropper, low values at the legitimate
+    receiver.
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.
         received: the same shape.
-        verifier: the recogniser with its threshold; state both beside the number.
+        verifier: the recogniser with its threshold; report both with the value.
 
     Returns:
         (B,) of 1.0 (protected: a different person) and 0.0 (recognised).
@@ -49,37 +50,35 @@ def fppsr(source: Tensor, received: Tensor, verifier: Verifier) -> Tensor:
 
 
 def iss(source: Tensor, received: Tensor, *, verifier: ArcFaceVerifier | None = None) -> Tensor:
-    """Identity similarity score: the cosine of the two faces' ArcFace embeddings ([DPI] 4.1.2).
+    """Identity similarity score: cosine of the two faces' ArcFace embeddings ([DPI] 4.1.2).
 
-    From 0.3 on ArcFace takes them for one person (`recognition.verifier.ARCFACE_SIMILARITY`, [DPI] Fig. 10),
-    so `fppsr` by the same verifier is 1 exactly where this is below. The paper's second column, Microsoft's
-    service, is not reproduced; a similarity by another recogniser is `identity_similarity`, which has another
-    scale.
+    ArcFace accepts a pair at 0.3 or more (`recognition.verifier.ARCFACE_SIMILARITY`, [DPI] Fig. 10), so
+    `fppsr` by the same verifier is 1 exactly where the score is below. The paper's second column, Microsoft's
+    service, is not reproduced; for other recognisers, on their own scales, use `identity_similarity`.
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.
         received: the same shape.
-        verifier: loaded ArcFace; the catalogue's where None, read anew at each call.
+        verifier: loaded ArcFace; None loads the catalogue's at each call.
 
     Returns:
         (B,) in [-1, 1].
 
     Raises:
-        WeightsMissing: no verifier is given and ArcFace's weights are not on this machine.
+        WeightsMissing: no verifier is given and ArcFace's weights are not installed.
     """
     return identity_similarity(source, received, verifier or ArcFaceVerifier())
 
 
 def identity_distance(source: Tensor, received: Tensor, verifier: Verifier) -> Tensor:
-    """Euclidean distance of the two faces' identity vectors ([IDP] V-B, there by FaceNet).
+    """Euclidean distance of the two faces' identity vectors ([IDP] V-B, where FaceNet is used).
 
-    Unit vectors of unrelated faces lie about sqrt(2) = 1.41 apart; for unit vectors the distance is sqrt(2 -
-    2 cosine).
+    For unit vectors the distance is sqrt(2 - 2 cosine), about sqrt(2) = 1.41 for unrelated faces.
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.
         received: the same shape.
-        verifier: the recogniser; state it beside the number.
+        verifier: the recogniser; report it with the value.
 
     Returns:
         (B,); 0 for equal images.
@@ -89,7 +88,7 @@ def identity_distance(source: Tensor, received: Tensor, verifier: Verifier) -> T
 
 
 def psr(source: Tensor, received: Tensor, verifiers: Sequence[Verifier]) -> Tensor:
-    """Protection success against several recognisers: none of them accepts the received face ([IDP] V-B).
+    """Protection success against several recognisers: 1 where none accepts the received face ([IDP] V-B).
 
     The paper uses Microsoft's service, which is not generally available; local recognisers replace it. One
     acceptance counts as a failure, since an attacker may use the best recogniser. With a single verifier this
@@ -98,7 +97,7 @@ def psr(source: Tensor, received: Tensor, verifiers: Sequence[Verifier]) -> Tens
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.
         received: the same shape.
-        verifiers: one or more, each with its threshold; state them beside the number.
+        verifiers: one or more, each with its threshold; report them with the value.
 
     Returns:
         (B,) of 1.0 (protected from all) and 0.0 (recognised by one or more).

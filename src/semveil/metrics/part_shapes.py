@@ -6,21 +6,21 @@ from torch import Tensor
 
 from semveil.faces.parts import PARTS
 
-FEWEST = 4  # pixels, of a part that has a shape
+FEWEST = 4  # pixels needed to measure a part's shape
 
 
 def opening(labels: Tensor, part: str) -> list[float | None]:
-    """Mean height over width of a part in each (H, W) label map; of the eyes the mean of both sides of the picture.
+    """Mean height over width of a part in each label map; for eyes, the mean of both image halves.
 
-    Lips count as mouth and lashes as eyes, so that a closed mouth is not 0; only differences between images
-    are meaningful.
+    Lips count as mouth and lashes as eyes, so the value of a closed mouth is not 0; only differences between
+    images are meaningful.
 
     Args:
-        labels: (B, H, W) parts, see `faces.parts.PARTS`.
-        part: such as `mouth` or `eyes`.
+        labels: (B, H, W) part indices, see `faces.parts.PARTS`.
+        part: part name, such as `mouth` or `eyes`.
 
     Returns:
-        None where the part has fewer than four pixels.
+        One value per image; None where the part has fewer than `FEWEST` pixels.
 
     Example:
         >>> mouth = torch.zeros(1, 8, 8, dtype=torch.uint8)

@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Preservation of a face's geometry, from landmarks: their position, opening of eyes and mouth, gaze, head pose."""
+"""Preservation of a face's geometry, from landmarks: position, eye and mouth opening, gaze, head pose."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 
-# MediaPipe's mesh: iris centres; of each eye its corners, and the middle of its lids; of the mouth the same
-# of the inner lips.
+# Indices in MediaPipe's mesh: iris centres; for each eye, its corners and the middles of its lids; for the
+# mouth, the same points of the inner lips.
 IRISES = (468, 473)
 EYES = ((33, 133, 159, 145), (362, 263, 386, 374))
 MOUTH = (78, 308, 13, 14)
 
 
 def landmark_error(first: Points, second: Points, eye_distance: float) -> float:
-    """Mean distance of corresponding points over the distance of the eyes (normalised mean error).
+    """Mean distance of corresponding points over the eye distance (normalised mean error).
 
     Args:
-        first: (N, 2) in the same pixels.
-        second: likewise.
-        eye_distance: of the photo, in these.
+        first: (N, 2) in pixels.
+        second: (N, 2) in the same pixels.
+        eye_distance: eye distance of the photo in pixels, > 0.
 
     Raises:
-        ValueError: shapes that differ, or no distance.
+        ValueError: the shapes differ or are not (N, 2), or `eye_distance` is not positive.
 
     Example:
         >>> landmark_error(np.zeros((2, 2)), np.array([[3.0, 4.0], [0.0, 0.0]]), 10.0)
@@ -85,15 +85,15 @@ def gaze_error(first: Points, second: Points) -> float:
 
     Args:
         first: (478, 3) mesh.
-        second: likewise.
+        second: (478, 3) mesh.
     """
     return float(np.linalg.norm(gaze(first) - gaze(second), axis=1).mean())
 
 
 def pose_error(first: Points, second: Points) -> float:
-    """Rotation angle between two heads in degrees, by the Kabsch algorithm; independent of position and size.
+    """Rotation angle between two heads in degrees (Kabsch algorithm); independent of position and size.
 
-    Different facial proportions have a small influence on the fit.
+    Different facial proportions affect the fit slightly.
 
     Args:
         first: (N, 3) mesh.

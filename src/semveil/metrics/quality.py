@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PSNR of each image in [-1, 1]."""
+"""PSNR of images in [-1, 1]."""
 
 from torch import Tensor
 

@@ -9,14 +9,14 @@ from semveil.faces.template import FEATURES
 from semveil.metrics.checks import check_pairs
 
 _LUMA = (0.299, 0.587, 0.114)
-_FLAT = 1e-6  # variance of a Laplacian that counts as none
+_FLAT = 1e-6  # negligible variance of a Laplacian; avoids division by zero
 
 
 def sharpness(source: Tensor, images: Tensor) -> Tensor:
-    """Variance of the luma's Laplacian inside the face as a share of the source's: 1 as sharp, below 1 blurred.
+    """Variance of the luma's Laplacian inside the face relative to the source's; below 1 is blurred.
 
-    Both images are compared at the model's size, so that finer detail of a larger photo does not count; scars
-    and noise count as sharp too. Only the ellipse of eyes, nose and mouth is measured.
+    Both images are compared at the model's size, so finer detail of a larger photo does not count; scars and
+    noise count as sharp too. Only the ellipse around eyes, nose and mouth is measured.
 
     Args:
         source: (B, 3, S, S) in [-1, 1], aligned.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics as `torchmetrics.Metric`: batch after batch in, one mean out, also over several processes."""
+"""The metrics as `torchmetrics.Metric`: means over batches, also across processes."""
 
 from abc import abstractmethod
 from typing import Any
@@ -22,7 +22,7 @@ from semveil.recognition.verifier import Verifier
 class PairMetric(Metric):
     """Mean of a function of image pairs, `measure`, over all pairs.
 
-    `update(source, received)` takes (B, 3, H, W) in [-1, 1]; `compute()` gives the mean over all pairs.
+    `update(source, received)` takes (B, 3, H, W) in [-1, 1]; `compute()` returns the mean over all pairs.
     """
 
     is_differentiable: bool | None = False
@@ -31,17 +31,17 @@ class PairMetric(Metric):
     count: Tensor
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)  # torchmetrics' own, such as dist_sync_on_step
+        super().__init__(**options)  # options of torchmetrics, such as dist_sync_on_step
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     @abstractmethod
     def measure(self, source: Tensor, received: Tensor) -> Tensor:
-        """Values per pair.
+        """Compute one value per pair.
 
         Args:
             source: (B, 3, H, W) in [-1, 1].
-            received: likewise.
+            received: the same shape.
 
         Returns:
             (B,).
@@ -52,14 +52,14 @@ class PairMetric(Metric):
 
         Args:
             source: (B, 3, H, W) in [-1, 1].
-            received: likewise.
+            received: the same shape.
         """
         values = self.measure(source, received).detach().double()
         self.total += values.sum().to(self.total.device)
         self.count += len(values)
 
     def compute(self) -> Tensor:
-        """The mean, float64; NaN before any image."""
+        """Return the mean in float64; NaN before the first image."""
         return self.total / self.count
 
 
@@ -104,7 +104,7 @@ class LPIPSDistance(PairMetric):
     """Mean of LPIPS.
 
     Args:
-        network: as `LPIPS` loads it.
+        network: a loaded `LPIPS`.
     """
 
     higher_is_better: bool | None = False
@@ -120,7 +120,7 @@ class LPIPSDistance(PairMetric):
 
 
 class FPPSR(PairMetric):
-    """Share of pairs that a recogniser assigns to different people, see `metrics.fppsr`; should be high at Eve.
+    """Share of pairs that a recogniser assigns to different people, see `metrics.fppsr`.
 
     Args:
         verifier: the recogniser with its threshold.
@@ -156,10 +156,12 @@ class IdentitySimilarity(PairMetric):
 
 
 class Frechet(Metric):
-    """Frechet's distance between all source and all received images, see `metrics.frechet_distance`; lower is more alike.
+    """Frechet distance between all source and all received images, see `metrics.frechet_distance`.
+
+    Lower is more similar.
 
     Args:
-        network: gives the features, such as `InceptionFeatures` for FID.
+        network: feature network, such as `InceptionFeatures` for FID.
     """
 
     is_differentiable: bool | None = False
@@ -175,7 +177,7 @@ class Frechet(Metric):
         self.add_state("received", [], dist_reduce_fx="cat")
 
     def update(self, source: Tensor, received: Tensor) -> None:
-        """Add images to both sets, whose sizes may differ.
+        """Add images to both sets; their numbers may differ.
 
         Args:
             source: (B, 3, H, W) in [-1, 1].
@@ -190,7 +192,7 @@ class Frechet(Metric):
                 kept += [self.network(part).float() for part in images.split(CHUNK) if len(part)]
 
     def compute(self) -> Tensor:
-        """The distance, float64.
+        """Return the distance in float64.
 
         Raises:
             ValueError: a set has fewer than two images.

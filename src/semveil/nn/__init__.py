@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Network blocks and fixed networks that several packages use: layers, trunks, LPIPS, Inception.
+"""Network blocks and fixed networks shared by several packages: layers, trunks, LPIPS, Inception.
 
-Only `core` may be imported here; a network that serves one purpose lives with that purpose (`generators`,
-`recognition`, ...).
+This package may only import `core`; networks with a single purpose are in the package of that purpose
+(`generators`, `recognition`, ...).
 """

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolution, batch norm, ReLU: the unit of Inception networks, under the public keys `conv.weight` and `bn.*`."""
+"""Convolution, batch norm, ReLU: the unit of Inception networks, with keys `conv.weight` and `bn.*`."""
 
 from torch import Tensor, nn
 
-EPSILON = 1e-3  # of the batch norm; TensorFlow's, which these networks come from
+EPSILON = 1e-3  # batch norm epsilon of TensorFlow, the origin of these networks
 
 
 class ConvNorm(nn.Module):
-    """ReLU(BN(conv(x))), the convolution without bias.
+    """ReLU(BN(conv(x))) with a bias-free convolution.
 
     Args:
-        width: channels in.
-        channels: channels out.
-        kernel: side, or (height, width).
-        stride: step of the convolution.
-        padding: pixels of zeros on each side, or (above and below, left and right).
+        width: input channels.
+        channels: output channels.
+        kernel: kernel side, or (height, width).
+        stride: stride of the convolution.
+        padding: zero padding in pixels on each side, or (rows, columns).
     """
 
     def __init__(
@@ -31,7 +31,11 @@ class ConvNorm(nn.Module):
         self.bn = nn.BatchNorm2d(channels, eps=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, width, H, W) -> (B, channels, H', W')."""
+        """Compute features (B, channels, H', W').
+
+        Args:
+            x: (B, width, H, W).
+        """
         return self.bn(self.conv(x)).relu_()
 
 
@@ -39,7 +43,7 @@ def same_padding(kernel: int | tuple[int, int]) -> tuple[int, int]:
     """Zero padding that preserves the size at stride 1.
 
     Args:
-        kernel: odd side, or (height, width).
+        kernel: odd kernel side, or (height, width).
 
     Returns:
         (rows, columns) on each side.

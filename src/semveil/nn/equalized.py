@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers with an equalised learning rate: weights are stored as N(0, 1) and scaled when used (Karras et al. 2020)."""
+"""Layers with equalised learning rate (Karras et al. 2020): weights are stored as N(0, 1), scaled on use."""
 
 import math
 
@@ -12,19 +12,19 @@ ACTIVATION_GAIN = math.sqrt(2)
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Promote half precision to float32, so that long sums stay accurate; float64 is unchanged.
+    """Promote half precision to float32, for accurate long sums; float64 is unchanged.
 
     Args:
-        x: floating-point, of any shape.
+        x: floating-point tensor of any shape.
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def scaled_leaky_relu(x: Tensor) -> Tensor:
-    """sqrt(2) leaky_relu(x, 0.2), whose gain roughly preserves the second moment of a standard normal input.
+    """sqrt(2) leaky_relu(x, 0.2), which roughly preserves the second moment of a standard normal input.
 
     Args:
-        x: of any shape.
+        x: tensor of any shape.
     """
     return F.leaky_relu(x, LEAKY_SLOPE) * ACTIVATION_GAIN
 
@@ -39,13 +39,13 @@ def pixel_norm(x: Tensor) -> Tensor:
 
 
 class EqualizedLinear(nn.Module):
-    """Linear layer, optionally followed by the scaled leaky ReLU.
+    """Linear layer with an equalised learning rate, optionally followed by the scaled leaky ReLU.
 
     Args:
         inputs, outputs: widths.
-        learning_rate_multiplier: the mapping network's 0.01; weights are stored 1/multiplier larger.
+        learning_rate_multiplier: 0.01 in the mapping network; stored weights are 1/multiplier larger.
         activate: append the scaled leaky ReLU.
-        bias: initial value.
+        bias: initial value of the bias.
     """
 
     def __init__(
@@ -65,13 +65,25 @@ class EqualizedLinear(nn.Module):
         self.activate = activate
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., inputs) -> (..., outputs)."""
+        """Compute features (..., outputs).
+
+        Args:
+            x: (..., inputs).
+        """
         y = F.linear(x, self.weight * self.scale, self.bias * self.multiplier)
         return scaled_leaky_relu(y) if self.activate else y
 
 
 class EqualizedConv(nn.Module):
-    """Convolution (B, C, H, W) without padding beyond `padding`; bias optional."""
+    """Convolution with an equalised learning rate.
+
+    Args:
+        inputs, outputs: channels.
+        kernel: side of the kernel.
+        stride: stride of the convolution.
+        padding: zero padding in pixels on each side.
+        bias: add a learned bias.
+    """
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, bias: bool = False
@@ -83,5 +95,9 @@ class EqualizedConv(nn.Module):
         self.stride, self.padding = stride, padding
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C', H', W')."""
+        """Compute features (B, C', H', W').
+
+        Args:
+            x: (B, C, H, W).
+        """
         return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inception v3 as the Frechet Inception distance reads it: the 2015 TensorFlow network, in torchvision's keys.
+"""Inception v3 of the Frechet Inception distance: the 2015 TensorFlow network, with torchvision's keys.
 
-Szegedy et al., CVPR 2016, as ported by pytorch-fid. It differs from torchvision's network in three ways
-besides its weights: average pooling does not count the padding, the last block pools by the maximum, and the
+Szegedy et al., CVPR 2016, as ported by pytorch-fid. Apart from the weights it differs from torchvision's
+network in three ways: average pooling excludes the padding, the last block uses max pooling, and the
 classifier has 1,008 classes.
 """
 
@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.nn.conv_norm import ConvNorm, same_padding
 
-SIDE = 299  # px of the images that it was trained on
+SIDE = 299  # px, side of the training images
 CHANNELS = 2048
 Kernel = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
 class _Conv:
-    """Channels, kernel and stride; padded to keep the size at stride 1, not padded at stride 2."""
+    """Channels, kernel and stride; "same" padding at stride 1, no padding at stride 2."""
 
     channels: int
     kernel: Kernel
@@ -35,7 +35,10 @@ class _Conv:
 
 @dataclass(frozen=True)
 class _Branch:
-    """A chain of convolutions, after pooling or not, at its end split in two (1 x 3 and 3 x 1, their outputs joined) or not."""
+    """Optional pooling, a chain of convolutions, and an optional split at the end.
+
+    The split applies a 1 x 3 and a 3 x 1 convolution in parallel and concatenates their outputs.
+    """
 
     name: str
     convs: tuple[_Conv, ...] = ()
@@ -108,7 +111,7 @@ _POOLS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class _Block(nn.Module):
-    """Branches side by side, their channels joined."""
+    """Parallel branches with concatenated channels."""
 
     def __init__(self, width: int, branches: tuple[_Branch, ...]) -> None:
         super().__init__()
@@ -146,7 +149,7 @@ class _Block(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """The network up to its last average pooling, in evaluation mode with frozen weights.
+    """Inception v3 up to its last average pooling, in evaluation mode with frozen weights.
 
     Example:
         >>> network = InceptionV3.from_official("pt_inception-2015-12-05-6726825d.pth")  # doctest: +SKIP
@@ -170,7 +173,7 @@ class InceptionV3(nn.Module):
 
     @classmethod
     def from_official(cls, source: str | Path | Mapping[str, Any]) -> "InceptionV3":
-        """Load the weights that FID uses; the classifier `fc.*` is ignored.
+        """Load the weights used for the FID; the classifier `fc.*` is ignored.
 
         Args:
             source: pytorch-fid's weight file, or a state dict with its keys.
@@ -185,7 +188,7 @@ class InceptionV3(nn.Module):
         return network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pooled features.
+        """Compute pooled features.
 
         Args:
             images: (B, 3, 299, 299) in [-1, 1]; sides of at least 75 px work.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IR-SE50: the residual network with squeeze-and-excitation of ArcFace recognisers and of pSp's encoder.
+"""IR-SE50: the residual squeeze-and-excitation network of ArcFace recognisers and pSp's encoder.
 
 Deng et al., CVPR 2019 (improved residual unit) and Hu et al., CVPR 2018 (squeeze-and-excitation); public
 state-dict keys.
@@ -12,12 +12,12 @@ STAGES = ((64, 3), (128, 4), (256, 14), (512, 3))
 
 
 def irse50_input() -> nn.Sequential:
-    """The layers before the blocks: RGB -> 64 channels at full resolution (keys `input_layer.*`)."""
+    """Return the layers before the blocks: RGB -> 64 channels at full resolution (keys `input_layer.*`)."""
     return nn.Sequential(nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
 
 
 def irse50_body() -> nn.Sequential:
-    """The 24 blocks: 64 channels -> 512 channels at 1/16 of the resolution (keys `body.*`)."""
+    """Return the 24 blocks: 64 -> 512 channels at 1/16 of the resolution (keys `body.*`)."""
     blocks, width = [], 64
     for channels, depth in STAGES:
         for k in range(depth):
@@ -32,7 +32,7 @@ class IRSEBlock(nn.Module):
     def __init__(self, width: int, channels: int, *, stride: int) -> None:
         super().__init__()
         self.shortcut_layer: nn.Module = (
-            nn.MaxPool2d(1, stride)  # only takes every stride-th pixel
+            nn.MaxPool2d(1, stride)  # subsampling: takes every stride-th pixel
             if width == channels
             else nn.Sequential(nn.Conv2d(width, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
         )
@@ -46,7 +46,11 @@ class IRSEBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C', H', W')."""
+        """Compute features (B, channels, H / stride, W / stride).
+
+        Args:
+            x: (B, width, H, W).
+        """
         return self.shortcut_layer(x) + self.res_layer(x)
 
 
@@ -59,5 +63,9 @@ class SqueezeExcitation(nn.Module):
         self.fc2 = nn.Conv2d(channels // reduction, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W)."""
+        """Scale features by their channel gates; the shape is unchanged.
+
+        Args:
+            x: (B, C, H, W).
+        """
         return x * self.fc2(self.fc1(x.mean((2, 3), keepdim=True)).relu()).sigmoid()

@@ -14,21 +14,25 @@ from semveil.core.registry import suggest
 from semveil.core.weights import home, require
 from semveil.nn.trunks import DEVIATIONS, MEANS, TRUNKS, FeatureTrunk
 
-TRUNK_ENTRIES = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}  # of the weights catalogue
+TRUNK_ENTRIES = {
+    "alex": "alexnet",
+    "vgg": "vgg16",
+    "squeeze": "squeezenet1_1",
+}  # in the catalogue
 EPSILON = 1e-10
 Net = Literal["alex", "vgg", "squeeze"]
 
 
 class LPIPS(nn.Module):
-    """LPIPS with its weights: sum over layers of the mean over positions of w . (u(a) - u(b))^2.
+    """LPIPS with its weights: sum over layers of the spatial mean of w . (u(a) - u(b))^2.
 
-    u are a trunk's feature maps, scaled to unit length over the channels; w are the published non-negative
-    weights. Differentiable in both images; the weights are frozen.
+    u are a trunk's feature maps, normalised to unit length over the channels; w are the published
+    non-negative weights. Differentiable in both images; the weights are frozen.
 
     Args:
-        net: `alex` (what the papers report), `vgg` (loss of the official inversion) or `squeeze`, which no
-            loss here has seen: the bundled generator was trained on `alex`, and its photos are inverted with
-            it where asked.
+        net: `alex` (reported in the papers), `vgg` (loss of the official inversion) or `squeeze`. Only
+            `squeeze` is independent of the losses here: the bundled generator was trained with `alex`, which
+            can also be selected for inversion.
         trunk: torchvision's weights of AlexNet, VGG16 or SqueezeNet 1.1, a file or a state dict.
         heads: the official weights `lin0`, `lin1`..., a file or a state dict.
 
@@ -53,13 +57,13 @@ class LPIPS(nn.Module):
 
     @classmethod
     def from_catalogue(cls, net: Net = "alex") -> "LPIPS":
-        """LPIPS with the weights of the catalogue.
+        """Load LPIPS with the weights of the catalogue.
 
         Args:
             net: `alex`, `vgg` or `squeeze`.
 
         Raises:
-            ValueError: an unknown network.
+            ValueError: the network is unknown.
             WeightsMissing: the weights are not installed; the message names the command that fetches them.
         """
         _check_net(net)
@@ -72,11 +76,11 @@ class LPIPS(nn.Module):
         return f"lpips-{self.net}"
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances between pairs of images.
+        """Compute the distances between pairs of images.
 
         Args:
             a: (B, 3, H, W) in [-1, 1].
-            b: likewise.
+            b: the same shape.
 
         Returns:
             (B,), >= 0.
@@ -87,17 +91,17 @@ class LPIPS(nn.Module):
         return self.per_layer(a, b).sum(0)
 
     def per_layer(self, a: Tensor, b: Tensor) -> Tensor:
-        """Contributions of the layers to the distance; `forward` is their sum.
+        """Compute the contributions of the layers to the distance; `forward` is their sum.
 
         Args:
             a: (B, 3, H, W) in [-1, 1].
-            b: likewise.
+            b: the same shape.
 
         Returns:
             (L, B).
 
         Raises:
-            ValueError: the two are not batches of RGB images of one shape, or too small for the trunk.
+            ValueError: the images are not RGB batches of the same shape, or are too small for the trunk.
         """
         if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
             raise ValueError(
@@ -107,10 +111,10 @@ class LPIPS(nn.Module):
         return self._shares(self._maps(a), self._maps(b))
 
     def distance_to(self, photos: Tensor) -> Callable[[Tensor], Tensor]:
-        """Distance to fixed photos as a function of images, for use in an optimisation; the photos' features are computed once.
+        """Return the distance to fixed photos as a function of images, for use in an optimisation.
 
-        A single image is passed through the trunk twice, since torch selects a slow convolution for batches
-        of one; value and gradient are unaffected.
+        The photos' features are computed once. A single image is duplicated in the batch, since torch selects
+        a slow convolution for batches of one; value and gradient are unaffected.
 
         Args:
             photos: (B, 3, H, W) in [-1, 1].
@@ -130,7 +134,7 @@ class LPIPS(nn.Module):
         return lambda images: self._shares(maps(images), target).sum(0)
 
     def _maps(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of unit length over the channels."""
+        """Feature maps normalised to unit length over the channels."""
         return [_unit(part) for part in self.trunk((images - self.shift) / self.scale)]
 
     def _shares(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
@@ -141,7 +145,7 @@ class LPIPS(nn.Module):
 
 
 class _Heads(nn.Module):
-    """One weight per channel of each feature map, under the official keys `lin0.model.1.weight`..."""
+    """One weight per channel of each feature map, with the official keys `lin0.model.1.weight`, ..."""
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -157,20 +161,20 @@ def lpips(a: Tensor, b: Tensor, *, net: Net = "alex", weights: LPIPS | None = No
         a: (B, 3, H, W) in [-1, 1].
         b: the same shape.
         net: `alex`, `vgg` or `squeeze`, when `weights` is None.
-        weights: a loaded `LPIPS`, on the images' device; where None, the catalogue's, loaded once.
+        weights: a loaded `LPIPS`, on the images' device; None loads the catalogue's once.
 
     Returns:
         (B,), differentiable; 0 for equal images, about 0.7 for unrelated ones.
 
     Raises:
-        WeightsMissing: the catalogue's files are not on this machine.
+        WeightsMissing: the catalogue's files are not installed.
     """
     return (weights or _from_catalogue(net, a.device, home()))(a, b)
 
 
 @lru_cache(maxsize=3)
 def _from_catalogue(net: Net, device: torch.device, folder: Path) -> LPIPS:
-    """Kept for one folder of weights: where another holds none, none are used."""
+    """Load LPIPS; the cache key includes the weights folder, so that a change of folder takes effect."""
     return LPIPS.from_catalogue(net).to(device)
 
 

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linear maps between a small grid of cells that covers an interval and a regular grid that covers [0, 1]."""
+"""Linear maps between a small grid of cells on an interval and a regular grid on [0, 1]."""
 
 import torch
 from torch import Tensor
 
 
 def placing(cells: int, grid: int, first: float, last: float) -> Tensor:
-    """(grid, cells): linear interpolation of `cells` values on [first, last] at the centres of `grid` cells of [0, 1].
+    """Interpolation matrix from cells that divide [first, last] to a regular grid on [0, 1].
 
-    For cells finer than the grid the kernel is widened, so that every cell contributes. Grid cells outside
-    the interval get zeros, those across its ends their share.
+    Linear interpolation at the centres of the grid cells; for cells finer than the grid the kernel is
+    widened, so that every cell contributes. Rows are multiplied by the share of the grid cell that lies
+    inside the interval.
 
     Args:
-        cells: values on the interval.
-        grid: values on [0, 1].
+        cells: number of cells.
+        grid: number of grid values.
         first: left end of the interval, in [0, 1].
         last: right end of the interval, in [0, 1].
+
+    Returns:
+        (grid, cells) float32.
 
     Example:
         >>> placing(2, 4, 0.0, 1.0).sum(1).tolist()
@@ -33,7 +37,7 @@ def placing(cells: int, grid: int, first: float, last: float) -> Tensor:
 def sampling(cells: int, grid: int, first: float, last: float) -> Tensor:
     """Interpolation matrix from a regular grid on [0, 1] to cells that divide [first, last].
 
-    Linear interpolation between centres of grid cells; cells wider than those average over their width.
+    Linear interpolation between the centres of grid cells; wider cells average over their width.
 
     Args:
         cells: number of cells.
@@ -42,7 +46,7 @@ def sampling(cells: int, grid: int, first: float, last: float) -> Tensor:
         last: right end of the interval.
 
     Returns:
-        (cells, grid) float32, rows that sum to 1.
+        (cells, grid) float32; each row sums to 1.
 
     Example:
         >>> sampling(2, 4, 0.0, 0.5).tolist()

@@ -23,8 +23,8 @@ def blur(
 
     Args:
         x: (B, C, H, W).
-        padding: zeros on every side, one number or (rows, columns).
-        gain: factor of the kernel.
+        padding: zero padding on each side, one number or (rows, columns).
+        gain: factor applied to the kernel.
         bias: (C,), added to the result.
 
     Returns:
@@ -38,7 +38,10 @@ def blur(
 
 
 class _Blur(torch.autograd.Function):
-    """The filter is symmetric, so its gradient is the filter again; torch's own gradient is several times slower on a CPU."""
+    """Blur with its own backward pass: the filter is symmetric, so the gradient is the same filter.
+
+    torch's own gradient is several times slower on a CPU.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: int, columns: int, gain: float) -> Tensor:
@@ -52,7 +55,7 @@ class _Blur(torch.autograd.Function):
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Double the size by zero insertion and filtering (pads (2, 1) of the reference implementation).
+    """Double the size by zero insertion and filtering (padding (2, 1) of the reference implementation).
 
     Args:
         x: (B, C, H, W).
@@ -64,13 +67,13 @@ def upsample(x: Tensor) -> Tensor:
 
 
 def downsample(x: Tensor) -> Tensor:
-    """Filter with one zero on every side and keep every second value.
+    """Filter with zero padding of 1 and keep every second value.
 
-    Two products with a banded matrix over the channels_last layout: the gradient of a strided depthwise
-    convolution is 20 to 50 times slower on a CPU.
+    Implemented as two products with a banded matrix in channels_last layout: the gradient of a strided
+    depthwise convolution is 20 to 50 times slower on a CPU.
 
     Args:
-        x: (B, C, H, W), of even sides.
+        x: (B, C, H, W), H and W even.
 
     Returns:
         (B, C, H/2, W/2).
@@ -84,8 +87,8 @@ def downsample(x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=32)
 def _halving(size: int) -> Tensor:
-    """(size/2, size) matrix of the filter with stride 2 and one zero on both sides."""
-    with torch.inference_mode(False):  # what is kept must serve later gradients, too
+    """Matrix (size/2, size) of the filter with stride 2 and zero padding of 1."""
+    with torch.inference_mode(False):  # the cached matrix must be usable in autograd later
         matrix = torch.zeros(size // 2, size + 2)
         rows = torch.arange(size // 2)
         for tap in range(4):

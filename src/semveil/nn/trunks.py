@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AlexNet's, VGG16's and SqueezeNet 1.1's convolutional trunks, torchvision's keys, as feature extractors."""
+"""Trunks of AlexNet, VGG16 and SqueezeNet 1.1 as feature extractors, with torchvision's keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from semveil.core.checkpoints import load_strictly
 
-MEANS, DEVIATIONS = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of ImageNet's RGB in [-1, 1]
+MEANS, DEVIATIONS = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # ImageNet's RGB in [-1, 1]
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Images (B, 3, H, W) in [-1, 1] -> as the trunks were trained on them: mean 0 and deviation 1 in each colour.
+    """Normalise images as in the trunks' training: mean 0 and standard deviation 1 per channel.
 
     Args:
-        images: RGB.
+        images: (B, 3, H, W) RGB in [-1, 1].
     """
     means, deviations = (images.new_tensor(values).view(1, 3, 1, 1) for values in (MEANS, DEVIATIONS))
     return (images - means) / deviations
@@ -26,7 +26,7 @@ def normalised(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution with ReLU, which takes two places in torchvision's numbering (itself and its ReLU)."""
+    """Convolution with ReLU; occupies two indices in torchvision's numbering."""
 
     kernel: int
     stride: int
@@ -35,7 +35,7 @@ class Convolution:
     places = 2
 
     def build(self, width: int) -> nn.Module:
-        """The convolution without its ReLU.
+        """Create the convolution without its ReLU.
 
         Args:
             width: input channels.
@@ -45,7 +45,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Fire:
-    """SqueezeNet's module: a 1x1 convolution, followed by a 1x1 and a 3x3 one in parallel, each with ReLU."""
+    """SqueezeNet's fire module: a 1x1 convolution, then 1x1 and 3x3 ones in parallel, each with ReLU."""
 
     squeezed: int
     expanded: int
@@ -56,7 +56,7 @@ class Fire:
         return 2 * self.expanded
 
     def build(self, width: int) -> nn.Module:
-        """The module without its last ReLU.
+        """Create the module without its last ReLU.
 
         Args:
             width: input channels.
@@ -66,13 +66,13 @@ class Fire:
 
 @dataclass(frozen=True)
 class Trunk:
-    """Architecture of `features`.
+    """Architecture of a trunk, `features` in torchvision.
 
     Attributes:
-        layers: in order; None for max pooling, which takes one place.
-        taps: how many layers with weights lie before each feature map that is read, counted after the ReLU.
+        layers: layers in order; None for max pooling, which occupies one index.
+        taps: 1-based numbers of the weighted layers after whose ReLU a feature map is returned.
         pool: side and stride of the max pooling.
-        smallest: side of the smallest image that leaves a pixel in every map.
+        smallest: smallest image side in pixels for which every map is non-empty.
         ceil: pooling in ceil mode, which covers incomplete windows at the edges.
     """
 
@@ -84,7 +84,7 @@ class Trunk:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Channels of the feature maps that are read."""
+        """Channels of the returned feature maps."""
         weighted = [layer for layer in self.layers if layer]
         return tuple(weighted[tap - 1].channels for tap in self.taps)
 
@@ -93,7 +93,8 @@ _A, _B, _C, _D = (Convolution(3, 1, 1, channels) for channels in (64, 128, 256, 
 TRUNKS = {
     "alex": Trunk(
         layers=(
-            Convolution(11, 4, 2, 64), None, Convolution(5, 1, 2, 192), None, Convolution(3, 1, 1, 384), _C, _C,
+            Convolution(11, 4, 2, 64), None, Convolution(5, 1, 2, 192), None,
+            Convolution(3, 1, 1, 384), _C, _C,
         ),
         taps=(1, 2, 3, 4, 5),
         pool=(3, 2),
@@ -107,7 +108,8 @@ TRUNKS = {
     ),
     "squeeze": Trunk(
         layers=(
-            Convolution(3, 2, 0, 64), None, Fire(16, 64), Fire(16, 64), None, Fire(32, 128), Fire(32, 128), None,
+            Convolution(3, 2, 0, 64), None, Fire(16, 64), Fire(16, 64), None,
+            Fire(32, 128), Fire(32, 128), None,
             Fire(48, 192), Fire(48, 192), Fire(64, 256), Fire(64, 256),
         ),
         taps=(1, 3, 5, 6, 7, 8, 9),
@@ -119,13 +121,13 @@ TRUNKS = {
 
 
 class FeatureTrunk(nn.Module):
-    """The `features` of torchvision's `alexnet()`, `vgg16()` or `squeezenet1_1()` that feature distances read, frozen.
+    """The `features` of torchvision's `alexnet()`, `vgg16()` or `squeezenet1_1()`, frozen.
 
     Args:
         net: `alex`, `vgg` or `squeeze`.
-        state: torchvision's state dict; keys other than `features.*` (the classifier) are left out.
-        taps: layers with weights after whose ReLU a map is read, counted from 1; those of `TRUNKS[net]` where
-            None.
+        state: torchvision's state dict; keys other than `features.*` (the classifier) are ignored.
+        taps: 1-based numbers of the weighted layers after whose ReLU a map is returned; None for those of
+            `TRUNKS[net]`.
 
     Raises:
         BadCheckpoint: the state does not fit.
@@ -152,10 +154,10 @@ class FeatureTrunk(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Feature maps at the taps, from first to last.
+        """Compute the feature maps at the taps, from first to last.
 
         Args:
-            images: (B, 3, H, W), normalised as in the trunk's training.
+            images: (B, 3, H, W), see `normalised`.
 
         Returns:
             One map (B, C_l, H_l, W_l) per tap.
@@ -179,13 +181,13 @@ class FeatureTrunk(nn.Module):
             done += 1
             if done in self._taps:
                 maps.append(x)
-            if len(maps) == len(set(self._taps)):  # nobody needs the layers after the last tap
+            if len(maps) == len(set(self._taps)):  # layers after the last tap are not needed
                 break
         return maps
 
 
 class _FireModule(nn.Module):
-    """`Fire` without its last ReLU."""
+    """Fire module without its last ReLU."""
 
     def __init__(self, width: int, squeezed: int, expanded: int) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3x3 convolution with half the multiplications, for large feature maps on a CPU when no gradient is wanted."""
+"""3x3 convolution with half the multiplications, for large feature maps on a CPU without gradients."""
 
 import torch
 from torch import Tensor
@@ -16,13 +16,16 @@ _FILTER = (
 
 
 def conv_3x3(x: Tensor, weight: Tensor, bias: Tensor, *, pad_rows: bool = True) -> Tensor:
-    """`conv2d` with one zero left and right and, with `pad_rows`, above and below; by `conv_rows_of_four` where that is faster.
+    """Convolve with zero padding of 1, by `conv_rows_of_four` where that is faster.
 
     Args:
         x: (B, C, H, W).
         weight: (O, C, 3, 3).
         bias: (O,).
-        pad_rows: False where x already has one row more above and below.
+        pad_rows: False if x already has an extra row above and below; columns are always padded.
+
+    Returns:
+        (B, O, H, W), or (B, O, H - 2, W) without `pad_rows`.
     """
     rows = x.shape[2] - (0 if pad_rows else 2)
     large = rows % 4 == 0 and min(rows, x.shape[3]) >= 32 and min(weight.shape[:2]) >= 64
@@ -32,9 +35,11 @@ def conv_3x3(x: Tensor, weight: Tensor, bias: Tensor, *, pad_rows: bool = True) 
 
 
 def conv_rows_of_four(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Winograd's minimal filtering F(4, 3) along the columns: four rows cost six 1x3 convolutions, not twelve.
+    """Convolve by Winograd's minimal filtering F(4, 3) along the columns.
 
-    Only along one axis: the error stays that of the plain convolution, and the 1x3 convolutions stay large.
+    Four rows cost six 1x3 convolutions instead of twelve. Filtering along a single axis keeps the rounding
+    error at that of the plain convolution, and the 1x3 convolutions large.
+
 
     Args:
         x: (B, C, 4 n + 2, W).
@@ -42,7 +47,7 @@ def conv_rows_of_four(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         bias: (O,).
 
     Returns:
-        (B, O, 4 n, W): no row padding, one zero left and right.
+        (B, O, 4 n, W): no row padding, zero padding of 1 on the left and right.
     """
     height = x.shape[2] - 2
     x0, x1, x2, x3, x4, x5 = (x[:, :, i : i + height : 4] for i in range(6))
@@ -57,7 +62,7 @@ def conv_rows_of_four(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         torch.sub(x5, x3, alpha=5).add_(x1, alpha=4),
     )
     filters = torch.einsum("kr,oirc->koic", _FILTER.to(weight), weight).unsqueeze(3)  # (6, O, C, 1, 3)
-    # The bias of the second product reaches each of the four rows once.
+    # The second product enters each of the four rows once, so the bias is added there.
     m0, m1, m2, m3, m4, m5 = (
         F.conv2d(part, own, bias if k == 1 else None, padding=(0, 1))
         for k, (part, own) in enumerate(zip(inputs, filters, strict=True))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is it, is it a face: recognisers, verifiers with their thresholds, detection, face parts."""
+"""Face recognition: recognisers, verifiers with their thresholds, detection, face parts."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ __all__ = [
     "true_acceptance",
 ]
 
-# dlib and scikit-image take half a second to load; each name is loaded when it is first asked for.
+# dlib and scikit-image take half a second to load, so each name is imported on first access.
 _HOMES = {
     "ArcFaceIRSE50": "arcface",
     "ArcFaceVerifier": "verifier",

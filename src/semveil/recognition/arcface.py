@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ArcFace IR-SE50, the recogniser by which the papers measure identity."""
+"""ArcFace IR-SE50, the recogniser of the papers' identity metrics."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +43,7 @@ class ArcFaceIRSE50(nn.Module):
             source: the file, or a state dict with its 397 keys.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
+            BadCheckpoint: the file is missing, damaged, unsafe, or holds other weights.
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
         network = cls()
@@ -53,7 +53,7 @@ class ArcFaceIRSE50(nn.Module):
         return network
 
     def embed(self, crops: Tensor) -> Tensor:
-        """Identity vectors of unit length.
+        """Compute identity vectors of unit length.
 
         Args:
             crops: (B, 3, 112, 112) in [-1, 1], RGB, aligned to ArcFace's template
@@ -66,13 +66,13 @@ class ArcFaceIRSE50(nn.Module):
         return features / features.norm(dim=1, keepdim=True)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Identity vectors (B, 512), not normalised to unit length.
+        """Compute identity vectors (B, 512), not normalised to unit length.
 
         Args:
             crops: (B, 3, 112, 112) RGB in [-1, 1], aligned to ArcFace's five landmarks.
 
         Raises:
-            ValueError: crops of another shape.
+            ValueError: the crops have another shape.
         """
         if crops.shape[1:] != (3, CROP, CROP):
             raise ValueError(f"ArcFace wants crops (B, 3, {CROP}, {CROP}), got {tuple(crops.shape)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recogniser that decides FPPSR, by name or file, with the threshold that belongs to it."""
+"""Recognisers for FPPSR, selected by name or file, with their thresholds."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ def _dlib(resolution: int) -> tuple[Verifier, str]:
 
 
 def _edgeface(resolution: int) -> tuple[Verifier, str]:
-    calibration = measured_threshold("edgeface_xs", resolution=resolution, far=FAR)  # its authors state none
+    calibration = measured_threshold("edgeface_xs", resolution=resolution, far=FAR)  # the authors state none
     return OnnxVerifier(require("edgeface"), threshold=calibration.threshold, name="edgeface_xs"), _measured(
         resolution
     )
@@ -56,18 +56,20 @@ VERIFIERS.add("bundled", _bundled)
 
 
 def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, Any]]:
-    """A recogniser with its threshold at a resolution, and what results say about it.
+    """Load a recogniser with its threshold for a resolution.
 
-    The threshold is the one measured at a false acceptance rate of 0.1 % where there is one, else its
-    authors'.
+    The threshold is the one measured at a false acceptance rate of 0.1 %, if available, else its authors'.
 
     Args:
         name: `dlib`, `edgeface`, `arcface` or `bundled`.
         resolution: side of the aligned images in pixels.
 
+    Returns:
+        The verifier, and its description for results.
+
     Raises:
-        ValueError: no such verifier, or no threshold is known for it at this resolution.
-        WeightsMissing: its file is not on this machine.
+        ValueError: the verifier is unknown, or no threshold is known for it at this resolution.
+        WeightsMissing: the recogniser's file is not installed.
 
     Example:
         >>> load_verifier("dlib", resolution=64)[1]["threshold"]
@@ -80,15 +82,18 @@ def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, An
 def choose_verifier(
     name: str, *, resolution: int, threshold: float | None = None
 ) -> tuple[Verifier, dict[str, Any]]:
-    """A verifier by name or ONNX file, with its description for results.
+    """Load a verifier by name or ONNX file.
 
     Args:
         name: a name in `VERIFIERS`, or the path of an `.onnx` file.
-        resolution: side of the faces in pixels, for which a threshold was measured.
-        threshold: cosine-similarity threshold for an ONNX recogniser; the measured one where None.
+        resolution: side of the faces in pixels; selects the measured threshold.
+        threshold: cosine-similarity threshold for an ONNX recogniser; None for the measured one.
+
+    Returns:
+        The verifier, and its description for results.
 
     Raises:
-        ValueError: no such verifier, or no threshold is known for it.
+        ValueError: the verifier is unknown, or no threshold is known for it.
     """
     path = Path(name)
     if path.suffix.lower() != ".onnx":
@@ -113,10 +118,10 @@ def choose_verifier(
 
 
 class Remembering(Verifier):
-    """A verifier that embeds every image once, however many measurements ask for it.
+    """Verifier that caches the embedding of every image.
 
     Args:
-        verifier: does the work; its name and threshold hold.
+        verifier: the wrapped verifier, with its name and threshold.
     """
 
     def __init__(self, verifier: Verifier) -> None:
@@ -128,7 +133,11 @@ class Remembering(Verifier):
         return self.verifier.digest
 
     def embed(self, images: Tensor) -> Tensor:
-        """Identity vectors (B, E) of images (B, 3, S, S); an image already seen is not computed again."""
+        """Compute identity vectors (B, E); an image seen before is not computed again.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1].
+        """
         keys = [digest_of_tensors([image]) for image in images]
         new = {key: i for i, key in enumerate(keys) if key not in self._known}
         if new:
@@ -137,11 +146,11 @@ class Remembering(Verifier):
         return torch.stack([self._known[key] for key in keys])
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
-        """The similarity matrix of the wrapped verifier."""
+        """Similarity matrix of the wrapped verifier."""
         return self.verifier.similarities(a, b)
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
-        """The pairwise similarity of the wrapped verifier."""
+        """Pairwise similarity of the wrapped verifier."""
         return self.verifier.similarity(a, b)
 
 

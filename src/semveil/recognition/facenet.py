@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FaceNet with the Inception-ResNet v1 network, the recogniser of [IDP]'s identity distance.
+"""FaceNet with Inception-ResNet v1, the recogniser of [IDP]'s identity distance.
 
 Schroff et al., CVPR 2015; Szegedy et al., AAAI 2017; facenet-pytorch's state-dict keys.
 """
@@ -20,7 +20,7 @@ Kernel = int | tuple[int, int]
 
 
 def _chain(width: int, *convs: tuple[int, Kernel]) -> nn.Sequential:
-    """Convolutions (channels, kernel) that keep the size."""
+    """Convolutions (channels, kernel) that preserve the size."""
     layers = []
     for channels, kernel in convs:
         layers.append(ConvNorm(width, channels, kernel, padding=same_padding(kernel)))
@@ -29,7 +29,7 @@ def _chain(width: int, *convs: tuple[int, Kernel]) -> nn.Sequential:
 
 
 class _Residual(nn.Module):
-    """x -> ReLU(x + scale * conv(branches of x, joined)); the last block of the network has no ReLU."""
+    """x -> ReLU(x + scale * conv(concatenated branches of x)); the network's last block has no ReLU."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ def _block8(*, scale: float = 0.20, relu: bool = True) -> _Residual:
 
 
 class _Halving(nn.Module):
-    """Branches that halve the resolution, and max pooling, joined."""
+    """Concatenation of max pooling and branches that halve the resolution."""
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class FaceNet(nn.Module):
             source: the file, or its state dict.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
+            BadCheckpoint: the file is missing, damaged, unsafe, or holds other weights.
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
         name = "the FaceNet file" if isinstance(source, Mapping) else Path(source).name
@@ -130,7 +130,7 @@ class FaceNet(nn.Module):
         return network
 
     def embed(self, crops: Tensor) -> Tensor:
-        """Identity vectors of unit length.
+        """Compute identity vectors of unit length.
 
         Args:
             crops: (B, 3, 160, 160) RGB, (pixel - 127.5) / 128: images in [-1, 1] times 127.5 / 128.
@@ -142,13 +142,13 @@ class FaceNet(nn.Module):
         return F.normalize(self(crops))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Identity vectors (B, 512), not normalised to unit length.
+        """Compute identity vectors (B, 512), not normalised to unit length.
 
         Args:
             crops: (B, 3, 160, 160) RGB, standardised as (pixel - 127.5) / 128.
 
         Raises:
-            ValueError: crops of another shape.
+            ValueError: the crops have another shape.
         """
         if crops.shape[1:] != (3, CROP, CROP):
             raise ValueError(f"FaceNet wants crops (B, 3, {CROP}, {CROP}), got {tuple(crops.shape)}")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guided backpropagation (Springenberg et al., 2015): which pixels speak for a class, as a map that has a derivative itself.
+"""Guided backpropagation (Springenberg et al., 2015): class explanation maps that are differentiable.
 
-The pass back through the network is written out, not asked of autograd, so that autograd sees it as any other
-function: the derivative of the map with respect to the images is the true one, while the map is still the
-guided one.
+The backward pass is implemented explicitly instead of by autograd hooks. Autograd therefore treats it as an
+ordinary function: the map is the guided one, and its derivative with respect to the images is exact.
 """
 
 from collections.abc import Callable
@@ -18,12 +17,12 @@ from semveil.recognition.vgg16_classifier import Record, VGG16Classifier
 
 @dataclass(frozen=True)
 class Explanation:
-    """An explanation h(f'(x)) and the explained scores.
+    """Explanation h(f'(x)) and the explained scores.
 
     Attributes:
-        maps: (B, 3, H, W), of either sign.
+        maps: (B, 3, H, W), positive and negative.
         scores: f'(x) before the softmax, (B, classes).
-        seed: the class weights that the pass back started from, (B, classes).
+        seed: class weights at the start of the backward pass, (B, classes).
     """
 
     maps: Tensor
@@ -32,10 +31,13 @@ class Explanation:
 
 
 def class_probabilities(scores: Tensor) -> Tensor:
-    """Softmax over the classes, the default weights of an explanation: every class counts by its probability.
+    """Softmax over the classes, the default class weights of an explanation.
 
     Args:
         scores: (B, classes) before the softmax.
+
+    Returns:
+        (B, classes), each row sums to 1.
     """
     return scores.softmax(1)
 
@@ -48,26 +50,27 @@ def guided_explanation(
     sharpness: float | None = None,
     through_norm: bool = True,
 ) -> Explanation:
-    """Explain the classes of images ([NI] section 3.2, h): R <- W^T (1[z >= 0] max(R, 0)) from the scores down to the pixels.
+    """Explain the class scores of images by guided backpropagation (h in [NI] section 3.2).
 
-    z is what entered a ReLU. At the scores there is no ReLU, so nothing is cut there. Poolings send R where
-    the maximum came from. Nothing here is private: a mechanism is passed in as `seed`, as in N of [NI] Eqs. 3
-    and 7.
+    R <- W^T (1[z >= 0] max(R, 0)) is iterated from the scores to the pixels, where z is the input of a ReLU.
+    The scores have no ReLU and thus no gate. Max pooling routes R to the position of the maximum. Nothing
+    here is
+    private: a mechanism is passed in as `seed`, as is N in [NI] Eqs. 3 and 7.
 
     Args:
-        network: in evaluation mode.
+        network: the classifier, in evaluation mode.
         images: (B, 3, H, W) in [-1, 1].
         seed: scores (B, classes) before the softmax -> class weights (B, classes) that the map explains. For
             [NI] Eq. 7, the mechanism applied to the softmax; for one class, its one-hot row.
-        sharpness: where None the gates 1[z >= 0] are steps, so the map's derivative reaches the images
-            through the seed alone. A number makes them logistic(sharpness * z), the derivative of softplus
-            (Dombrowski et al., 2019), so that it also comes through the gates; the map tends to the exact one
-            as it grows. The scores do not depend on it.
-        through_norm: multiply by the scale of batch norm, as the derivative does; the paper's public code
-            leaves it out.
+        sharpness: None uses step gates 1[z >= 0], so that the map depends on the images differentiably only
+            through the seed. A number uses gates logistic(sharpness * z), the derivative of softplus
+            (Dombrowski et al., 2019), which are differentiable too; the map converges to the exact one as it
+            grows. The scores do not depend on it.
+        through_norm: multiply by the scale of batch norm, as the true derivative does; the paper's public
+            code omits it.
 
     Returns:
-        Maps and what they explain. Differentiable in the images and in the network's weights.
+        Maps and scores, differentiable in the images and in the network's weights.
 
     Raises:
         ValueError: the network is in training mode, `sharpness` is not positive, or the seed has another
@@ -117,11 +120,11 @@ def guided_explanation(
 
 
 def scale_by_power_of_ten(maps: Tensor) -> Tensor:
-    """Each map times the power of ten that brings its largest value into [1, 10), then clipped to [-1, 1].
+    """Scale each map by the power of ten that puts its largest magnitude in [1, 10), then clip to [-1, 1].
 
-    The scaling of maps in the paper's public code, before it compares them. It always saturates, and it takes
-    away the maps' scale, so noise in the seed is seen only as far as it changes their shape. The power is
-    constant almost everywhere and has no derivative here; a map of zeros stays one.
+    The paper's public code scales maps in this way before comparing them. It always saturates and removes the
+    maps' scale, so that noise in the seed only has an effect if it changes their shape. The power is constant
+    almost everywhere and treated as such in the derivative; a zero map is unchanged.
 
     Args:
         maps: (B, C, H, W).
@@ -136,13 +139,13 @@ def scale_by_power_of_ten(maps: Tensor) -> Tensor:
 
 
 def _guided(relevance: Tensor, entered: Tensor, sharpness: float | None) -> Tensor:
-    """Back through a ReLU: only what is positive, and only where the ReLU was open."""
+    """Propagate back through a ReLU: keep positive relevance where the ReLU was active."""
     gate = (entered >= 0).to(relevance.dtype) if sharpness is None else torch.sigmoid(sharpness * entered)
     return relevance.relu() * gate
 
 
 def _spread(relevance: Tensor, size: tuple[int, int]) -> Tensor:
-    """Back through the average pooling: each cell of the grid is shared out over the pixels that it averaged."""
+    """Propagate back through average pooling: distribute each grid cell over the pixels that it averaged."""
     rows, columns = (
         _averaging(side, cells, relevance) for side, cells in zip(size, relevance.shape[2:], strict=True)
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A compact identity encoder for small aligned faces, light enough to train other networks against it."""
+"""Compact identity encoder for small aligned faces, fast enough to train other networks against it."""
 
 import hashlib
 import json
@@ -25,18 +25,18 @@ FILE = "identity_encoder.safetensors"
 
 @dataclass(frozen=True)
 class IdentityEncoderConfig:
-    """Sizes of the encoder.
+    """Sizes of an identity encoder.
 
     Attributes:
         size: side of the aligned images in pixels.
-        top, left, side: the square of them that is looked at: what dlib's recogniser sees and a little more.
-        stem: stride of the first convolution; 2 at 128 px costs what 1 costs at 64.
-        widths: channels at the square's resolution after it, and at a half, a quarter and an eighth of that.
-        blocks: residual blocks at those three.
-        dimensions: d of the identity vectors.
+        top, left, side: square region of the image that is read, slightly larger than dlib's crop.
+        stem: stride of the first convolution; 2 at 128 px costs as much as 1 at 64 px.
+        widths: channels after the stem, and at 1/2, 1/4 and 1/8 of that resolution.
+        blocks: number of residual blocks at the latter three resolutions.
+        dimensions: dimension E of the identity vectors.
 
     Raises:
-        ValueError: the square leaves the image, or its side is no multiple of 8 strides of the stem.
+        ValueError: the square exceeds the image, or its side is not a multiple of 8 x `stem`.
     """
 
     size: int = 64
@@ -61,13 +61,17 @@ class IdentityEncoderConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "IdentityEncoderConfig":
-        """A configuration from the values of `asdict`, also after JSON has turned tuples into lists."""
+        """Create a configuration from `asdict`'s values; lists (from JSON) are converted to tuples.
+
+        Args:
+            values: settings by name.
+        """
         sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**sizes)
 
 
 class _Residual(nn.Module):
-    """x -> shortcut(x) + BN(conv(PReLU(BN(conv(x))))), where the first convolution may halve the resolution."""
+    """x -> PReLU(shortcut(x) + BN(conv(PReLU(BN(conv(x)))))); the first convolution may have stride 2."""
 
     def __init__(self, width: int, channels: int, *, stride: int) -> None:
         super().__init__()
@@ -92,11 +96,11 @@ class _Residual(nn.Module):
 
 
 class IdentityEncoder(nn.Module):
-    """Images (B, 3, S, S) in [-1, 1], aligned the semveil way -> identity vectors (B, d) of unit length.
+    """Encoder of aligned images (B, 3, S, S) in [-1, 1] to identity vectors (B, E) of unit length.
 
-    The form of ArcFace's networks (Deng et al., CVPR 2019): residual blocks, then a linear map of all
-    positions, so that where something lies counts. The inner product of two vectors is their cosine;
-    differentiable in the images.
+    Structured as ArcFace's networks (Deng et al., CVPR 2019): residual blocks, then a position-dependent
+    linear map of all features. The inner product of two vectors is their cosine; differentiable in the
+    images.
 
     Example:
         >>> import torch
@@ -123,10 +127,13 @@ class IdentityEncoder(nn.Module):
         self.standardise = nn.BatchNorm1d(config.dimensions)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Unit identity vectors (B, E) of images (B, 3, S, S) in [-1, 1].
+        """Compute identity vectors (B, E) of unit length.
+
+        Args:
+            images: (B, 3, S, S) in [-1, 1], S = `config.size`.
 
         Raises:
-            ValueError: images of another size than `config.size`.
+            ValueError: the images have another shape.
         """
         if images.shape[1:] != (3, self.config.size, self.config.size):
             size = self.config.size
@@ -144,7 +151,7 @@ def save_identity_encoder(path: Path, network: IdentityEncoder, card: Mapping[st
     Args:
         path: the `.safetensors` file.
         network: the trained encoder.
-        card: training data and accuracy, JSON-ready.
+        card: training data and accuracy, JSON-serialisable.
     """
     state = {
         k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()
@@ -159,10 +166,10 @@ def load_identity_encoder(name: str | Path = BUNDLED) -> IdentityEncoder:
     """Load an encoder, frozen and in evaluation mode.
 
     Args:
-        name: `identity-128` (bundled), or a file that `save_identity_encoder` wrote.
+        name: `identity-128` (bundled), or a file written by `save_identity_encoder`.
 
     Raises:
-        BadCheckpoint: there is no such file, or it is damaged or holds another network.
+        BadCheckpoint: the file is missing, damaged, or holds another network.
     """
     path = identity_encoder_file(name)
     state = read_checkpoint(path)
@@ -179,7 +186,7 @@ def load_identity_encoder(name: str | Path = BUNDLED) -> IdentityEncoder:
 
 
 def identity_encoder_file(name: str | Path = BUNDLED) -> Path:
-    """The file of an encoder.
+    """Return the path of an encoder's file.
 
     Args:
         name: name of the bundled encoder, or a path, which is returned unchanged.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ArcFace IResNet50, the recogniser whose feature vector identity-dp perturbs (insightface's `iresnet50`)."""
+"""ArcFace IResNet50, whose feature vector identity-dp perturbs (insightface's `iresnet50`)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,12 +18,13 @@ STAGES = ((64, 3), (128, 4), (256, 14), (512, 3))
 
 
 class IResNetBlock(nn.Module):
-    """x -> shortcut(x) + BN(conv(PReLU(BN(conv(BN(x)))))), the improved residual unit of ArcFace, section 3.1.
+    """x -> shortcut(x) + BN(conv(PReLU(BN(conv(BN(x)))))), the improved residual unit of ArcFace, 3.1.
 
     Args:
-        width: channels in.
-        channels: channels out.
-        stride: of the second convolution and of the shortcut, which is a projection where it is not 1.
+        width: input channels.
+        channels: output channels.
+        stride: stride of the second convolution and the shortcut; the shortcut is a projection unless it is
+            1.
     """
 
     def __init__(self, width: int, channels: int, *, stride: int) -> None:
@@ -41,7 +42,11 @@ class IResNetBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (B, I, H, W) -> (B, O, H / stride, W / stride), with a skip connection."""
+        """Compute features (B, channels, H / stride, W / stride).
+
+        Args:
+            x: (B, width, H, W).
+        """
         y = self.prelu(self.bn2(self.conv1(self.bn1(x))))
         return self.downsample(x) + self.bn3(self.conv2(y))
 
@@ -49,7 +54,7 @@ class IResNetBlock(nn.Module):
 class IResNet50(nn.Module):
     """ArcFace with the IResNet-50 network (Deng et al., CVPR 2019), in evaluation mode with frozen weights.
 
-    It has the layers of IR-SE50 without the gates, in another order and under other keys.
+    It has the layers of IR-SE50 without squeeze-and-excitation, in another order and with other keys.
 
     Example:
         >>> recogniser = IResNet50.from_official("ms1mv3_arcface_r50.pth")  # doctest: +SKIP
@@ -81,14 +86,14 @@ class IResNet50(nn.Module):
             source: the file, or a state dict with its keys.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
+            BadCheckpoint: the file is missing, damaged, unsafe, or holds other weights.
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
         with torch.device("meta"):  # drawing 44 million initial values would take a while
             network = cls()
         network.to_empty(device=CPU)
         for key, counter in network.named_buffers():
-            if key.endswith("num_batches_tracked"):  # which a file may lack
+            if key.endswith("num_batches_tracked"):  # files may lack it
                 counter.zero_()
         load_strictly(
             network, state, name="the IResNet50 file" if isinstance(source, Mapping) else Path(source).name
@@ -96,7 +101,7 @@ class IResNet50(nn.Module):
         return network
 
     def embed(self, crops: Tensor) -> Tensor:
-        """Identity vectors r_id of unit length ([IDP] Eq. 7, scaled to the sphere).
+        """Compute identity vectors r_id of unit length ([IDP] Eq. 7, scaled to the sphere).
 
         Args:
             crops: (B, 3, 112, 112) in [-1, 1], RGB, aligned to ArcFace's template
@@ -109,13 +114,13 @@ class IResNet50(nn.Module):
         return features / features.norm(dim=1, keepdim=True)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Identity vectors (B, 512), not normalised to unit length.
+        """Compute identity vectors (B, 512), not normalised to unit length.
 
         Args:
             crops: (B, 3, 112, 112) RGB in [-1, 1], aligned to ArcFace's five landmarks.
 
         Raises:
-            ValueError: crops of another shape.
+            ValueError: the crops have another shape.
         """
         if crops.shape[1:] != (3, CROP, CROP):
             raise ValueError(f"IResNet50 wants crops (B, 3, {CROP}, {CROP}), got {tuple(crops.shape)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thresholds that were measured, for verifiers whose authors state none for small aligned faces."""
+"""Measured thresholds for small aligned faces, for which the recognisers' authors state none."""
 
 import tomllib
 from importlib.resources import files
@@ -14,23 +14,23 @@ def _calibration(values: dict[str, Any]) -> MeasuredThreshold:
 
 
 _TABLE = tomllib.loads((files("semveil.recognition") / "thresholds.toml").read_text(encoding="utf-8"))
-MODEL_SIZE = 128  # px, of the bundled face models, at which every recogniser of the package was measured
+MODEL_SIZE = 128  # px, side of the bundled face models; every recogniser of the package was measured at it
 MEASURED = tuple(map(_calibration, _TABLE["measured"]))
 
 
 def measured_threshold(verifier: str, *, resolution: int, far: float = 1e-3) -> MeasuredThreshold:
-    """The measured threshold of a verifier at one resolution and false acceptance rate.
+    """Return the measured threshold of a verifier at a resolution and false acceptance rate.
 
     Args:
-        verifier: its name.
+        verifier: name of the verifier.
         resolution: side of the aligned images in pixels.
         far: false acceptance rate.
 
     Raises:
-        ValueError: it was not measured; nothing near is given instead.
+        ValueError: this combination was not measured; no approximation is returned.
 
     Example:
-        >>> measured_threshold("dlib", resolution=64).threshold  # on 1 - distance: a distance of 0.5325
+        >>> measured_threshold("dlib", resolution=64).threshold  # 1 - distance, for a distance of 0.5325
         0.4675
     """
     for calibration in MEASURED:

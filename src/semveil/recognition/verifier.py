@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do two images show one person? One interface over several recognisers, each with its own threshold."""
+"""Face verification: one interface over several recognisers, each with its own threshold."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -20,18 +20,17 @@ from semveil.recognition.dlib_faces import describe_faces, recogniser_file
 from semveil.recognition.facenet import FaceNet
 from semveil.recognition.identity_encoder import IdentityEncoder, load_identity_encoder
 
-DLIB_DISTANCE = 0.6  # its author's threshold on the Euclidean distance
-ARCFACE_SIMILARITY = 0.3  # the threshold that Liu et al. (DP-Image, Fig. 10) use, "as recommended"
+DLIB_DISTANCE = 0.6  # threshold on the Euclidean distance by dlib's author
+ARCFACE_SIMILARITY = 0.3  # threshold of Liu et al. (DP-Image, Fig. 10), "as recommended"
 CHUNK = 64  # images at a time
 
 
 class Verifier(ABC):
-    """A recogniser with its decision rule: two images show one person when their similarity reaches the threshold.
+    """Recogniser with a decision rule: a pair is accepted if its similarity reaches the threshold.
 
     Attributes:
-        name: goes into results, together with the threshold.
-        threshold: on the scale of this verifier's `similarity`; scales and thresholds differ between
-            verifiers.
+        name: name recorded in results, together with the threshold.
+        threshold: minimum `similarity` for acceptance; scales and thresholds differ between verifiers.
     """
 
     name: str
@@ -39,23 +38,23 @@ class Verifier(ABC):
 
     @property
     def digest(self) -> str | None:
-        """SHA-256 over the weights that decide, 64 hex digits; None where the class cannot tell."""
+        """SHA-256 of the weights, 64 hex digits; None if not available."""
         return None
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
-        """Identity vectors of aligned faces.
+        """Compute identity vectors of aligned faces.
 
         Args:
             images: (B, 3, S, S) in [-1, 1], aligned by `data.align`.
 
         Returns:
-            (B, E) on a scale of the verifier's own.
+            (B, E), on the verifier's own scale.
         """
 
     @abstractmethod
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
-        """Similarity of every pair from two sets of identity vectors; higher means more alike.
+        """Compute the similarity of every pair from two sets of identity vectors; higher is more similar.
 
         Args:
             a: (A, E).
@@ -67,7 +66,7 @@ class Verifier(ABC):
 
     @abstractmethod
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
-        """Similarity of identity vectors row by row; higher means more alike.
+        """Compute the similarity of identity vectors row by row; higher is more similar.
 
         Args:
             a: (B, E).
@@ -78,7 +77,7 @@ class Verifier(ABC):
         """
 
     def same(self, a: Tensor, b: Tensor) -> Tensor:
-        """Whether the two faces of each row are accepted as one person: similarity >= `threshold`.
+        """Return whether the two faces of each row are accepted as one person: similarity >= `threshold`.
 
         Args:
             a: (B, E).
@@ -91,13 +90,14 @@ class Verifier(ABC):
 
 
 class DlibVerifier(Verifier):
-    """dlib's 128-D recogniser; similarity is 1 - Euclidean distance, so the author's 0.6 on the distance is 0.4 here.
+    """dlib's 128-D recogniser; similarity is 1 - Euclidean distance.
 
-    Not differentiable. About 60 ms per image on one core. The author's threshold stems from larger photos; at
-    64 px it accepts 0.8 % of strangers, and `measured_threshold` gives the one for 0.1 %.
+    Not differentiable. About 60 ms per image on one core. The author's threshold of 0.6 on the distance, 0.4
+    on this scale, was chosen on larger photos; at 64 px it accepts 0.8 % of impostor pairs.
+    `measured_threshold` returns the threshold for 0.1 %.
 
     Args:
-        threshold: on 1 - distance.
+        threshold: threshold on 1 - distance.
 
     Example:
         >>> verifier = DlibVerifier()
@@ -125,7 +125,7 @@ class DlibVerifier(Verifier):
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
         """1 - Euclidean distance, (A, B)."""
-        return 1 - torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")  # exact for near faces too
+        return 1 - torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")  # accurate near 0
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         """1 - Euclidean distance, (B,)."""
@@ -133,17 +133,18 @@ class DlibVerifier(Verifier):
 
 
 class OnnxVerifier(Verifier):
-    """A recogniser in an ONNX file that takes ArcFace crops, (n, 3, 112, 112) RGB in [-1, 1]; similarity is the cosine.
+    """Recogniser in an ONNX file that takes ArcFace crops; similarity is the cosine.
 
-    Not differentiable. EdgeFace-XS takes about 5 ms per image on one core. Needs `pip install semveil[onnx]`.
+    The input is (n, 3, 112, 112) RGB in [-1, 1]. Not differentiable. EdgeFace-XS takes about 5 ms per image
+    on one core. Needs `pip install semveil[onnx]`.
 
     Args:
         path: the file.
-        threshold: on the cosine; `measured_threshold` or `data.pairs.calibrate_threshold` gives it.
-        name: goes into results; the file's name where None.
+        threshold: cosine threshold, from `measured_threshold` or `data.pairs.calibrate_threshold`.
+        name: name in results; None for the file's name.
 
     Raises:
-        BadCheckpoint: there is no such file, or it is no ONNX network of that input.
+        BadCheckpoint: the file is missing, or is not an ONNX network with that input.
         ImportError: onnxruntime is not installed.
     """
 
@@ -177,14 +178,16 @@ class OnnxVerifier(Verifier):
 
 
 class ArcFaceVerifier(Verifier):
-    """The official ArcFace IR-SE50; similarity is the cosine. Differentiable.
+    """The official ArcFace IR-SE50; similarity is the cosine.
+
+    Differentiable.
 
     Args:
-        recogniser: loaded weights; from `$SEMVEIL_HOME` where None.
-        threshold: on the cosine.
+        recogniser: the loaded network; None loads it from `$SEMVEIL_HOME`.
+        threshold: cosine threshold.
 
     Raises:
-        WeightsMissing: no recogniser is given and the file is not on this machine.
+        WeightsMissing: no recogniser is given and the file is not installed.
     """
 
     name = "arcface"
@@ -215,19 +218,19 @@ class ArcFaceVerifier(Verifier):
 
 
 class FaceNetVerifier(Verifier):
-    """FaceNet, the recogniser of [IDP]'s identity distance; similarity is the cosine. Differentiable.
+    """FaceNet, the recogniser of [IDP]'s identity distance; similarity is the cosine.
 
-    Its authors state no threshold for aligned crops, and none was measured here.
+    Differentiable. Its authors state no threshold for aligned crops, and none was measured here.
 
     Args:
-        recogniser: loaded weights; from `$SEMVEIL_HOME` where None.
-        threshold: on the cosine; `data.pairs.calibrate_threshold` gives it. `metrics.identity_distance` does
+        recogniser: the loaded network; None loads it from `$SEMVEIL_HOME`.
+        threshold: cosine threshold, from `data.pairs.calibrate_threshold`. `metrics.identity_distance` does
             not use it.
-        trained_on: `vggface2` or `casia`, which of the two files; goes into the name.
+        trained_on: training set of the weights, `vggface2` or `casia`; part of the name.
 
     Raises:
-        WeightsMissing: no recogniser is given and the file is not on this machine.
-        ValueError: there is no such file.
+        WeightsMissing: no recogniser is given and the file is not installed.
+        ValueError: no recogniser is given and `trained_on` is unknown.
     """
 
     def __init__(
@@ -257,13 +260,15 @@ class FaceNetVerifier(Verifier):
 
 
 class BundledVerifier(Verifier):
-    """The bundled identity encoder; similarity is the cosine. Differentiable, about 2 ms per image on one core.
+    """The bundled identity encoder; similarity is the cosine.
 
-    It is the identity that identity-dp perturbs, so it does not judge that method independently.
+    Differentiable. About 2 ms per image on one core. identity-dp perturbs this encoder's identity vector, so
+    it is no independent judge of that method.
+
 
     Args:
-        encoder: loaded weights; the bundled ones where None.
-        threshold: on the cosine; `measured_threshold` gives it.
+        encoder: the loaded encoder; None for the bundled one.
+        threshold: cosine threshold, from `measured_threshold`.
     """
 
     name = "bundled"

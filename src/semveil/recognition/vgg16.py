@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Features that compare images: maps inside VGG16 (Simonyan and Zisserman, 2015), or inside AlexNet where VGG16 is absent."""
+"""Image features for comparison: feature maps of VGG16 (Simonyan and Zisserman, 2015) or AlexNet."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,23 +13,23 @@ from semveil.core.registry import suggest
 from semveil.core.weights import find, require
 from semveil.nn.trunks import FeatureTrunk
 
-Net = Literal["vgg16", "alexnet"]  # names of the weights catalogue
+Net = Literal["vgg16", "alexnet"]  # entries of the weights catalogue
 _TRUNKS = {"vgg16": "vgg", "alexnet": "alex"}
 
 
 class ImageFeatures(nn.Module):
-    """Feature maps of images after some ReLUs of a network trained on ImageNet; frozen, differentiable in the images.
+    """Feature maps of a frozen ImageNet network after some of its ReLUs; differentiable in the images.
 
     Args:
         net: `vgg16` or `alexnet`.
-        weights: torchvision's file or state dict; the classifier in it is left out.
-        taps: convolutions after which a map is read, counted from 1. Where None the last of each of VGG16's
-            blocks (`conv1_2`, `conv2_2`, `conv3_3`, `conv4_3`, `conv5_3`: 2, 4, 7, 10, 13), all five of
-            AlexNet. What lies after the last tap is not computed.
+        weights: torchvision's file or state dict; its classifier is ignored.
+        taps: 1-based numbers of the convolutions after which a map is returned. None selects the last of each
+            of VGG16's blocks (`conv1_2`, `conv2_2`, `conv3_3`, `conv4_3`, `conv5_3`: 2, 4, 7, 10, 13), or all
+            five of AlexNet. Layers after the last tap are not computed.
 
     Raises:
-        BadCheckpoint: the weights are absent, damaged or do not fit.
-        ValueError: there is no such network or tap.
+        BadCheckpoint: the weights are missing, damaged or do not fit.
+        ValueError: the network or a tap does not exist.
 
     Example:
         >>> features = ImageFeatures("vgg16", "vgg16-397923af.pth", taps=(7,))  # doctest: +SKIP
@@ -54,28 +54,27 @@ class ImageFeatures(nn.Module):
 
     @classmethod
     def from_catalogue(cls, net: Net = "vgg16", *, taps: tuple[int, ...] | None = None) -> "ImageFeatures":
-        """Feature extractor with ImageNet weights from the catalogue.
+        """Load a feature extractor with ImageNet weights from the catalogue.
 
         Args:
             net: the network, `vgg16` or `alexnet`.
-            taps: indices of the layers whose outputs are returned; the network's default where None.
+            taps: as for the class.
 
         Raises:
-            ValueError: there is no such network or tap.
-            WeightsMissing: the weights are not on this machine; the message names the command that downloads
-                them.
+            ValueError: the network or a tap does not exist.
+            WeightsMissing: the weights are not installed; the message names the command that downloads them.
         """
         _check(net)
         return cls(net, require(net), taps=taps)
 
     @classmethod
     def best_available(cls) -> "ImageFeatures | None":
-        """VGG16's where its weights are on this machine, else AlexNet's, else None; `.net` says which."""
+        """Load VGG16 if its weights are installed, else AlexNet, else return None; `.net` is the name."""
         nets: tuple[Net, ...] = ("vgg16", "alexnet")
         return next((cls.from_catalogue(net) for net in nets if find(net) is not None), None)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Feature maps (B, C, h, w), one per tap.
+        """Compute feature maps (B, C, h, w), one per tap.
 
         Args:
             images: (B, 3, H, W) in [-1, 1]; H and W at least 16 (VGG16) or 31 (AlexNet).

@@ -22,10 +22,10 @@ class Record:
     """Activations of a forward pass that an explanation needs, in order.
 
     Attributes:
-        convolutions: what enters the ReLU of each convolution, (B, C, h, w).
-        pools: for each pooling, the size before it and the places of the maxima.
-        last_map: side lengths of the map after the last block.
-        hidden: what enters the ReLU of each hidden fully connected layer, (B, units).
+        convolutions: input of the ReLU after each convolution, (B, C, h, w).
+        pools: for each pooling, the size of its input and the indices of the maxima.
+        last_map: height and width of the map after the last block.
+        hidden: input of the ReLU after each hidden fully connected layer, (B, units).
     """
 
     convolutions: list[Tensor] = field(default_factory=list)
@@ -35,12 +35,12 @@ class Record:
 
 
 class VGG16Classifier(nn.Module):
-    """Class scores of images (Simonyan and Zisserman, 2015; [NI] Table 2), of any size that the poolings leave a pixel of.
+    """VGG16 classifier (Simonyan and Zisserman, 2015; [NI] Table 2) for images of any sufficient size.
 
     Args:
-        config: sizes; those of [NI] Table 2 where None.
-        rng: draws the weights (He et al., 2015: normal, variance 2 / fan-in; biases zero). torch's global
-            stream where None.
+        config: sizes; None for those of [NI] Table 2.
+        rng: source of the initial weights (He et al., 2015: normal, variance 2 / fan-in; biases zero); None
+            for torch's global stream.
 
     Example:
         >>> VGG16Classifier(VGG16Config.small(classes=10, width=4))(torch.zeros(2, 3, 32, 32)).shape
@@ -74,7 +74,7 @@ class VGG16Classifier(nn.Module):
             source: the file, or its state dict.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
+            BadCheckpoint: the file is missing, damaged, unsafe, or holds other weights.
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
         config = VGG16Config.standard(
@@ -100,7 +100,7 @@ class VGG16Classifier(nn.Module):
                 connected layer.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
+            BadCheckpoint: the file is missing, damaged, unsafe, or holds other weights.
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
         first = state.get("layers.18.linear.weight")
@@ -115,7 +115,7 @@ class VGG16Classifier(nn.Module):
     def _filled(
         self, state: Mapping[str, Any], convolutions: list[str], norms: list[str], linears: list[str]
     ) -> "VGG16Classifier":
-        """Fill from a state whose layers have these names."""
+        """Load a state dict whose layers have the given names."""
         names = {
             "convolutions": convolutions,
             "norms": norms if self.config.batch_norm else [],
@@ -130,14 +130,14 @@ class VGG16Classifier(nn.Module):
         return self.eval()
 
     def forward(self, images: Tensor, *, record: Record | None = None) -> Tensor:
-        """Images (B, 3, H, W) in [-1, 1] -> scores (B, classes) before the softmax.
+        """Compute scores (B, classes) before the softmax.
 
         Args:
-            images: H and W at least `config.smallest`.
-            record: filled with what an explanation needs; nothing is kept where None.
+            images: (B, 3, H, W) in [-1, 1], H and W at least `config.smallest`.
+            record: filled with the activations that an explanation needs; None records nothing.
 
         Raises:
-            ValueError: the images are too small or have no three channels.
+            ValueError: the images are too small or do not have three channels.
         """
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < self.config.smallest:
             side = self.config.smallest
@@ -171,7 +171,11 @@ class VGG16Classifier(nn.Module):
         return self.linears[-1](x)
 
     def convolution(self, number: int) -> nn.Conv2d:
-        """A convolution by its 0-based index."""
+        """Return a convolution.
+
+        Args:
+            number: 0-based index.
+        """
         layer = self.convolutions[number]
         assert isinstance(layer, nn.Conv2d)
         return layer
@@ -187,13 +191,20 @@ class VGG16Classifier(nn.Module):
         return norm.weight * (norm.running_var + norm.eps).rsqrt()
 
     def linear(self, number: int) -> nn.Linear:
-        """A fully connected layer by its 0-based index; the last one computes the class scores."""
+        """Return a fully connected layer; the last one computes the class scores.
+
+        Args:
+            number: 0-based index, or negative from the end.
+        """
         layer = self.linears[number]
         assert isinstance(layer, nn.Linear)
         return layer
 
 
 def _classes(state: Mapping[str, Any], key: str) -> int:
-    """Number of classes that a state's last bias shows; 1 where there is none, which the strict loader then reports."""
+    """Number of classes from the last bias of a state dict.
+
+    It is 1 if the bias is missing, which the strict loader then reports.
+    """
     bias = state.get(key)
     return bias.shape[0] if isinstance(bias, Tensor) and bias.ndim == 1 else 1

