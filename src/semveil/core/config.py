@@ -51,7 +51,7 @@ def read_config(
         ...     rate: float = 0.1
         >>> read_config(Run, overrides=["rate=1"])
         Run(steps=100, rate=1.0)
-        >>> read_config(Run, overrides=["step=1"])  # doctest: +NORMALIZE_WHITESPACE
+        >>> read_config(Run, overrides=["step=1"])
         Traceback (most recent call last):
         ...
         semveil.core.config.ConfigError: no setting named 'step' (did you mean 'steps'?); settings: steps,

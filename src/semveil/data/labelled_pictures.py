@@ -80,7 +80,7 @@ def load_labelled(path: str | Path, *, part: str = "train") -> LabelledPictures:
         ValueError: `part` is unknown.
 
     Example:
-        >>> load_labelled("nowhere")  # doctest: +NORMALIZE_WHITESPACE
+        >>> load_labelled("nowhere")
         Traceback (most recent call last):
         ...
         semveil.data.labelled_pictures.DataSetError: no data set 'nowhere'; name a folder of CIFAR-10 or

@@ -111,7 +111,7 @@ def load_photo(path: str | os.PathLike[str], *, largest_pixels: int = LARGEST_PI
         PhotoError: the file cannot be read, has another format, is damaged or truncated, or exceeds a limit.
 
     Example:
-        >>> load_photo("https://example.org/me")  # doctest: +NORMALIZE_WHITESPACE
+        >>> load_photo("https://example.org/me")
         Traceback (most recent call last):
         ...
         semveil.core.errors.PhotoError: 'https://example.org/me' is an address, not a file; download the photo

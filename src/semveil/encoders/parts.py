@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semveil.encoders.residual import Residual
 from semveil.faces.part_boxes import PART_BOXES, Box
 from semveil.faces.parts import BASE_CODES, PARTS
 from semveil.nn.placement import sampling
@@ -55,22 +56,6 @@ class PartEncoderConfig:
         return cls(**sizes)
 
 
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.BatchNorm2d(width),
-            nn.LeakyReLU(0.1, inplace=True),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.LeakyReLU(0.1, inplace=True),
-            nn.Conv2d(width, width, 3, padding=1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
-
-
 class PartEncoder(nn.Module):
     """Encoder of photos (B, 3, S, S) in [-1, 1] to latents (B, K, D).
 
@@ -87,9 +72,9 @@ class PartEncoder(nn.Module):
         self.config = config
         a, b, c, d = config.widths
         self.stem = nn.Conv2d(3, a, 5, stride=2, padding=2)
-        self.quarter = nn.Sequential(nn.LeakyReLU(0.1), nn.Conv2d(a, b, 3, stride=2, padding=1), _Residual(b))
-        self.eighth = nn.Sequential(nn.Conv2d(b, c, 3, stride=2, padding=1), _Residual(c))
-        self.sixteenth = nn.Sequential(nn.Conv2d(c, d, 3, stride=2, padding=1), _Residual(d), _Residual(d))
+        self.quarter = nn.Sequential(nn.LeakyReLU(0.1), nn.Conv2d(a, b, 3, stride=2, padding=1), Residual(b))
+        self.eighth = nn.Sequential(nn.Conv2d(b, c, 3, stride=2, padding=1), Residual(c))
+        self.sixteenth = nn.Sequential(nn.Conv2d(c, d, 3, stride=2, padding=1), Residual(d), Residual(d))
         self.from_eighth, self.from_sixteenth = nn.Conv2d(c, b, 1), nn.Conv2d(d, b, 1)
         self.to_parts = nn.Sequential(
             nn.BatchNorm2d(b), nn.LeakyReLU(0.1), nn.Conv2d(b, b, 3, padding=1), nn.LeakyReLU(0.1),

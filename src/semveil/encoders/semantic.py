@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semveil.encoders.residual import Residual
+
 
 @dataclass(frozen=True)
 class SemanticEncoderConfig:
@@ -41,22 +43,6 @@ class SemanticEncoderConfig:
         return cls(**sizes)
 
 
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.BatchNorm2d(width),
-            nn.LeakyReLU(0.1, inplace=True),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.LeakyReLU(0.1, inplace=True),
-            nn.Conv2d(width, width, 3, padding=1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
-
-
 class SemanticEncoder(nn.Module):
     """Encoder of photos (B, 3, S, S) in [-1, 1] to latents (B, K, D).
 
@@ -75,12 +61,12 @@ class SemanticEncoder(nn.Module):
         self.stem = nn.Conv2d(3, a, 4, stride=2, padding=1)
         self.stages = nn.ModuleList(
             [
-                _Residual(a),
-                nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), _Residual(b)),
-                nn.Sequential(nn.Conv2d(b, c, 3, stride=2, padding=1), _Residual(c)),
+                Residual(a),
+                nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), Residual(b)),
+                nn.Sequential(nn.Conv2d(b, c, 3, stride=2, padding=1), Residual(c)),
                 nn.Sequential(
                     nn.Conv2d(c, d, 3, stride=2, padding=1),
-                    _Residual(d),
+                    Residual(d),
                     nn.BatchNorm2d(d),
                     nn.LeakyReLU(0.1),
                 ),
