@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The structure of a burst: preamble, signal field, digital header, analogue payload with pilots, postamble."""
+"""Structure of a burst: preamble, signal field, digital header, analogue payload with pilots, postamble."""
 
 import struct
 from dataclasses import dataclass

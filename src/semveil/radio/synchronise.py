@@ -174,7 +174,7 @@ def _refine(samples: Complex, timing: Timing, place: int, known: Complex, *, car
 
 
 def _follow_clock(samples: Complex, found: Timing, end: int) -> Timing:
-    """Estimate the symbol period from the actual position of the postamble, then the carrier over the burst."""
+    """Estimate the symbol period from the position of the postamble, then refine the carrier."""
     places = end + np.arange(TRAINING, dtype=np.float64)
     reach = CLOCK_RANGE * end + 1
     moves = np.arange(-reach, reach + 0.25, 0.25)
@@ -251,9 +251,7 @@ def _equalised(samples: Complex, timing: Timing, sequences: list[tuple[int, Comp
 
 
 def _tracked(body: Complex) -> tuple[Complex, float]:
-    """Payload symbols of a body, corrected by the smoothed gain of its pilots, and the noise power per
-    symbol.
-    """
+    """Payload symbols of a body, corrected by the smoothed pilot gain, and the noise power per symbol."""
     at_pilots = body[::PILOT_SPACING] / PILOT
     width = min(9, len(at_pilots) - (len(at_pilots) + 1) % 2)  # odd
     smooth = _smoothed(at_pilots, width)
