@@ -100,8 +100,9 @@ class GaussianPrior:
         return self.covariance[asked][:, asked] - across.T @ torch.linalg.solve(inner, across)
 
     def posterior_mean(self, received: Tensor, codes: Sequence[int], variance: Tensor) -> Tensor:
-        """Posterior mean E[x | y] for y = x[codes] + n, n ~ N(0, variance): mean + C_o (C_oo + V)^-1 (y -
-        mean_o).
+        """Posterior mean E[x | y] for y = x[codes] + n, n ~ N(0, variance).
+
+        This is mean + C_o (C_oo + V)^-1 (y - mean_o), computed by `filter`.
 
         Args:
             received: (B, len(codes), D).

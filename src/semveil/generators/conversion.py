@@ -162,8 +162,7 @@ class ConversionGenerator(nn.Module):
         return network.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Convert images: g(x) = tanh(x + F(x)) with skip connection, tanh(F(x)) without; same shape, in [-1,
-        1].
+        """Convert images: g(x) = tanh(x + F(x)) with skip connection, tanh(F(x)) without, in [-1, 1].
 
         Args:
             images: (B, 3, H, W) in [-1, 1]; H and W as for `change`.

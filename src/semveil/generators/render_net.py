@@ -48,8 +48,7 @@ class FixedStyleConv(nn.Module):
         return F.leaky_relu_(y, LEAKY_SLOPE)
 
     def scaled(self) -> tuple[Tensor, Tensor]:
-        """Modulated weight, as expected by the (transposed) convolution, and bias, both times the activation
-        gain.
+        """Modulated weight for the (transposed) convolution, and bias, both times the activation gain.
 
         Leaky ReLU is positively homogeneous, so its gain may be applied before it.
         """

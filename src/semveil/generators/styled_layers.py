@@ -50,8 +50,7 @@ class StyledConv(nn.Module):
         return F.leaky_relu_(y + self._scaled(noise).to(y.dtype), LEAKY_SLOPE)
 
     def factors(self, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Modulation factors of the input channels (B, I) and demodulation factors of the output channels (B,
-        O).
+        """Modulation factors of input channels (B, I) and demodulation factors of output channels (B, O).
 
         The latter include the activation gain, since leaky ReLU is positively homogeneous.
 

@@ -57,8 +57,9 @@ def identity_losses(
 
 
 def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
-    """Cross-entropy of a parser's output on new faces with the photos' own parts, all `PARSED` parts weighted
-    equally.
+    """Cross-entropy of a parser's output on new faces with the photos' own parts.
+
+    All parts in `PARSED` have equal weight.
 
     Args:
         logits: (B, 13, h, w) of the new faces, of any size.

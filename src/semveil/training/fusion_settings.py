@@ -96,9 +96,7 @@ class FusionTraining:
     discriminator_width: int = 16
 
     def weights(self) -> dict[str, float]:
-        """Weights of the losses of attribute encoder and fusion generator, by the names that the trainer
-        reports.
-        """
+        """Weights of the losses of attribute encoder and fusion generator, by their reported names."""
         return {
             "adversarial": self.adversarial,
             "attributes": self.attribute_loss,

@@ -196,9 +196,7 @@ class GeneratorTrainer(JointTrainer):
         return (self.perceptual(*glance).mean() + self.perceptual(*close).mean()) / 2
 
     def _new_codes(self, codes: Tensor) -> Tensor:
-        """Half a batch of codes: half sampled, a quarter sampled in some parts, a quarter with exchanged
-        parts.
-        """
+        """Codes for half a batch: half sampled, a quarter partly sampled, a quarter with exchanged parts."""
         count = len(codes) // 8
         drawn, own = self._drawn_codes(3 * count, self.rng), codes[: 2 * count]
         others = torch.cat([drawn[:count], codes[2 * count : 3 * count]])
