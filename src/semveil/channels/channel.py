@@ -192,7 +192,13 @@ class AWGN(Channel):
     """
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Add noise, see `awgn`; the channel state has gain 1."""
+        """Add noise, see `awgn`; the channel state has gain 1.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of the noise; the operating system's entropy where None.
+        """
         received = awgn(symbols, snr_db, rng=rng)
         return Heard(received, ChannelState(torch.ones_like(symbols), noise_column(symbols, snr_db)))
 
@@ -216,7 +222,13 @@ class ClippedAWGN(Channel):
         self.amplitude = 10 ** (backoff_db / 20)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Clip the amplitude, then add noise; the channel state has gain 1."""
+        """Clip the amplitude, then add noise; the channel state has gain 1.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of the noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         bounded = symbols * (self.amplitude / symbols.abs().clamp_min(self.amplitude))
         return Heard(

@@ -43,7 +43,13 @@ class Fading(Channel):
         self.sight = 1.0 if k_db == math.inf else 10 ** (k_db / 10) / (1 + 10 ** (k_db / 10))  # K / (K + 1)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Draw one gain per coherence block and row, then apply it with noise."""
+        """Draw one gain per coherence block and row, then apply it with noise.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of fading and noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         count, length = symbols.shape
         block = self._block(torch.arange(length))
@@ -53,12 +59,24 @@ class Fading(Channel):
         return multiply(symbols, gain[:, block.to(gain.device)], snr_db, rng)
 
     def basis(self, length: int) -> Tensor | None:
-        """One indicator column per coherence block, (length, blocks)."""
+        """One indicator column per coherence block, (length, blocks).
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         block = self._block(torch.arange(length))
         return (block[:, None] == torch.arange(int(block[-1]) + 1)).to(torch.complex128)
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
-        """1 within a coherence block, K / (K + 1) across blocks."""
+        """1 within a coherence block, K / (K + 1) across blocks.
+
+        Args:
+            first: (P,) symbol positions i within the frame, counted from 0.
+            second: (Q,) symbol positions j.
+
+        Returns:
+            (P, Q) complex128.
+        """
         together = self._block(first)[:, None] == self._block(second)
         return (self.sight + (1 - self.sight) * together).to(torch.complex128)
 
@@ -110,21 +128,43 @@ class OFDM(Channel):
         self.powers = powers / powers.sum()
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Draw the taps of each row, then apply their frequency response with noise."""
+        """Draw the taps of each row, then apply their frequency response with noise.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of fading and noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         taps = complex_normal((len(symbols), self.taps), rng) * self.powers.sqrt().to(rng.device)
         return multiply(symbols, taps @ self._waves(torch.arange(symbols.shape[1])).T.to(taps), snr_db, rng)
 
     def basis(self, length: int) -> Tensor | None:
-        """Complex exponentials of the taps over the subcarriers, (length, taps)."""
+        """Complex exponentials of the taps over the subcarriers, (length, taps).
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         return self._waves(torch.arange(length))
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
-        """R_ij = sum over l of p_l e^(-2 pi j (k_i - k_j) l / F), with k the subcarrier of a position."""
+        """R_ij = sum over l of p_l e^(-2 pi j (k_i - k_j) l / F), with k the subcarrier of a position.
+
+        Args:
+            first: (P,) symbol positions i within the frame, counted from 0.
+            second: (Q,) symbol positions j.
+
+        Returns:
+            (P, Q) complex128.
+        """
         return (self._waves(first) * self.powers) @ self._waves(second).conj().T
 
     def prefix(self, length: int) -> int:
-        """taps - 1 samples per OFDM symbol and the unused subcarriers of the last one."""
+        """taps - 1 samples per OFDM symbol and the unused subcarriers of the last one.
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         blocks = -(-length // self.subcarriers)
         return blocks * (self.subcarriers + self.taps - 1) - length
 

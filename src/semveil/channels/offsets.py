@@ -29,7 +29,13 @@ class PhaseOffset(Channel):
         self.frequency = frequency
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Draw phase and frequency offset of each row, then rotate and add noise."""
+        """Draw phase and frequency offset of each row, then rotate and add noise.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of offsets and noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         phase, turn = (
             uniform((len(symbols), 1), rng),
@@ -39,11 +45,23 @@ class PhaseOffset(Channel):
         return multiply(symbols, torch.exp(2j * math.pi * (phase + turn * places)), snr_db, rng)
 
     def basis(self, length: int) -> Tensor | None:
-        """None for a frequency offset; one constant column for a phase offset only."""
+        """None for a frequency offset; one constant column for a phase offset only.
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         return None if self.frequency else super().basis(length)
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
-        """R_ij = sinc(2 f (i - j)), with f the largest frequency offset."""
+        """R_ij = sinc(2 f (i - j)), with f the largest frequency offset.
+
+        Args:
+            first: (P,) symbol positions i within the frame, counted from 0.
+            second: (Q,) symbol positions j.
+
+        Returns:
+            (P, Q) complex128.
+        """
         return torch.sinc(2 * self.frequency * (first[:, None] - second).double()).to(torch.complex128)
 
     def pilot_spacing(self, every: int) -> None:
@@ -88,7 +106,13 @@ class TimingOffset(Channel):
         self.delay = delay
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Delay each row in the frequency domain, then add noise; the state's domain is `frequency`."""
+        """Delay each row in the frequency domain, then add noise; the state's domain is `frequency`.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of the noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         frequencies = torch.fft.fftfreq(symbols.shape[1], dtype=torch.float64)
         gain = torch.exp(-2j * math.pi * self.delay * frequencies).to(symbols).expand_as(symbols)
@@ -97,7 +121,11 @@ class TimingOffset(Channel):
         return Heard(awgn(late, snr_db, rng=rng), state)
 
     def prefix(self, length: int) -> int:
-        """Length of the cyclic extension, 2 ceil(|delay|) symbols."""
+        """Length of the cyclic extension, 2 ceil(|delay|) symbols.
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         return 2 * math.ceil(abs(self.delay))
 
     def pilot_spacing(self, every: int) -> None:

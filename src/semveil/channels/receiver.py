@@ -86,6 +86,11 @@ class Link(nn.Module):
         """Transmit the payload with pilots, estimate the channel and equalise.
 
         The returned state describes the residual channel.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of fading and noise; the operating system's entropy where None.
         """
         sent = symbols if self.pilots is None else self.pilots.insert(symbols)
         branches = [self._branch(*self.channel(sent, snr_db, rng)) for _ in range(self.antennas)]

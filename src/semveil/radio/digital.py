@@ -93,7 +93,14 @@ class AtCapacity:
         return int(self.symbols * self.rate / 8)
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
-        """Deliver the data if the mean of log2(1 + SNR) over the symbols reaches the rate, else None."""
+        """Deliver the data if the mean of log2(1 + SNR) over the symbols reaches the rate, else None.
+
+        Args:
+            data: exactly `size` bytes.
+            link: channel and receiver.
+            snr_db: SNR per complex symbol in dB.
+            rng: source of fading and noise.
+        """
         _, state = link(torch.ones(1, self.symbols, dtype=torch.complex64), snr_db, rng)
         ratio = state.gain.abs().double().square() / state.noise_power.double().clamp_min(1e-30)
         return data if float(torch.log2(1 + ratio).mean()) >= self.rate * (1 - 1e-6) else None
@@ -114,7 +121,14 @@ class ByLDPC:
         return self.modem.capacity
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
-        """Encode, transmit and decode; undetected errors remain in the result."""
+        """Encode, transmit and decode; undetected errors remain in the result.
+
+        Args:
+            data: exactly `size` bytes.
+            link: channel and receiver.
+            snr_db: SNR per complex symbol in dB.
+            rng: source of fading and noise.
+        """
         received, state = link(self.modem.modulate(data)[None], snr_db, rng)
         return self.modem.demodulate(received[0], state)
 

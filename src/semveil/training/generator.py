@@ -82,6 +82,8 @@ class GeneratorTrainer(JointTrainer):
         recogniser: images (B, 3, S, S) -> identity vectors of unit length, differentiable. Reconstructions
             are trained to be recognised as the person; it must not be the recogniser that later evaluates the
             model. No identity loss where None.
+
+    Further arguments as for `JointTrainer`.
     """
 
     settings: GeneratorTraining

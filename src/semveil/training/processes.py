@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from semveil.core.device import AUTO, DeviceError, choose_device
 
-PAIR = 2  # rows kept together, so that every second row of a share is a second row of the batch
+PAIR = 2  # rows kept together: every second row of all shares is every second row of the batch
 PARTS = 4  # batch sizes are multiples of this per process, so that fractions of a batch are shared evenly
 
 

@@ -58,7 +58,7 @@ class StyleGAN2Training(JointTraining):
 
 
 class StyleGAN2Trainer(JointTrainer):
-    """State of a run with a StyleGAN2."""
+    """State of a run with a StyleGAN2; arguments as for `JointTrainer`."""
 
     settings: StyleGAN2Training
 
