@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `pyproject.toml` cannot say: whether the wheel holds the models, so under which terms it comes; the index's README.
+"""What `pyproject.toml` cannot say: whether the wheel holds the models, so under which terms it comes;
+the index's README.
 
 `SEMVEIL_WITHOUT_MODELS=1 python -m build --wheel` makes a wheel of code alone, under Apache-2.0;
 `packages/semveil-models` makes one of the models alone. Without the variable one wheel holds both.

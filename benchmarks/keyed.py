@@ -164,8 +164,12 @@ def timings() -> list[dict[str, Any]]:
             done: list[Protected] = []
             lines.append({
                 "protection": name, "coordinates": codes * style_dim, "space_s": making,
-                "protect_s": seconds(lambda p=protection, d=done, b=block: d.append(p.protect(b, streams(1, message=3)))),
-                "deprotect_s": seconds(lambda p=protection, d=done: p.deprotect(d[0].sent, d[0].side, streams(1, message=3))),
+                "protect_s": seconds(
+                    lambda p=protection, d=done, b=block: d.append(p.protect(b, streams(1, message=3)))
+                ),
+                "deprotect_s": seconds(
+                    lambda p=protection, d=done: p.deprotect(d[0].sent, d[0].side, streams(1, message=3))
+                ),
                 "delta": protection.guarantee("the block").delta,
             })  # fmt: skip
     return lines

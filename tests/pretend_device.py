@@ -35,7 +35,8 @@ class Pretended(torch.Tensor):
     @staticmethod
     def __new__(cls, held: torch.Tensor) -> "Pretended":
         made = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
-            cls, held.size(), strides=held.stride(), storage_offset=held.storage_offset(), dtype=held.dtype, device=DEVICE,
+            cls, held.size(), strides=held.stride(), storage_offset=held.storage_offset(), dtype=held.dtype,
+            device=DEVICE,
         )  # fmt: skip
         made.held = held
         return made

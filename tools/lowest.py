@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lowest version of every requirement, as constraints for pip: `python tools/lowest.py pyproject.toml`."""
+"""The lowest version of every requirement, as constraints for pip:
+`python tools/lowest.py pyproject.toml`.
+"""
 
 import re
 import sys

@@ -36,7 +36,9 @@ class World:
         return Observation(sent + noise, torch.full((len(sent),), variance), noise_scale)
 
     def error(self, estimate: Tensor, codes: Tensor) -> float:
-        """Mean square error of the private codes as a share of their variance: 1 is as good as the mean face."""
+        """Mean square error of the private codes as a share of their variance:
+        1 is as good as the mean face.
+        """
         estimate, codes = estimate[:, self.private], codes[:, self.private]
         return float((estimate - codes).square().mean() / (codes - codes.mean(0)).square().mean())
 

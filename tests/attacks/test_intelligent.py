@@ -87,7 +87,9 @@ def test_an_affine_protection_falls_and_fresh_noise_leaves_imputation(
 
 
 def test_recordings_alone_need_codes_in_clear(world: Any) -> None:
-    """Where nothing is sent in clear, nothing says what a recording shows, and the mean face is what remains."""
+    """Where nothing is sent in clear, nothing says what a recording shows,
+    and the mean face is what remains.
+    """
     everything = PublicKnowledge(range(6), world.box, world.public.latents[:500], lambda x: x)
     codes = world.latents(100)
     heard = Observation(codes.flip(1), torch.full((100,), 1e-3), recordings=world.latents(400).flip(1))

@@ -60,7 +60,9 @@ def test_clipping_alone_has_no_finite_epsilon() -> None:
 
 
 def test_an_observed_sensitivity_is_refuted_by_an_unseen_photo_without_an_alarm() -> None:
-    """A black and a white photo lie farther apart than any two of the public latents, and nothing clips them."""
+    """A black and a white photo lie farther apart than any two of the public latents,
+    and nothing clips them.
+    """
     game = latent_games("dp-image/observed", DEFAULT_MODEL, 1.0)[0]
     finding = play(game, draws=DRAWS)
     assert finding.verdict == Verdict.VIOLATED

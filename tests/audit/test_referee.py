@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The referee on games whose epsilon is known: bounds that hold and are near, verdicts, and bounded memory."""
+"""The referee on games whose epsilon is known:
+bounds that hold and are near, verdicts, and bounded memory.
+"""
 
 import math
 from collections.abc import Callable

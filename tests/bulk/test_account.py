@@ -76,7 +76,10 @@ def middle(pixels: np.ndarray, mark: Mark) -> np.ndarray:
 
 def test_a_doubtful_face_is_covered_and_counted(group: Path, tmp_path: Path) -> None:
     summary = protect_photos([group], tmp_path / "out", MOSAIC)
-    assert (summary.exit_code, summary.faces_found, summary.faces_protected, summary.faces_covered, summary.faces_left) == (
+    assert (
+        summary.exit_code, summary.faces_found, summary.faces_protected, summary.faces_covered,
+        summary.faces_left,
+    ) == (
         0, 2, 1, 1, 0,
     )  # fmt: skip
     (account,) = summary.accounts

@@ -30,7 +30,8 @@ def staged_entry(manifest: Manifest, name: str = "sub/a", text: str = "new") -> 
     for output in outputs:
         (folder / Path(output).name).write_text(text)
     return PhotoEntry(
-        place=f"{name}.jpg", name=name, content="c", settings="s", policy="error", status="protected", faces=1, protected=1,
+        place=f"{name}.jpg", name=name, content="c", settings="s", policy="error", status="protected",
+        faces=1, protected=1,
         small=0, outputs=outputs, contents=(manifest.content_of(sha256(text.encode()).digest()),) * 2,
         staged=f"{manifest.run.name}/{folder.name}", replaces=(),
     )  # fmt: skip

@@ -26,7 +26,9 @@ def combined(text: str, snr_db: float, *, length: int = 1) -> tuple[torch.Tensor
 
 @pytest.mark.parametrize("antennas", [1, 2, 4])
 def test_snr_adds_up_and_its_outage_is_a_gamma_laws(antennas: int) -> None:
-    """Over Rayleigh fading it is a sum of exponentials: P(SNR < x) = 1 - e^-t sum of t^k / k!, t = x / mean."""
+    """Over Rayleigh fading it is a sum of exponentials:
+    P(SNR < x) = 1 - e^-t sum of t^k / k!, t = x / mean.
+    """
     sent, received, snr = combined(f"rayleigh:csi=perfect,equaliser=zf,antennas={antennas}", 10.0)
     assert float(snr.mean()) == pytest.approx(10.0 * antennas, rel=5 / math.sqrt(COUNT * antennas))
     for threshold in (3.0, 10.0):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The noise has the power, the law and the independence it should; each check also fails on a broken sampler."""
+"""The noise has the power, the law and the independence it should;
+each check also fails on a broken sampler.
+"""
 
 import math
 from collections.abc import Callable

@@ -24,7 +24,8 @@ from semveil.channels import (
 
 LEVEL = 1e-6
 CASES = [
-    AWGN(), ClippedAWGN(2.0), Fading(), Fading(coherence=16), Fading(6.0), Fading(3.0, 8), OFDM(16, 4), PhaseOffset(),
+    AWGN(), ClippedAWGN(2.0), Fading(), Fading(coherence=16), Fading(6.0), Fading(3.0, 8), OFDM(16, 4),
+    PhaseOffset(),
     PhaseOffset(0.01), TimingOffset(1.3),
 ]  # fmt: skip
 

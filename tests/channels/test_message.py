@@ -104,7 +104,8 @@ def test_the_file_holds_nothing_but_the_listed_fields(path):
     write_message(path, message())
     header, payload = container.read(path, FORMAT_VERSION)
     assert set(header) == {
-        "method", "model", "model_hash", "image_size", "latent_shape", "private_codes", "protection", "calibration",
+        "method", "model", "model_hash", "image_size", "latent_shape", "private_codes", "protection",
+        "calibration",
         "nominal_epsilon", "pair_hash", "guarantee", "keyed", "snr_db", "tensors",
     }  # fmt: skip
     assert len(payload) == 4 * (1 + 4 + 2 + 2 * 24)

@@ -78,7 +78,8 @@ def test_files_that_were_altered_are_refused(tmp_path: Path) -> None:
     write_message(path, stored())
     header, payload = read(path, STORED_VERSION)
     for changes in (
-        {"bits": 0}, {"bits": 17}, {"bits": True}, {"step": 0.0}, {"step": "x"}, {"step": 1}, {"shape": [2]}, {"shape": [2, 0]},
+        {"bits": 0}, {"bits": 17}, {"bits": True}, {"step": 0.0}, {"step": "x"}, {"step": 1}, {"shape": [2]},
+        {"shape": [2, 0]},
         {"shape": "ab"}, {"side": -1}, {"side": 3}, {"side": len(payload) + 9}, {"snr_db": "x"}, {"more": 1},
     ):  # fmt: skip
         path.write_bytes(encode(STORED_VERSION, {**header, **changes}, payload))

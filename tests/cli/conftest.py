@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny model with random weights, a photo with one face, and the command line in this process or another."""
+"""A tiny model with random weights, a photo with one face,
+and the command line in this process or another.
+"""
 
 import os
 import subprocess
@@ -92,7 +94,9 @@ def process(home: Path) -> Callable[..., Outcome]:
 
 @pytest.fixture
 def failed() -> Callable[[Outcome, int, str], None]:
-    """Assert that a command line failed as it should: one line on stderr, nothing on stdout, the exit code."""
+    """Assert that a command line failed as it should:
+    one line on stderr, nothing on stdout, the exit code.
+    """
 
     def check(outcome: Outcome, code: int, words: str) -> None:
         lines = outcome.stderr.splitlines()

@@ -51,7 +51,8 @@ def read(semveil: Callable, photo: Path, tmp_path: Path) -> dict[str, Callable[[
 
 
 KINDS = (
-    "photo", "folder's photo", "key", "passphrase", "identity", "public identity", "pair", "message", "certificate", "ledger",
+    "photo", "folder's photo", "key", "passphrase", "identity", "public identity", "pair", "message",
+    "certificate", "ledger",
     "latents", "settings", "face set", "list of pairs", "labelled pictures", "picture",
 )  # fmt: skip
 SUFFIXES = {

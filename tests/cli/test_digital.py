@@ -116,7 +116,9 @@ def test_options_that_do_not_go_together(
 def test_symbols_are_stored_at_the_precision_that_an_snr_is_worth(
     semveil: Callable, photo: Path, key: Path, tmp_path: Path, pixels: Callable
 ) -> None:
-    """Bob's noise at 20 dB, with the same seed, from rounded symbols: next to the picture that floats give."""
+    """Bob's noise at 20 dB, with the same seed, from rounded symbols:
+    next to the picture that floats give.
+    """
     send = ("send", photo, "--model", "tiny", "--protection", "none")
     for name, more in (
         ("floats", ()),

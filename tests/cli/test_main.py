@@ -17,10 +17,13 @@ from semveil import __version__
 from semveil.cli import main as program
 
 VERBS = [
-    "transmit", "send", "receive", "eavesdrop", "attack", "audit", "certify", "keygen", "protect", "restore", "faces",
-    "methods", "classify", "evaluate", "invert", "calibrate", "reproduce", "demo", "data prepare", "ledger show",
+    "transmit", "send", "receive", "eavesdrop", "attack", "audit", "certify", "keygen", "protect", "restore",
+    "faces",
+    "methods", "classify", "evaluate", "invert", "calibrate", "reproduce", "demo", "data prepare",
+    "ledger show",
     "ledger budget", "ledger list",
-    "train parser", "train generator", "train encoder", "train deep-jscc", "train protector", "train quantiles",
+    "train parser", "train generator", "train encoder", "train deep-jscc", "train protector",
+    "train quantiles",
     "train stylegan2",
     "train identity-encoder", "train fusion", "train noise-image",
     "web", "models list", "models info", "models get", "models verify",

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 TINY = (
-    "--set", "width=2", "--set", "explainer.epochs=1", "--set", "service.epochs=1", "--set", "conversion.steps=2",
+    "--set", "width=2", "--set", "explainer.epochs=1", "--set", "service.epochs=1",
+    "--set", "conversion.steps=2",
     "--set", "conversion.generator.width=2", "--set", "conversion.generator.blocks=1",
     "--set", "conversion.discriminator_width=2", "--set", "conversion.discriminator_halvings=2",
 )  # fmt: skip

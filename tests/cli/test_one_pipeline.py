@@ -138,7 +138,9 @@ def all_paths(
 
 
 def differing(codes: dict[str, Tensor]) -> list[str]:
-    """Paths whose codes are not the library's: a message holds them as float32 symbols, hence the tolerance."""
+    """Paths whose codes are not the library's:
+    a message holds them as float32 symbols, hence the tolerance.
+    """
     return [
         path
         for path, found in codes.items()
@@ -168,7 +170,8 @@ def test_a_photo_has_the_same_codes_on_every_path_and_every_machine(
 
 
 def test_a_term_without_its_weights_is_an_error_and_never_another_term(
-    semveil: Run, failed: Callable[[Outcome, int, str], None], machine: Callable[[bool], None], portrait: Path, model: str,
+    semveil: Run, failed: Callable[[Outcome, int, str], None], machine: Callable[[bool], None],
+    portrait: Path, model: str,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     machine(False)
@@ -187,7 +190,8 @@ def test_a_term_without_its_weights_is_an_error_and_never_another_term(
 
 
 def test_latents_of_two_terms_do_not_mix(
-    semveil: Run, failed: Callable[[Outcome, int, str], None], machine: Callable[[bool], None], portrait: Path, model: str,
+    semveil: Run, failed: Callable[[Outcome, int, str], None], machine: Callable[[bool], None],
+    portrait: Path, model: str,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     machine(True)

@@ -171,7 +171,8 @@ def test_of_receivers_at_the_same_time_one_gets_a_picture(
     environment = {**os.environ, "SEMVEIL_HOME": str(home), "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
     receivers = [
         subprocess.Popen(
-            [sys.executable, "-m", "semveil", "receive", message, "--key", key, "--out", tmp_path / f"{i}.png"],
+            [sys.executable, "-m", "semveil", "receive", message, "--key", key,
+             "--out", tmp_path / f"{i}.png"],
             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         for i in range(2)

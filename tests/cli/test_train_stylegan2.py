@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 SETTINGS = {
-    "steps": 2, "batch": 6, "perceptual": 0, "adversarial_from": 1, "discriminator_cap": 8, "generator.size": 32,
+    "steps": 2, "batch": 6, "perceptual": 0, "adversarial_from": 1, "discriminator_cap": 8,
+    "generator.size": 32,
     "generator.style_dim": 4, "generator.mapping_layers": 1, "generator.widths": "[4,4,4,4]",
     "encoder_widths": "[4,4,4,4]", "fine_channels": 2, "coarse_channels": 2,
 }  # fmt: skip

@@ -151,7 +151,8 @@ def test_a_successors_pair_is_trained_and_sends(
     semveil: Callable, tmp_path: Path, photo: Path, failed: Callable, protection: str
 ) -> None:
     trained = semveil(
-        "train", "protector", "--protection", protection, "--model", "tiny", "--epsilon", "100", "--epochs", "1",
+        "train", "protector", "--protection", protection, "--model", "tiny", "--epsilon", "100",
+        "--epochs", "1",
         "--out", tmp_path / "p", "--json",
     )  # fmt: skip
     (pair,) = json.loads(trained.stdout)["pairs"]

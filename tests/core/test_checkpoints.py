@@ -135,7 +135,8 @@ STATE = {"0.weight": torch.ones(4, 4), "0.bias": torch.ones(4)}
 
 @pytest.mark.parametrize(
     ("width", "depth", "words"),
-    [(2**20, 1, "more than its 20 numbers"), (4, 10**9, "more than its"), (3, 1, r"is \(4, 4\), expected \(3, 3\)"),
+    [(2**20, 1, "more than its 20 numbers"), (4, 10**9, "more than its"),
+        (3, 1, r"is \(4, 4\), expected \(3, 3\)"),
      (0, 0, "unknown 0.weight"), (-1, 1, "describe no network")],
 )  # fmt: skip
 def test_settings_that_ask_for_another_network_never_take_memory(width: int, depth: int, words: str) -> None:

@@ -29,7 +29,8 @@ REASONS = {
     "core/checkpoints.py": "files are read before anybody knows where networks go",
     "core/rng.py": "randomness: a seed means the same on every device",
     "mechanisms/base.py": "randomness: where draws are made without a generator",
-    "mechanisms/additive/per_coordinate.py": "exactness: bounds and scales are doubles that every machine computes alike",
+    "mechanisms/additive/per_coordinate.py": "exactness: bounds and scales are doubles that every "
+    "machine computes alike",
     "nn/winograd.py": "a way of computing that is faster on a CPU only",
 }
 

@@ -229,7 +229,8 @@ def test_a_side_of_just_the_limit_is_read(tmp_path):
 
 @pytest.mark.parametrize("tile", [(65_536, 16), (40_000, 40_000)])
 def test_a_tile_that_would_be_decoded_far_beyond_the_picture_is_refused(tmp_path, tile):
-    entries = [(256, 3, 9), (257, 3, 9), (258, 3, 8), (259, 3, 5), (262, 3, 1), (277, 3, 1), (322, 4, tile[0]),
+    entries = [(256, 3, 9), (257, 3, 9), (258, 3, 8), (259, 3, 5), (262, 3, 1), (277, 3, 1),
+        (322, 4, tile[0]),
                (323, 4, tile[1]), (324, 4, 200), (325, 4, 20)]  # fmt: skip
     head = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
     ifd = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)

@@ -54,7 +54,9 @@ def site() -> dict[str, Any]:
 
 @cache
 def index() -> Any:
-    """The site's search, built as browsers build it: from the same file, with its filters, fields and boosts."""
+    """The site's search, built as browsers build it:
+    from the same file, with its filters, fields and boosts.
+    """
     builder = pytest.importorskip("lunr.builder").Builder()
     from lunr.stop_word_filter import stop_word_filter
 

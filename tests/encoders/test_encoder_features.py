@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The perceptual term of a model's own encoder: a distance, with gradients, and what inversion gains by it."""
+"""The perceptual term of a model's own encoder:
+a distance, with gradients, and what inversion gains by it.
+"""
 
 import pytest
 import torch

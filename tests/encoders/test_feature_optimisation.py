@@ -120,7 +120,8 @@ def test_large_images_are_pooled_before_the_features() -> None:
             return codes.mean((1, 2)).view(-1, 1, 1, 1).expand(-1, 3, 8, 8)
 
     optimise_features(
-        torch.ones(1, 3, 8, 8), Flat(), start=torch.zeros(1, 2, 2), settings=replace(SETTINGS, steps=2, perceptual_size=4),
+        torch.ones(1, 3, 8, 8), Flat(), start=torch.zeros(1, 2, 2),
+        settings=replace(SETTINGS, steps=2, perceptual_size=4),
         features=lambda x: sizes.append(x.shape[-1]) or [x],
     )  # fmt: skip
     assert set(sizes) == {4}

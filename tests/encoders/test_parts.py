@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part encoder: its codes read their part's box, and are standardised over the photos it was trained on."""
+"""The part encoder: its codes read their part's box,
+and are standardised over the photos it was trained on.
+"""
 
 import pytest
 import torch

@@ -242,7 +242,9 @@ def test_4_genuine_noise_withstands_the_same_game() -> None:
 
 
 def test_4_a_perfect_laplace_fit_of_an_invertible_map() -> None:
-    """Codes of a Laplace law, stretched by a fully connected layer: the pooled residuals are exactly Laplace."""
+    """Codes of a Laplace law, stretched by a fully connected layer:
+    the pooled residuals are exactly Laplace.
+    """
     photos, stretch = 20_000, 3.0
     rng = torch_rng(3)
     pair = random_pair().double()
@@ -385,7 +387,9 @@ def test_6_common_codes_predict_private_ones() -> None:
     noise_seen = residual[~private].flatten().square() + 0.01 * float(power)
 
     def explained(hidden: Tensor) -> float:
-        """Share of variance that the conditional mean explains: factors given what is seen, in closed form."""
+        """Share of variance that the conditional mean explains:
+        factors given what is seen, in closed form.
+        """
         information = torch.eye(seen.shape[1], dtype=torch.float64) + seen.T @ (seen / noise_seen[:, None])
         left = (hidden @ torch.linalg.inv(information) * hidden).sum()
         noise = residual[private].square().sum()

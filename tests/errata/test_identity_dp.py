@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/errata.md says about identity-dp [IDP], shown with numbers; the sections are numbered as there."""
+"""What docs/errata.md says about identity-dp [IDP], shown with numbers;
+the sections are numbered as there.
+"""
 
 import math
 from collections.abc import Sequence

@@ -73,7 +73,9 @@ def test_2_the_noise_lies_behind_the_conversion() -> None:
 
 
 def test_3_at_a_delta_of_0_9_the_picture_itself_may_be_sent() -> None:
-    """Send the picture in nine of ten cases: P[S | x] - P[S | x'] is at most 0.9 for any S, with epsilon 0."""
+    """Send the picture in nine of ten cases:
+    P[S | x] - P[S | x'] is at most 0.9 for any S, with epsilon 0.
+    """
     sent, other = {"x": 0.9, "nothing": 0.1}, {"x'": 0.9, "nothing": 0.1}
     events = [("x",), ("nothing",), ("x", "nothing")]
     assert (

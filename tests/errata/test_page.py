@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/errata.md: every erratum names tests, every test that it names exists, and every test here is named."""
+"""docs/errata.md: every erratum names tests, every test that it names exists,
+and every test here is named.
+"""
 
 import ast
 import re

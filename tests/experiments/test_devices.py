@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Experiments whose models lie on another device: what they compute follows the models, and the numbers stay."""
+"""Experiments whose models lie on another device:
+what they compute follows the models, and the numbers stay.
+"""
 
 import json
 from pathlib import Path

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of cosines kept, of budgets at which a verifier accepts the new identity, and of looks chosen."""
+"""The tables of cosines kept, of budgets at which a verifier accepts the new identity,
+and of looks chosen.
+"""
 
 import pytest
 import torch

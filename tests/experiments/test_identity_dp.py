@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every figure and table of identity-dp runs on a model without networks; drawing needs nothing but the JSON."""
+"""Every figure and table of identity-dp runs on a model without networks;
+drawing needs nothing but the JSON.
+"""
 
 import hashlib
 import json

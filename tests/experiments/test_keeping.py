@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A result is kept where everything that goes into it is the same, and measured anew where anything is not."""
+"""A result is kept where everything that goes into it is the same,
+and measured anew where anything is not.
+"""
 
 import json
 from collections.abc import Callable, Sequence

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privacy-utility comparison: every method is included, states the right claim, and faces the same attackers."""
+"""Privacy-utility comparison: every method is included, states the right claim,
+and faces the same attackers.
+"""
 
 import json
 from dataclasses import replace

@@ -29,7 +29,8 @@ from semveil.privacy.certificate import Certificate
 
 EXAMPLES = int(os.environ.get("SEMVEIL_FUZZ", "25"))
 ODD: tuple[Any, ...] = (
-    None, True, 0, -1, 1, 2**31, 2**63, 10**40, 0.5, -0.0, 1e308, float("nan"), float("inf"), "", "x", "\ud800", "../x", "é\n",
+    None, True, 0, -1, 1, 2**31, 2**63, 10**40, 0.5, -0.0, 1e308, float("nan"), float("inf"), "", "x",
+    "\ud800", "../x", "é\n",
     "9" * 400, [], [[]], {}, {"": None}, [1] * 50,
 )  # fmt: skip
 TOKENS = (b"\0", b"\n", b'"', b"}", b"[", b"\xff", b"-1", b"NaN", b"1e999")

@@ -18,7 +18,8 @@ from semveil.generators.official import load_discriminator, load_semantic_styleg
 from semveil.generators.semantic_stylegan import SemanticStyleGAN
 
 CONFIG: dict[str, Any] = {
-    "size": 128, "latent": 12, "n_mlp": 2, "channel_multiplier": 1 / 16, "seg_dim": 13, "local_layers": 5, "base_layers": 1,
+    "size": 128, "latent": 12, "n_mlp": 2, "channel_multiplier": 1 / 16, "seg_dim": 13, "local_layers": 5,
+    "base_layers": 1,
     "depth_layers": 3, "local_channel": 8, "coarse_channel": 8, "coarse_size": 64, "min_feat_size": 32,
     "residual_refine": True, "transparent_dims": (10, 12),
 }  # fmt: skip
@@ -182,7 +183,8 @@ def test_a_wrong_key_is_named(key: str, value: object, message: str, state: dict
 @pytest.mark.parametrize(
     "change",
     [
-        {"size": 60}, {"size": "large"}, {"seg_dim": 19}, {"channel_multiplier": None}, {"transparent_dims": [10, 13]},
+        {"size": 60}, {"size": "large"}, {"seg_dim": 19}, {"channel_multiplier": None},
+        {"transparent_dims": [10, 13]},
         {"transparent_dims": 3}, {"n_mlp": [8]}, {"min_feat_size": 256}, {"depth_layers": 9}, {"latent": 0},
     ],
     ids=str,

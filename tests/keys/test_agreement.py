@@ -48,7 +48,9 @@ def test_both_sides_get_the_same_secret_new_for_each_message(parties: tuple[Iden
 
 
 def test_ml_kem_is_used_where_the_library_has_it() -> None:
-    """Asked of the library itself: the tests of hybrid identities are skipped where `has_ml_kem` denies it."""
+    """Asked of the library itself:
+    the tests of hybrid identities are skipped where `has_ml_kem` denies it.
+    """
     kem = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.mlkem")
     try:
         kem.MLKEM768PrivateKey.generate()

@@ -96,7 +96,8 @@ def test_what_is_no_passphrase_file_is_refused_at_once(tmp_path: Path) -> None:
     binary.touch(0o600)
     binary.write_bytes(b"\xff" * 40)
     for path, words in (
-        (pipe, "not a regular file"), (Path("/dev/zero"), "not a regular file"), (tmp_path, "folder"), (empty, "is empty"),
+        (pipe, "not a regular file"), (Path("/dev/zero"), "not a regular file"), (tmp_path, "folder"),
+        (empty, "is empty"),
         (binary, "no text"), (tmp_path / "absent", "no passphrase file"),
     ):  # fmt: skip
         with pytest.raises(KeyProblem, match=words):

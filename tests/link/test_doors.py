@@ -135,7 +135,8 @@ def test_the_command_line_leaves_what_the_library_leaves(
     left: list[tuple[set[str], int, int, int]] = []
     model, book = str(tiny_model_folder), tmp_path / "ledger.jsonl"
     for folder, send in (
-        ("library", lambda out: semveil.send(portrait, out, model=model, key=key, subject="Ada", ledger=book)),
+        ("library", lambda out: semveil.send(
+            portrait, out, model=model, key=key, subject="Ada", ledger=book)),
         (
             "command",
             lambda out: main([

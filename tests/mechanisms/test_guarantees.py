@@ -105,7 +105,9 @@ def test_coordinate_losses_add_up_to_epsilon(widths: list[float], epsilon: float
 
 
 def test_weights_proportional_to_the_widths_are_ordinary_laplace() -> None:
-    """errata.md, latent-dp 4, and its two optima: S^(2/3) for the variance, sqrt(S) for the absolute error."""
+    """errata.md, latent-dp 4, and its two optima:
+    S^(2/3) for the variance, sqrt(S) for the absolute error.
+    """
     sensitivity = CoordinateSensitivity(torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64), source="test")
     powers = (0.0, 0.5, 2 / 3, 1.0)
     scales = [

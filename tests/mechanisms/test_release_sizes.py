@@ -33,7 +33,9 @@ RECORDS = 6
 
 
 def keeps_its_law(law: str, numbers: int) -> bool:
-    """Noise of releases calibrated to epsilon 1, against scipy's law of the scale that the sensitivity gives."""
+    """Noise of releases calibrated to epsilon 1,
+    against scipy's law of the scale that the sensitivity gives.
+    """
     record = torch.linspace(-1, 1, numbers, dtype=torch.float64)[None]
     sides = BOX.coordinate_sensitivity((numbers,))
     cases: dict[str, tuple[Any, Any]] = {

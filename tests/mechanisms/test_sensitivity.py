@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Observed pairwise sensitivity: exact on any data, resumable, small in memory, and honest about what it is."""
+"""Observed pairwise sensitivity:
+exact on any data, resumable, small in memory, and honest about what it is.
+"""
 
 import json
 import subprocess

@@ -72,8 +72,10 @@ def test_methods_without_a_model_refuse_one() -> None:
 @pytest.mark.parametrize(
     ("kind", "wrong"),
     [
-        (Blur, {"sigma": 0.0}), (Mosaic, {"block": 0}), (PixelNoise, {"sigma": -1.0}), (PixelNoise, {"delta": 1.0}),
-        (DPPix, {"epsilon": 0.0}), (DPPix, {"neighbourhood": 0}), (DPPix, {"block": 7}), (DPSVD, {"scale": 0.0}),
+        (Blur, {"sigma": 0.0}), (Mosaic, {"block": 0}), (PixelNoise, {"sigma": -1.0}),
+        (PixelNoise, {"delta": 1.0}),
+        (DPPix, {"epsilon": 0.0}), (DPPix, {"neighbourhood": 0}), (DPPix, {"block": 7}),
+        (DPSVD, {"scale": 0.0}),
         (DPSVD, {"rank": 0}), (Blur, {"size": 0}),
     ],
 )  # fmt: skip

@@ -31,7 +31,8 @@ def noisy(mechanism, sensitivity, budget=None):
 
 def keyed(authenticated=True):
     part = KeyedPart(
-        nonce=bytes(range(32)), source={"kind": "passphrase", "salt": "5a" * 16}, parameters={}, sealed=b"\x91" * 40,
+        nonce=bytes(range(32)), source={"kind": "passphrase", "salt": "5a" * 16}, parameters={},
+        sealed=b"\x91" * 40,
         authenticated=authenticated,
     )  # fmt: skip
     claim = Guarantee(0.0, "the private codes", Basis.COMPUTATIONAL, delta=1e-9, not_covered=CLEAR)

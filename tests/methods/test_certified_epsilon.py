@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The epsilon of every certificate, computed again from what the certificate says of noise and sensitivity."""
+"""The epsilon of every certificate,
+computed again from what the certificate says of noise and sensitivity.
+"""
 
 import math
 from collections.abc import Callable, Mapping

@@ -121,7 +121,8 @@ def test_damaged_files_and_headers(model: FaceModel, codes: torch.Tensor, tmp_pa
         nonce=part.nonce, source=part.source, parameters={}, sealed=part.sealed, authenticated=False
     )
     for changes in (
-        {"images": 0}, {"images": True}, {"image_bytes": -1}, {"method": ""}, {"method": 5}, {"model_hash": "zz"},
+        {"images": 0}, {"images": True}, {"image_bytes": -1}, {"method": ""}, {"method": 5},
+        {"model_hash": "zz"},
         {"model_hash": 7},
         {"latent_shape": (28,)}, {"latent_shape": (28, "64")}, {"keyed": unsealed},
     ):  # fmt: skip

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""identity-dp: laws of the new identity, what is claimed of them, attributes in clear and not, certificates."""
+"""identity-dp: laws of the new identity, what is claimed of them, attributes in clear and not,
+certificates.
+"""
 
 import math
 from dataclasses import replace

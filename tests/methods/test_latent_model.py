@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latent models: the bundled one, one without stored bounds, and StyleGAN2 with pSp by their official files."""
+"""Latent models: the bundled one, one without stored bounds,
+and StyleGAN2 with pSp by their official files.
+"""
 
 from dataclasses import replace
 from pathlib import Path

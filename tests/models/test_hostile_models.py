@@ -102,8 +102,10 @@ def card_value(card: dict[str, Any], key: str) -> Any:
 @pytest.mark.parametrize(
     "change",
     [
-        {"inversion": {"steps": 10**12}}, {"inversion": {"steps": -1}}, {"inversion": {"batch": 0}}, {"inversion": []},
-        {"inversion": {"learning_rate": "fast"}}, {"inversion": {"no such": 1}}, {"clip_box": {"lower": "a", "upper": 1}},
+        {"inversion": {"steps": 10**12}}, {"inversion": {"steps": -1}}, {"inversion": {"batch": 0}},
+        {"inversion": []},
+        {"inversion": {"learning_rate": "fast"}}, {"inversion": {"no such": 1}},
+        {"clip_box": {"lower": "a", "upper": 1}},
         {"clip_box": {"lower": 1, "upper": 0, "source": ""}}, {"clip_box": 7}, {"architecture": []},
         {"whitening": 1.5}, {"whitening": "half"}, {"whitening": float("nan")},
     ],

@@ -36,9 +36,12 @@ def test_a_full_certificate_survives_as_plain_json():
 def test_it_has_fields_for_nothing_private():
     """A new field is added here after thinking about what it gives away."""
     assert {f.name for f in fields(Certificate)} == {
-        "release", "method", "protection", "guarantee", "images", "model", "model_hash", "perceptual", "mechanism",
-        "calibration", "nominal_epsilon", "scale", "grid_step", "bounds", "bounds_hash", "sensitivity", "private_codes",
-        "part_budgets", "caveats", "sealed", "release_id", "output", "software_version", "commit", "certificate_version",
+        "release", "method", "protection", "guarantee", "images", "model", "model_hash", "perceptual",
+        "mechanism",
+        "calibration", "nominal_epsilon", "scale", "grid_step", "bounds", "bounds_hash", "sensitivity",
+        "private_codes",
+        "part_budgets", "caveats", "sealed", "release_id", "output", "software_version", "commit",
+        "certificate_version",
     }  # fmt: skip
 
 

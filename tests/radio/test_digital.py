@@ -61,7 +61,9 @@ def test_a_codec_that_is_none_is_named():
 
 @pytest.mark.parametrize("snr_db", [0.0, 13.0])
 def test_the_rate_is_mutual_information_and_outage_is_exponential(snr_db):
-    """Gaussian input: h(y) - h(n) by integration; and the share of fades that do not carry the outage rate."""
+    """Gaussian input: h(y) - h(n) by integration;
+    and the share of fades that do not carry the outage rate.
+    """
     snr = 10 ** (snr_db / 10)
 
     def entropy(variance: float) -> float:  # of one real axis, bits

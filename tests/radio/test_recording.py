@@ -108,7 +108,8 @@ def damage(folder: Path, kind: str) -> Path:
     ("kind", "words"),
     [
         ("cut", "cut off"), ("clipped", "is clipped: "), ("nan", "not finite"), ("silent", "is silent"),
-        ("foreign", "no preamble"), ("real", "no single channel of complex"), ("rate", "resample to a whole number"),
+        ("foreign", "no preamble"), ("real", "no single channel of complex"),
+        ("rate", "resample to a whole number"),
         ("no data", "cannot read|samples"), ("no json", "cannot read"),
     ],
 )  # fmt: skip

@@ -71,7 +71,9 @@ def test_a_body_is_taken_apart_as_it_was_put_together():
     ids=str,
 )
 def test_at_20_db_the_payload_is_as_good_as_over_plain_noise(channel):
-    """Within 1 dB of the noise, 2 dB with echoes, where filtering raises it; and the header without an error."""
+    """Within 1 dB of the noise, 2 dB with echoes, where filtering raises it;
+    and the header without an error.
+    """
     burst = receive_burst(through(SAMPLES, RATE, snr_db=20.0, **channel), RATE)
     assert burst.header == HEADER and burst.payload.shape == (2, 448)
     error = -10 * np.log10(np.mean(np.abs(burst.payload.ravel() - PAYLOAD) ** 2))

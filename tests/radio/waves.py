@@ -22,7 +22,9 @@ def through(
     gain: complex = 1.0,
     seed: int = 0,
 ) -> Complex:
-    """What a receiver records: `carrier` in cycles per symbol, `clock` relative, `late` and taps in samples."""
+    """What a receiver records: `carrier` in cycles per symbol, `clock` relative,
+    `late` and taps in samples.
+    """
     heard = np.convolve(samples, taps)
     fine = signal.resample(heard, 16 * len(heard))
     times = np.clip((np.arange(len(heard)) * (1 + clock) - late) * 16, 0, len(fine) - 1)

@@ -73,7 +73,9 @@ def test_the_standard_network_is_torchvisions() -> None:
 
 
 def test_table_2() -> None:
-    """The network that the paper's Table 2 can mean, and where its numbers are not those of any such network."""
+    """The network that the paper's Table 2 can mean,
+    and where its numbers are not those of any such network.
+    """
     network = VGG16Classifier(VGG16Config.published(), rng=rng())
     layers = [*network.convolutions, *network.linears]
     weights = [layer.weight.numel() for layer in layers]

@@ -108,7 +108,9 @@ class Fixture:
         return torch.from_numpy(self._arrays[f"out__{name}"])
 
     def error(self, name: str, output: Tensor) -> float:
-        """Largest difference, on the stored samples and of mean, spread and maximum, over the samples' rms."""
+        """Largest difference, on the stored samples and of mean, spread and maximum,
+        over the samples' rms.
+        """
         row = self.outputs[name]
         stored = self.stored(name).double()
         output = output.detach().double()

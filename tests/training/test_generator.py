@@ -24,7 +24,8 @@ ENCODER = PartEncoderConfig(
     size=32, style_dim=8, widths=(8, 8, 8, 8), part_cells=(4, 4), part_channels=4, shared_channels=4
 )
 SETTINGS = GeneratorTraining(
-    steps=40, batch=8, adversarial_from=10, discriminator_width=8, features=0.0, generator=CONFIG, encoder=ENCODER,
+    steps=40, batch=8, adversarial_from=10, discriminator_width=8, features=0.0, generator=CONFIG,
+    encoder=ENCODER,
 )  # fmt: skip
 
 
@@ -119,7 +120,9 @@ def test_a_run_can_start_from_trained_weights():
 
 
 def test_made_up_pixels_teach_nothing():
-    """Where `inside` is 0 the reconstruction gradient is 0: with nothing inside, squared error is exactly 0."""
+    """Where `inside` is 0 the reconstruction gradient is 0:
+    with nothing inside, squared error is exactly 0.
+    """
     run = trainer()
     run.inside.zero_()
     losses: list[dict[str, float]] = []

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written: the same frames at the same times, the sound if asked for, and nothing else of the source."""
+"""What is written: the same frames at the same times, the sound if asked for,
+and nothing else of the source.
+"""
 
 import resource
 from fractions import Fraction

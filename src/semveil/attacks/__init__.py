@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks of adaptive eavesdroppers: from an observation and public knowledge to an estimate of the latent codes.
+"""Attacks by adaptive eavesdroppers, which estimate latent codes from observations and public knowledge.
 
-One file for each attack; `ATTACKS` lists them by name, and `semveil.link.attack` runs them on a message. They
-get values only (`Observation`, `PublicKnowledge`, `KnownPairs`), never a method or a key. Imports `core` and
-`mechanisms`; the auditor of privacy claims is `semveil.audit`.
+One file per attack; `ATTACKS` lists them by name, and `semveil.link.attack` runs them on a message. Attacks
+receive values only (`Observation`, `PublicKnowledge`, `KnownPairs`), never a method or a key. Imports `core`
+and `mechanisms`; the auditor of privacy claims is `semveil.audit`.
 """
 
 from semveil.attacks.attributes import infer_attribute

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attribute inference: a probe for one binary attribute."""
+"""Attribute inference by a linear probe for one binary attribute."""
 
 import numpy as np
 import torch
@@ -11,19 +11,21 @@ from semveil.attacks.ridge import Ridge
 
 
 def infer_attribute(known: Tensor, labels: ArrayLike, attacked: Tensor, truth: ArrayLike) -> Score:
-    """AUC of a linear probe (ridge, penalty by leave-one-out) from codes to an attribute; 0.5 is guessing.
+    """AUC of a linear probe from codes to a binary attribute; 0.5 for guessing.
+
+    The probe is a ridge regression whose penalty is selected by leave-one-out error.
 
     Args:
-        known: (N, ...) codes of people whose attribute Eve knows, received as the attacked ones are.
-        labels: N booleans, both kinds.
-        attacked: (M, ...) codes of other people, e.g. the common ones of what was received.
-        truth: M booleans, both kinds.
+        known: (N, ...) codes of people whose attribute Eve knows, received in the same way as `attacked`.
+        labels: N booleans, both classes present.
+        attacked: (M, ...) codes of other people, e.g. the common codes of a received signal.
+        truth: M booleans, both classes present.
 
     Returns:
         AUC on the attacked codes with a bootstrap interval over photos.
 
     Raises:
-        ValueError: labels that do not fit or are all alike.
+        ValueError: labels of the wrong shape or all equal.
     """
     told, true = _checked(labels, len(known), "labels"), _checked(truth, len(attacked), "truth")
     signs = torch.tensor(np.where(told, 1.0, -1.0), dtype=known.dtype)[:, None]

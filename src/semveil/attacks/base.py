@@ -10,14 +10,16 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 
 class Attack(Protocol):
-    """Maps an observation to Eve's estimate of the codes (B, K, D); `PublicKnowledge.synthesize` turns it into images.
+    """Attack that maps an observation to Eve's estimate of the codes (B, K, D).
+
+    `PublicKnowledge.synthesize` turns the estimate into images.
 
     Attributes:
-        name: that users select it by.
-        knowledge: Eve's information besides the received signal, in words.
-        needs: what must be given besides observation and public knowledge: `pairs` (`KnownPairs`), `repeats`
-            and `recordings` (fields of the `Observation`), `deprotect` or `protect` (arguments of the
-            constructor).
+        name: name by which users select the attack.
+        knowledge: Eve's information in addition to the received signal, in words.
+        needs: inputs required in addition to observation and public knowledge: `pairs` (`KnownPairs`),
+            `repeats` and `recordings` (fields of the `Observation`), `deprotect` or `protect` (constructor
+            arguments).
     """
 
     name: ClassVar[str]
@@ -32,26 +34,26 @@ class Attack(Protocol):
         pairs: KnownPairs | None = None,
         rng: torch.Generator | None = None,
     ) -> Tensor:
-        """Estimated codes (B, K, D).
+        """Estimate the codes, (B, K, D).
 
         Args:
             observation: the received signal of B photos.
-            public: the model, and latents of public faces.
+            public: public knowledge: the model, and latents of public faces.
             pairs: known transmissions, for attacks that need `pairs`; others ignore them.
-            rng: the attack's own randomness; torch's default stream where None.
+            rng: source of the attack's own randomness; torch's default stream where None.
 
         Raises:
-            ValueError: something that the attack needs is not given.
+            ValueError: a required input is missing.
         """
         ...
 
 
 def naive_decode(received: Tensor, public: PublicKnowledge) -> Tensor:
-    """The received codes (B, K, D), the private block decoded without a key ([DPSC] Eq. 15).
+    """Received codes (B, K, D), with the private block decoded without a key ([DPSC] Eq. 15).
 
     Args:
         received: (B, K, D), in latent units.
-        public: the model, with `interpret`.
+        public: public knowledge, for `interpret`.
     """
     codes = received.clone()
     codes[:, public.private] = public.interpret(received[:, public.private])
@@ -62,22 +64,22 @@ def impute_from_common(received: Tensor, variance: Tensor, public: PublicKnowled
     """Posterior mean of all codes given the common ones, E[x | y_common], under the Gaussian prior.
 
     Args:
-        received: (B, K, D); only the common codes are read.
-        variance: (B, K), channel noise per real coordinate.
-        public: the model, and latents of public faces.
+        received: (B, K, D); only the common codes are used.
+        variance: (B, K), channel noise variance per real coordinate.
+        public: public knowledge: the model, and latents of public faces.
     """
     return public.prior.posterior_mean(received[:, public.common], public.common, variance[:, public.common])
 
 
 def require_pairs(pairs: KnownPairs | None, name: str) -> KnownPairs:
-    """Return the known pairs of an attack that learns from them.
+    """Return the known pairs, or raise if there are none.
 
     Args:
-        pairs: as passed to the attack.
-        name: of the attack, for the message.
+        pairs: pairs passed to the attack.
+        name: name of the attack, for the error message.
 
     Raises:
-        ValueError: there are none.
+        ValueError: `pairs` is None.
     """
     if pairs is None:
         raise ValueError(

@@ -13,9 +13,9 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class Denoise:
-    """Wiener estimate E[x | y] under the Gaussian prior, noise as stated, then clipped to the public box.
+    """Wiener estimate E[x | y] under the Gaussian prior and stated noise, clipped to the public box.
 
-    It minimises the mean square error among linear estimates; Laplace noise enters with its variance 2 s^2.
+    It minimises the mean squared error among linear estimates; Laplace noise enters with its variance 2 s^2.
     The output of a protection that adds no noise is treated as codes.
     """
 

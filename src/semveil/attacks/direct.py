@@ -13,7 +13,7 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class Direct:
-    """Naive decoding: the received codes go into the generator unchanged."""
+    """Naive decoding: the received codes are passed to the generator unchanged."""
 
     name: ClassVar[str] = "direct"
     knowledge: ClassVar[str] = "the generator"

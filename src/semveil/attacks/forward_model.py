@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Eve's model of a protection, learnt from known pairs: an affine map of the private codes and its residual variance."""
+"""Eve's model of a protection: an affine map learnt from known pairs, with its residual variance."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,20 @@ from torch import Tensor
 from semveil.attacks.observation import KnownPairs, PublicKnowledge
 from semveil.attacks.ridge import Ridge
 
-HELD_SHARE = 0.2  # of the pairs: on them is measured what the map does not explain
+HELD_SHARE = 0.2  # fraction of pairs held out to estimate the residual variance
 SMALLEST = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
 class ForwardModel:
-    """y = matrix x + offset + noise for all K * D numbers: identity on the codes sent in clear, learnt on the private ones.
+    """Affine forward model y = matrix x + offset + noise of all K * D coordinates.
+
+    It is the identity on the common codes and learnt on the private ones.
 
     Attributes:
         matrix: (K*D, K*D).
         offset: (K*D,).
-        unexplained: (K*D,) variance of the received codes that the map does not explain, beyond the channel's
-            noise.
+        unexplained: (K*D,) residual variance of the received codes beyond the channel noise.
     """
 
     matrix: Tensor
@@ -32,12 +33,12 @@ class ForwardModel:
     def fit(cls, pairs: KnownPairs, public: PublicKnowledge) -> "ForwardModel":
         """Regress received on clean codes, weighting each pair and code by its inverse noise variance.
 
-        The noise is in the received codes, so that its variance is known in this direction. The opposite
+        The noise is in the received codes, so its variance is known in this direction. The opposite
         regression, as in `linear`, gives faded pairs the same weight as clear ones.
 
         Args:
             pairs: known pairs.
-            public: gives the private codes.
+            public: public knowledge, for the private codes.
         """
         codes, size = pairs.codes.shape[1:]
         columns = torch.arange(codes * size).view(codes, size)
@@ -46,7 +47,7 @@ class ForwardModel:
         x, y = pairs.codes[:, public.private].flatten(1), pairs.received[:, public.private].flatten(1)
         variance = pairs.code_variance[:, public.private].repeat_interleave(size, 1)
         plain = Ridge.fit(x[held:], y[held:])
-        # Weight of a pair's coordinate: inverse of its noise variance plus the unexplained variance.
+        # Weights are inverse variances: channel noise plus the unexplained variance.
         floor = (y[:held] - plain(x[:held])).square().median(0).values
         weight, offset = _weighted(x[held:], y[held:], variance[held:] + floor, size, plain)
         left = (y[:held] - x[:held] @ weight - offset).square()
@@ -59,7 +60,7 @@ class ForwardModel:
         return cls(matrix, whole[0], whole[1])
 
     def variance(self, code_variance: Tensor) -> Tensor:
-        """Total variance of the received codes about matrix x + offset: channel noise plus the unexplained part.
+        """Total variance of the received codes about matrix x + offset: channel noise plus residual variance.
 
         Args:
             code_variance: (B, K) channel noise variance per code.
@@ -72,7 +73,10 @@ class ForwardModel:
 
 
 def _weighted(x: Tensor, y: Tensor, variance: Tensor, size: int, plain: Ridge) -> tuple[Tensor, Tensor]:
-    """Weighted ridge of y (N, q) on x (N, p), each code of `size` numbers with its own weights: weight (p, q), offset (q,)."""
+    """Weighted ridge regression of y (N, q) on x (N, p), with separate weights for each code.
+
+    Returns weight (p, q) and offset (q,); a code has `size` coordinates.
+    """
     weights = 1 / variance.unflatten(1, (-1, size)).mean(2).clamp_min(SMALLEST)  # (N, m)
     weights = weights / weights.mean(0)
     if float(weights.std(0).max()) < 0.05:  # equal noise

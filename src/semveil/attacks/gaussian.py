@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gaussian model of latents, and posterior means of codes that were received with noise or not at all."""
+"""Gaussian model of latents, with posterior means of noisy or missing codes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from semveil.attacks.ridge import Ridge
 
 @dataclass(frozen=True, eq=False)
 class GaussianPrior:
-    """Codes (K, D) as one Gaussian vector: x ~ N(mean, covariance).
+    """Gaussian prior of latents: codes (K, D) as one vector x ~ N(mean, covariance).
 
     Attributes:
         mean: (K, D).
@@ -25,11 +25,11 @@ class GaussianPrior:
 
     @classmethod
     def fit(cls, latents: Tensor) -> "GaussianPrior":
-        """Mean and shrunken covariance (1 - a) S + a tr(S)/p I, well conditioned for any N.
+        """Fit mean and shrunken covariance (1 - a) S + a tr(S)/p I, well conditioned for any N.
 
         The weight a minimises the leave-one-out error of predicting the odd codes from the even ones
         (`Ridge`). The weight of Ledoit and Wolf, which is optimal for the covariance in Frobenius norm, is
-        far too small for prediction: with 700 faces it leaves half again as much of the private codes
+        far too small for prediction: with 700 faces it leaves half as much again of the private codes
         unexplained.
 
         Args:
@@ -47,21 +47,21 @@ class GaussianPrior:
 
     @cached_property
     def root(self) -> Tensor:
-        """(K*D, K*D) lower triangular, root root' = covariance."""
+        """Lower triangular Cholesky factor (K*D, K*D), root root' = covariance."""
         return torch.linalg.cholesky(self.covariance.double()).to(self.covariance)
 
     @cached_property
     def principal(self) -> tuple[Tensor, Tensor]:
-        """Variances (K*D,), largest first, and directions (K*D, K*D), one a column."""
+        """Variances (K*D,), largest first, and principal directions (K*D, K*D) as columns."""
         values, vectors = torch.linalg.eigh(self.covariance.double())
         return values.flip(0).clamp_min(0).to(self.covariance), vectors.flip(1).to(self.covariance)
 
     def behind(self, received: Tensor, matrix: Tensor, offset: Tensor, variance: Tensor) -> Tensor:
-        """E[x | y] for y = matrix x + offset + n, n ~ N(0, variance), photo by photo.
+        """Posterior mean E[x | y] for y = matrix x + offset + n, n ~ N(0, variance), photo by photo.
 
         Args:
             received: (B, K, D) y.
-            matrix: (K*D, K*D), on flattened codes.
+            matrix: (K*D, K*D), acts on flattened codes.
             offset: (K*D,).
             variance: (B, K*D), > 0.
 
@@ -83,7 +83,7 @@ class GaussianPrior:
 
         Args:
             observed: 0-based indices of the observed codes.
-            wanted: 0-based indices of the codes in question.
+            wanted: 0-based indices of the codes whose covariance is returned.
             variance: (K,) noise variance per code.
 
         Returns:
@@ -100,11 +100,13 @@ class GaussianPrior:
         return self.covariance[asked][:, asked] - across.T @ torch.linalg.solve(inner, across)
 
     def posterior_mean(self, received: Tensor, codes: Sequence[int], variance: Tensor) -> Tensor:
-        """E[x | y] for y = x[codes] + n, n ~ N(0, variance): mean + C_o (C_oo + V)^-1 (y - mean_o).
+        """Posterior mean E[x | y] for y = x[codes] + n, n ~ N(0, variance).
+
+        This is mean + C_o (C_oo + V)^-1 (y - mean_o), computed by `filter`.
 
         Args:
             received: (B, len(codes), D).
-            codes: which codes were received; the others are imputed.
+            codes: 0-based indices of the received codes; the others are imputed.
             variance: (B, len(codes)) noise variance per real coordinate.
 
         Returns:
@@ -113,10 +115,10 @@ class GaussianPrior:
         return self.filter(codes, variance)(received)
 
     def filter(self, codes: Sequence[int], variance: Tensor) -> Callable[[Tensor], Tensor]:
-        """`posterior_mean` as a function, for fixed codes and noise.
+        """Return `posterior_mean` as a function for fixed codes and noise.
 
         One eigendecomposition serves all photos: their noise variances are approximated as V_b = t_b V, with
-        V the mean over the photos and one factor t_b per photo (from its gain). Exact where `variance` is the
+        V the mean over the photos and one factor t_b per photo (from its gain). Exact if `variance` is the
         same for all codes.
 
         Args:

@@ -16,12 +16,12 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class GenerativePrior:
-    """Inversion with a forward model learnt from known pairs and a generative model of faces as the prior.
+    """Inversion with a forward model learnt from known pairs and a generative model of faces as prior.
 
     Starting from the Gaussian estimate, for decreasing noise sizes: denoise the codes by the model, then
     restore consistency with the signal, argmin |y - A x - b|^2_(V^-1) + |x - denoised|^2 / size^2. Only the
     abstract of the paper was available; here the generative model is the public generator with a Gaussian
-    mixture as the law of its latents.
+    mixture as the distribution of its latents.
 
     Args:
         sizes: number of noise sizes.

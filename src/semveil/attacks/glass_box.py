@@ -14,14 +14,15 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class GlassBox:
-    """argmin over x of |x - mean|^2_(C^-1) / 2 + sum of (y - protect(x))^2 / 2v, by L-BFGS in whitened coordinates.
+    """MAP inversion of Alice's protection network by L-BFGS in whitened coordinates.
 
-    The search needs Alice's network only, not Bob's. The Gaussian prior of public faces is an addition to the
-    paper's inversion of the transmitted signal, of which only the abstract was available.
+    Minimises |x - mean|^2_(C^-1) / 2 + sum of (y - protect(x))^2 / 2v over x. Only Alice's network is needed,
+    not Bob's. The Gaussian prior of public faces is an addition to the paper's inversion of the transmitted
+    signal; only the abstract of the paper was available.
 
     Args:
         protect: private block (B, m, D) -> transmitted block, differentiable and deterministic.
-        steps: of L-BFGS.
+        steps: maximum number of L-BFGS iterations.
     """
 
     protect: Callable[[Tensor], Tensor]

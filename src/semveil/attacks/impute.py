@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Predict the private codes from the codes sent in clear: the floor for any protection of the private block alone."""
+"""Imputation of private from common codes, the floor for any protection of the private block only."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +13,7 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class Impute:
-    """E[x_private | y_common] under the Gaussian prior; the private block is ignored."""
+    """Posterior mean E[x_private | y_common] under the Gaussian prior; the private block is ignored."""
 
     name: ClassVar[str] = "impute"
     knowledge: ClassVar[str] = "the generator, public faces; of the signal only the common codes"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rates and areas under ROC curves with 95 % intervals over the independent units behind them."""
+"""Rates and areas under ROC curves with 95 % intervals over independent units."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,14 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Score:
-    """Attributes: value; low, high: 95 % interval; count: independent units (photos, people) behind it."""
+    """An estimate with its 95 % interval.
+
+    Attributes:
+        value: the estimate.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        count: number of independent units (photos or people).
+    """
 
     value: float
     low: float
@@ -26,12 +33,12 @@ class Score:
 
 
 def rate(hits: ArrayLike, *, units: int | None = None) -> Score:
-    """Share of successes with Clopper and Pearson's interval.
+    """Success rate with the Clopper-Pearson interval.
 
     Args:
         hits: booleans, one per trial.
-        units: independent units among the trials (people, where a person gives several); all trials where
-            None.
+        units: number of independent units (people, if a person contributes several trials); the number of
+            trials where None.
 
     Raises:
         ValueError: there are no trials.
@@ -52,7 +59,9 @@ def rate(hits: ArrayLike, *, units: int | None = None) -> Score:
 
 
 def auc(positive: ArrayLike, negative: ArrayLike) -> float:
-    """Area under the ROC curve: P(positive > negative) + P(tie) / 2 (Mann and Whitney's U over the number of pairs).
+    """Area under the ROC curve: P(positive > negative) + P(tie) / 2.
+
+    This is the Mann-Whitney U statistic divided by the number of pairs.
 
     Args:
         positive: scores of the positives, at least one.
@@ -73,12 +82,14 @@ def auc(positive: ArrayLike, negative: ArrayLike) -> float:
 
 
 def resampled(statistic: Callable[[NDArray[np.intp]], float], count: int) -> Score:
-    """A statistic of `count` units with a percentile-bootstrap interval over the units; seeded, so equal data agree.
+    """Statistic of `count` units with a percentile-bootstrap interval.
+
+    Resampling is seeded, so equal data give equal results.
 
     Args:
-        statistic: from the units' indices, repeats included, to a number; NaN for a resample that it cannot
-            judge.
-        count: how many units there are.
+        statistic: maps indices of units, repeats included, to a number; NaN for a resample on which it is
+            undefined.
+        count: number of units.
     """
     draws = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
     low, high = np.nanquantile([statistic(rows) for rows in draws], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Undo a conversion of pictures: an inverter trained on known pairs of converted picture and source."""
+"""Inversion of image conversions, trained on known pairs of converted image and source."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from semveil.attacks.networks import VALIDATION_SHARE
 from semveil.attacks.ridge import Ridge
 from semveil.core.device import half_precision
 
-LARGEST_LINEAR = 64 * 64  # pixels; beyond them the linear stage would not fit into memory
+LARGEST_LINEAR = 64 * 64  # pixels; for larger images the linear stage would not fit into memory
 CHECK_EVERY = 100  # steps
 
 
@@ -20,12 +20,12 @@ class InverterSettings:
     """Training settings of the inverter.
 
     Attributes:
-        width: channels of its convolutions, at half the pictures' resolution.
-        blocks: residual blocks of two convolutions.
-        steps: of Adam; the state with the least validation error is kept.
-        batch: pictures per step.
-        learning_rate: at the start, falling to 0 as a cosine.
-        linear_pairs: pairs that the linear stage is fitted on; 0 leaves it out.
+        width: convolution channels, at half the image resolution.
+        blocks: number of residual blocks of two convolutions.
+        steps: number of Adam steps; the state with the lowest validation error is kept.
+        batch: images per step.
+        learning_rate: initial learning rate, with cosine decay to 0.
+        linear_pairs: number of pairs for fitting the linear stage; 0 omits the stage.
     """
 
     width: int = 48
@@ -41,11 +41,11 @@ class Inverter:
     """A trained inverter.
 
     Attributes:
-        linear: from the pixels of one colour to those of one colour, None where it was left out.
-        network: correction of its residual.
-        mean: (3, H, W) of the known sources.
-        error: mean square error on the validation part over that of answering with the mean source; 1 is
-            learning nothing.
+        linear: linear map between the pixels of one colour channel; None if omitted.
+        network: network that predicts the residual of the linear stage.
+        mean: (3, H, W) mean of the known sources.
+        error: mean squared error on the validation part relative to that of the mean source; 1 if nothing was
+            learnt.
     """
 
     linear: Ridge | None
@@ -54,7 +54,12 @@ class Inverter:
     error: float
 
     def __call__(self, converted: Tensor, *, batch: int = 256) -> Tensor:
-        """Converted pictures (B, 3, H, W) in [-1, 1] -> estimates of their sources, the same shape and range."""
+        """Estimate the sources of converted images, (B, 3, H, W) in [-1, 1].
+
+        Args:
+            converted: (B, 3, H, W) in [-1, 1].
+            batch: images per forward pass.
+        """
         with torch.no_grad():
             parts = [_estimate(self, part) for part in converted.split(batch)]
         return torch.cat(parts).clamp(-1, 1)
@@ -67,21 +72,20 @@ def train_inverter(
     *,
     rng: torch.Generator | None = None,
 ) -> Inverter:
-    """Learn to invert a conversion by least squares, as anybody with the client's module can.
+    """Learn to invert a conversion by least squares, as anyone who has the client's module can.
 
-    A linear stage comes first, one map for all three colours, which undoes pixel permutations; then a
-    convolutional network predicts its residual from converted image and linear estimate. The mean source
-    competes with both on a validation part, so that the inverter of an uninformative conversion returns the
-    mean.
+    First a linear stage, one map for all three colour channels, undoes pixel permutations; then a
+    convolutional network predicts its residual from converted image and linear estimate. Both compete with
+    the mean source on a validation part, so the inverter of an uninformative conversion returns the mean.
 
     Args:
-        converted: (N, 3, H, W) in [-1, 1], sides even.
-        sources: the same shape.
+        converted: (N, 3, H, W) in [-1, 1], with even H and W.
+        sources: the corresponding sources, of the same shape.
         settings: `InverterSettings()` where None.
-        rng: draws the validation part, the weights and the batches.
+        rng: source of the validation split, the weights and the batches.
 
     Raises:
-        ValueError: shapes that differ or that the network cannot take, or fewer than 16 pairs.
+        ValueError: different or unsupported shapes, or fewer than 16 pairs.
 
     Example:
         >>> rng = torch.Generator().manual_seed(0)
@@ -113,7 +117,7 @@ def train_inverter(
     network = _Network(settings.width, settings.blocks, rng).to(converted.device)
     best = Inverter(linear, network, mean, 1.0)
     least = _error(best, converted[kept_out], sources[kept_out])
-    if least >= nothing:  # the mean wins over the linear stage
+    if least >= nothing:  # the mean is better than the linear stage
         best = Inverter(None, network, mean, 1.0)
         least = nothing
     state = _copy(network)
@@ -135,7 +139,7 @@ def train_inverter(
 
 
 class _Network(nn.Module):
-    """Residual convolutions at half the resolution; its last layer starts at zero, so it starts by adding nothing."""
+    """Residual convolutions at half resolution; the zero last layer makes the initial output zero."""
 
     def __init__(self, width: int, blocks: int, rng: torch.Generator | None) -> None:
         super().__init__()
@@ -165,18 +169,18 @@ class _Network(nn.Module):
 
 
 def _linear(converted: Tensor, centred: Tensor) -> Ridge | None:
-    """One linear map for all colours: the three colours of a picture are three rows of the regression."""
+    """Fit one linear map for all colour channels; each channel of an image is a row of the regression."""
     if not len(converted) or converted[0, 0].numel() > LARGEST_LINEAR:
         return None
     return Ridge.fit(converted.flatten(2).flatten(0, 1), centred.flatten(2).flatten(0, 1))
 
 
 def _estimate(inverter: Inverter, converted: Tensor) -> Tensor:
-    """The mean, plus the linear stage, plus what the network adds; not clamped."""
+    """Sum of mean, linear stage and network correction; not clamped."""
     linear = torch.zeros_like(converted)
     if inverter.linear is not None:
         linear = inverter.linear(converted.flatten(2)).view(converted.shape)
-    with half_precision(converted.device):  # faster, and rounds the change by half a level of 8 bits at most
+    with half_precision(converted.device):  # faster; rounding error at most half an 8-bit level
         change = inverter.network(torch.cat([converted, linear], 1))
     return inverter.mean + linear + change.float()
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Known-plaintext attack through noise and fading: fit an affine model of the protection, then invert it under the prior."""
+"""Known-plaintext attack: an affine model of the protection, fitted and inverted under the prior.
+
+Noise and fading of each transmission are taken into account.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,11 +17,11 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class KnownPlaintext:
-    """Posterior mean of all codes under the Gaussian prior, the learnt affine map, and the message's own noise per code.
+    """Posterior mean of all codes under the Gaussian prior and an affine map learnt from known pairs.
 
-    Unlike `linear`, which regresses once for all photos, it weights pairs and the message by the noise of
-    each received code. Residuals of the affine map count as noise, so under fresh noise or keys imputation
-    remains.
+    Unlike `linear`, which regresses once for all photos, it weights pairs and message by the noise of each
+    received code. Residuals of the affine map count as noise, so under fresh noise or keys it reduces to
+    imputation.
     """
 
     name: ClassVar[str] = "known-plaintext"

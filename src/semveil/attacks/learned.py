@@ -18,7 +18,7 @@ DEEP = NetworkSettings(hidden=(768, 768), steps=600)
 
 @dataclass(frozen=True)
 class LearnedSame:
-    """Bob's architecture, one fully connected layer from private block to private block, trained from scratch."""
+    """Bob's architecture trained from scratch: one fully connected layer on the private block."""
 
     settings: NetworkSettings = SAME
 
@@ -49,7 +49,7 @@ class LearnedSame:
 
 @dataclass(frozen=True)
 class LearnedDeep:
-    """A deeper network from all received codes to the residual of the linear attack on the private ones."""
+    """Deeper network from all received codes to the residual of the linear attack on the private codes."""
 
     settings: NetworkSettings = DEEP
 

@@ -15,11 +15,11 @@ from semveil.attacks.ridge import Ridge
 
 @dataclass(frozen=True)
 class Linear:
-    """Ridge regressions from the received private block, from the common codes and from all, weighted per coordinate.
+    """Ridge regressions from the private block, the common codes and all codes, combined per coordinate.
 
-    The second also learns from public faces. Regressions are weighted by their leave-one-out predictions, so
-    an uninformative private block gets no weight and imputation remains: keyed protection is attacked about
-    as well as by `impute`. Breaks any fixed affine protection, the paper's included (`docs/errata.md`,
+    The second one also learns from public faces. Regressions are weighted by their leave-one-out predictions,
+    so an uninformative private block gets no weight and imputation remains: keyed protection is attacked
+    about as well as by `impute`. Breaks any fixed affine protection, including the paper's (`docs/errata.md`,
     dp-semcom 8).
     """
 
@@ -42,7 +42,12 @@ class Linear:
 
 @dataclass(frozen=True, eq=False)
 class LinearEstimate:
-    """Attributes: codes (B, K, D) of the photos under attack; known (N, m, D) of the pairs' private block, each left out."""
+    """Estimates of the linear attack.
+
+    Attributes:
+        codes: (B, K, D) estimates for the photos under attack.
+        known: (N, m, D) leave-one-out estimates of the pairs' private block.
+    """
 
     codes: Tensor
     known: Tensor
@@ -55,13 +60,15 @@ def linear_estimate(
     *,
     rng: torch.Generator | None = None,
 ) -> LinearEstimate:
-    """The attack's estimate, not clipped, also of the pairs themselves. The pairs were received over the same channel.
+    """Unclipped estimate of the linear attack, and leave-one-out estimates of the known pairs.
+
+    The pairs were received over the same channel.
 
     Args:
         observation: the received signal of the photos under attack.
-        public: the model, and latents of public faces.
+        public: public knowledge: the model, and latents of public faces.
         pairs: training data.
-        rng: for the channel noise added to public faces.
+        rng: source of the channel noise added to public faces.
     """
     received, private, common = observation.received, public.private, public.common
     everything = list(range(received.shape[1]))
@@ -80,7 +87,10 @@ def linear_estimate(
 def _imputer(
     public: PublicKnowledge, pairs: KnownPairs, variance: Tensor, rng: torch.Generator | None
 ) -> Ridge:
-    """From common to private codes, learnt from the pairs (the first rows) and from all other public faces, made as noisy."""
+    """Regression from common to private codes.
+
+    Learnt from the pairs (the first rows) and from all other public faces, with channel noise added.
+    """
     others = public.latents[~torch.isin(public.latents[:, 0, 0], pairs.codes[:, 0, 0])]
     noise = torch.randn(others.shape, generator=rng).to(others) * variance.sqrt()[:, None]
     received = torch.cat([pairs.received, others + noise])[:, public.common]
@@ -88,7 +98,10 @@ def _imputer(
 
 
 def _weights(predictions: Sequence[Tensor], targets: Tensor) -> Tensor:
-    """(q, k + 1): per coordinate, least-squares weights of k predictions (N, q) and a constant, slightly shrunken."""
+    """Per-coordinate least-squares weights of k predictions (N, q) and a constant, (q, k + 1).
+
+    They are slightly shrunken.
+    """
     # (q, N, k + 1)
     columns = torch.stack([*predictions, torch.ones_like(targets)], 2).transpose(0, 1).double()
     moments = columns.transpose(1, 2) @ columns
@@ -102,5 +115,5 @@ def _weights(predictions: Sequence[Tensor], targets: Tensor) -> Tensor:
 
 
 def _mix(predictions: Sequence[Tensor], weights: Tensor) -> Tensor:
-    """Weighted sum of (N, q) predictions and the constant."""
+    """Weighted sum of predictions (N, q) and the constant."""
     return torch.stack([*predictions, torch.ones_like(predictions[0])], 2).mul(weights).sum(2)

@@ -17,10 +17,10 @@ class Linkage:
     """Probability that Eve ranks the right transmission above a wrong one: 0.5 for guessing, 1 at best.
 
     Attributes:
-        private: from the private block's direction.
-        length: from the private block's length, which a protection that only turns the block would keep.
-        common: from the common codes; None where all codes are private.
-        everything: from all codes.
+        private: based on the direction of the private block.
+        length: based on the length of the private block, which a pure rotation would keep.
+        common: based on the common codes; None if all codes are private.
+        everything: based on all codes.
     """
 
     private: Score
@@ -37,12 +37,12 @@ def link(first: Tensor, second: Tensor, public: PublicKnowledge) -> Linkage:
     all receptions.
 
     Args:
-        first: (B, K, D) received, of B > 2 different photos.
-        second: (B, K, D) received again, row b of the same photo.
-        public: gives the private codes.
+        first: (B, K, D) received codes of B > 2 different photos.
+        second: (B, K, D) received codes of a second transmission; row b is of the same photo.
+        public: public knowledge, for the private codes.
 
     Raises:
-        ValueError: shapes that differ, or too few photos.
+        ValueError: different shapes, or too few photos.
     """
     if first.shape != second.shape or first.ndim != 3 or len(first) < 3:
         shapes = f"{tuple(first.shape)} and {tuple(second.shape)}"
@@ -58,7 +58,7 @@ def link(first: Tensor, second: Tensor, public: PublicKnowledge) -> Linkage:
 
 
 def _likeness(first: Tensor, second: Tensor) -> Tensor:
-    """(B, B) correlations of every first with every second block."""
+    """Correlations (B, B) of every first with every second block."""
     a, b = first.flatten(1).double(), second.flatten(1).double()
     seen = torch.cat([a, b])
     mean, std = seen.mean(0), seen.std(0).clamp_min(1e-12)
@@ -66,8 +66,8 @@ def _likeness(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _area(scores: Tensor) -> Score:
-    """Mean over photos of the share of wrong candidates below the right one, ties counting half; (B, B) scores."""
+    """Mean over photos of the share of wrong candidates that score below the right one; ties count half."""
     right = scores.diagonal()[:, None]
     below = (scores < right).double() + 0.5 * (scores == right).double()
-    shares = ((below.sum(1) - 0.5) / (len(scores) - 1)).numpy()  # the right one ties with itself
+    shares = ((below.sum(1) - 0.5) / (len(scores) - 1)).numpy()  # the right candidate ties with itself
     return resampled(lambda rows: float(np.mean(shares[rows])), len(shares))

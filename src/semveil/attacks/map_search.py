@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The most probable codes behind one or several noisy signals, under a Gaussian prior and the public box."""
+"""MAP estimate of codes from one or several noisy signals, under a Gaussian prior and the public box."""
 
 import torch
 from torch import Tensor
@@ -11,27 +11,27 @@ from semveil.mechanisms import ClipBox
 def most_probable(
     prior: GaussianPrior, box: ClipBox, shots: Tensor, variance: Tensor, scale: Tensor, *, steps: int = 100
 ) -> Tensor:
-    """argmin over x in the box of |x - mean|^2_(C^-1) / 2 + sum over shots and coordinates of h(y - x).
+    """MAP estimate: argmin over x in the box of |x - mean|^2_(C^-1) / 2 + sum of h(y - x).
 
-    h is the negative log-density of AWGN of variance v plus Laplace noise of scale s, maximised over the
-    latter: n^2 / 2v up to |n| = v/s, then linear with slope 1/s (Huber's). It is solved by the alternating
-    direction method of multipliers: the prior's step is a Wiener filter, the signals' step and the box are
-    coordinate-wise.
+    The sum is over shots and coordinates. h is the negative log-density of AWGN of variance v plus Laplace
+    noise of scale s, maximised over the latter: n^2 / 2v up to |n| = v/s, then linear with slope 1/s
+    (Huber's). It is solved by the alternating direction method of multipliers (ADMM): the step of the prior
+    is a Wiener filter; the steps of signals and box are coordinate-wise.
 
     Args:
-        prior: of real photos' latents.
+        prior: Gaussian prior of latents.
         box: public bounds.
-        shots: (S, B, K, D) signals of the same photos, of independent noise.
-        variance: (B, K) of the AWGN.
-        scale: (K,) of the Laplace noise, latent units; 0 for none.
+        shots: (S, B, K, D) signals of the same photos, with independent noise.
+        variance: (B, K) variance of the AWGN.
+        scale: (K,) scale of the Laplace noise, latent units; 0 for none.
         steps: number of iterations.
 
     Returns:
         (B, K, D).
     """
     variance = variance.clamp_min(1e-8)[:, :, None]
-    width = variance.mean(0) + scale[:, None] ** 2  # (K, 1): variance that the alternation gives to a signal
-    slope = 1 / scale[:, None]  # infinite without Laplace noise: the signals' step is then unbounded
+    width = variance.mean(0) + scale[:, None] ** 2  # (K, 1), inverse penalty weight of a signal in ADMM
+    slope = 1 / scale[:, None]  # infinite without Laplace noise, which leaves the signal step unbounded
     wiener = prior.filter(range(shots.shape[2]), (width.T / len(shots)).expand(shots.shape[1], -1))
     estimate = prior.mean.expand(shots.shape[1:])
     duals = torch.zeros_like(shots)
@@ -46,5 +46,5 @@ def most_probable(
 
 
 def _clip(box: ClipBox, shots: Tensor) -> Tensor:
-    """Clip (S, B, K, D)."""
+    """Clip shots (S, B, K, D) to the box."""
     return box.clip(shots.flatten(0, 1)).view_as(shots)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A generative model of latents beyond one Gaussian: kinds of faces, a mixture of Gaussians in principal components."""
+"""Generative model of latents: a Gaussian mixture in principal components."""
 
 import math
 from dataclasses import dataclass
@@ -9,22 +9,24 @@ from torch import Tensor
 
 from semveil.attacks.gaussian import GaussianPrior
 
-COMPONENTS = 48  # principal ones in which kinds differ
+COMPONENTS = 48  # principal components in which kinds differ
 KINDS = (1, 2, 4, 8, 16)
 HELD_SHARE = 0.2
 ROUNDS = 25
-LEAST_VARIANCE = 0.01  # of a whitened component within a kind
+LEAST_VARIANCE = 0.01  # smallest variance of a whitened component within a kind
 
 
 @dataclass(frozen=True, eq=False)
 class MixturePrior:
-    """Latents whose first whitened principal components z are of one of several kinds: z ~ sum of p_k N(m_k, diag(d)).
+    """Gaussian mixture prior: whitened leading principal components z ~ sum of p_k N(m_k, diag(d)).
+
+    The mixture components are called kinds (of faces).
 
     Attributes:
-        prior: the Gaussian model, whose directions and variances it has.
+        prior: the Gaussian model that provides directions and variances.
         shares: (k,) p.
         means: (k, R) m.
-        within: (R,) d, of all kinds.
+        within: (R,) d, shared by all kinds.
     """
 
     prior: GaussianPrior
@@ -36,12 +38,14 @@ class MixturePrior:
     def fit(
         cls, latents: Tensor, prior: GaussianPrior, *, rng: torch.Generator | None = None
     ) -> "MixturePrior":
-        """As many kinds as predict left-out faces best, by expectation maximisation; one kind is the Gaussian model.
+        """Fit by expectation maximisation, with the number of kinds that predicts held-out faces best.
+
+        A single kind is the Gaussian model.
 
         Args:
             latents: (N, K, D) of public faces.
-            prior: fitted to them.
-            rng: of the split and the first means.
+            prior: Gaussian prior fitted to these latents.
+            rng: source of the split and the initial means.
         """
         values, vectors = prior.principal
         count = min(COMPONENTS, len(values))
@@ -57,20 +61,20 @@ class MixturePrior:
         # (fits, held)
         scores = torch.stack([_log_density(z[order[:held]], *fit).logsumexp(1) for fit in fits])
         gains = scores - scores[0]
-        surely = gains.mean(1) > 2 * gains.std(1) / held**0.5  # more kinds only where they surely say more
+        surely = gains.mean(1) > 2 * gains.std(1) / held**0.5  # more kinds only if significantly better
         best = int((gains.mean(1) * surely).argmax())
         return cls(prior, *fits[best])
 
     @property
     def spread(self) -> float:
-        """Root mean square of a latent's number about the mean."""
+        """Root mean square deviation of a latent coordinate from its mean."""
         return float(self.prior.principal[0].mean().sqrt())
 
     def denoised(self, noisy: Tensor, size: float) -> Tensor:
         """Posterior mean E[x | x + size n], n ~ N(0, I).
 
         Args:
-            noisy: (B, K*D) flattened latents with noise.
+            noisy: (B, K*D) flattened noisy latents.
             size: standard deviation of the noise.
 
         Returns:
@@ -89,7 +93,7 @@ class MixturePrior:
 
 
 def _log_density(z: Tensor, shares: Tensor, means: Tensor, variance: Tensor) -> Tensor:
-    """(B, k) log p_k N(z; m_k, diag(variance))."""
+    """Log densities log p_k N(z; m_k, diag(variance)), (B, k)."""
     distance = ((z[:, None] - means).square() / variance).sum(2)
     return shares.log() - (distance + variance.log().sum() + len(variance) * math.log(2 * math.pi)) / 2
 

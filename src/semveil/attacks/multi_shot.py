@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several transmissions of the same photos."""
+"""Joint attack on several transmissions of the same photos."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,11 +13,11 @@ from semveil.attacks.prior_search import search
 
 @dataclass(frozen=True)
 class MultiShot:
-    """Joint MAP estimate from all transmissions: independent noise averages out, as composition of epsilons predicts.
+    """Joint MAP estimate from all transmissions of a photo.
 
-    Under Gaussian noise it is the estimate from the average; under Laplace noise it uses each signal's own
-    likelihood, which is more informative than the average. A keystream that is never reused leaves nothing to
-    average.
+    Independent noise averages out, as composition of epsilons predicts. Under Gaussian noise it is the
+    estimate from the average; under Laplace noise it uses each signal's own likelihood, which is more
+    informative than the average. A keystream that is never reused leaves nothing to average.
     """
 
     name: ClassVar[str] = "multi-shot"

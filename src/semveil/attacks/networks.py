@@ -18,11 +18,11 @@ class NetworkSettings:
 
     Attributes:
         hidden: widths of the hidden layers; none for the paper's single fully connected layer.
-        steps: of AdamW; the state with the least validation error is kept.
+        steps: number of AdamW steps; the state with the lowest validation error is kept.
         batch: rows per step.
-        learning_rate: Adam's at the start, falling to 0 as a cosine.
-        dropout: share of hidden units left out in training.
-        weight_decay: AdamW's.
+        learning_rate: initial learning rate of AdamW, with cosine decay to 0.
+        dropout: dropout probability of hidden units.
+        weight_decay: weight decay of AdamW.
     """
 
     hidden: tuple[int, ...] = ()
@@ -38,7 +38,11 @@ class Regressor:
     """A trained network between standardised inputs and targets.
 
     Attributes:
-        error: mean square error on the validation part, relative to that of the zero map.
+        network: maps standardised inputs to targets divided by `y_std`.
+        x_mean: (p,) mean of the inputs.
+        x_std: (p,) standard deviations of the inputs.
+        y_std: scalar standard deviation of the targets.
+        error: mean squared error on the validation part, relative to that of the zero map.
     """
 
     network: nn.Module
@@ -48,7 +52,7 @@ class Regressor:
     error: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(N, p) -> (N, q)."""
+        """Predict targets, (N, p) -> (N, q)."""
         with torch.no_grad():
             return self.network((x - self.x_mean) / self.x_std) * self.y_std
 
@@ -58,12 +62,12 @@ def train_regressor(
 ) -> Regressor:
     """Fit a network by least squares, and keep the state with the lowest validation error.
 
-    The zero map is among the candidates, so that the correction of an estimate never makes it much worse.
+    The zero map is among the candidates, so a learnt correction never makes an estimate much worse.
 
     Args:
         x: (N, p) inputs.
         y: (N, q) targets.
-        settings: of network and training.
+        settings: settings of network and training.
         rng: source of the seed for split, initialisation and batches; torch's global generator where None.
     """
     seed = int(torch.randint(2**62, (), generator=rng))
@@ -96,7 +100,9 @@ def train_regressor(
 
 
 def build(inputs: int, outputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
-    """Multilayer perceptron with GELU and dropout; the last layer starts at zero, so that training starts from the zero map.
+    """Build a multilayer perceptron with GELU and dropout.
+
+    The last layer is initialised to zero, so training starts from the zero map.
 
     Args:
         inputs: input width.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inputs of an attack: the received signal, public knowledge, and known earlier transmissions.
+"""The inputs of an attack: received signal, public knowledge, and known earlier transmissions.
 
-An attack gets these values and nothing else; none of them holds the clean latents under attack.
+An attack gets these values and nothing else; none of them contains the clean latents under attack.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ def _as_it_is(block: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class PublicKnowledge:
-    """Public knowledge under the threat model (Kerckhoffs: everything but the key).
+    """Public knowledge under the threat model (Kerckhoffs: everything except the key).
 
     Args:
         private_codes: 0-based indices of the m protected codes, ascending.
@@ -59,12 +59,12 @@ class PublicKnowledge:
 
     @property
     def private(self) -> list[int]:
-        """The private codes as an index."""
+        """Indices of the private codes."""
         return list(self.private_codes)
 
     @property
     def common(self) -> list[int]:
-        """The codes sent in clear, as an index."""
+        """Indices of the common codes, which are transmitted in clear."""
         return [code for code in range(self.latents.shape[1]) if code not in self.private_codes]
 
     @cached_property
@@ -78,17 +78,17 @@ class Observation:
     """The signal that Eve receives for B photos.
 
     Args:
-        received: (B, K, D) reals, unpacked and de-normalised by the gains that travel in clear; nothing
-            undone beyond.
-        noise_variance: (B,), or (B, K) for gains that differ between codes: the channel's noise per real
+        received: (B, K, D) reals, unpacked and denormalised by the gains, which are transmitted in clear; no
+            other step is undone.
+        noise_variance: (B,), or (B, K) for gains that differ between codes: channel noise variance per real
             coordinate of `received`, sigma^2 / (2 g^2) for noise power sigma^2 per complex symbol and gain g.
-        noise_scale: of genuine Laplace noise on the private codes; None where none was added.
-        repeats: (S, B, K, D) further transmissions of the same photos, with noise of the same law; None for
-            one only.
-        recordings: (N, K, D) transmissions of other photos, which she does not know; None for none.
+        noise_scale: scale of genuine Laplace noise on the private codes; None if none was added.
+        repeats: (S, B, K, D) further transmissions of the same photos, with noise of the same law; None for a
+            single transmission.
+        recordings: (N, K, D) transmissions of other photos, which Eve does not know; None for none.
 
     Raises:
-        ValueError: shapes that do not fit, or a variance or scale that is negative or not finite.
+        ValueError: inconsistent shapes, or a variance or scale that is negative or not finite.
     """
 
     received: Tensor
@@ -122,13 +122,13 @@ class Observation:
 
     @property
     def shots(self) -> Tensor:
-        """(S + 1, B, K, D): every transmission of the photos."""
+        """All transmissions of the photos, (S + 1, B, K, D)."""
         first = self.received[None]
         return first if self.repeats is None else torch.cat([first, self.repeats])
 
     @property
     def code_variance(self) -> Tensor:
-        """(B, K): the channel's noise variance per code."""
+        """Channel noise variance per code, (B, K)."""
         variance = self.noise_variance if self.noise_variance.ndim == 2 else self.noise_variance[:, None]
         return variance.expand(self.received.shape[:2]).to(self.received)
 
@@ -140,10 +140,11 @@ class KnownPairs:
     Args:
         received: (N, K, D), as in `Observation`.
         codes: (N, K, D), their clipped latents; the photos may be among the public ones.
-        noise_variance: (N,) or (N, K) of the channel's noise in each, as in `Observation`; None: equal noise.
+        noise_variance: (N,) or (N, K) channel noise variance of each, as in `Observation`; None for equal
+            noise.
 
     Raises:
-        ValueError: fewer than two, or shapes that differ.
+        ValueError: fewer than two pairs, or different shapes.
     """
 
     received: Tensor
@@ -162,7 +163,7 @@ class KnownPairs:
 
     @property
     def code_variance(self) -> Tensor:
-        """(N, K): the channel's noise variance per code; zeros where it is not known."""
+        """Channel noise variance per code, (N, K); zeros if unknown."""
         if self.noise_variance is None:
             return self.received.new_zeros(self.received.shape[:2])
         variance = self.noise_variance if self.noise_variance.ndim == 2 else self.noise_variance[:, None]
@@ -172,13 +173,13 @@ class KnownPairs:
         return len(self.codes)
 
     def first(self, count: int) -> "KnownPairs":
-        """The first pairs, for attacks with fewer.
+        """Return the first `count` pairs.
 
         Args:
             count: number of pairs, >= 2.
 
         Raises:
-            ValueError: fewer than two remain.
+            ValueError: fewer than two pairs remain.
         """
         variance = None if self.noise_variance is None else self.noise_variance[:count]
         return KnownPairs(self.received[:count], self.codes[:count], variance)

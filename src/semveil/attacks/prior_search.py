@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MAP search for the latent codes behind the received signal."""
+"""MAP search for latent codes given the received signal."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,11 +14,12 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class PriorSearch:
-    """MAP estimate from one transmission: Gaussian prior of faces, clip box, and the exact likelihood of the noise.
+    """MAP estimate from one transmission: Gaussian prior, clip box and the likelihood of the noise.
 
-    Against Laplace noise that is wider than the codes it uses twice the information that a linear estimate
-    can: the law's Fisher information is 1 / s^2, its inverse variance 1 / (2 s^2). Against narrower noise the
-    posterior mode is further off than the posterior mean of `denoise`, which is then the stronger attack.
+    Against Laplace noise that is wider than the codes it uses twice the information available to a linear
+    estimate: the Fisher information of the law is 1 / s^2, its inverse variance 1 / (2 s^2). Against narrower
+    noise the posterior mode is further off than the posterior mean of `denoise`, which is then the stronger
+    attack.
     """
 
     name: ClassVar[str] = "prior-search"
@@ -37,12 +38,12 @@ class PriorSearch:
 
 
 def search(shots: Tensor, observation: Observation, public: PublicKnowledge) -> Tensor:
-    """MAP codes under the noise laws of an observation.
+    """MAP estimate of the codes under the noise laws of an observation.
 
     Args:
         shots: (S, B, K, D) received codes of S transmissions of the same photos.
-        observation: gives the noise variance and the scale of the Laplace noise.
-        public: prior, clip box and private codes.
+        observation: provides the noise variance and the scale of the Laplace noise.
+        public: provides prior, clip box and private codes.
 
     Returns:
         (B, K, D).

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ciphertext-only attack: learn from recorded transmissions of unknown photos, with the codes in clear as an instrument."""
+"""Ciphertext-only attack that learns from recorded transmissions of unknown photos.
+
+The common codes, which are transmitted in clear, serve as an instrument.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +14,7 @@ from semveil.attacks.base import impute_from_common
 from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 from semveil.attacks.ridge import Ridge
 
-SHRINKAGE = 0.02  # of the covariance of what is left, towards its diagonal
+SHRINKAGE = 0.02  # of the residual covariance towards its diagonal
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,10 @@ class Recordings:
     """Instrumental-variable regression with E[x_private | y_common] as the instrument.
 
     With m = E[x_private | y_common] and y = A x_private + b + noise, regressing y on m gives A where m
-    varies, since x - m is uncorrelated with m. Then x = m + S A' R^-1 (y - A m - b), S being the public
+    varies, since x - m is uncorrelated with m. Then x = m + S A' R^-1 (y - A m - b), where S is the public
     covariance of x - m and R the residual covariance of the regression; fitted on one half of the recordings
-    and weighted on the other. Where A is not identifiable (fresh noise or keys, or no code in clear) the
-    estimate is m, as of `impute`.
+    and weighted on the other. If A is not identifiable (fresh noise or keys, or no common codes) the estimate
+    is m, as in `impute`.
     """
 
     name: ClassVar[str] = "recordings"
@@ -64,12 +67,12 @@ class Recordings:
 
 @dataclass(frozen=True, eq=False)
 class _Half:
-    """What half of the recordings say.
+    """Regression fitted on half of the recordings.
 
     Attributes:
-        fitted: from m to y.
-        across: (q, q) A S, covariance of what m leaves open in y with what it leaves open in x.
-        rest: (q, q) R, covariance of what m leaves open in y.
+        fitted: regression of y on m.
+        across: (q, q) A S, covariance of the residual y - E[y | m] with x - m.
+        rest: (q, q) R, covariance of the residual y - E[y | m].
         gain: (q, q) R^-1 A S.
     """
 
@@ -88,6 +91,6 @@ class _Half:
         return cls(fitted, across, rest, torch.linalg.solve(rest, across))
 
     def worth(self, other: "_Half") -> Tensor:
-        """(q,) the best factor of the gain in each number, by recordings from which it was not learnt."""
+        """Best factor (q,) of the gain per coordinate, judged by recordings from which it was not learnt."""
         power = (self.gain * (other.rest @ self.gain)).sum(0).clamp_min(1e-12)
         return ((self.gain * other.across).sum(0) / power).clamp(0, 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Re-identification of Eve's images in a gallery of people, by a recogniser of the caller's choice."""
+"""Re-identification of Eve's images in a gallery of people, by any face recogniser."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,12 @@ from semveil.attacks.intervals import Score, rate
 
 @dataclass(frozen=True)
 class Reidentification:
-    """Attributes:
-    found: rank k -> share of probes whose person is among the k best.
-    accepted: false accept rate -> share of probes accepted as their person at it (TAR at FAR).
-    people: in the gallery; guessing finds k / people at rank k.
+    """Identification and verification rates.
+
+    Attributes:
+        found: rank k -> share of probes whose person is among the k best.
+        accepted: false accept rate -> share of probes accepted as their person at it (TAR at FAR).
+        people: number of people in the gallery; guessing succeeds with probability k / people at rank k.
     """
 
     found: Mapping[int, Score]
@@ -31,27 +33,28 @@ def reidentify(
     ranks: Sequence[int] = (1, 5, 10),
     false_accepts: Sequence[float] = (0.01,),
 ) -> Reidentification:
-    """Closed-set identification and verification from recogniser scores.
+    """Closed-set identification and verification rates from recogniser scores.
 
-    A person's score is that of the best of their gallery photos; ties count against the probe. The threshold
-    of a false accept rate is the quantile of the scores that probes get from other people. Intervals count
-    people, not probes.
+    A person's score is the best over their gallery photos; ties count against the probe. The threshold for a
+    false accept rate is the quantile of the probes' scores with other people. Intervals count people, not
+    probes.
 
     Args:
-        scores: (P, G), higher is more alike, e.g. cosines or negative distances of embeddings; never of the
-            probe's own photo.
+        scores: (P, G), higher is more similar, e.g. cosines or negative distances of embeddings; never with
+            the probe's own photo.
         probes: P names, each in the gallery.
-        gallery: G names, a person may have several photos.
-        ranks: to state the hit rate at.
-        false_accepts: rates of false acceptance to state recognition at.
+        gallery: G names; a person may have several photos.
+        ranks: ranks at which to report the hit rate.
+        false_accepts: false accept rates at which to report the true accept rate.
 
     Raises:
-        ValueError: names that do not fit the scores, a probe that is not in the gallery, scores that are not
-            finite, or a false accept rate that so few scores cannot show.
+        ValueError: names that do not match the scores, a probe that is not in the gallery, scores that are
+            not finite, or a false accept rate too low for the number of scores.
 
     Example:
         >>> names = ["ann", "bob", "eve"]
-        >>> result = reidentify([[0.9, 0.1, 0.2], [0.3, 0.2, 0.1]], names[:2], names, ranks=[1, 2], false_accepts=[0.5])
+        >>> scores = [[0.9, 0.1, 0.2], [0.3, 0.2, 0.1]]
+        >>> result = reidentify(scores, names[:2], names, ranks=[1, 2], false_accepts=[0.5])
         >>> [score.value for score in result.found.values()]
         [0.5, 1.0]
     """
@@ -71,7 +74,7 @@ def reidentify(
     own = np.zeros_like(best, dtype=bool)
     own[np.arange(len(probes)), [people.index(name) for name in probes]] = True
     genuine, impostor = best[own], best[~own]
-    rank = (best >= genuine[:, None]).sum(1)  # the own score is counted, so the best has rank 1
+    rank = (best >= genuine[:, None]).sum(1)  # counts the genuine score itself, so the best rank is 1
     units = len(set(probes))
     accepted = {}
     for allowed in false_accepts:

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ridge regression whose penalty is chosen by leave-one-out, in closed form."""
+"""Ridge regression with the penalty selected by leave-one-out error, in closed form."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-# times the mean eigenvalue of the inputs' second moments
+# in units of the mean eigenvalue of the inputs' second moments
 PENALTIES = tuple(10.0 ** (k / 2) for k in range(-8, 8))
 
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
-    """y = offset + x W, with W of least ||y - x W||^2 + penalty ||W||^2 on centred data.
+    """Ridge regression y = offset + x W, minimising ||y - x W||^2 + penalty ||W||^2 on centred data.
 
     Attributes:
-        weight: (p, q).
+        weight: (p, q) W.
         offset: (q,).
-        penalty: the selected value.
-        error: mean square leave-one-out error with it.
+        penalty: the selected penalty.
+        error: mean squared leave-one-out error at this penalty.
         left_out: (N, q) leave-one-out predictions.
 
     Example:
@@ -38,7 +38,7 @@ class Ridge:
     def fit(cls, x: Tensor, y: Tensor) -> "Ridge":
         """Fit by least squares, selecting the penalty by leave-one-out error.
 
-        The left-out residual of row i is e_i / (1 - h_i), h the diagonal of the hat matrix, so that nothing
+        The left-out residual of row i is e_i / (1 - h_i), with h the diagonal of the hat matrix, so nothing
         is refitted.
 
         Args:
@@ -55,7 +55,7 @@ class Ridge:
         for candidate in (level * factor for factor in PENALTIES):
             shrunk = 1 / (values + candidate)
             leverage = scores.square() @ shrunk + 1 / len(x)
-            if leverage.max() > 1 - 1e-3:  # the fit runs through the rows: what is left of them is rounding
+            if leverage.max() > 1 - 1e-3:  # the fit interpolates, so the residuals are rounding errors
                 continue
             left_out = (y - scores @ (shrunk[:, None] * targets)) / (1 - leverage)[:, None]
             error = float(left_out.square().mean())
@@ -65,12 +65,12 @@ class Ridge:
         return cls(weight, y_mean - x_mean @ weight, penalty, least, y_mean + y - residuals)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(N, p) -> (N, q)."""
+        """Predict targets, (N, p) -> (N, q)."""
         return x @ self.weight + self.offset
 
 
 def _principal(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues (r,) and eigenvectors (p, r) of X'X, from whichever of X'X and XX' is smaller."""
+    """Eigenvalues (r,) and eigenvectors (p, r) of X'X, computed from the smaller of X'X and XX'."""
     count, size = x.shape
     if count >= size:
         values, vectors = torch.linalg.eigh((x.T @ x).double())

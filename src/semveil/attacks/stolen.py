@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stolen deprotection network, or a stolen key: Eve has what Bob has."""
+"""Attack with a stolen deprotection network or a stolen key: Eve has Bob's secret."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from semveil.attacks.observation import KnownPairs, Observation, PublicKnowledge
 
 @dataclass(frozen=True)
 class Stolen:
-    """Deprotect with Bob's own network; the common codes are denoised, and all are clipped to the box.
+    """Deprotect with Bob's own network or key, denoise the common codes, and clip all codes to the box.
 
     Args:
         deprotect: received private block (B, m, D) -> (B, m, D); a fixed map, so one theft suffices.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From latents to received symbols: packing, power, channels, receivers, and the message file."""
+"""Channels between Alice, Bob and Eve: packing, power, channel models, receivers and the message file."""
 
 from semveil.channels.awgn import awgn, noise_power
 from semveil.channels.channel import AWGN, Channel, ChannelState, ClippedAWGN, Heard

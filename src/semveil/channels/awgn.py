@@ -10,7 +10,7 @@ MIN_SNR_DB = -300.0
 
 
 def noise_power(snr_db: float | Tensor, *, power: float = 1.0) -> Tensor:
-    """Noise power per complex symbol: sigma^2 = P * 10^(-SNR/10); each real axis carries half of it.
+    """Noise power per complex symbol, sigma^2 = P * 10^(-SNR/10), half of it on each real axis.
 
     Args:
         snr_db: signal-to-noise ratio per complex symbol in dB, in [-300, inf]; infinity gives 0.
@@ -37,17 +37,18 @@ def noise_power(snr_db: float | Tensor, *, power: float = 1.0) -> Tensor:
 def awgn(
     symbols: Tensor, snr_db: float | Tensor, *, power: float = 1.0, rng: torch.Generator | None = None
 ) -> Tensor:
-    """Add circularly symmetric complex Gaussian noise: y = s + n, n ~ CN(0, sigma^2), [DPSC] Eqs. 10 and 11.
+    """Add circularly symmetric complex Gaussian noise.
 
-    The noise follows from the transmit power P and the SNR, never from the power measured in `symbols`.
+    y = s + n with n ~ CN(0, sigma^2), [DPSC] Eqs. 10 and 11. The noise power follows from the transmit power
+    P and the SNR, never from the power measured in `symbols`.
 
     Args:
         symbols: (B, N) complex.
         snr_db: SNR per complex symbol in dB, in [-300, inf]; one number, or (B,) one per message. Infinity
             adds nothing.
         power: P, signal power per complex symbol, as given to `normalise_power`.
-        rng: source of the noise; the operating system's entropy where None. As many numbers are drawn at any
-            SNR, so one message's SNR does not shift another's noise.
+        rng: source of the noise; the operating system's entropy where None. The number of samples drawn does
+            not depend on the SNR, so one message's SNR does not shift another's noise.
 
     Returns:
         (B, N) complex.

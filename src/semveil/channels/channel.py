@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of simulated channels: a torch module from sent to received symbols, with the genie-aided channel state."""
+"""The interface of simulated channels.
+
+A channel is a torch module from transmitted to received symbols, with the genie-aided channel state.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -14,13 +17,13 @@ from semveil.channels.packing import check_symbols
 
 @dataclass(frozen=True, eq=False)
 class ChannelState:
-    """One realisation of a channel: received = gain * sent + noise, element by element in its domain.
+    """One realisation of a channel: received = gain * sent + noise, elementwise in its domain.
 
     Attributes:
         gain: (B, N) complex.
-        noise_power: (B, 1) or (B, N), of the noise per complex symbol.
-        domain: `symbols`, or `frequency` where the product holds between the discrete Fourier transforms of
-            the message.
+        noise_power: (B, 1) or (B, N), noise power per complex symbol.
+        domain: `symbols`, or `frequency` where the product holds between discrete Fourier transforms of the
+            message.
     """
 
     gain: Tensor
@@ -29,32 +32,38 @@ class ChannelState:
 
     @property
     def error_power(self) -> Tensor:
-        """(B, N) mean square of received - sent, for sent symbols of unit power."""
+        """Mean squared error of received against sent symbols of unit power, (B, N)."""
         return (self.gain - 1).abs().square() + self.noise_power
 
 
 class Heard(NamedTuple):
-    """Attributes: received, (B, N) complex; state, of the channel that was used."""
+    """Received symbols with the channel state.
+
+    Attributes:
+        received: (B, N) complex.
+        state: realisation of the channel.
+    """
 
     received: Tensor
     state: ChannelState
 
 
 class Channel(nn.Module, ABC):
-    """A channel for symbols of unit mean power, differentiable in them: `channel(symbols, snr_db, rng) -> received, state`.
+    """Channel for symbols of unit mean power, differentiable with respect to them.
 
-    Fading has unit mean power, so that `snr_db` is the mean SNR at the receiver, per complex symbol. A
-    message is one row; rows fade independently. Any callable of this form serves as a channel too. The
-    methods besides `forward` are for receivers without perfect channel knowledge; they are public, since they
-    describe the law and not the realisation.
+    It is called as `channel(symbols, snr_db, rng) -> received, state`. Fading has unit mean power, so
+    `snr_db` is the mean SNR at the receiver, per complex symbol. A message is one row; rows fade
+    independently. Any callable with this signature also works as a channel. The methods other than `forward`
+    serve receivers without perfect channel knowledge; they are public because they describe the channel's
+    statistics, not its realisation.
     """
 
     @abstractmethod
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Send (B, N) complex symbols.
+        """Transmit (B, N) complex symbols.
 
         Args:
-            symbols: of unit mean power.
+            symbols: (B, N) complex, of unit mean power.
             snr_db: mean SNR per complex symbol in dB, one number or (B,).
             rng: source of fading and noise; the operating system's entropy where None.
         """
@@ -105,7 +114,9 @@ class Channel(nn.Module, ABC):
 
 
 def multiply(symbols: Tensor, gain: Tensor, snr_db: float | Tensor, rng: torch.Generator) -> Heard:
-    """Flat or symbol-wise fading with noise, y = h s + n; n is drawn after the gain, from the same generator.
+    """Apply a gain and add noise: y = h s + n.
+
+    The noise is drawn after the gain, from the same generator.
 
     Args:
         symbols: s, (B, N) complex, of unit mean power.
@@ -121,10 +132,10 @@ def multiply(symbols: Tensor, gain: Tensor, snr_db: float | Tensor, rng: torch.G
 
 
 def noise_column(symbols: Tensor, snr_db: float | Tensor) -> Tensor:
-    """Noise power per complex symbol for symbols of unit power, as a column (B, 1) of the symbols' real dtype.
+    """Noise power per complex symbol for symbols of unit power, as a column (B, 1).
 
     Args:
-        symbols: (B, N) complex; gives B, dtype and device.
+        symbols: (B, N) complex; sets B, the real dtype and the device of the result.
         snr_db: SNR per complex symbol in dB, one number or (B,).
 
     Raises:
@@ -134,11 +145,11 @@ def noise_column(symbols: Tensor, snr_db: float | Tensor) -> Tensor:
 
 
 def source(symbols: Tensor, rng: torch.Generator | None) -> torch.Generator:
-    """Validate the symbols and return a generator, a newly seeded one where none is given.
+    """Validate the symbols and return a random generator.
 
     Args:
         symbols: (B, N) complex.
-        rng: returned as it is; where None, a generator on the symbols' device, seeded by the operating
+        rng: returned unchanged; where None, a new generator on the symbols' device, seeded by the operating
             system.
 
     Raises:
@@ -155,8 +166,8 @@ def complex_normal(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
     """Circularly symmetric complex normal samples CN(0, 1), complex128, variance 1/2 per real axis.
 
     Args:
-        shape: of the result.
-        rng: source of the samples; the result lies on its device.
+        shape: shape of the result.
+        rng: source of the samples; also sets the device of the result.
     """
     return torch.randn(shape, dtype=torch.complex128, device=rng.device, generator=rng)
 
@@ -165,14 +176,14 @@ def uniform(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
     """Uniform samples in [0, 1), float64.
 
     Args:
-        shape: of the result.
-        rng: source of the samples; the result lies on its device.
+        shape: shape of the result.
+        rng: source of the samples; also sets the device of the result.
     """
     return torch.rand(shape, dtype=torch.float64, device=rng.device, generator=rng)
 
 
 class AWGN(Channel):
-    """y = s + n, see `awgn`.
+    """Additive white Gaussian noise, y = s + n; see `awgn`.
 
     Example:
         >>> heard = AWGN()(torch.ones(1, 3, dtype=torch.complex64), float("inf"))
@@ -181,15 +192,22 @@ class AWGN(Channel):
     """
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Add noise, see `awgn`; the state has gain 1."""
+        """Add noise, see `awgn`; the channel state has gain 1.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of the noise; the operating system's entropy where None.
+        """
         received = awgn(symbols, snr_db, rng=rng)
         return Heard(received, ChannelState(torch.ones_like(symbols), noise_column(symbols, snr_db)))
 
 
 class ClippedAWGN(Channel):
-    """An amplifier of bounded amplitude before the noise: s -> s min(1, A / |s|), A^2 = 10^(backoff/10) times the mean power.
+    """Amplifier of bounded amplitude, followed by additive white Gaussian noise.
 
-    The phase is kept. Clipping is the sender's and cannot be told from the signal, so the state says gain 1.
+    s -> s min(1, A / |s|), with A^2 = 10^(backoff/10) times the mean power; the phase is kept. Clipping
+    happens at the sender and cannot be told apart from the signal, so the channel state has gain 1.
 
     Args:
         backoff_db: A^2 over the mean power, in dB.
@@ -204,7 +222,13 @@ class ClippedAWGN(Channel):
         self.amplitude = 10 ** (backoff_db / 20)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Clip the amplitude, then add noise; the state has gain 1."""
+        """Clip the amplitude, then add noise; the channel state has gain 1.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of the noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         bounded = symbols * (self.amplitude / symbols.abs().clamp_min(self.amplitude))
         return Heard(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of a message file: magic, version, lengths, a JSON header, a binary payload, a checksum.
+"""The binary container of a message file: magic, version, lengths, JSON header, payload and checksum.
 
     offset  bytes  content
     0       8      magic: 0x93 "SVL" CR LF 0x1A LF; a transfer in text mode breaks it
@@ -8,10 +8,10 @@
     16      8      P, length of the payload
     24      H      header: one JSON object, UTF-8, keys sorted, no spaces, no NaN or infinity
     24+H    P      payload
-    24+H+P  32     SHA-256 of all bytes before it
+    24+H+P  32     SHA-256 of all preceding bytes
 
-Nothing in it is ever executed or unpickled. The checksum finds damage, not forgery: whoever alters a file can
-renew it.
+Nothing in it is ever executed or unpickled. The checksum detects damage, not forgery: anyone who alters a
+file can recompute it.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from semveil.core.errors import SemveilError
 from semveil.core.files import open_regular
 
 MAGIC = b"\x93SVL\r\n\x1a\n"
-DIGITAL_MAGIC = b"\x93SVD\r\n\x1a\n"  # of messages for a digital link, which have no symbols
+DIGITAL_MAGIC = b"\x93SVD\r\n\x1a\n"  # messages for a digital link, which have no symbols
 PREFIX = struct.Struct("<8sIIQ")
 CHECKSUM_BYTES = 32
 MAX_HEADER = 1 << 20
@@ -39,7 +39,14 @@ class MessageError(SemveilError):
 
 
 def version_of(path: str | os.PathLike[str]) -> int:
-    """Format version in the prefix of a message file; 0 for an unreadable file or one that is not a message with symbols."""
+    """Read the format version from the prefix of a message file.
+
+    Args:
+        path: any path.
+
+    Returns:
+        The version; 0 for an unreadable file or one that is not a message with symbols.
+    """
     try:
         with open(open_regular(path), "rb") as handle:
             prefix = handle.read(PREFIX.size)
@@ -55,7 +62,7 @@ def encode(version: int, header: dict[str, Any], payload: bytes, *, magic: bytes
         version: format version, an unsigned 32-bit integer.
         header: JSON-ready values without NaN or infinity.
         payload: binary content.
-        magic: 8 bytes that identify the kind of file.
+        magic: 8 bytes that identify the file type.
 
     Raises:
         MessageError: the header is not plain JSON or exceeds `MAX_HEADER` bytes, or the file exceeds
@@ -75,7 +82,9 @@ def encode(version: int, header: dict[str, Any], payload: bytes, *, magic: bytes
 
 
 def read(path: str | os.PathLike[str], version: int, *, magic: bytes = MAGIC) -> tuple[dict[str, Any], bytes]:
-    """Read and validate a message file. The lengths in its prefix are checked against the file size before anything is read.
+    """Read and validate a message file.
+
+    The lengths in its prefix are checked against the file size before anything else is read.
 
     Args:
         path: a regular file.
@@ -105,7 +114,7 @@ def read(path: str | os.PathLike[str], version: int, *, magic: bytes = MAGIC) ->
 
 
 def _check_prefix(prefix: bytes, size: int, version: int, name: str, magic: bytes) -> None:
-    """Hold magic, version and lengths against the file's size, before anything else is read."""
+    """Check magic, version and lengths against the file size, before anything else is read."""
     if not prefix:
         raise MessageError(f"{name} is empty")
     if magic == MAGIC and prefix.startswith(DIGITAL_MAGIC):
@@ -136,7 +145,7 @@ def _check_prefix(prefix: bytes, size: int, version: int, name: str, magic: byte
 
 
 def _decode(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
-    """Check the checksum and take the parts out."""
+    """Verify the checksum, then return header and payload."""
     header_length = PREFIX.unpack_from(data)[2]
     if hashlib.sha256(memoryview(data)[:-CHECKSUM_BYTES]).digest() != data[-CHECKSUM_BYTES:]:
         raise MessageError(f"{name} is damaged: its checksum does not match; transfer it again")
@@ -157,7 +166,10 @@ def _no_constant(constant: str) -> NoReturn:
 
 
 def is_json_object(value: object) -> bool:
-    """True for a dict that survives a JSON round trip unchanged: string keys, no tuples, no NaN.
+    """Whether a value is a dict that survives a JSON round trip: string keys, no tuples, no NaN.
+
+    Args:
+        value: any object.
 
     Example:
         >>> is_json_object({"a": [1, 2]}), is_json_object({"a": (1, 2)}), is_json_object([1])

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A message for a digital link: latents as bytes, sealed whole. Without the key it shows its length and whom it is for."""
+"""Messages for a digital link: latents as bytes, encrypted as a whole.
+
+Without the key, a message reveals its length, its public header and the source of Bob's key.
+"""
 
 import json
 import os
@@ -21,11 +24,12 @@ class DigitalMessage:
     """Sealed latents with the public information that Bob needs to open them; validated on construction.
 
     Attributes:
-        method, model: names.
+        method: name of the method.
+        model: name of the model.
         model_hash: SHA-256 of the model's weights, 64 hex digits.
         latent_shape: (K, D).
-        images: how many.
-        image_bytes: of each image, before sealing; the same for all photos.
+        images: number of images.
+        image_bytes: bytes per image before sealing, the same for all images.
         keyed: nonce, source of the key, and the sealed bytes.
 
     Raises:
@@ -68,7 +72,7 @@ class DigitalMessage:
             "source": dict(self.keyed.source),
         }
 
-    # As `Message` has them, for those who report on either.
+    # The same attributes as `Message`, for code that reports on either.
 
     protection = PROTECTION
     calibration = None
@@ -86,7 +90,7 @@ def bound_header(header: Mapping[str, Any], model_hash: str) -> bytes:
 
     Args:
         header: the message's header fields, JSON-ready.
-        model_hash: SHA-256 of the model, hexadecimal.
+        model_hash: SHA-256 of the model's weights, hexadecimal.
     """
     return json.dumps(
         [dict(header), model_hash], sort_keys=True, separators=(",", ":"), allow_nan=False
@@ -96,6 +100,9 @@ def bound_header(header: Mapping[str, Any], model_hash: str) -> bytes:
 def digital_bytes(message: DigitalMessage) -> bytes:
     """Serialise a digital message: container with header, nonce, model hash and sealed latents.
 
+    Args:
+        message: the message.
+
     Raises:
         MessageError: as for `container.encode`.
     """
@@ -104,7 +111,11 @@ def digital_bytes(message: DigitalMessage) -> bytes:
 
 
 def is_digital(path: str | os.PathLike[str]) -> bool:
-    """True if the file starts with the magic bytes of a digital message; False also for an unreadable file."""
+    """Whether a file starts with the magic bytes of a digital message.
+
+    Args:
+        path: any path; an unreadable file gives False.
+    """
     try:
         with open(open_regular(path), "rb") as handle:
             return handle.read(len(DIGITAL_MAGIC)) == DIGITAL_MAGIC
@@ -113,7 +124,10 @@ def is_digital(path: str | os.PathLike[str]) -> bool:
 
 
 def read_digital(path: str | os.PathLike[str]) -> DigitalMessage:
-    """Read a digital message. Tampering is detected only when it is opened with the key.
+    """Read a digital message; tampering is detected only when it is opened with the key.
+
+    Args:
+        path: the message file.
 
     Raises:
         MessageError: the file is missing, unreadable, damaged, of another format or version, or inconsistent.

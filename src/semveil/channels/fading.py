@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fading: flat or by blocks, Rayleigh or with a line of sight; and over subcarriers, from taps, under OFDM."""
+"""Fading channels: flat or block Rayleigh and Rician fading, and frequency-selective fading under OFDM."""
 
 import math
 
@@ -10,18 +10,18 @@ from semveil.channels.channel import Channel, Heard, complex_normal, multiply, s
 
 
 class Fading(Channel):
-    """y_n = h_b(n) s_n + n_n with h_b = sqrt(K/(K+1)) e^(j theta) + sqrt(1/(K+1)) g_b, g_b ~ CN(0, 1), theta uniform.
+    """Rayleigh or Rician fading, flat or in blocks: y_n = h_b(n) s_n + n_n, of mean power 1.
 
-    The scattered part g is new in each block of `coherence` symbols, the line of sight one for the whole
-    message. Mean power 1.
+    h_b = sqrt(K/(K+1)) e^(j theta) + sqrt(1/(K+1)) g_b, with g_b ~ CN(0, 1) and theta uniform. The scattered
+    part g is drawn for each block of `coherence` symbols, the line of sight once for the whole message.
 
     Args:
-        k_db: K, power of the line of sight over the scattered one, in dB; -inf for Rayleigh fading, inf for a
-            phase alone.
-        coherence: symbols, pilots among them, that fade together; None for the whole message (flat).
+        k_db: Rician K-factor, line-of-sight over scattered power, in dB; -inf for Rayleigh fading, inf for a
+            random phase only.
+        coherence: symbols per fading block, pilots included; None for flat fading over the whole message.
 
     Raises:
-        ValueError: NaN, or a coherence below 1.
+        ValueError: `k_db` is NaN, or the coherence is below 1.
 
     Example:
         >>> rng = torch.Generator().manual_seed(0)
@@ -43,7 +43,13 @@ class Fading(Channel):
         self.sight = 1.0 if k_db == math.inf else 10 ** (k_db / 10) / (1 + 10 ** (k_db / 10))  # K / (K + 1)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Draw one gain per coherence block and row, then apply it with noise."""
+        """Draw one gain per coherence block and row, then apply it with noise.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of fading and noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         count, length = symbols.shape
         block = self._block(torch.arange(length))
@@ -53,17 +59,29 @@ class Fading(Channel):
         return multiply(symbols, gain[:, block.to(gain.device)], snr_db, rng)
 
     def basis(self, length: int) -> Tensor | None:
-        """One indicator column per coherence block, (length, blocks)."""
+        """One indicator column per coherence block, (length, blocks).
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         block = self._block(torch.arange(length))
         return (block[:, None] == torch.arange(int(block[-1]) + 1)).to(torch.complex128)
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
-        """1 within a coherence block, K / (K + 1) across blocks."""
+        """1 within a coherence block, K / (K + 1) across blocks.
+
+        Args:
+            first: (P,) symbol positions i within the frame, counted from 0.
+            second: (Q,) symbol positions j.
+
+        Returns:
+            (P, Q) complex128.
+        """
         together = self._block(first)[:, None] == self._block(second)
         return (self.sight + (1 - self.sight) * together).to(torch.complex128)
 
     def pilot_spacing(self, every: int) -> None:
-        """Every coherence block needs the same pilot positions.
+        """Check that all coherence blocks have the same pilot positions.
 
         Args:
             every: spacing in symbols.
@@ -82,17 +100,18 @@ class Fading(Channel):
 
 
 class OFDM(Channel):
-    """Frequency-selective fading over subcarriers: y_k = H_k s_k + n_k, H_k = sum over l of h_l e^(-2 pi j k l / F).
+    """Frequency-selective fading over subcarriers: y_k = H_k s_k + n_k.
 
-    Exact for OFDM with a cyclic prefix of at least taps - 1 samples. Tap l is CN(0, p_l), p_l falling by
-    `decay_db` from tap to tap and adding up to 1. Symbols fill the F subcarriers of one OFDM symbol after
-    another; the last one is sent whole, and prefixes and unused subcarriers count as channel uses (`prefix`).
-    Taps are new in each message.
+    H_k = sum over l of h_l e^(-2 pi j k l / F); exact for OFDM with a cyclic prefix of at least taps - 1
+    samples. Tap l is CN(0, p_l), with p_l falling by `decay_db` from tap to tap and summing to 1. Symbols
+    fill the F subcarriers of one OFDM symbol after another; the last OFDM symbol is always transmitted in
+    full, and cyclic prefixes and unused subcarriers count as channel uses (`prefix`). Taps are drawn
+    independently for each message.
 
     Args:
         subcarriers: F.
         taps: L, at most F.
-        decay_db: per tap.
+        decay_db: decay of the power-delay profile per tap, in dB.
 
     Raises:
         ValueError: sizes out of range.
@@ -109,26 +128,48 @@ class OFDM(Channel):
         self.powers = powers / powers.sum()
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Draw the taps of each row, then apply their frequency response with noise."""
+        """Draw the taps of each row, then apply their frequency response with noise.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of fading and noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         taps = complex_normal((len(symbols), self.taps), rng) * self.powers.sqrt().to(rng.device)
         return multiply(symbols, taps @ self._waves(torch.arange(symbols.shape[1])).T.to(taps), snr_db, rng)
 
     def basis(self, length: int) -> Tensor | None:
-        """The taps' complex exponentials over the subcarriers, (length, taps)."""
+        """Complex exponentials of the taps over the subcarriers, (length, taps).
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         return self._waves(torch.arange(length))
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
-        """R_ij = sum over l of p_l e^(-2 pi j (k_i - k_j) l / F), with k the subcarrier of a position."""
+        """R_ij = sum over l of p_l e^(-2 pi j (k_i - k_j) l / F), with k the subcarrier of a position.
+
+        Args:
+            first: (P,) symbol positions i within the frame, counted from 0.
+            second: (Q,) symbol positions j.
+
+        Returns:
+            (P, Q) complex128.
+        """
         return (self._waves(first) * self.powers) @ self._waves(second).conj().T
 
     def prefix(self, length: int) -> int:
-        """taps - 1 samples per OFDM symbol and the unused subcarriers of the last one."""
+        """taps - 1 samples per OFDM symbol and the unused subcarriers of the last one.
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         blocks = -(-length // self.subcarriers)
         return blocks * (self.subcarriers + self.taps - 1) - length
 
     def pilot_spacing(self, every: int) -> None:
-        """The sampling theorem over the subcarriers.
+        """Check the sampling theorem over the subcarriers.
 
         Args:
             every: spacing in symbols.
@@ -145,6 +186,6 @@ class OFDM(Channel):
             )
 
     def _waves(self, places: Tensor) -> Tensor:
-        """(P, L): what tap l is worth at each place."""
+        """Complex exponential of tap l at each position, (P, L)."""
         angle = (places[:, None] % self.subcarriers) * torch.arange(self.taps) / self.subcarriers
         return torch.exp(-2j * math.pi * angle.double())

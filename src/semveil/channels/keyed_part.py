@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public part of a keyed message beside its symbols."""
+"""The public part of a keyed message other than its symbols."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 from semveil.channels.container import MessageError, is_json_object
 
 NONCE_BYTES = 32
-# kind of key -> what else Bob needs, hex
+# kind of key -> further fields that Bob needs, hexadecimal
 SOURCES = {"file": set(), "passphrase": {"salt"}, "agreement": {"offer"}}
 MOST_SEALED = 1 << 18
 
@@ -18,12 +18,13 @@ class KeyedPart:
     """Nonce, sealed side information, and the public parameters from which the key is derived.
 
     Attributes:
-        nonce: 32 bytes, drawn for this message alone.
-        source: origin of Bob's key: `{"kind": "file"}`, `{"kind": "passphrase", "salt": hex}` or
-            `{"kind": "agreement", "offer": hex}`.
+        nonce: 32 bytes, drawn for this message only.
+        source: origin of Bob's key: `{"kind": "file"}`, `{"kind": "passphrase", "salt": hex}` or `{"kind":
+            "agreement", "offer": hex}`.
         parameters: public settings of the protection.
         sealed: encrypted side information of all images.
-        authenticated: whether `sealed` shows tampering and wrong keys; False for deniable messages.
+        authenticated: whether tampering with `sealed` and wrong keys are detected; False for deniable
+            messages.
 
     Raises:
         MessageError: a field is of the wrong type or length.
@@ -57,7 +58,7 @@ class KeyedPart:
             raise MessageError(f"authenticated must be true or false, got {self.authenticated!r}")
 
     def as_header(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready header fields."""
         return {
             "nonce": self.nonce.hex(),
             "source": dict(self.source),

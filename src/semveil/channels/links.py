@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Channels by name, such as `rayleigh:coherence=64,csi=mmse`, and the number of channel uses of a message."""
+"""Channels by name, such as `rayleigh:coherence=64,csi=mmse`, and the channel uses of a message."""
 
 import inspect
 import math
@@ -14,12 +14,17 @@ from semveil.channels.receiver import Link
 from semveil.channels.wiretap import AnyChannel
 from semveil.core.registry import Registry, suggest
 
-SIDE_BITS_PER_USE = 1.0  # side information goes as rate-1/2 coded QPSK
+SIDE_BITS_PER_USE = 1.0  # side information is transmitted as rate-1/2 coded QPSK
 
 
 @dataclass(frozen=True)
 class ChannelKind:
-    """Attributes: make, with its settings as keywords; equaliser, which a link over it has by default."""
+    """Registered kind of channel.
+
+    Attributes:
+        make: builds the channel, with its settings as keyword arguments.
+        equaliser: default equaliser of a link over this channel.
+    """
 
     make: Callable[..., Channel]
     equaliser: str
@@ -45,7 +50,7 @@ def rician(k_db: float = 6.0, coherence: int | None = None) -> Fading:
 
 
 def _as_kind(name: str, entry: object) -> ChannelKind:
-    """A package's channel: what makes it, or a `ChannelKind` where a link over it is to zero-force by default."""
+    """Accept a package's channel factory, or a `ChannelKind` where links should zero-force by default."""
     if isinstance(entry, ChannelKind):
         return entry
     if not callable(entry):
@@ -73,7 +78,7 @@ def parse_link(text: str) -> Link:
             and `antennas` of `Link`.
 
     Raises:
-        ValueError: an unknown name or setting, or a value out of range.
+        ValueError: unknown name or setting, or a value out of range.
 
     Example:
         >>> link = parse_link("rician:k_db=3,coherence=64,csi=mmse,pilots=8")
@@ -100,10 +105,10 @@ def parse_link(text: str) -> Link:
 
 
 def channel_of(channel: AnyChannel | str | None) -> AnyChannel | None:
-    """Resolve a channel argument.
+    """Resolve a channel argument to a channel.
 
     Args:
-        channel: a description for `parse_link`, or a channel or None (AWGN), which are returned unchanged.
+        channel: a description for `parse_link`; a channel or None (AWGN) is returned unchanged.
 
     Raises:
         ValueError: as for `parse_link`.
@@ -112,7 +117,7 @@ def channel_of(channel: AnyChannel | str | None) -> AnyChannel | None:
 
 
 def _value(key: str, text: str, default: object) -> object:
-    """A value of the default's type: text, a number, or a whole number where the default is one or None."""
+    """Convert text to the default's type: text, a number, or an integer where the default is one or None."""
     if isinstance(default, str):
         return text
     try:
@@ -127,9 +132,9 @@ class Bandwidth:
     """Channel uses of one image over a link.
 
     Attributes:
-        symbols: payload.
-        overhead: pilots, prefixes, unused subcarriers.
-        side: for the side information, coded and modulated.
+        symbols: payload symbols.
+        overhead: pilots, prefixes and unused subcarriers.
+        side: channel uses for the side information, coded and modulated.
         image_size: side of the image in pixels.
     """
 
@@ -155,9 +160,9 @@ def bandwidth(symbols: int, image_size: int, *, link: Link | None = None, side_b
     Args:
         symbols: payload symbols of the image.
         image_size: side of the image in pixels.
-        link: with its pilots and prefixes; none where None.
-        side_bits: side information, e.g. `Message.side_information_bits`; sent at one bit per use (coded QPSK
-            of rate 1/2).
+        link: adds its pilots and prefixes; no overhead where None.
+        side_bits: side information in bits, e.g. `Message.side_information_bits`, transmitted at one bit per
+            channel use (coded QPSK of rate 1/2).
 
     Example:
         >>> bandwidth(896, 64, link=parse_link("rayleigh:coherence=64,csi=ls,pilots=8"), side_bits=64)

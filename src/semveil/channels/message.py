@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The message file from Alice to Bob, which Eve can read too."""
+"""The message file from Alice to Bob, which Eve can also read."""
 
 import json
 import math
@@ -32,8 +32,8 @@ from semveil.core.files import write_whole
 from semveil.core.text import parse_json
 
 FORMAT_VERSION = 2
-STORED_VERSION = 3  # of files whose symbols are whole steps, and all else is compressed
-# the payload's order, float32 little-endian, complex as re, im
+STORED_VERSION = 3  # files with quantised symbols and a compressed remainder
+# order within the payload: float32 little-endian, complex values as re, im
 TENSORS = ("clip_lower", "clip_upper", "gains", "symbols")
 NOT_IN_HEADER = ("format_version", "symbol_step")
 MOST_SIDE = 1 << 22  # bytes of a decompressed header
@@ -45,8 +45,8 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class Message(Brief):
     """Transmitted symbols and their side information; validated on construction.
 
-    It has no place for a source path, metadata of the photo, latents, noise, a seed or a key, and names that
-    look like paths are refused. Everything in it is readable by Eve.
+    It has no field for a source path, photo metadata, latents, noise, a seed or a key, and names that look
+    like paths are rejected. Eve can read everything in it.
 
     Attributes:
         method: name of the method, e.g. `dp-semcom`.
@@ -59,18 +59,18 @@ class Message(Brief):
         gains: (B, 1) float32, one per image (`normalise_power(...)[1][:, None]`); or (B, 2), private block
             and common block (`normalise_power_blocks` with `code_blocks(private_codes, latent_shape)`).
         protection: name of the protection, e.g. `nn`, `laplace`, `rotation`, `none`.
-        calibration: e.g. `as_published`, `corrected`; None without such a choice.
-        nominal_epsilon: > 0, in nats; None without one.
-        pair_hash: SHA-256 of the trained pair's weights, 64 hex digits, which Bob must have too; None without
-            a pair.
-        guarantee: against a receiver of the symbols, as plain JSON values.
+        calibration: e.g. `as_published`, `corrected`; None for a protection without calibration.
+        nominal_epsilon: > 0, in nats; None for a protection without epsilon.
+        pair_hash: SHA-256 of the weights of the trained pair that Bob needs, 64 hex digits; None without a
+            pair.
+        guarantee: guarantee against a receiver of the symbols, as plain JSON values.
         keyed: nonce and sealed side information of a keyed protection; None without a key.
-        snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as Alice sends
-            them: the reader then simulates its own channel.
+        snr_db: SNR in dB of the channel that the symbols have passed; None for clean symbols, as sent by
+            Alice: the reader then simulates its own channel.
         symbols: (B, N) complex64, N = K*D/2, codes packed by `pack`.
-        symbol_step: where the symbols are whole multiples of it on both axes, see `stored_symbols`: the file
-            is smaller then.
-        format_version: of the file.
+        symbol_step: quantisation step where the symbols are integer multiples of it on both axes, which makes
+            the file smaller (see `stored_symbols`); None for unquantised symbols.
+        format_version: version of the file format.
 
     Raises:
         MessageError: a field is of the wrong type, shape or range.
@@ -139,7 +139,7 @@ class Message(Brief):
                 f"{name} must be {wanted} or None",
                 value,
             )
-            # 20 and 20.0 give the same bytes
+            # so that 20 and 20.0 give the same bytes
             object.__setattr__(self, name, None if value is None else float(value))
         _check(
             self.keyed is None or isinstance(self.keyed, KeyedPart),
@@ -214,7 +214,7 @@ class Message(Brief):
 
     @property
     def side_information_bits(self) -> int:
-        """Bits per image of side information: its gains, and its share of the sealed bytes (rounded up)."""
+        """Side information per image in bits: the gains, and a share of the sealed bytes (rounded up)."""
         sealed = 8 * len(self.keyed.sealed) if self.keyed else 0
         return GAIN_BITS * self.gains.shape[1] + -(-sealed // self.images)
 
@@ -224,7 +224,7 @@ def write_message(path: str | os.PathLike[str], message: Message) -> None:
 
     Args:
         path: the file; replaced if it exists.
-        message: to write.
+        message: the message.
 
     Raises:
         MessageError: the message exceeds the size limits of a file.
@@ -234,7 +234,12 @@ def write_message(path: str | os.PathLike[str], message: Message) -> None:
 
 
 def message_bytes(message: Message) -> bytes:
-    """Serialise a message (`container.py` has the layout); equal messages give equal bytes.
+    """Serialise a message; equal messages give equal bytes.
+
+    The layout is described in `container.py`.
+
+    Args:
+        message: the message.
 
     Raises:
         MessageError: the message exceeds the size limits of a file.
@@ -249,13 +254,17 @@ def _stored_bytes(message: Message, step: float) -> bytes:
     side, steps = side_of_message(message), to_steps(message.symbols, step)
     bits = bits_of(steps)
     header = {
-        "bits": bits, "shape": list(message.symbols.shape), "side": len(side), "snr_db": message.snr_db, "step": step,
+        "bits": bits, "shape": list(message.symbols.shape), "side": len(side),
+        "snr_db": message.snr_db, "step": step,
     }  # fmt: skip
     return encode(STORED_VERSION, header, side + packed(steps, bits))
 
 
 def read_message(path: str | os.PathLike[str]) -> Message:
     """Read a message file; the tensors are bit-identical to those written.
+
+    Args:
+        path: the message file.
 
     Raises:
         MessageError: the file is missing, unreadable, damaged, of another format or version, or inconsistent.
@@ -294,7 +303,14 @@ def _from_stored(header: dict[str, Any], payload: bytes) -> Message:
 
 
 def side_of_message(message: Message) -> bytes:
-    """Digital part of a message for a transmitter: everything except symbols and SNR, as a version byte and zlib data."""
+    """Digital part of a message for a transmitter: everything except symbols and SNR.
+
+    Args:
+        message: the message.
+
+    Returns:
+        A version byte and zlib data.
+    """
     header = _header(message)
     del header["snr_db"], header["tensors"]["symbols"]
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
@@ -331,7 +347,7 @@ def message_from_side(side: bytes, symbols: Tensor, *, snr_db: float | None) -> 
 
 
 def _header(message: Message) -> dict[str, Any]:
-    """What stands in a message's header, JSON-ready."""
+    """JSON-ready header of a message."""
     plain = [f.name for f in fields(Message) if f.name not in (*TENSORS, *NOT_IN_HEADER)]
     header: dict[str, Any] = {name: getattr(message, name) for name in plain}
     header["keyed"] = message.keyed and message.keyed.as_header()

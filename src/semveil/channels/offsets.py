@@ -11,13 +11,15 @@ from semveil.channels.channel import Channel, ChannelState, Heard, multiply, noi
 
 
 class PhaseOffset(Channel):
-    """y_n = e^(j (theta + 2 pi f n)) s_n + n_n, theta uniform, f uniform in -frequency..frequency: carrier offset.
+    """Carrier offset: random phase and carrier frequency.
+
+    y_n = e^(j (theta + 2 pi f n)) s_n + n_n, with theta uniform and f uniform in -frequency..frequency.
 
     Args:
-        frequency: largest offset, in cycles per symbol; 0 for a phase alone.
+        frequency: largest frequency offset, in cycles per symbol; 0 for a random phase only.
 
     Raises:
-        ValueError: it is not in 0..0.5.
+        ValueError: `frequency` is not in 0..0.5.
     """
 
     def __init__(self, frequency: float = 0.0) -> None:
@@ -27,7 +29,13 @@ class PhaseOffset(Channel):
         self.frequency = frequency
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Draw phase and frequency offset of each row, then rotate and add noise."""
+        """Draw phase and frequency offset of each row, then rotate and add noise.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of offsets and noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         phase, turn = (
             uniform((len(symbols), 1), rng),
@@ -37,15 +45,27 @@ class PhaseOffset(Channel):
         return multiply(symbols, torch.exp(2j * math.pi * (phase + turn * places)), snr_db, rng)
 
     def basis(self, length: int) -> Tensor | None:
-        """None for a frequency offset, one constant column for a phase alone."""
+        """None for a frequency offset; one constant column for a phase offset only.
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         return None if self.frequency else super().basis(length)
 
     def correlation(self, first: Tensor, second: Tensor) -> Tensor:
-        """R_ij = sinc(2 f (i - j)), with f the largest frequency offset."""
+        """R_ij = sinc(2 f (i - j)), with f the largest frequency offset.
+
+        Args:
+            first: (P,) symbol positions i within the frame, counted from 0.
+            second: (Q,) symbol positions j.
+
+        Returns:
+            (P, Q) complex128.
+        """
         return torch.sinc(2 * self.frequency * (first[:, None] - second).double()).to(torch.complex128)
 
     def pilot_spacing(self, every: int) -> None:
-        """The phase between neighbouring pilots must be unambiguous.
+        """Check that the phase between neighbouring pilots is unambiguous.
 
         Args:
             every: spacing in symbols.
@@ -61,15 +81,16 @@ class PhaseOffset(Channel):
 
 
 class TimingOffset(Channel):
-    """A delay, in symbols or fractions of them: the spectrum times e^(-2 pi j f delay), then noise.
+    """Delay by an integer or fractional number of symbols, followed by noise.
 
-    Band-limited interpolation, exact for a message that a cyclic prefix repeats (`prefix` counts it).
+    The spectrum is multiplied by e^(-2 pi j f delay): band-limited interpolation, exact for a message with a
+    cyclic extension (counted by `prefix`).
 
     Args:
-        delay: in symbols; negative for early.
+        delay: delay in symbols; negative for an early message.
 
     Raises:
-        ValueError: it is not finite.
+        ValueError: the delay is not finite.
 
     Example:
         >>> late = TimingOffset(1.0)(torch.tensor([[1 + 0j, 2, 3, 4]]), float("inf")).received
@@ -84,7 +105,13 @@ class TimingOffset(Channel):
         self.delay = delay
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Delay each row in the frequency domain, then add noise; the state's domain is `frequency`."""
+        """Delay each row in the frequency domain, then add noise; the state's domain is `frequency`.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of the noise; the operating system's entropy where None.
+        """
         rng = source(symbols, rng)
         frequencies = torch.fft.fftfreq(symbols.shape[1], dtype=torch.float64)
         gain = torch.exp(-2j * math.pi * self.delay * frequencies).to(symbols).expand_as(symbols)
@@ -93,11 +120,15 @@ class TimingOffset(Channel):
         return Heard(awgn(late, snr_db, rng=rng), state)
 
     def prefix(self, length: int) -> int:
-        """2 ceil(|delay|) symbols of cyclic extension."""
+        """Length of the cyclic extension, 2 ceil(|delay|) symbols.
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
         return 2 * math.ceil(abs(self.delay))
 
     def pilot_spacing(self, every: int) -> None:
-        """Pilots among the symbols cannot estimate a delay.
+        """Reject pilots, which cannot estimate a delay.
 
         Args:
             every: spacing in symbols.

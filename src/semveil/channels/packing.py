@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real latents as complex channel symbols and back."""
+"""Conversion between real latents and complex channel symbols."""
 
 import math
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from torch import Tensor
 def pack(reals: Tensor) -> Tensor:
     """Pair neighbouring reals into complex symbols: s_k = x_{2k} + j x_{2k+1}.
 
-    Neighbours, not halves, so that each latent code of even width fills symbols of its own (`code_blocks`),
-    and so that the memory layout is that of an interleaved I/Q recording. The result shares its memory with
-    `reals` where it can.
+    Neighbours are paired, not halves, so that each latent code of even width fills its own symbols
+    (`code_blocks`) and the memory layout is that of an interleaved I/Q recording. The result shares memory
+    with `reals` where possible.
 
     Args:
-        reals: (B, 2N) real, or latents (B, K, D) with K*D = 2N, which are read code after code.
+        reals: (B, 2N) real, or latents (B, K, D) with K*D = 2N, which are read code by code.
 
     Returns:
         symbols: (B, N) complex; complex64 for float32.
@@ -43,7 +43,7 @@ def pack(reals: Tensor) -> Tensor:
 
 
 def unpack(symbols: Tensor) -> Tensor:
-    """Real and imaginary parts interleaved, the inverse of `pack`.
+    """Interleave real and imaginary parts; the inverse of `pack`.
 
     Args:
         symbols: (B, N) complex, N > 0.
@@ -63,7 +63,7 @@ def unpack(symbols: Tensor) -> Tensor:
 
 
 def code_blocks(private_codes: Sequence[int], latent_shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Symbols that carry the private codes, and those that carry the common ones.
+    """Indices of the symbols that carry the private codes and of those that carry the common codes.
 
     With latents (K, D) packed by `pack`, code c fills the symbols c*D/2 .. (c+1)*D/2 - 1.
 
@@ -72,7 +72,7 @@ def code_blocks(private_codes: Sequence[int], latent_shape: tuple[int, int]) -> 
         latent_shape: (K, D), D even.
 
     Returns:
-        (private, common): ascending symbol indices; together every symbol once.
+        (private, common): ascending symbol indices, a partition of all symbols.
 
     Raises:
         ValueError: D is odd, so that a symbol would straddle two codes, or a code is repeated or not in
@@ -114,7 +114,14 @@ def bandwidth_ratio(channel_uses: int, image_size: int) -> float:
 
 
 def check_symbols(symbols: Tensor) -> None:
-    """Raise ValueError unless `symbols` is (B, N) complex with N > 0."""
+    """Raise ValueError unless `symbols` is (B, N) complex with N > 0.
+
+    Args:
+        symbols: the tensor to check.
+
+    Raises:
+        ValueError: the tensor is not complex, not two-dimensional, or has no symbols.
+    """
     if not symbols.is_complex() or symbols.ndim != 2 or symbols.shape[1] == 0:
         raise ValueError(
             f"symbols must be complex of shape (B, N), got {symbols.dtype} {tuple(symbols.shape)}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Known symbols among the payload, from which a receiver learns the channel."""
+"""Known symbols among the payload, from which a receiver estimates the channel."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ class Pilots:
         every: spacing, at least 2.
 
     Raises:
-        ValueError: a smaller spacing.
+        ValueError: the spacing is below 2 or not an integer.
 
     Example:
         >>> pilots = Pilots(3)
@@ -23,7 +23,7 @@ class Pilots:
         tensor([[0.+5.j, 0.+6.j, 0.+7.j]])
     """
 
-    value = 1.0  # of unit power, as the payload on average
+    value = 1.0  # unit power, like the payload on average
 
     def __init__(self, every: int) -> None:
         if type(every) is not int or every < 2:
@@ -34,7 +34,7 @@ class Pilots:
         """Length of the frame that carries a number of payload symbols.
 
         Args:
-            symbols: of the payload, per row.
+            symbols: payload symbols per row.
         """
         return symbols + -(-symbols // (self.every - 1))
 
@@ -42,7 +42,7 @@ class Pilots:
         """Ascending pilot positions, counted from 0, (P,) int64.
 
         Args:
-            length: symbols of the frame, pilots included.
+            length: symbols per frame, pilots included.
         """
         return torch.arange(0, length, self.every)
 
@@ -63,7 +63,7 @@ class Pilots:
         """Remove the pilot positions.
 
         Args:
-            frame: (B, length); (B, 1), constant over the frame, is returned unchanged.
+            frame: (B, length); a value (B, 1) that is constant over the frame is returned unchanged.
 
         Returns:
             (B, N).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transmit power: normalisation by gains that travel as explicit side information."""
+"""Transmit power normalisation, with gains as explicit side information."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 from semveil.channels.packing import check_symbols
 
-GAIN_BITS = 32  # a gain is sent as one float32
+GAIN_BITS = 32  # a gain is transmitted as one float32
 
 
 def normalise_power(symbols: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Scale every message to the transmit power P: g = sqrt(P / mean |s|^2), giving g*s.
+    """Scale every message to the transmit power P by the gain g = sqrt(P / mean |s|^2).
 
-    [DPSC] Sec. 2 normalises Z_2 by P but never says how the receiver undoes it (Eq. 10 leaves the gain out);
-    here the gain is explicit side information, of `GAIN_BITS` bits. It is a function of the symbols alone,
-    and thus reveals no more about the clean private codes than they do.
+    [DPSC] Sec. 2 normalises Z_2 by P but never says how the receiver undoes it (Eq. 10 leaves out the gain);
+    here the gain is explicit side information of `GAIN_BITS` bits. It is a function of the symbols alone, and
+    thus reveals no more about the clean private codes than they do.
 
     Args:
         symbols: (B, N) complex.
@@ -44,7 +44,7 @@ def normalise_power(symbols: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor
 
 
 def denormalise_power(symbols: Tensor, gain: Tensor) -> Tensor:
-    """Undo `normalise_power` at the receiver: multiply by 1/g; channel noise grows by the same factor.
+    """Undo `normalise_power` at the receiver by 1/g; channel noise grows by the same factor.
 
     Args:
         symbols: (B, N) complex, as received.
@@ -57,27 +57,28 @@ def denormalise_power(symbols: Tensor, gain: Tensor) -> Tensor:
 def normalise_power_blocks(
     symbols: Tensor, blocks: Sequence[Tensor], power: float = 1.0, *, shares: Sequence[float] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Scale the blocks of every message apart: block i gets the share a_i of the message's energy N*P.
+    """Scale the blocks of every message separately: block i gets the share a_i of the message energy N*P.
 
-    g_i = sqrt(a_i N P / sum over block i of |s|^2). With one gain for all, genuine noise on the private block
-    takes nearly all the power and the common block drowns in the channel's noise (`docs/errata.md`, dp-semcom
-    7); a gain per block, of `GAIN_BITS` bits each, prevents that.
+    g_i = sqrt(a_i N P / sum over block i of |s|^2). With a single gain, genuine noise on the private block
+    takes nearly all the power and the common block drowns in channel noise (`docs/errata.md`, dp-semcom 7);
+    one gain per block, of `GAIN_BITS` bits each, prevents that.
 
     Args:
         symbols: (B, N) complex.
-        blocks: G index tensors that hold every symbol exactly once, e.g. `code_blocks(...)`.
+        blocks: G index tensors that partition the N symbols, e.g. `code_blocks(...)`.
         power: P > 0, mean |s|^2 over the whole message, per complex symbol.
-        shares: G positive numbers that sum to 1; by default the block's share of the symbols, so that each
-            has power P.
+        shares: G positive numbers that sum to 1; by default each block's share of the symbols, so that each
+            block has power P.
 
     Returns:
         (sent, gains): (B, N) complex and (B, G) real.
 
     Raises:
-        ValueError: as `normalise_power`, for each block; or blocks or shares do not fit.
+        ValueError: as for `normalise_power`, for each block; or blocks or shares do not fit.
 
     Example:
-        >>> sent, gains = normalise_power_blocks(torch.tensor([[8j, 2 + 0j]]), [torch.tensor([0]), torch.tensor([1])])
+        >>> symbols = torch.tensor([[8j, 2 + 0j]])
+        >>> sent, gains = normalise_power_blocks(symbols, [torch.tensor([0]), torch.tensor([1])])
         >>> sent, gains
         (tensor([[0.+1.j, 1.+0.j]]), tensor([[0.1250, 0.5000]]))
     """
@@ -117,7 +118,7 @@ def denormalise_power_blocks(symbols: Tensor, gains: Tensor, blocks: Sequence[Te
 
 
 def _gain(symbols: Tensor, power: float, what: str) -> Tensor:
-    """(B,) gains that bring the mean |s|^2 of each row to `power`; summed in double precision."""
+    """Gains (B,) that bring the mean |s|^2 of each row to `power`; summed in double precision."""
     parts = torch.view_as_real(symbols.resolve_conj())
     mean = torch.linalg.vector_norm(parts, dim=(-2, -1), dtype=torch.float64).square() / symbols.shape[1]
     if not mean.isfinite().all():
@@ -149,7 +150,7 @@ def _scale(symbols: Tensor, factor: Tensor) -> Tensor:
 
 
 def _per_symbol(gains: Tensor, blocks: Sequence[Tensor]) -> Tensor:
-    """(B, G) -> (B, N)."""
+    """Expand the gains of blocks to symbols, (B, G) -> (B, N)."""
     block_of = torch.empty(sum(len(block) for block in blocks), dtype=torch.long, device=gains.device)
     for index, block in enumerate(blocks):
         block_of[block] = index
@@ -165,7 +166,7 @@ def _checked(gains: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _check_blocks(blocks: Sequence[Tensor], count: int) -> None:
-    """Every symbol in exactly one block, no block empty."""
+    """Check that the blocks are not empty and contain every symbol exactly once."""
     if not blocks or min(len(block) for block in blocks) == 0:
         raise ValueError("power blocks must not be empty; use normalise_power for one gain per message")
     indices = torch.cat([block.cpu() for block in blocks]).sort().values

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A range coder: integers to bytes at their information content, in integer arithmetic, reproducible on every machine."""
+"""Range coder: integers to bytes at their information content.
+
+It uses integer arithmetic only, so results are reproducible on every machine.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -7,16 +10,18 @@ from dataclasses import dataclass
 
 TOTAL_BITS = 16
 TOTAL = 1 << TOTAL_BITS
-_WINDOW = 48  # bits of the interval; after renormalisation at least 40 of them are left
+_WINDOW = 48  # bits of the interval, at least 40 after renormalisation
 _LEAST = 1 << (_WINDOW - 8)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cumulative frequencies of symbols 0..n-1: symbol i has the counts `starts[i]` to `starts[i + 1]` of 65,536.
+    """Cumulative frequencies of symbols 0..n-1.
+
+    Symbol i has the counts `starts[i]` to `starts[i + 1]` of 65,536.
 
     Raises:
-        ValueError: it does not run from 0 to 65,536, or a symbol has no count.
+        ValueError: the counts do not run from 0 to 65,536, or a symbol has no count.
 
     Example:
         >>> table = Table((0, 60000, TOTAL))
@@ -34,14 +39,16 @@ class Table:
 
 
 UNIFORM = Table(tuple(range(TOTAL + 1)))
-"""16 plain bits."""
+"""Table for 16 equiprobable bits."""
 
 
 def encode(symbols: Iterable[tuple[int, Table]]) -> bytes:
-    """Arithmetic coding of a symbol sequence; trailing zero bytes are omitted, and the decoder restores them.
+    """Arithmetic coding of a symbol sequence.
+
+    Trailing zero bytes are omitted; the decoder restores them.
 
     Args:
-        symbols: pairs of symbol, counted from 0, and frequency table.
+        symbols: pairs of a symbol, counted from 0, and its frequency table.
 
     Raises:
         IndexError: a symbol is negative or not in its table.
@@ -58,28 +65,28 @@ def encode(symbols: Iterable[tuple[int, Table]]) -> bytes:
             low <<= 8
             span <<= 8
             shifted += 1
-    # any number of the interval will do: the one with the most zeros at its end
+    # any number of the interval would do; this one has the most trailing zeros
     keep = max(0, span.bit_length() - 1)
     value = -(-low >> keep) << keep
     return value.to_bytes(shifted + _WINDOW // 8 + 1, "big")[1:].rstrip(b"\0")
 
 
 def decode(data: bytes, tables: Sequence[Table]) -> list[int]:
-    """As many symbols as there are tables; every string of bytes is a code of some symbols.
+    """Decode one symbol per table; every byte string is the code of some symbols.
 
     Args:
-        data: from `encode`, with zeros or nothing after it.
-        tables: as they were encoded with.
+        data: result of `encode`, possibly followed by zeros.
+        tables: the tables used for encoding.
     """
     decoder = Decoder(data)
     return [decoder.next(table) for table in tables]
 
 
 class Decoder:
-    """Decoding symbol by symbol, for tables that depend on the symbols before.
+    """Symbol-by-symbol decoder, for tables that depend on preceding symbols.
 
     Args:
-        data: from `encode`.
+        data: result of `encode`.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -90,7 +97,7 @@ class Decoder:
         """Decode the next symbol, counted from 0.
 
         Args:
-            table: the one that this symbol was encoded with.
+            table: the table with which this symbol was encoded.
         """
         self._span >>= TOTAL_BITS
         symbol = bisect_right(table.starts, min(self._code // self._span, TOTAL - 1)) - 1

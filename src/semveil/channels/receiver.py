@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receivers: channel knowledge (perfect, from pilots, or none), equalisation, and combining over antennas."""
+"""Receivers: channel knowledge (perfect, from pilots, or none), equalisation and antenna combining."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from semveil.core.registry import suggest
 CSI = ("perfect", "ls", "mmse", "none")
 EQUALISERS = ("zf", "mmse")
 MOST_ANTENNAS = 256
-LEAST_NOISE = 1e-9  # as an estimator has it, so that noiseless systems stay regular
+LEAST_NOISE = 1e-9  # floor in estimators, so that noiseless systems stay regular
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Estimate:
 
     Attributes:
         gain: (B, N) complex.
-        error: (B, N) or (B, 1), mean square error of the gain.
+        error: (B, N) or (B, 1), mean squared error of the gain.
     """
 
     gain: Tensor
@@ -39,17 +39,17 @@ class Link(nn.Module):
     Args:
         channel: any channel.
         csi: channel state information: `perfect`, the realisation; `ls` or `mmse`, estimated from pilots by
-            least squares within the channel's basis (linear interpolation where it has none) or by the linear
-            MMSE estimate under its public law; `none`, a gain of 1.
-        equaliser: `zf`, received / gain; or `mmse`, least mean square error for symbols of unit power, which
+            least squares within the channel's basis (linear interpolation if it has none) or by the linear
+            MMSE estimate under the channel's public statistics; `none`, a gain of 1.
+        equaliser: `zf`, received / gain; or `mmse`, least mean squared error for symbols of unit power, which
             shrinks them.
-        pilots: spacing in symbols of the pilots, which have the payload's power; for `ls` and `mmse`.
-        antennas: of the receiver, each with fading and noise of its own; maximum-ratio combining. `snr_db` is
-            that of one.
+        pilots: spacing in symbols of the pilots, which have the payload's power; used for `ls` and `mmse`.
+        antennas: number of receive antennas with independent fading and noise, combined by maximum-ratio
+            combining; `snr_db` is the SNR of one antenna.
 
     Raises:
-        ValueError: an unknown name, pilots that cannot follow the channel, or antennas beyond 1 to
-            `MOST_ANTENNAS`.
+        ValueError: an unknown name, pilots that cannot follow the channel, or antennas not in
+            1..`MOST_ANTENNAS`.
 
     Example:
         >>> from semveil.channels.fading import Fading
@@ -77,13 +77,21 @@ class Link(nn.Module):
         if not 1 <= antennas <= MOST_ANTENNAS:
             raise ValueError(f"a receiver has 1 to {MOST_ANTENNAS} antennas, got {antennas}")
         self.channel, self.csi, self.equaliser, self.antennas = channel or AWGN(), csi, equaliser, antennas
-        spaced = Pilots(pilots)  # also its check
+        spaced = Pilots(pilots)  # checks the spacing, whatever csi is
         self.pilots = spaced if csi in ("ls", "mmse") else None
         if self.pilots is not None:
             self.channel.pilot_spacing(self.pilots.every)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Transmit the payload with its pilots, estimate the channel and equalise; the state describes the residual channel."""
+        """Transmit the payload with pilots, estimate the channel and equalise.
+
+        The returned state describes the residual channel.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of fading and noise; the operating system's entropy where None.
+        """
         sent = symbols if self.pilots is None else self.pilots.insert(symbols)
         branches = [self._branch(*self.channel(sent, snr_db, rng)) for _ in range(self.antennas)]
         heard = combine(branches, mmse=self.equaliser == "mmse")
@@ -97,7 +105,7 @@ class Link(nn.Module):
         """Channel uses of a message, including pilots and prefixes.
 
         Args:
-            symbols: of the payload, per row.
+            symbols: payload symbols per row.
         """
         frame = symbols if self.pilots is None else self.pilots.frame(symbols)
         return frame + self.channel.prefix(frame)
@@ -117,18 +125,18 @@ class Link(nn.Module):
 def estimate_gain(
     received: Tensor, noise: Tensor, pilots: Pilots, channel: Channel, *, mmse: bool
 ) -> Estimate:
-    """The gain at all N places of a frame from its pilots.
+    """Estimate the gain at all N positions of a frame from its pilots.
 
     Least squares: h = B (B_p)^+ z for the channel's basis B and z = received / sent at the pilots; error
-    sigma^2 |row|^2. MMSE: h = R_ap (R_pp + sigma^2 I)^-1 z, R being the channel's correlation; error R_aa -
-    R_ap (R_pp + sigma^2 I)^-1 R_pa.
+    sigma^2 |row|^2. MMSE: h = R_ap (R_pp + sigma^2 I)^-1 z, where R is the channel's correlation; error R_aa
+    - R_ap (R_pp + sigma^2 I)^-1 R_pa.
 
     Args:
         received: (B, N) frame.
         noise: (B, 1) noise power per symbol, assumed to be measured between messages.
-        pilots: positions and value.
-        channel: its public law.
-        mmse: MMSE in place of least squares.
+        pilots: positions and value of the pilots.
+        channel: its basis or correlation is used.
+        mmse: MMSE instead of least squares.
     """
     places, everywhere = pilots.places(received.shape[1]), torch.arange(received.shape[1])
     heard = (received[:, places.to(received.device)] / pilots.value).to(torch.complex128)
@@ -140,15 +148,18 @@ def estimate_gain(
     values, vectors, across = (
         part.to(heard.device) for part in _spectrum(channel, pilots, received.shape[1])
     )
-    inverse = 1 / (values + variance)  # (B, P): of R_pp + sigma^2 I, for each message's noise
+    inverse = 1 / (values + variance)  # (B, P), eigenvalues of (R_pp + sigma^2 I)^-1 per message
     gain = ((heard @ vectors.conj()) * inverse) @ across.T
-    error = 1 - inverse @ across.abs().square().T  # every law has unit power
+    error = 1 - inverse @ across.abs().square().T  # every channel has unit power
     return Estimate(gain.to(received), error.clamp_min(0).to(noise))
 
 
 @lru_cache(maxsize=4)
 def _spectrum(channel: Channel, pilots: Pilots, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """R_pp = V diag(l) V^H: l (P,) and V (P, P); and R_ap V (N, P). Kept, since frames of one length come again and again."""
+    """Eigenvalues l (P,) and eigenvectors V (P, P) of R_pp, and R_ap V (N, P).
+
+    R_pp = V diag(l) V^H. Cached, since frames of the same length recur.
+    """
     places = pilots.places(length)
     values, vectors = torch.linalg.eigh(channel.correlation(places, places))
     return values.clamp_min(0), vectors, channel.correlation(torch.arange(length), places) @ vectors
@@ -156,7 +167,13 @@ def _spectrum(channel: Channel, pilots: Pilots, length: int) -> tuple[Tensor, Te
 
 @dataclass(frozen=True, eq=False)
 class Branch:
-    """Attributes: received (B, N) at one antenna; state of its channel; estimate of its gain."""
+    """Signal of one receive antenna.
+
+    Attributes:
+        received: (B, N) complex.
+        state: state of its channel.
+        estimate: estimate of its gain.
+    """
 
     received: Tensor
     state: ChannelState
@@ -170,19 +187,20 @@ def equalise(received: Tensor, state: ChannelState, estimate: Estimate, *, mmse:
         received: y, (B, N) complex.
         state: the channel's realisation, for its noise power sigma^2 and its domain.
         estimate: h with its error variance e.
-        mmse: MMSE in place of zero forcing.
+        mmse: MMSE instead of zero forcing.
     """
     return combine([Branch(received, state, estimate)], mmse=mmse)
 
 
 def combine(branches: Sequence[Branch], *, mmse: bool) -> Heard:
-    """Maximum-ratio combining: sum over antennas of h* y, over sum |h|^2 (zero forcing) or sum |h|^2 + e + sigma^2 (MMSE).
+    """Maximum-ratio combining of receive antennas.
 
-    All antennas are assumed to have the noise power and the estimation error of the first.
+    The sum over antennas of h* y, divided by sum |h|^2 (zero forcing) or sum |h|^2 + e + sigma^2 (MMSE). All
+    antennas are assumed to have the noise power and estimation error of the first.
 
     Args:
         branches: one or more, of equal shape and domain.
-        mmse: MMSE in place of zero forcing.
+        mmse: MMSE instead of zero forcing.
 
     Returns:
         Symbol estimates (B, N) and the state of the residual channel.
@@ -203,14 +221,14 @@ def combine(branches: Sequence[Branch], *, mmse: bool) -> Heard:
         out = out + heard * scale
         gain = gain + (scale * branch.estimate.gain).detach()
         variance = variance + (scale.abs().square() * noise).detach()
-    if spectral:  # spread evenly over the symbols
+    if spectral:  # the inverse transform spreads gain and noise evenly over the symbols
         mean = [part.mean(1, keepdim=True).expand_as(part) for part in (gain, variance)]
         return Heard(torch.fft.ifft(out, norm="ortho"), ChannelState(mean[0], mean[1]))
     return Heard(out, ChannelState(gain, variance))
 
 
 def _least_squares(basis: Tensor | None, places: Tensor, everywhere: Tensor) -> Tensor:
-    """(N, P): from pilots to all places, by the basis or by straight lines between pilots."""
+    """Matrix (N, P) from pilots to all positions, by the basis or by linear interpolation between pilots."""
     if basis is not None:
         if len(places) < basis.shape[1]:
             raise ValueError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Symbols quantised to the accuracy that the channel noise leaves, in as few bits as needed."""
+"""Symbols quantised to the accuracy permitted by the channel noise, in as few bits as needed."""
 
 import math
 
@@ -8,19 +8,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-BELOW_DB = 15.0  # the rounding's noise lies so far below the channel's: Bob's SNR falls by .14 dB
+BELOW_DB = 15.0  # quantisation noise below the channel noise; lowers Bob's SNR by 0.14 dB
 MOST_BITS = 16
 WIDEST_DB = 100.0
 
 
 def step_for(snr_db: float) -> float:
-    """Quantisation step per real axis whose error power step^2 / 6 per complex symbol lies 15 dB below the channel noise.
+    """Quantisation step per real axis with an error power 15 dB below the channel noise.
+
+    The error power is step^2 / 6 per complex symbol.
 
     Args:
         snr_db: SNR per complex symbol of unit power, -100 to 100 dB.
 
     Raises:
-        ValueError: another SNR.
+        ValueError: the SNR is out of range.
 
     Example:
         >>> round(step_for(20.0), 4)
@@ -93,7 +95,7 @@ def bits_of(steps: NDArray[np.int64]) -> int:
 
 
 def packed(steps: NDArray[np.int64], bits: int) -> bytes:
-    """Integers as fixed-width big-endian bit fields in offset binary, without gaps.
+    """Pack integers as fixed-width big-endian bit fields in offset binary, without gaps.
 
     Args:
         steps: integers of any shape, in -2^(bits-1)..2^(bits-1) - 1.
@@ -109,7 +111,7 @@ def packed(steps: NDArray[np.int64], bits: int) -> bytes:
 
 
 def unpacked(data: bytes, bits: int, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """Inverse of `packed`.
+    """Unpack the result of `packed`.
 
     Args:
         data: exactly `packed_size(bits, shape)` bytes.
@@ -127,7 +129,7 @@ def unpacked(data: bytes, bits: int, shape: tuple[int, int]) -> NDArray[np.int64
 
 
 def packed_size(bits: int, shape: tuple[int, int]) -> int:
-    """Length of `packed` in bytes.
+    """Length of the result of `packed` in bytes.
 
     Args:
         bits: width of a field.

@@ -11,10 +11,10 @@ from torch import Tensor
 from semveil.channels.awgn import awgn
 
 AnyChannel = Callable[[Tensor, float | Tensor, torch.Generator | None], tuple[Tensor, Any]]
-"""`channel(symbols, snr_db, rng) -> received, state`: a `Link`, a `Channel`, or anybody's module of this form."""
+"""`channel(symbols, snr_db, rng) -> received, state`: a `Link`, a `Channel`, or any such callable."""
 
 AnySnr = float | Sequence[float] | Tensor
-"""An SNR in dB: one number for all messages, or one for each, (B,)."""
+"""SNR in dB: one number for all messages, or one per message, (B,)."""
 
 
 def snrs(snr_db: AnySnr, messages: int) -> float | Tensor:
@@ -86,11 +86,11 @@ def over(
 
 @dataclass(frozen=True)
 class WiretapOutput:
-    """Symbols as received by the two parties.
+    """Symbols received by the two parties.
 
     Attributes:
-        bob: (B, N) complex, the legitimate receiver's.
-        eve: (B, N) complex, the eavesdropper's.
+        bob: (B, N) complex, received by the legitimate receiver.
+        eve: (B, N) complex, received by the eavesdropper.
     """
 
     bob: Tensor
@@ -108,17 +108,19 @@ def wiretap(
     bob_channel: AnyChannel | None = None,
     eve_channel: AnyChannel | None = None,
 ) -> WiretapOutput:
-    """Send symbols to Bob and to Eve over independent channels, AWGN as in the paper: y_i = s + n_i, [DPSC] Eqs. 10 and 11.
+    """Transmit symbols to Bob and to Eve over independent channels.
+
+    By default both are AWGN channels as in the paper: y_i = s + n_i, [DPSC] Eqs. 10 and 11.
 
     Args:
         symbols: (B, N) complex, of mean power `power`.
         snr_db: Bob's SNR per complex symbol in dB, one number or (B,).
-        eve_snr_db: Eve's; by default Bob's, as in the paper.
+        eve_snr_db: Eve's SNR; by default Bob's, as in the paper.
         power: P, transmit power per complex symbol.
         rng_bob: source of Bob's noise; the operating system's entropy where None.
         rng_eve: source of Eve's noise, likewise.
-        bob_channel: Bob's, called as `channel(symbols, snr_db, rng)`; AWGN where None.
-        eve_channel: Eve's, likewise.
+        bob_channel: Bob's channel, called as `channel(symbols, snr_db, rng)`; AWGN where None.
+        eve_channel: Eve's channel, likewise.
 
     Raises:
         ValueError: the two generators are in the same state, which would give both receivers the same noise.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generators of face images from latent codes, a generator from picture to picture, and their discriminators."""
+"""Face generators from latent codes, an image-to-image generator, and their discriminators."""
 
 from semveil.generators.aad_fusion import FusionConfig, FusionGenerator
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator

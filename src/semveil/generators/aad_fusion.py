@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fusion generator of identity-dp: identity vector and attribute maps -> face, by adaptive attentional denormalisation.
+"""The fusion generator of identity-dp, from an identity vector and attribute maps to a face.
 
-Written from [IDP] section IV-A and Fig. 3 and FaceShifter (Li et al., arXiv:1912.13457, section 3.1) and the
-published file format, whose key names the submodules have.
+Uses adaptive attentional denormalisation. Written from [IDP] section IV-A and Fig. 3, FaceShifter (Li et al.,
+arXiv:1912.13457, section 3.1) and the published file format, whose key names are used for the submodules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ from semveil.core.device import CPU
 
 @dataclass(frozen=True)
 class FusionConfig:
-    """Sizes of a fusion generator; the defaults are those of the published 256 px model with its 8 blocks.
+    """Sizes of a fusion generator; the defaults are those of the published 256 px model with 8 blocks.
 
     Attributes:
         identity_dim: length d of an identity vector.
-        attribute_channels: channels of the attribute maps, coarse to fine: one block for each.
-        widths: channels into each block; the last block gives the image.
-        base: side of the coarsest map; each further one has twice the side.
+        attribute_channels: channels of the attribute maps, coarse to fine; one block per map.
+        widths: input channels of each block; the last block outputs the image.
+        base: side of the coarsest map; each further map has twice the side.
     """
 
     identity_dim: int = 256
@@ -52,7 +52,7 @@ class FusionConfig:
 
     @property
     def size(self) -> int:
-        """Side of the image: 256 by default."""
+        """Side of the image in pixels; 256 by default."""
         return self.base << (len(self.widths) - 1)
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,7 +60,10 @@ class FusionConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "FusionConfig":
-        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
+        """Build a configuration from the result of `as_dict`; lists from JSON are accepted for tuples.
+
+        Args:
+            values: settings by name.
 
         Raises:
             ValueError: a setting is unknown or out of range.
@@ -73,15 +76,15 @@ class FusionConfig:
 
 
 class AAD(nn.Module):
-    """Adaptive attentional denormalisation: the identity or the attributes restyle each pixel of the features.
+    """Adaptive attentional denormalisation: pixelwise modulation by the identity or the attributes.
 
     With n = BN(h), mask M = sigmoid(conv(n)): out = (1 - M) (gamma_att n + beta_att) + M (gamma_id n +
     beta_id); the gammas and betas are linear in the identity vector and convolutions of the attribute map
     (FaceShifter, Eqs. 2-5).
 
     Args:
-        channels: of the features.
-        attributes: channels of the attribute map, which has the side of the features.
+        channels: channels of the features.
+        attributes: channels of the attribute map, which has the same side as the features.
         identity: length of the identity vector.
     """
 
@@ -95,10 +98,10 @@ class AAD(nn.Module):
         self.conv1, self.conv2 = (nn.Conv2d(attributes, channels, 3, padding=1) for _ in range(2))
 
     def forward(self, features: Tensor, gamma: Tensor, beta: Tensor, identity: Tensor) -> Tensor:
-        """Adaptive attentional denormalisation: a blend of attribute and identity modulation by a learned mask.
+        """Blend attribute and identity modulation by a learnt mask, (B, C, h, h).
 
         Args:
-            features: (B, C, h, h), C the layer's channels.
+            features: (B, C, h, h), with C the channels of the layer.
             gamma: (B, C, h, h), scale by the attributes: the output of `conv1`.
             beta: (B, C, h, h), shift by the attributes: the output of `conv2`.
             identity: (B, E) identity vectors.
@@ -109,12 +112,14 @@ class AAD(nn.Module):
 
 
 class AADResBlk(nn.Module):
-    """Two times AAD, ReLU, 3x3 convolution, plus a shortcut, which is one more such step where the width changes.
+    """Residual block of two steps of AAD, ReLU and 3x3 convolution.
+
+    The shortcut has a third such step if the width changes.
 
     Args:
-        width: channels in.
-        channels: channels out.
-        attributes: channels of the attribute map, which has the side of the features.
+        width: input channels.
+        channels: output channels.
+        attributes: channels of the attribute map, which has the same side as the features.
         identity: length of the identity vector.
     """
 
@@ -138,8 +143,7 @@ class AADResBlk(nn.Module):
             identity: (B, E) identity vectors.
         """
         steps = [self.add1, self.add2, *([self.add3] if self.projects else [])]
-        # One convolution for all maps of the attributes: the same numbers, in a quarter less of the
-        # training's time.
+        # One convolution for all modulation maps gives equal results and shortens training by a quarter.
         convolutions = [conv for step in steps for conv in (step.conv1, step.conv2)]
         weight, bias = (
             torch.cat([getattr(conv, name) for conv in convolutions]) for name in ("weight", "bias")
@@ -154,10 +158,11 @@ class AADResBlk(nn.Module):
 
 
 class FusionGenerator(nn.Module):
-    """Identity vectors and attribute maps -> faces: X = h(r_id, r_att) ([IDP] Eq. 9), through one AAD ResBlk for each map.
+    """Identity vectors and attribute maps -> faces: X = h(r_id, r_att) ([IDP] Eq. 9), one AAD block per map.
 
     Example:
-        >>> generator = FusionGenerator(FusionConfig(identity_dim=4, attribute_channels=(8, 8, 4, 4), widths=(8, 8, 4, 4)))
+        >>> config = FusionConfig(identity_dim=4, attribute_channels=(8, 8, 4, 4), widths=(8, 8, 4, 4))
+        >>> generator = FusionGenerator(config)
         >>> maps = [torch.zeros(1, c, 2 << k, 2 << k) for k, c in enumerate((8, 8, 4, 4))]
         >>> generator(torch.zeros(1, 4), maps).shape
         torch.Size([1, 3, 16, 16])
@@ -180,10 +185,10 @@ class FusionGenerator(nn.Module):
         """Load the generator (keys `G.*`) of a FaceShifter checkpoint, in evaluation mode.
 
         Args:
-            source: the file, or its state dict.
+            source: checkpoint file or its state dict.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds other networks.
+            BadCheckpoint: the file is missing, damaged, unsafe, or contains other networks.
         """
         state, name = read_part(source, "G", beside=("E", "Z", "D"))
         with torch.device("meta"):  # drawing 370 million initial values would take seconds
@@ -193,11 +198,14 @@ class FusionGenerator(nn.Module):
         return network.eval()
 
     def forward(self, identity: Tensor, attributes: Sequence[Tensor]) -> Tensor:
-        """Faces (B, 3, size, size) in [-1, 1].
+        """Synthesise faces (B, 3, size, size) in [-1, 1].
 
         Args:
-            identity: (B, d) of unit length, as the recogniser gives them or perturbed.
+            identity: (B, d) identity vectors of unit length, as returned by the recogniser or perturbed.
             attributes: maps (B, `attribute_channels[k]`, side, side), sides `base`, 2 `base`, ..., `size`.
+
+        Raises:
+            ValueError: inputs of other shapes.
         """
         self._check(identity, attributes)
         x = self.convt(identity[..., None, None])

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""noise-image's conversion generator g: a picture in, a picture that looks like noise out ([NI] section 3.2 and Table 1)."""
+"""The conversion generator g of noise-image, from an image to a noise-like image.
+
+See [NI] section 3.2 and Table 1.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -24,11 +27,11 @@ class ConversionConfig:
 
     Attributes:
         width: channels after the first convolution.
-        blocks: residual blocks.
-        halvings: times that the side is halved, and the width doubled, before the residual blocks, and undone
-            after them.
-        skip: whether the picture itself is added before the tanh.
-        padding: `zeros` or `reflect`: what lies around the maps.
+        blocks: number of residual blocks.
+        halvings: number of times that the side is halved and the width doubled before the residual blocks,
+            and restored after them.
+        skip: whether the input image is added before the tanh.
+        padding: padding mode of the convolutions, `zeros` or `reflect`.
 
     Example:
         >>> ConversionConfig.released()
@@ -49,18 +52,21 @@ class ConversionConfig:
 
     @classmethod
     def published(cls) -> "ConversionConfig":
-        """[NI] Table 1: no change of resolution, six residual blocks, one 3x3 deconvolution of stride 1.
+        """[NI] Table 1: constant resolution, six residual blocks, one 3x3 deconvolution of stride 1.
 
-        Departs from the paper: the parameters printed are those of other layers. 7x7 from 3 to 64 channels
-        has 9,472 and not 1,792 (which a 3x3 would have), 3x3 from 64 to 64 has 36,928 and not 4,352, 7x7 from
-        64 to 3 has 9,411 and not 1,792. What is in a residual block is not printed; here it is as in Johnson
-        et al. (2016), as in the released code.
+        Departs from the paper: the printed parameter counts are those of other layers. 7x7 from 3 to 64
+        channels has 9,472 and not 1,792 (which a 3x3 would have), 3x3 from 64 to 64 has 36,928 and not 4,352,
+        7x7 from 64 to 3 has 9,411 and not 1,792. The structure of a residual block is not printed; here it is
+        as in Johnson et al. (2016) and in the released code.
         """
         return cls()
 
     @classmethod
     def released(cls) -> "ConversionConfig":
-        """The paper's public code: nine blocks at a quarter of the resolution, tanh(x + F(x)): the picture shows through."""
+        """Public code of the paper: nine blocks at a quarter of the resolution, tanh(x + F(x)).
+
+        With this skip connection the input image remains visible in the output.
+        """
         return cls(blocks=9, halvings=2, skip=True, padding="reflect")
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,7 +74,10 @@ class ConversionConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ConversionConfig":
-        """A configuration from the values of `as_dict`.
+        """Build a configuration from the result of `as_dict`.
+
+        Args:
+            values: settings by name.
 
         Raises:
             ValueError: a setting is unknown or out of range.
@@ -80,14 +89,15 @@ class ConversionConfig:
 
 
 class ConversionGenerator(nn.Module):
-    """g(x): 7x7 convolution, residual blocks, 7x7 convolution, tanh; instance norm without parameters and ReLU between.
+    """g(x): 7x7 convolution, residual blocks, 7x7 convolution and tanh.
 
-    It is deterministic in x: what it gives out has no differential privacy ([NI] claims it by
-    post-processing, but the noise N acts after g, in the training loss only).
+    Instance norm without parameters and ReLU follow the layers in between. g is deterministic in x, so its
+    output has no differential privacy ([NI] claims it by post-processing, but the noise N is applied after g,
+    and only in the training loss).
 
     Args:
         config: sizes; those of [NI] Table 1 where None.
-        rng: draws the weights (He et al., 2015; biases zero). torch's global stream where None.
+        rng: source of the weights (He et al., 2015; biases zero); torch's global stream where None.
 
     Example:
         >>> ConversionGenerator(ConversionConfig(width=8, blocks=1))(torch.zeros(2, 3, 32, 32)).shape
@@ -110,7 +120,7 @@ class ConversionGenerator(nn.Module):
         self.last = _convolution(config.width, 3, 7)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                # torch stores transposed weights as (in, out): there fan-in is what it calls fan-out
+                # torch stores transposed weights as (in, out), so it swaps fan-in and fan-out
                 mode: Literal["fan_in", "fan_out"] = (
                     "fan_out" if isinstance(layer, nn.ConvTranspose2d) else "fan_in"
                 )
@@ -123,13 +133,13 @@ class ConversionGenerator(nn.Module):
         """Load a generator of the public code of [NI] (keys `model.*`), in evaluation mode.
 
         Args:
-            source: the file, or its state dict.
+            source: checkpoint file or its state dict.
 
         Raises:
-            BadCheckpoint: the file is absent, damaged, unsafe, or holds other weights.
+            BadCheckpoint: the file is missing, damaged, unsafe, or contains other weights.
         """
         state = source if isinstance(source, Mapping) else read_checkpoint(source)
-        # Places in a sequence that also counts paddings, norms and ReLUs.
+        # The released indices also count paddings, norms and ReLUs.
         own = {
             "model.1": "first",
             "model.4": "down.0",
@@ -152,29 +162,29 @@ class ConversionGenerator(nn.Module):
         return network.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Converted images g(x) = tanh(x + F(x)) with skip connection, tanh(F(x)) without; same shape, in [-1, 1].
+        """Convert images: g(x) = tanh(x + F(x)) with skip connection, tanh(F(x)) without, in [-1, 1].
 
         Args:
             images: (B, 3, H, W) in [-1, 1]; H and W as for `change`.
 
         Raises:
-            ValueError: images of another shape, or sides as `change` refuses them.
+            ValueError: as for `change`.
         """
         change = self.change(images)
         return torch.tanh(images + change if self.config.skip else change)
 
     def change(self, images: Tensor) -> Tensor:
-        """F(x), the network's output before the skip connection and tanh, same shape as the images.
+        """Output F(x) of the network before the skip connection and tanh, of the same shape as the images.
 
         Args:
             images: (B, 3, H, W) in [-1, 1]; H and W multiples of 2^halvings, at least 4 and at least twice
                 that power.
 
         Raises:
-            ValueError: images without three channels, or with sides of another length.
+            ValueError: images without three channels, or with invalid sides.
         """
         step = 1 << self.config.halvings
-        least = max(4, 2 * step)  # reflection needs more pixels than it adds, instance norm more than one
+        least = max(4, 2 * step)  # reflection needs more pixels than it pads, instance norm more than one
         if (
             images.ndim != 4
             or images.shape[1] != 3
@@ -195,7 +205,7 @@ class ConversionGenerator(nn.Module):
 
 
 class _Residual(nn.Module):
-    """x + IN(conv(ReLU(IN(conv(x)))))."""
+    """Residual block x + IN(conv(ReLU(IN(conv(x)))))."""
 
     def __init__(self, width: int, padding: str) -> None:
         super().__init__()
@@ -212,10 +222,10 @@ def _padded(x: Tensor, pixels: int, padding: str) -> Tensor:
 
 
 def _convolution(inputs: int, outputs: int, side: int, *, stride: int = 1, padding: int = 0) -> nn.Conv2d:
-    """A convolution whose weights are not drawn yet."""
+    """Convolution with uninitialised weights."""
     return nn.utils.skip_init(nn.Conv2d, inputs, outputs, side, stride, padding)
 
 
 def _rectified(x: Tensor) -> Tensor:
-    """ReLU of the instance norm, which has neither parameters nor running statistics."""
+    """ReLU of the instance norm, without parameters or running statistics."""
     return F.relu(F.instance_norm(x))

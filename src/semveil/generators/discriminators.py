@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Discriminators: StyleGAN2's, SemanticStyleGAN's dual branch for images with masks, and SPADE's patches at several scales."""
+"""Discriminators: StyleGAN2's, SemanticStyleGAN's for images with masks, and multi-scale patches."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,7 +15,10 @@ from semveil.nn.resample import blur, downsample
 
 
 class ResidualDown(nn.Module):
-    """Two 3x3 convolutions, the second halving the side, plus a 1x1 shortcut; divided by sqrt(2)."""
+    """Residual block of two 3x3 convolutions, the second halving the side, and a 1x1 shortcut.
+
+    The sum is divided by sqrt(2).
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -24,14 +27,18 @@ class ResidualDown(nn.Module):
         self.skip = EqualizedConv(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (B, I, H, W) -> (B, O, H/2, W/2)."""
+        """Halve the side of features, (B, I, H, W) -> (B, O, H/2, W/2).
+
+        Args:
+            x: (B, I, H, W), H and W even.
+        """
         y = scaled_leaky_relu(self.conv1(x))
         y = scaled_leaky_relu(self.conv2(blur(y, padding=2)))
         return (y + self.skip(downsample(x))) / math.sqrt(2)
 
 
 class Branch(nn.Module):
-    """From an image or masks at `side` down to 4 x 4 features."""
+    """Residual blocks from an image or masks of a given side down to 4 x 4 features."""
 
     def __init__(self, inputs: int, side: int, channels: Callable[[int], int]) -> None:
         super().__init__()
@@ -40,16 +47,20 @@ class Branch(nn.Module):
         self.blocks = nn.Sequential(*(ResidualDown(channels(s), channels(s // 2)) for s in sides))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) -> features (B, F, 4, 4)."""
+        """Reduce images (B, C, H, W) to features (B, F, 4, 4).
+
+        Args:
+            x: (B, C, H, W) images or masks.
+        """
         return self.blocks(scaled_leaky_relu(self.first(x)))
 
 
 def minibatch_deviation(x: Tensor, *, group: int = 4) -> Tensor:
-    """Append the mean standard deviation within groups of samples as one channel, (B, C + 1, H, W).
+    """Append the mean standard deviation within groups of samples as a channel, (B, C + 1, H, W).
 
     Args:
         x: (B, C, H, W).
-        group: samples per group: i, i + B/group, ...; a batch that it does not divide forms one group.
+        group: samples per group: i, i + B/group, ...; a batch not divisible by it forms one group.
     """
     batch = x.shape[0]
     size = group if batch % group == 0 else batch
@@ -59,13 +70,13 @@ def minibatch_deviation(x: Tensor, *, group: int = 4) -> Tensor:
 
 
 class Discriminator(nn.Module):
-    """Judges an image: StyleGAN2's residual discriminator (Karras et al., CVPR 2020, section 4.1).
+    """StyleGAN2's residual discriminator of images (Karras et al., CVPR 2020, section 4.1).
 
     Args:
         size: side of the images, a power of two of at least 8.
         channel_multiplier: `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at each side.
         channel_cap: largest width.
-        channels: another rule for the width at each side, in place of the two above.
+        channels: function from side to width, instead of the rule above.
 
     Example:
         >>> Discriminator(16, channel_cap=8)(torch.zeros(4, 3, 16, 16)).shape
@@ -99,14 +110,14 @@ class Discriminator(nn.Module):
 
 
 class DualBranchDiscriminator(nn.Module):
-    """Judges an image together with its part masks (SemanticStyleGAN, section 3.3).
+    """Discriminator of images together with their part masks (SemanticStyleGAN, section 3.3).
 
     Args:
         size: side of the images.
         mask_size: side of the masks.
         channel_multiplier: `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at each side.
         channel_cap: largest width.
-        channels: another rule for the width at each side, in place of the two above.
+        channels: function from side to width, instead of the rule above.
     """
 
     def __init__(
@@ -132,7 +143,7 @@ class DualBranchDiscriminator(nn.Module):
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
-            masks: (B, 13, h, h) in [-1, 1]; the images alone are scored where None.
+            masks: (B, 13, h, h) in [-1, 1]; only the images are scored where None.
         """
         x = self.images(images)
         if masks is not None:
@@ -142,10 +153,12 @@ class DualBranchDiscriminator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges overlapping patches of an image: 4x4 convolutions, spectral and instance norm, leaky ReLU of slope 0.2.
+    """Discriminator of overlapping image patches.
+
+    4x4 convolutions with spectral and instance norm and leaky ReLU of slope 0.2.
 
     Args:
-        width: channels after the first convolution, doubled by each further one up to 8 times.
+        width: channels after the first convolution, doubled by each further one up to 8 times the width.
         layers: convolutions before the score; all but the last halve the side.
     """
 
@@ -161,18 +174,22 @@ class PatchDiscriminator(nn.Module):
         self.parts = nn.Sequential(*parts, nn.Conv2d(widths[-1], 1, 4, padding=2))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Realness scores (B, 1, h, w) of patches, from images (B, 3, H, W) in [-1, 1]."""
+        """Realness scores (B, 1, h, w) of patches.
+
+        Args:
+            images: (B, 3, H, W) in [-1, 1].
+        """
         return self.parts(images)
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """Judges patches of an image at full, half, quarter, ... size: D_img of [IDP] Eq. 14.
+    """Discriminator of image patches at full, half, quarter, ... size: D_img of [IDP] Eq. 14.
 
     Written from SPADE (Park et al., CVPR 2019, appendix A), which the paper cites for it.
 
     Args:
         scales: number of sizes.
-        width: channels after the first convolution, doubled by each further one up to 8 times.
+        width: channels after the first convolution, doubled by each further one up to 8 times the width.
         layers: convolutions before the score; all but the last halve the side.
 
     Example:
@@ -203,7 +220,7 @@ class MultiScaleDiscriminator(nn.Module):
 
 
 class _FixedMixing(nn.Module):
-    """A random 1x1 convolution whose weights are a buffer, so that nothing trains or thaws them."""
+    """Random 1x1 convolution whose weights are a buffer, so they are never trained or unfrozen."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -215,20 +232,20 @@ class _FixedMixing(nn.Module):
 
 
 class FeatureDiscriminator(nn.Module):
-    """Judges patches of the feature maps of a frozen trunk, as Projected GANs do (Sauer et al., NeurIPS 2021).
+    """Discriminator of feature-map patches from a frozen trunk, as in Projected GANs.
 
-    What a trunk trained on many other photos sees need not be learnt from a few thousand faces. Each map is
-    mixed by a fixed random 1x1 convolution, so that no single channel can be satisfied alone, and judged by
-    two convolutions.
+    See Sauer et al., NeurIPS 2021. Features of a trunk trained on many other photos need not be learnt from a
+    few thousand faces. Each map is mixed by a fixed random 1x1 convolution, so that no single channel can be
+    satisfied on its own, and judged by two convolutions.
 
     Args:
-        trunk: frozen; images (B, 3, H, W) -> feature maps (B, C, h, w).
-        channels: C of each of them.
-        width: channels after the mixing and of the judges.
+        trunk: frozen network, images (B, 3, H, W) -> feature maps (B, C, h, w).
+        channels: C of each feature map.
+        width: channels after the mixing and in the judges.
 
     Example:
-        >>> scores = FeatureDiscriminator(lambda images: [images[:, :, ::2, ::2]], (3,), width=4)(torch.zeros(1, 3, 32, 32))
-        >>> [tuple(s.shape) for s in scores]
+        >>> discriminator = FeatureDiscriminator(lambda images: [images[:, :, ::2, ::2]], (3,), width=4)
+        >>> [tuple(s.shape) for s in discriminator(torch.zeros(1, 3, 32, 32))]
         [(1, 1, 16, 16)]
     """
 
@@ -250,7 +267,7 @@ class FeatureDiscriminator(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Realness scores of patches, one map (B, 1, h, w) for each feature map.
+        """Realness scores of patches, one map (B, 1, h, w) per feature map.
 
         Args:
             images: (B, 3, H, W) in [-1, 1].

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of a face generator in a `FaceModel`; any torch module that implements it can be used."""
+"""The interface of the face generator in a `FaceModel`; any torch module that implements it can be used."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol, Self, runtime_checkable
@@ -8,7 +8,13 @@ from torch import Tensor, nn
 
 
 class Sizes(Protocol):
-    """Attributes: size, side of the images in pixels; codes, K; style_dim, D."""
+    """Sizes of a generator.
+
+    Attributes:
+        size: side of the images in pixels.
+        codes: K, number of latent codes.
+        style_dim: D, length of a latent code.
+    """
 
     @property
     def size(self) -> int: ...
@@ -22,29 +28,33 @@ class Sizes(Protocol):
 
 @runtime_checkable
 class FaceGenerator(Protocol):
-    """A frozen torch module in evaluation mode, from latents to faces."""
+    """Frozen torch module in evaluation mode that maps latents to faces."""
 
     @property
     def semantic(self) -> bool:
-        """Whether its codes belong to face parts (`faces.parts`), as dp-semcom needs it; else to scales."""
+        """Whether codes belong to face parts (`faces.parts`), as dp-semcom requires, or else to scales."""
         ...
 
     @property
     def config(self) -> Sizes: ...
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Images from latents, deterministic and differentiable.
+        """Synthesise images from latents, deterministically and differentiably.
 
         Args:
             codes: (B, K, D).
 
         Returns:
-            (B, 3, S, S) about [-1, 1], not clamped.
+            (B, 3, S, S), nominal range [-1, 1], not clamped.
         """
         ...
 
     def parameters(self, recurse: bool = ...) -> Iterator[nn.Parameter]:
-        """The weights, as `nn.Module.parameters` gives them."""
+        """The weights, as in `nn.Module.parameters`.
+
+        Args:
+            recurse: include submodules.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]: ...
@@ -54,10 +64,10 @@ class FaceGenerator(Protocol):
 
 @runtime_checkable
 class MappedGenerator(FaceGenerator, Protocol):
-    """One with a mapping network, from which faces that nobody has can be drawn."""
+    """Face generator with a mapping network, from which synthetic faces can be sampled."""
 
     def map(self, z: Tensor) -> Tensor:
-        """The mapping network, w (B, D).
+        """Apply the mapping network, z -> w (B, D).
 
         Args:
             z: (B, D), standard normal.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thirteen local generators of SemanticStyleGAN as one batched matrix product per layer: parts are never a loop."""
+"""The thirteen local generators of SemanticStyleGAN, batched over parts in one matrix product per layer."""
 
 import math
 from typing import NamedTuple
@@ -14,13 +14,13 @@ from semveil.nn.equalized import ACTIVATION_GAIN, LEAKY_SLOPE, at_least_float32
 
 
 class Modulated(NamedTuple):
-    """Matrices of the local generators for a batch of styles.
+    """Modulated matrices of the local generators for a batch of styles.
 
     Attributes:
         weight: (L, B * P, in, out).
         bias: (L, B * P, 1, out).
-        feature: (P * C, F), from all parts' hidden values to features.
-        depth: (P - 1, C), from a part's hidden values to its depth.
+        feature: (P * C, F), from hidden values of all parts to features.
+        depth: (P - 1, C), from hidden values of a part to its depth.
     """
 
     weight: Tensor
@@ -30,7 +30,7 @@ class Modulated(NamedTuple):
 
 
 class LocalGenerators(nn.Module):
-    """All parts' modulated perceptrons at once: coordinates -> per-part features and pseudo-depths."""
+    """Modulated perceptrons of all parts: coordinates -> per-part features and pseudo-depths."""
 
     def __init__(self, config: SemanticStyleGANConfig) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class LocalGenerators(nn.Module):
         self.depth_bias = nn.Parameter(torch.zeros(parts - 1))
 
     def modulate(self, styles: Tensor) -> Modulated:
-        """Modulated weights that all positions of an image share.
+        """Modulated weights, shared by all positions of an image.
 
         Args:
             styles: (B, P, L, D): batch, part, layer, style dimension.
@@ -57,7 +57,7 @@ class LocalGenerators(nn.Module):
         scale = torch.einsum("bpld,lpcd->lbpc", styles, self.modulation_weight / math.sqrt(style_dim))
         scale = scale + self.modulation_bias[:, None]
         weight = self.weight[:, None] * (scale / math.sqrt(width)).unsqueeze(-2)  # (L, B, P, out, in)
-        # Demodulate; leaky ReLU is positively homogeneous, so its gain moves into the weights and biases.
+        # Demodulate; leaky ReLU is positively homogeneous, so its gain is folded into weights and biases.
         weight = weight * (torch.rsqrt(weight.square().sum(-1, keepdim=True) + 1e-8) * ACTIVATION_GAIN)
         bias = (self.bias * ACTIVATION_GAIN)[:, None].expand(-1, len(styles), -1, -1)
         feature = self.feature_weight * (self.feature_modulation / math.sqrt(width)).unsqueeze(1)  # (P, F, C)
@@ -92,10 +92,10 @@ class LocalGenerators(nn.Module):
         return x.unflatten(0, (-1, parts)), F.pad(depths, (0, 0, 1, 0))  # the background's depth is 0
 
     def composite(self, hidden: Tensor, weights: Tensor, modulated: Modulated) -> Tensor:
-        """Composited features sum_p w_p (W_p h_p + b_p), (B, N, F).
+        """Composite features sum_p w_p (W_p h_p + b_p), (B, N, F).
 
-        The sum over parts is taken inside one matrix product over (part, channel), so the thirteen feature
-        maps never exist; W_p applied to w_p h_p is the same by linearity.
+        The sum over parts is part of a single matrix product over (part, channel), so the thirteen feature
+        maps are never stored; by linearity, W_p may be applied to w_p h_p.
 
         Args:
             hidden: (B, P, N, C) from `forward`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""noise-image's discriminator D: it tells pictures under true Gaussian noise from converted ones."""
+"""The discriminator D of noise-image, which separates images with Gaussian noise from converted ones."""
 
 from itertools import pairwise
 
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 
 __all__ = ["NoiseDiscriminator"]
 
-SLOPE = 0.2  # of the leaky ReLU
+SLOPE = 0.2  # negative slope of the leaky ReLU
 
 
 class NoiseDiscriminator(nn.Module):
-    """Scores overlapping patches as noised pictures n(x) or not, after PatchGAN (Isola et al., CVPR 2017).
+    """Scores of overlapping patches for being noised images n(x), after PatchGAN (Isola et al., CVPR 2017).
 
-    3x3 convolutions, leaky ReLU of slope 0.2. Departs from PatchGAN: the first one keeps the side, because
-    noise differs from what is drawn by what each pixel is beside its neighbours; no instance norm, behind
-    which the strength sigma of the noise, which D is there to hear, is gone. [NI] does not print its D.
+    3x3 convolutions and leaky ReLU of slope 0.2. Departs from PatchGAN: the first convolution keeps the side,
+    because noise differs from image content in the relation of neighbouring pixels; there is no instance
+    norm, which would remove the noise strength sigma that D has to detect. [NI] does not print its D.
 
     Args:
-        width: channels after the first convolution; doubled by each further one, up to 8 times as many.
-        halvings: further convolutions, each of which halves the side.
-        rng: draws the weights (He et al., 2015; biases zero). torch's global stream where None.
+        width: channels after the first convolution, doubled by each further one up to 8 times the width.
+        halvings: number of further convolutions, each of which halves the side.
+        rng: source of the weights (He et al., 2015; biases zero); torch's global stream where None.
 
     Example:
         >>> NoiseDiscriminator(width=8)(torch.zeros(2, 3, 32, 32)).shape

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read networks from files of the public SemanticStyleGAN implementation (github.com/seasonSH/SemanticStyleGAN)."""
+"""Readers for files of the public SemanticStyleGAN implementation (github.com/seasonSH/SemanticStyleGAN)."""
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -26,27 +26,26 @@ from semveil.generators.official_state import (
 from semveil.generators.semantic_config import SemanticStyleGANConfig
 from semveil.generators.semantic_stylegan import SemanticStyleGAN
 
-# The published model's settings; they hold where a file's `args` or the caller's settings are silent.
+# Settings of the published model: defaults for values missing from a file's `args` and the caller's settings.
 _SETTINGS: dict[str, Any] = {
-    "size": 512, "latent": 512, "n_mlp": 8, "channel_multiplier": 2, "seg_dim": len(PARTS), "local_layers": 10,
-    "base_layers": 2, "depth_layers": 6, "local_channel": 64, "coarse_channel": 512, "coarse_size": 64,
-    "min_feat_size": 16, "residual_refine": True, "transparent_dims": (10, 12),
+    "size": 512, "latent": 512, "n_mlp": 8, "channel_multiplier": 2, "seg_dim": len(PARTS),
+    "local_layers": 10, "base_layers": 2, "depth_layers": 6, "local_channel": 64, "coarse_channel": 512,
+    "coarse_size": 64, "min_feat_size": 16, "residual_refine": True, "transparent_dims": (10, 12),
 }  # fmt: skip
 
 
 def load_semantic_stylegan(source: Source, config: Mapping[str, Any] | None = None) -> SemanticStyleGAN:
-    """The generator of an official checkpoint.
+    """Load the generator of an official checkpoint.
 
     Args:
-        source: path of a checkpoint that holds `g_ema` and `args`, or what was read from one, or its bare
-            state dict.
-        config: settings under the official names (`size`, `latent`, `n_mlp`, ...); they override the file's
-            `args`. What neither names has the value of the published 512 px model; settings that only concern
-            training are ignored.
+        source: path of a checkpoint that contains `g_ema` and `args`, its content, or a bare state dict.
+        config: settings under the official names (`size`, `latent`, `n_mlp`, ...), which override the file's
+            `args`. Settings in neither have the value of the published 512 px model; settings that only
+            concern training are ignored.
 
     Raises:
-        BadCheckpoint: there is no such file, it is damaged or asks for code to be run; a key is missing,
-            unknown, mis-shaped or not finite; or the settings are of another kind of network.
+        BadCheckpoint: the file is missing, damaged or requires code execution; a key is missing, unknown,
+            mis-shaped or not finite; or the settings belong to another kind of network.
     """
     state, settings, name = _open(source, "g_ema", config)
     model = without_drawing(SemanticStyleGAN, _generator_config(settings, name))
@@ -55,7 +54,7 @@ def load_semantic_stylegan(source: Source, config: Mapping[str, Any] | None = No
 
 
 def load_discriminator(source: Source, config: Mapping[str, Any] | None = None) -> DualBranchDiscriminator:
-    """The dual-branch discriminator of an official training checkpoint (key `d`), or of its state dict.
+    """Load the dual-branch discriminator of an official training checkpoint (key `d`), or of its state dict.
 
     Args:
         source: as for `load_semantic_stylegan`.
@@ -78,7 +77,7 @@ def load_discriminator(source: Source, config: Mapping[str, Any] | None = None) 
 def _open(
     source: Source, key: str, config: Mapping[str, Any] | None
 ) -> tuple[Mapping[str, Any], dict[str, Any], str]:
-    """State dict, settings, and what to call the source in an error."""
+    """State dict, settings, and name of the source for error messages."""
     if isinstance(source, Mapping):
         content, name = source, "state dict"
     else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fill networks of the StyleGAN2 family from official state dicts: which key goes where, and nothing missing or left over."""
+"""Transfer of official state dicts to networks of the StyleGAN2 family, with a strict check of all keys."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ Network = TypeVar("Network")
 
 @dataclass(frozen=True)
 class OfficialChannels:
-    """The official widths: 512 up to 32 px, then 256 * multiplier at 64 px and half as many at each doubling.
+    """Official widths: 512 up to 32 px, then 256 * multiplier at 64 px, halved at each doubling.
 
     Raises:
-        BadCheckpoint: the multiplier is no number in (0, 16].
+        BadCheckpoint: the multiplier is not a number in (0, 16].
     """
 
     multiplier: float
@@ -35,7 +35,9 @@ class OfficialChannels:
 
 
 def without_drawing(build: type[Network], *args: Any, **kwargs: Any) -> Network:
-    """Construct a network without advancing torch's global random stream; its initial values will be overwritten.
+    """Construct a network without advancing torch's global random stream.
+
+    Its initial values are meant to be overwritten.
 
     Args:
         build: class of the network.
@@ -48,7 +50,14 @@ def without_drawing(build: type[Network], *args: Any, **kwargs: Any) -> Network:
 
 @dataclass(frozen=True)
 class Slot:
-    """One official key: where its values go (a view of our weights; None for a resampling filter), and its shape there."""
+    """Target of one official key.
+
+    Attributes:
+        key: key in the state dict.
+        target: view of our weights to which the values are copied; None for a resampling filter.
+        shape: expected shape of the official values.
+        gain: sum of the expected filter's taps.
+    """
 
     key: str
     target: Tensor | None
@@ -57,7 +66,7 @@ class Slot:
 
 
 def filter_slot(key: str, gain: float) -> Slot:
-    """The slot of a fixed 4 x 4 blur filter, which is checked but not copied.
+    """Slot of a fixed 4 x 4 blur filter, which is checked but not copied.
 
     Args:
         key: key in the state dict.
@@ -114,7 +123,7 @@ def judgement_slots(discriminator: Any) -> Iterator[Slot]:
     """Slots of a discriminator's last layers, from 4 x 4 features to the score.
 
     Args:
-        discriminator: has `final_conv`, `hidden` and `score`.
+        discriminator: network with `final_conv`, `hidden` and `score`.
     """
     yield from linear_slots("final_linear.0", discriminator.hidden)
     yield from linear_slots("final_linear.1", discriminator.score)
@@ -125,16 +134,16 @@ def judgement_slots(discriminator: Any) -> Iterator[Slot]:
 
 @torch.no_grad()
 def fill(slots: Iterator[Slot], state: Mapping[str, Any], name: str) -> None:
-    """Copy a state dict into its slots, all keys or none; filters may be absent, but must have the expected taps.
+    """Copy a state dict into its slots, after checking all keys; filters may be absent.
 
     Args:
         slots: targets of all keys.
         state: the state dict.
-        name: of the file, for error messages.
+        name: name of the file, for error messages.
 
     Raises:
-        BadCheckpoint: a key is missing, unknown, of another shape or kind, or not finite; or a filter is
-            another one.
+        BadCheckpoint: a key is missing, unknown, of another shape or type, or not finite; or a filter has
+            other taps than [1, 3, 3, 1].
     """
     expected = {slot.key: slot for slot in slots}
     problems = [

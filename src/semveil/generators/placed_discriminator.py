@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judges patches of aligned faces by their detail, and by where they are."""
+"""Position-aware patch discriminator of aligned faces."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-GROUPS = 8  # of normalised channels
-GAIN = 10.0  # of detail over the coarse picture: about what makes both equally strong in photos
+GROUPS = 8  # of the group norm
+GAIN = 10.0  # amplification of detail, which makes it about as strong as the coarse image in photos
 
 
 class PlacedDiscriminator(nn.Module):
-    """Scores of overlapping patches of 70 px: is this a photo's detail, and does it belong here?
+    """Realness scores of overlapping 70 px patches, based on their detail and position.
 
-    A picture comes as three bands (quarter-sized, what half the side adds, what the full side adds), the
-    finer ones amplified, since fakes differ from photos in detail that is weak beside the rest; two more
-    channels say where a pixel is.
+    An image is split into three bands (quarter size, the detail added at half size, and at full size). The
+    finer ones are amplified, since fakes differ from photos in detail that is weak relative to the rest; two
+    more channels hold the pixel coordinates.
 
     Args:
         width: channels after the first convolution, a multiple of 8, doubled by each of the next two.
@@ -52,5 +52,5 @@ class PlacedDiscriminator(nn.Module):
 
 
 def _without_detail(images: Tensor, factor: int) -> Tensor:
-    """Shrunk and enlarged again."""
+    """Downsample and upsample images by a factor."""
     return F.interpolate(F.avg_pool2d(images, factor), scale_factor=factor, mode="bilinear")

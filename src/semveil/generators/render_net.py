@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The render network of SemanticStyleGAN: composited features to an image and refined masks."""
+"""The render network of SemanticStyleGAN, from composited features to an image and refined masks."""
 
 import math
 from typing import Any
@@ -17,7 +17,10 @@ from semveil.nn.winograd import conv_3x3
 
 
 class FixedStyleConv(nn.Module):
-    """3x3 convolution with a learned constant modulation, demodulated; optional doubling of the side; noise; activation."""
+    """Demodulated 3x3 convolution with a learnt constant modulation, noise and activation.
+
+    It doubles the side if `up` is set.
+    """
 
     def __init__(self, inputs: int, outputs: int, *, up: bool) -> None:
         super().__init__()
@@ -28,11 +31,11 @@ class FixedStyleConv(nn.Module):
         self.up = up
 
     def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
-        """A convolution with fixed style, (B, I, H, W) -> (B, O, S, S), S = H or 2 H.
+        """Apply the convolution, (B, I, H, W) -> (B, O, S, S), S = H or 2 H.
 
         Args:
             x: (B, I, H, W).
-            noise: (1 or B, 1, S, S), standard normal; none where None.
+            noise: (1 or B, 1, S, S), standard normal; no noise where None.
         """
         weight, bias = self.scaled()
         if self.up:
@@ -45,7 +48,7 @@ class FixedStyleConv(nn.Module):
         return F.leaky_relu_(y, LEAKY_SLOPE)
 
     def scaled(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias as the (transposed) convolution wants them, times the activation's gain.
+        """Modulated weight for the (transposed) convolution, and bias, both times the activation gain.
 
         Leaky ReLU is positively homogeneous, so its gain may be applied before it.
         """
@@ -55,20 +58,24 @@ class FixedStyleConv(nn.Module):
         return weight.transpose(0, 1).contiguous() if self.up else weight, self.bias * ACTIVATION_GAIN
 
     def scaled_noise(self, noise: Tensor) -> Tensor:
-        """Noise times its learned strength and the activation gain, of the same shape."""
+        """Noise times its learnt strength and the activation gain, of the same shape.
+
+        Args:
+            noise: standard normal noise, of any shape.
+        """
         return noise * (self.noise_strength * ACTIVATION_GAIN)
 
     def folded(self, noise: Tensor | None) -> Folded:
         """The layer with all factors folded into weight and bias, for inference.
 
         Args:
-            noise: (1, 1, S, S); none where None.
+            noise: (1, 1, S, S); no noise where None.
         """
         return Folded(*self.scaled(), None if noise is None else self.scaled_noise(noise))
 
 
 class FixedStyleProjection(nn.Module):
-    """1x1 convolution to RGB or masks with a learned constant modulation."""
+    """1x1 convolution to RGB or masks with a learnt constant modulation."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -84,7 +91,7 @@ class FixedStyleProjection(nn.Module):
 
 
 class RenderNet(nn.Module):
-    """Composited features -> image and refined masks; it never sees the latent codes."""
+    """Render network from composited features to image and refined masks, independent of the latent codes."""
 
     def __init__(self, config: SemanticStyleGANConfig) -> None:
         super().__init__()
@@ -107,7 +114,7 @@ class RenderNet(nn.Module):
             width = outputs
 
     def forward(self, features: Tensor, coarse_masks: Tensor, *, noise: bool = True) -> tuple[Tensor, Tensor]:
-        """Images and refined masks from composited features.
+        """Render images and refined masks from composited features.
 
         Args:
             features: (B, F, h, w).
@@ -115,7 +122,7 @@ class RenderNet(nn.Module):
             noise: add the fixed noise maps.
 
         Returns:
-            Images (B, 3, H, W) about [-1, 1], and mask logits (B, 13, H, W).
+            Images (B, 3, H, W), nominal range [-1, 1], and mask logits (B, 13, H, W).
         """
         x = F.adaptive_avg_pool2d(features, self.min_feat_size).contiguous(memory_format=torch.channels_last)
         pictures: Tensor | None = None  # RGB and masks together
@@ -130,7 +137,7 @@ class RenderNet(nn.Module):
         return pictures[:, :3].contiguous(), pictures[:, 3:].contiguous()
 
     def _stage(self, stage: int, x: Tensor, noise: bool) -> tuple[Tensor, Tensor]:
-        """Double the side: features, and their projection to RGB and masks (B, 3 + 13, H, W)."""
+        """Double the side; return features and their projection to RGB and masks (B, 3 + 13, H, W)."""
         side = self.sides[stage]
         up_conv: Any = self.up_convs[stage]
         conv: Any = self.convs[stage]
@@ -146,6 +153,6 @@ class RenderNet(nn.Module):
         strips, projections = [], []
         for strip in double_in_strips(x, up_conv.folded(noise_a), conv.folded(noise_b), rows):
             projections.append(F.conv2d(strip, weight, bias))
-            if side < self.sides[-1]:  # nobody needs the last features
+            if side < self.sides[-1]:  # the last features are not needed
                 strips.append(strip)
         return torch.cat(strips, 2) if strips else x, at_least_float32(torch.cat(projections, 2))

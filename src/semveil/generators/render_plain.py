@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A render network of plain convolutions: composited features and masks -> image and refined masks."""
+"""A render network of plain convolutions, from composited features and masks to an image."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from semveil.nn.equalized import LEAKY_SLOPE, at_least_float32
 
 
 class _Residual(nn.Module):
-    """3x3 convolutions beside the identity; the last one starts at zero."""
+    """Residual block of 3x3 convolutions; the last one is initialised to zero."""
 
     def __init__(self, width: int, layers: int) -> None:
         super().__init__()
@@ -28,11 +28,12 @@ class _Residual(nn.Module):
 
 
 class PlainRenderNet(nn.Module):
-    """Features (B, F, g, g) and coarse masks (B, 13, g, g) -> images (B, 3, S, S) and mask logits (B, 13, S/2, S/2).
+    """Render network from features (B, F, g, g) and coarse masks (B, 13, g, g) to images and masks.
 
-    A residual block at each side, a projection to RGB at each side that is added to the doubled one of the
-    side before, and one to masks at half the side: full-size masks would cost as much as the image. Features
-    are doubled bilinearly; shuffled sub-pixels leave a grid on faces that no photo has.
+    Images are (B, 3, S, S), mask logits (B, 13, S/2, S/2). Each side has a residual block and a projection to
+    RGB, which is added to the upsampled image of the preceding side; masks are projected at half the side,
+    since full-size masks would cost as much as the image. Features are upsampled bilinearly; pixel shuffle
+    would leave a grid on faces that no photo has.
 
     Args:
         features: F.
@@ -49,14 +50,14 @@ class PlainRenderNet(nn.Module):
         self.to_masks = nn.Conv2d(widths[-2], len(PARTS), 1)
 
     def forward(self, features: Tensor, coarse_masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Images and refined masks from composited features.
+        """Render images and refined masks from composited features.
 
         Args:
             features: (B, F, h, h).
             coarse_masks: (B, 13, h, h) in [-1, 1].
 
         Returns:
-            Images (B, 3, S, S) about [-1, 1], and mask logits (B, 13, S/2, S/2).
+            Images (B, 3, S, S), nominal range [-1, 1], and mask logits (B, 13, S/2, S/2).
         """
         x = torch.cat([features, coarse_masks.to(features.dtype)], 1).contiguous(
             memory_format=torch.channels_last

@@ -19,9 +19,9 @@ class SemanticStyleGANConfig:
         channel_multiplier: render width; `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at
             each side.
         channel_cap: largest render width.
-        render_channels: the render widths themselves, one for each doubling; empty: those of the rule above.
-        base_layers, depth_layers, local_layers: a local generator's layers driven by the shared codes, up to
-            the depth output, and in all; shape codes drive layers base..depth-1, texture codes the rest.
+        render_channels: explicit render widths, one per doubling; if empty, the rule above applies.
+        base_layers, depth_layers, local_layers: layers of a local generator: driven by the shared codes, up
+            to the depth output, and in total; shape codes drive layers base..depth-1, texture codes the rest.
         local_channel: width of a local generator.
         coarse_channel, coarse_size: width and side of the composited feature map.
         min_feat_size: side to which the feature map is pooled before rendering.
@@ -74,12 +74,12 @@ class SemanticStyleGANConfig:
 
     @property
     def codes(self) -> int:
-        """Number K of latent codes of an image: the shared ones and two per part."""
+        """Number K of latent codes per image: the shared codes and two per part."""
         return self.base_layers + 2 * len(PARTS)
 
     @property
     def sides(self) -> list[int]:
-        """Sides that the render network passes through."""
+        """Output sides of the render network's stages."""
         doublings = (self.size // self.min_feat_size).bit_length() - 1
         return [self.min_feat_size << i for i in range(1, doublings + 1)]
 
@@ -91,7 +91,7 @@ class SemanticStyleGANConfig:
         """Channels of the render network at a resolution.
 
         Args:
-            side: pixels, one of `sides`.
+            side: side in pixels, one of `sides`.
         """
         if self.render_channels:
             return self.render_channels[self.sides.index(side)]
@@ -102,7 +102,10 @@ class SemanticStyleGANConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SemanticStyleGANConfig":
-        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
+        """Build a configuration from the result of `as_dict`; lists from JSON are accepted for tuples.
+
+        Args:
+            values: settings by name.
 
         Raises:
             ValueError: a setting is unknown or out of range.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SemanticStyleGAN: thirteen local generators, composited by depth, refined by one render network.
+"""SemanticStyleGAN: thirteen local generators, composited by depth and refined by one render network.
 
 Written from the paper (Shi, Yang, Wan, Shen, CVPR 2022, arXiv:2112.02236) and the published file format.
 """
@@ -21,7 +21,7 @@ from semveil.nn.equalized import EqualizedLinear, pixel_norm
 
 __all__ = ["SemanticStyleGAN", "SemanticStyleGANConfig", "Synthesis"]
 
-CHUNK = 1 << 20  # hidden values of the local generators at a time when no gradient is wanted: 4 MiB
+CHUNK = 1 << 20  # hidden values of the local generators per chunk without gradients: 4 MiB
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Synthesis:
     """Output of the generator.
 
     Attributes:
-        images: (B, 3, H, W), about [-1, 1], not clamped.
+        images: (B, 3, H, W), nominal range [-1, 1], not clamped.
         masks: (B, 13, H, W) logits of the refined part masks.
         coarse_masks: (B, 13, h, h) composited masks, 2 * softmax - 1.
-        depths: (B, 13, h, h) pseudo-depths; the background's is 0.
+        depths: (B, 13, h, h) pseudo-depths; 0 for the background.
     """
 
     images: Tensor
@@ -44,12 +44,12 @@ class Synthesis:
 class SemanticStyleGAN(nn.Module):
     """Generator of face images from K = 28 semantic latent codes.
 
-    Codes 0 and 1 are shared by all parts but the background; part i has shape code 2 + 2i and texture code 3
-    + 2i.
+    Codes 0 and 1 are shared by all parts except the background; part i has shape code 2 + 2i and texture code
+    3 + 2i.
 
     Example:
-        >>> config = SemanticStyleGANConfig(size=32, style_dim=16, local_channel=8, coarse_channel=8, coarse_size=16,
-        ...                                 channel_cap=8)
+        >>> sizes = dict(local_channel=8, coarse_channel=8, coarse_size=16, channel_cap=8)
+        >>> config = SemanticStyleGANConfig(size=32, style_dim=16, **sizes)
         >>> generator = SemanticStyleGAN(config)
         >>> codes = generator.map(torch.randn(2, 16)).unsqueeze(1).expand(-1, config.codes, -1)
         >>> generator.synthesize(codes).shape
@@ -58,7 +58,7 @@ class SemanticStyleGAN(nn.Module):
 
     _waves: Tensor
 
-    semantic = True  # its codes belong to face parts
+    semantic = True  # codes belong to face parts
 
     def __init__(self, config: SemanticStyleGANConfig) -> None:
         super().__init__()
@@ -83,20 +83,20 @@ class SemanticStyleGAN(nn.Module):
         """Load an official checkpoint, see `generators.official.load_semantic_stylegan`.
 
         Args:
-            source: the file, or its content.
-            config: settings under the official names; they override those in the file.
+            source: checkpoint file or its content.
+            config: settings under the official names, which override those in the file.
         """
         from semveil.generators.official import load_semantic_stylegan
 
         return load_semantic_stylegan(source, config)
 
     def map(self, z: Tensor, *, truncation: float = 1.0, mean: Tensor | None = None) -> Tensor:
-        """The mapping network with truncation: w = mean + truncation (w' - mean).
+        """Apply the mapping network with truncation: w = mean + truncation (w' - mean).
 
         Args:
             z: (B, D), standard normal.
-            truncation: in [0, 1]; 1 leaves w' as it is.
-            mean: (D,) or (B, D) mean of w; without it there is no truncation.
+            truncation: in [0, 1]; 1 leaves w' unchanged.
+            mean: (D,) or (B, D) mean of w; no truncation where None.
 
         Returns:
             (B, D).
@@ -105,7 +105,7 @@ class SemanticStyleGAN(nn.Module):
         return w if truncation >= 1 or mean is None else mean + truncation * (w - mean)
 
     def expand(self, codes: Tensor) -> Tensor:
-        """The style of every layer of every part, (B, P * L, D).
+        """Expand latents to the style of every layer of every part, (B, P * L, D).
 
         Args:
             codes: (B, K, D), or the expanded form, which is returned unchanged.
@@ -127,17 +127,21 @@ class SemanticStyleGAN(nn.Module):
         return codes[:, index]
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Images (B, 3, H, W) about [-1, 1] from latents (B, K, D), with fixed noise, not clamped."""
+        """Synthesise images (B, 3, H, W), nominal range [-1, 1], not clamped, with fixed noise.
+
+        Args:
+            codes: (B, K, D) latents.
+        """
         return self.synthesize_with_masks(codes).images
 
     def synthesize_with_masks(
         self, codes: Tensor, *, keep_parts: Tensor | None = None, noise: bool = True
     ) -> Synthesis:
-        """Latents (B, K, D) -> images, masks and depths.
+        """Synthesise images, masks and depths from latents.
 
         Args:
-            codes: (B, K, D), or the long form (B, P * L, D).
-            keep_parts: (B, P) 0 or 1; dropped parts are left out of the composition.
+            codes: (B, K, D), or expanded (B, P * L, D), see `expand`.
+            keep_parts: (B, P) 0 or 1; parts with 0 are left out of the composition; all are kept where None.
             noise: add the model's fixed noise maps.
         """
         features, masks, depths = self.composite(codes, keep_parts=keep_parts)
@@ -149,11 +153,11 @@ class SemanticStyleGAN(nn.Module):
         return Synthesis(images, refined, coarse_masks, depths.unflatten(-1, square))
 
     def composite(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """The input of the render network, at N = h * h positions.
+        """Compute the input of the render network, at N = h * h positions.
 
         Args:
             codes: (B, K, D), or expanded, see `expand`.
-            keep_parts: (B, 13), weight 1 for parts to draw and 0 for the others; all are drawn where None.
+            keep_parts: (B, 13) 0 or 1; parts with 0 are left out of the composition; all are kept where None.
 
         Returns:
             Features (B, N, F), masks (B, 13, N) and depths (B, 13, N).
@@ -161,8 +165,7 @@ class SemanticStyleGAN(nn.Module):
         styles = self.expand(codes).unflatten(1, (len(PARTS), self.config.local_layers))
         position = self._waves @ (self.position_weight / math.sqrt(self.position_weight.shape[1])).T  # (N, C)
         modulated = self.local_generators.modulate(styles)
-        # Positions are independent of each other; without a gradient, few at a time stay in the processor's
-        # cache.
+        # Positions are independent; without gradients, small chunks stay in the processor's cache.
         count = (
             len(position)
             if torch.is_grad_enabled()
@@ -195,7 +198,10 @@ class SemanticStyleGAN(nn.Module):
 
 
 def _position_waves(config: SemanticStyleGANConfig) -> Tensor:
-    """Fourier features (N, 2 * F) of the pixel grid: x, y, then sin and cos of 2^k times both, k = 0..log2(size) - 1."""
+    """Fourier features (N, 2 * F) of the pixel grid.
+
+    x, y, then sin and cos of 2^k times both, k = 0..log2(size) - 1.
+    """
     line = torch.linspace(-1, 1, config.coarse_size)
     y, x = torch.meshgrid(line, line, indexing="ij")
     grid = torch.stack([x, y], -1).reshape(-1, 2)

@@ -13,16 +13,16 @@ class SpatialSemanticConfig:
     """Sizes of `SpatialSemanticGAN`.
 
     Attributes:
-        size: side of the images, `grid` times a power of two.
-        style_dim: D, numbers of a latent code.
+        size: side of the images in pixels, `grid` times a power of two.
+        style_dim: length D of a latent code.
         part_hidden: width of each part's hidden layer.
-        part_cells: rows and columns of each part's own map, which covers its box.
-        part_channels: channels of that map.
-        features: channels that are composited.
-        grid: side of the grid on which parts are composited.
+        part_cells: rows and columns of each part's map, which covers its box.
+        part_channels: channels of each part's map.
+        features: channels of the composited features.
+        grid: side of the composition grid.
         render_channels: widths of the render network at `grid`, twice `grid`, ..., `size`.
-        boxes: where each part can lie.
-        transparent_parts: parts that are added over the others (glasses, earrings).
+        boxes: possible region of each part.
+        transparent_parts: parts composited on top of the others (glasses, earrings).
     """
 
     size: int = 128
@@ -47,7 +47,7 @@ class SpatialSemanticConfig:
 
     @property
     def codes(self) -> int:
-        """K, latent codes of an image."""
+        """Number K of latent codes per image."""
         return CODES
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,7 +55,10 @@ class SpatialSemanticConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SpatialSemanticConfig":
-        """A configuration from a model's card, also after JSON has turned tuples into lists.
+        """Build a configuration from a model card; lists from JSON are accepted for tuples.
+
+        Args:
+            values: settings by name.
 
         Raises:
             ValueError: a setting is unknown.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thirteen part decoders of `SpatialSemanticGAN`: four codes each -> features and a depth inside the part's box."""
+"""The thirteen part decoders of `SpatialSemanticGAN`: four codes each -> features and depth."""
 
 import torch
 from torch import Tensor, nn
@@ -10,15 +10,15 @@ from semveil.generators.spatial_config import SpatialSemanticConfig
 from semveil.nn.equalized import LEAKY_SLOPE
 from semveil.nn.placement import placing, share_inside
 
-OUTSIDE = -12.0  # depth where a part cannot be
+OUTSIDE = -12.0  # depth of a part outside its box
 
 
 class PartDecoders(nn.Module):
     """Codes (B, K, D) -> features (B, P, F, g, g) and depths (B, P, g, g) on the composition grid.
 
-    Each part's shape and texture code and the two shared ones go through one hidden layer to a small map that
-    covers the part's box; its rows are doubled, convolved once, and placed on the grid. The background does
-    not see the shared codes.
+    Each part's shape and texture codes and the two shared codes pass through one hidden layer to a small map
+    that covers the part's box; its rows are doubled, convolved once, and placed on the grid. The background
+    does not use the shared codes.
     """
 
     rows: Tensor
@@ -51,7 +51,10 @@ class PartDecoders(nn.Module):
         self.register_buffer("inside", torch.stack(inside), persistent=False)  # (P, g, g)
 
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and depths of every part from latents (B, K, D).
+        """Decode features and depths of every part.
+
+        Args:
+            codes: (B, K, D) latents.
 
         Returns:
             Features (B, P, F, g, g), and depths (B, P, g, g), 0 for the background.

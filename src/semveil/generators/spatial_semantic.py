@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A semantic generator whose parts are small spatial decoders: SemanticStyleGAN's codes, masks and composition.
+"""Semantic generator with small spatial part decoders and SemanticStyleGAN's codes, masks and composition.
 
 Departs from SemanticStyleGAN (Shi, Yang, Wan, Shen, CVPR 2022, arXiv:2112.02236): there, each part is a
 perceptron of pixel coordinates, which learns slowly; here it is a decoder of a small map inside the part's
-public box. There is no mapping network: each coordinate of a code has mean 0 and spread 1 over photos, and a
-model's `LatentPrior` draws new faces.
+public box. There is no mapping network: each coordinate of a code has mean 0 and standard deviation 1 over
+photos, and new faces are sampled from a model's `LatentPrior`.
 """
 
 from dataclasses import replace
@@ -23,18 +23,19 @@ from semveil.generators.spatial_parts import PartDecoders
 class SpatialSemanticGAN(nn.Module):
     """Generator of face images from K = 28 semantic latent codes.
 
-    Codes 0 and 1 are shared by all parts but the background; part i has shape code 2 + 2i and texture code 3
-    + 2i.
+    Codes 0 and 1 are shared by all parts except the background; part i has shape code 2 + 2i and texture code
+    3 + 2i.
 
     Example:
-        >>> config = SpatialSemanticConfig(size=32, style_dim=8, part_hidden=8, features=8, grid=16, render_channels=(16, 8))
+        >>> sizes = dict(size=32, style_dim=8, part_hidden=8, features=8, grid=16, render_channels=(16, 8))
+        >>> config = SpatialSemanticConfig(**sizes)
         >>> generator = SpatialSemanticGAN(config)
         >>> codes = torch.randn(2, config.codes, config.style_dim)
         >>> generator.synthesize(codes).shape
         torch.Size([2, 3, 32, 32])
     """
 
-    semantic = True  # its codes belong to face parts
+    semantic = True  # codes belong to face parts
 
     def __init__(self, config: SpatialSemanticConfig) -> None:
         super().__init__()
@@ -43,15 +44,19 @@ class SpatialSemanticGAN(nn.Module):
         self.render_net = PlainRenderNet(config.features, config.render_channels)
 
     def synthesize(self, codes: Tensor) -> Tensor:
-        """Images (B, 3, S, S) about [-1, 1] from latents (B, K, D), not clamped."""
+        """Synthesise images (B, 3, S, S), nominal range [-1, 1], not clamped.
+
+        Args:
+            codes: (B, K, D) latents.
+        """
         return self.render(codes).images
 
     def synthesize_with_masks(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> Synthesis:
-        """Latents (B, K, D) -> images, masks and depths.
+        """Synthesise images, masks and depths from latents; masks have the images' side.
 
         Args:
             codes: (B, K, D).
-            keep_parts: (B, P) 0 or 1; dropped parts are left out of the composition.
+            keep_parts: (B, P) 0 or 1; parts with 0 are left out of the composition; all are kept where None.
 
         Raises:
             ValueError: the codes have another shape.
@@ -60,14 +65,14 @@ class SpatialSemanticGAN(nn.Module):
         return replace(rendered, masks=F.interpolate(rendered.masks, scale_factor=2, mode="bilinear"))
 
     def render(self, codes: Tensor, *, keep_parts: Tensor | None = None) -> Synthesis:
-        """Images with masks at half their side, the resolution at which the render network predicts them.
+        """Synthesise images with masks at half their side, the resolution of the render network's masks.
 
         Args:
             codes: (B, K, D).
-            keep_parts: (B, 13), weight 1 for parts to draw and 0 for the others; all are drawn where None.
+            keep_parts: (B, 13) 0 or 1; parts with 0 are left out of the composition; all are kept where None.
 
         Raises:
-            ValueError: codes of another shape.
+            ValueError: the codes have another shape.
         """
         c = self.config
         if codes.ndim != 3 or codes.shape[1:] != (c.codes, c.style_dim):

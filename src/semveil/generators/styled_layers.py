@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two layers of StyleGAN2's synthesis network: a modulated, demodulated convolution, and the projection to RGB."""
+"""Layers of StyleGAN2's synthesis network: modulated, demodulated convolution, and projection to RGB."""
 
 import math
 
@@ -14,13 +14,13 @@ from semveil.nn.winograd import conv_3x3
 
 
 class StyledConv(nn.Module):
-    """3x3 convolution modulated by a style and demodulated; optional doubling of the side; noise, bias, activation.
+    """3x3 convolution modulated by a style and demodulated, with noise, bias and activation.
 
-    With style s = A(w), weight W and input x (Karras et al., CVPR 2020, Eqs. 1 and 3):
-    y_o = d_o sum_i W_oi * (s_i x_i) with d_o = 1 / sqrt(sum_ik (s_i W_oik)^2 + 1e-8). The factors are applied
-    to the features, so one weight serves the whole batch and gradients of styles need none of the weight;
-    `folded` multiplies them into the weight of one image instead, which is faster where features outnumber
-    weights.
+    It doubles the side if `up` is set. With style s = A(w), weight W and input x (Karras et al., CVPR 2020,
+    Eqs. 1 and 3): y_o = d_o sum_i W_oi * (s_i x_i) with d_o = 1 / sqrt(sum_ik (s_i W_oik)^2 + 1e-8). The
+    factors are applied to the features, so one weight serves the whole batch and gradients of styles do not
+    need gradients of the weight; `folded` instead multiplies them into the weight for one image, which is
+    faster where features outnumber weights.
     """
 
     def __init__(self, inputs: int, outputs: int, style_dim: int, *, up: bool) -> None:
@@ -32,7 +32,7 @@ class StyledConv(nn.Module):
         self.up = up
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
-        """A modulated 3 x 3 convolution with noise, bias and leaky ReLU, (B, O, S, S), S = H or 2 H.
+        """Apply the modulated convolution with noise, bias and leaky ReLU, (B, O, S, S), S = H or 2 H.
 
         Args:
             x: features (B, I, H, W).
@@ -50,7 +50,7 @@ class StyledConv(nn.Module):
         return F.leaky_relu_(y + self._scaled(noise).to(y.dtype), LEAKY_SLOPE)
 
     def factors(self, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Modulation factors of the input channels (B, I) and demodulation factors of the output channels (B, O).
+        """Modulation factors of input channels (B, I) and demodulation factors of output channels (B, O).
 
         The latter include the activation gain, since leaky ReLU is positively homogeneous.
 
@@ -78,7 +78,7 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """1x1 convolution to RGB, modulated by a style, not demodulated."""
+    """1x1 convolution to RGB, modulated by a style but not demodulated."""
 
     def __init__(self, inputs: int, style_dim: int) -> None:
         super().__init__()
@@ -98,6 +98,10 @@ class ToRGB(nn.Module):
         return y.transpose(1, 2).unflatten(2, x.shape[2:])
 
     def matrices(self, style: Tensor) -> Tensor:
-        """The modulated 1 x 1 convolution of each image, (B, 3, I), from styles (B, D)."""
+        """Modulated 1 x 1 convolution of each image, (B, 3, I).
+
+        Args:
+            style: (B, D).
+        """
         modulation = at_least_float32(self.modulation(style)) / math.sqrt(self.weight.shape[1])
         return self.weight * modulation.unsqueeze(1)

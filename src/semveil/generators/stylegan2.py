@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""StyleGAN2: a mapping network z -> w and a synthesis network that each latent code drives at its own resolution.
+"""StyleGAN2: a mapping network z -> w and a synthesis network with one latent code per layer.
 
 Written from the paper (Karras et al., CVPR 2020, arXiv:1912.04958) and the published file format.
 """
@@ -24,12 +24,12 @@ __all__ = ["StyleGAN2", "StyleGAN2Config"]
 class StyleGAN2(nn.Module):
     """Generator of images from K = 2 log2(size) - 2 latent codes ("styles", W+).
 
-    Codes 0 and 1 drive the 4 px layers; codes 2i-1, 2i and 2i+1 the two convolutions and the projection to
-    RGB at 4 * 2^i px, so each odd code from 3 on serves a projection and the next side's first convolution.
+    Codes 0 and 1 drive the 4 px layers; codes 2i-1, 2i and 2i+1 drive the two convolutions and the projection
+    to RGB at 4 * 2^i px, so each odd code from 3 on serves a projection and the next side's first
+    convolution.
 
     Attributes:
-        mean_style: (D,) mean of w over z, where the checkpoint or the training has put it; zero in a new
-            network.
+        mean_style: (D,) mean of w over z, set by the checkpoint or the training; zero in a new network.
 
     Example:
         >>> generator = StyleGAN2(StyleGAN2Config(size=16, style_dim=8, mapping_layers=2, channel_cap=8))
@@ -41,7 +41,7 @@ class StyleGAN2(nn.Module):
     mean_style: Tensor
     noise_0: Tensor
 
-    semantic = False  # its codes belong to scales
+    semantic = False  # codes belong to scales
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
@@ -76,8 +76,8 @@ class StyleGAN2(nn.Module):
         """Load an official checkpoint, see `generators.stylegan2_official.load_stylegan2`.
 
         Args:
-            source: the file, or its content.
-            config: settings that the file must have; the rest follows from the shapes of its weights.
+            source: checkpoint file or its content.
+            config: settings that the file must have; the others follow from the shapes of its weights.
         """
         from semveil.generators.stylegan2_official import load_stylegan2
 
@@ -85,11 +85,11 @@ class StyleGAN2(nn.Module):
 
     @property
     def noise(self) -> list[Tensor]:
-        """The model's fixed noise maps (1, 1, S, S), one for each convolution."""
+        """Fixed noise maps (1, 1, S, S), one per convolution."""
         return [self.get_buffer(f"noise_{i}") for i in range(self.config.codes - 1)]
 
     def draw_noise(self, batch: int, *, rng: torch.Generator | None = None) -> list[Tensor]:
-        """Fresh noise maps (B, 1, S, S), one per layer, which training uses in place of the fixed ones.
+        """Draw noise maps (B, 1, S, S), one per convolution, used in training instead of the fixed ones.
 
         Args:
             batch: B.
@@ -99,11 +99,11 @@ class StyleGAN2(nn.Module):
         return [torch.randn(batch, *m.shape[1:], generator=rng, device=device).to(m) for m in self.noise]
 
     def map(self, z: Tensor, *, truncation: float = 1.0, mean: Tensor | None = None) -> Tensor:
-        """Mapping network: z (B, D) standard normal -> w (B, D), pulled towards `mean` by `truncation` < 1.
+        """Apply the mapping network with truncation: w = mean + truncation (w' - mean), (B, D).
 
         Args:
-            z: (B, D).
-            truncation: factor of w - mean; at 1 and above nothing is pulled.
+            z: (B, D), standard normal.
+            truncation: factor of w' - mean; no truncation from 1 on.
             mean: (D,); `mean_style` where None.
         """
         w = self.mapping(pixel_norm(z))
@@ -111,15 +111,14 @@ class StyleGAN2(nn.Module):
         return w if truncation >= 1 else mean + truncation * (w - mean)
 
     def synthesize(self, codes: Tensor, *, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """Latents (B, K, D) -> images (B, 3, H, W), about [-1, 1], not clamped.
+        """Synthesise images (B, 3, H, W), nominal range [-1, 1], not clamped.
 
         Args:
             codes: (B, K, D).
-            noise: maps from `draw_noise`; the model's fixed ones where None, so that equal codes give equal
-                images.
+            noise: maps from `draw_noise`; where None the fixed ones, so that equal codes give equal images.
 
         Raises:
-            ValueError: the latents or noise maps are not of this model's shapes.
+            ValueError: latents or noise maps do not have this model's shapes.
         """
         c = self.config
         if codes.ndim != 3 or codes.shape[1:] != (c.codes, c.style_dim):
@@ -137,7 +136,7 @@ class StyleGAN2(nn.Module):
         return images
 
     def _double(self, stage: int, x: Tensor, codes: Tensor, noise: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Features at side S/2 and codes (B, 3, D) -> features at side S and their projection to RGB (B, 3, S, S)."""
+        """Double the side from S/2 to S; return features and their projection to RGB (B, 3, S, S)."""
         side = 2 * x.shape[2]
         up: Any = self.up_convs[stage]
         conv: Any = self.convs[stage]
@@ -154,7 +153,7 @@ class StyleGAN2(nn.Module):
             strips, projections = [], []
             for strip in double_in_strips(x[i : i + 1], *layers, rows):
                 projections.append(at_least_float32(F.conv2d(strip, matrix)))
-                if side < self.config.size:  # nobody needs the last features
+                if side < self.config.size:  # the last features are not needed
                     strips.append(strip)
             features.append(torch.cat(strips, 2) if strips else x[i : i + 1])
             pictures.append(torch.cat(projections, 2))

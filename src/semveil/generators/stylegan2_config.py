@@ -16,7 +16,7 @@ class StyleGAN2Config:
         channel_multiplier: width; `min(channel_cap, 256 * channel_multiplier * 64 / side)` channels at each
             side.
         channel_cap: largest width.
-        widths: the widths themselves at sides 4, 8, ..., `size`; empty: those of the rule above.
+        widths: explicit widths at sides 4, 8, ..., `size`; if empty, the rule above applies.
     """
 
     size: int = 1024
@@ -41,19 +41,19 @@ class StyleGAN2Config:
 
     @property
     def sides(self) -> list[int]:
-        """Sides that the synthesis network passes through: 4, 8, ..., `size`."""
+        """Sides of the synthesis network's stages: 4, 8, ..., `size`."""
         return [4 << i for i in range(self.size.bit_length() - 2)]
 
     @property
     def codes(self) -> int:
-        """Number K of latent codes of an image: 2 log2(size) - 2, 18 at 1024 px."""
+        """Number K of latent codes per image: 2 log2(size) - 2, 18 at 1024 px."""
         return 2 * len(self.sides)
 
     def channels(self, side: int) -> int:
         """Channels at a resolution.
 
         Args:
-            side: pixels, one of `sides`.
+            side: side in pixels, one of `sides`.
         """
         if self.widths:
             return self.widths[self.sides.index(side)]
@@ -64,7 +64,10 @@ class StyleGAN2Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "StyleGAN2Config":
-        """A configuration from the values of `as_dict`, also after JSON has turned tuples into lists.
+        """Build a configuration from the result of `as_dict`; lists from JSON are accepted for tuples.
+
+        Args:
+            values: settings by name.
 
         Raises:
             ValueError: a setting is unknown or out of range.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read StyleGAN2 from the usual converted files: the layout of github.com/rosinality/stylegan2-pytorch, also inside pSp's."""
+"""Readers for StyleGAN2 files in the common converted layout.
+
+This is the layout of github.com/rosinality/stylegan2-pytorch, also inside pSp checkpoints.
+"""
 
 import re
 from argparse import Namespace
@@ -26,21 +29,24 @@ from semveil.generators.official_state import (
 )
 from semveil.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
-MEAN_SAMPLES = 4096  # as the public code takes where a file does not hold the mean
+MEAN_SAMPLES = 4096  # as in the public code, for files without the mean
 _PREFIX = "decoder."
 
 
 def load_stylegan2(source: Source, config: Mapping[str, Any] | None = None) -> StyleGAN2:
-    """The generator of `stylegan2-ffhq-config-f.pt` and its like, of a training checkpoint, or of `psp_ffhq_encode.pt`.
+    """Load the generator of a converted, training or pSp checkpoint.
+
+    Examples are `stylegan2-ffhq-config-f.pt` and `psp_ffhq_encode.pt`.
 
     Args:
-        source: path of a checkpoint, or what was read from one, or a bare state dict.
-        config: `size`, `style_dim` (or `latent`), `n_mlp`, `channel_multiplier` that the file must have. What
-            is left out is read off the weights' shapes; settings that only concern training are ignored.
+        source: path of a checkpoint, its content, or a bare state dict.
+        config: `size`, `style_dim` (or `latent`), `n_mlp`, `channel_multiplier` that the file must have.
+            Missing settings follow from the shapes of the weights; settings that only concern training are
+            ignored.
 
     Raises:
-        BadCheckpoint: there is no such file, it is damaged or asks for code to be run; a key is missing,
-            unknown, mis-shaped or not finite; or the settings are of another network.
+        BadCheckpoint: the file is missing, damaged or requires code execution; a key is missing, unknown,
+            mis-shaped or not finite; or the settings belong to another network.
     """
     state, mean, name = _open_generator(source)
     model = without_drawing(StyleGAN2, _config(state, config or {}, name))
@@ -52,11 +58,11 @@ def load_stylegan2(source: Source, config: Mapping[str, Any] | None = None) -> S
 
 
 def load_stylegan2_discriminator(source: Source, config: Mapping[str, Any] | None = None) -> Discriminator:
-    """The discriminator of a training checkpoint (key `d`), or of its state dict.
+    """Load the discriminator of a training checkpoint (key `d`), or of its state dict.
 
     Args:
         source: as for `load_stylegan2`.
-        config: `size`, `channel_multiplier`; what is left out is read off the weights' shapes.
+        config: `size`, `channel_multiplier`; missing settings follow from the shapes of the weights.
 
     Raises:
         BadCheckpoint: as for `load_stylegan2`.
@@ -87,7 +93,7 @@ def _content(source: Source) -> tuple[Mapping[str, Any], str]:
 
 
 def _open_generator(source: Source) -> tuple[Mapping[str, Any], Tensor | None, str]:
-    """State dict, mean of w where the file has it, and what to call the source in an error."""
+    """State dict, mean of w if the file contains it, and name of the source for error messages."""
     content, name = _content(source)
     state = content.get("g_ema", content.get("state_dict", content))
     if not isinstance(state, Mapping) or (state is content and "d" in content):
@@ -101,7 +107,7 @@ def _open_generator(source: Source) -> tuple[Mapping[str, Any], Tensor | None, s
 
 
 def _config(state: Mapping[str, Any], settings: Mapping[str, Any], name: str) -> StyleGAN2Config:
-    """Sizes that the settings state, else those of the weights, else (where a key is absent) the published model's."""
+    """Sizes from the settings, else from the weights, else (if a key is missing) from the published model."""
     size = _integer(settings, "size", 4 << (_count(state, r"to_rgbs\.(\d+)\.bias") or 8), name)
     dim = _integer(settings, "latent", _length(state, "style.1.weight", 0) or 512, name)
     dim = _integer(settings, "style_dim", dim, name)
@@ -131,7 +137,7 @@ def _integer(settings: Mapping[str, Any], key: str, default: int, name: str) -> 
 
 
 def _count(state: Mapping[str, Any], pattern: str) -> int:
-    """How many keys match; `pattern` has one number."""
+    """Number of keys that match a pattern."""
     return sum(re.fullmatch(pattern, key) is not None for key in state)
 
 
@@ -141,7 +147,7 @@ def _length(state: Mapping[str, Any], key: str, axis: int) -> int | None:
 
 
 def _checked_mean(mean: Any, model: StyleGAN2, name: str) -> Tensor:
-    """(D,), or pSp's (K, D) with a row for each code."""
+    """Validated mean of w (D,), averaged over codes if it is pSp's (K, D)."""
     dim = model.config.style_dim
     if (
         not isinstance(mean, Tensor)

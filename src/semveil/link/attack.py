@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adaptive eavesdroppers, as one call: a message file in, pictures and a summary out."""
+"""Adaptive eavesdroppers as a single call: from a message file to images and a summary."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +24,8 @@ from semveil.link.receive import open_message
 from semveil.models.face import FaceModel
 from semveil.protection.pair import TrainedPair
 
-KNOWN, KNOWN_UNDER_KEYS = 4000, 300  # under a key every message has keys of its own: more tell nothing more
-PUBLIC = 2000  # faces that the prior draws for her
+KNOWN, KNOWN_UNDER_KEYS = 4000, 300  # with a key, every message has its own keys: more pairs do not help
+PUBLIC = 2000  # public faces sampled from the prior
 
 
 def attack(
@@ -41,26 +41,27 @@ def attack(
     pair: TrainedPair | None = None,
     progress: Progress = quiet,
 ) -> AttackedMessage:
-    """Attack a message in every way that applies.
+    """Run every applicable attack on a message.
 
     Eve has the public model, latents of public faces and transmissions whose photos she knows; for a keyed
-    message these were sent under a key that she does not have, as hers would be.
+    message these are simulated under a different key that she does not have, as in practice.
 
     Args:
-        message: a file that `send` wrote, or a message.
-        out: folder for the pictures that she gets and `result.json`.
-        attacks: names out of `ATTACKS`, registered ones too; all that apply where None.
-        latents: (N, K, D) of public faces, or a file of `semveil invert`; the model's prior where None.
-        known: number of transmissions whose photos she knows; 4000 where None, 300 under a key.
-        snr_db: SNR of her channel in dB; where None, that of the recorded message, or 20.
-        seed: random seed of her channel and of her samples.
-        model: face model, loaded or by name; the message's where None.
-        pair: that protected the message; looked up where None.
-        progress: called with the current attack, the attacks done and their number.
+        message: a message, or a file written by `send`.
+        out: folder for the reconstructed images and `result.json`.
+        attacks: names from `ATTACKS`, including registered ones; all that apply where None.
+        latents: (N, K, D) of public faces, or a file written by `semveil invert`; samples of the model's
+            prior where None.
+        known: number of transmissions whose photos Eve knows; 4000 where None, 300 under a key.
+        snr_db: SNR of Eve's channel in dB; where None, that of the recorded message, or 20.
+        seed: random seed of Eve's channel and samples.
+        model: face model, loaded or by name; the message's model where None.
+        pair: trained pair that protected the message; looked up where None.
+        progress: called with the current attack, the number of finished attacks and their total.
 
     Raises:
         MessageError: the message cannot be read, or does not fit the model or the pair.
-        ValueError: an attack that does not exist or does not apply.
+        ValueError: an attack does not exist or does not apply.
 
     Example:
         >>> import torch
@@ -72,7 +73,7 @@ def attack(
     """
     out = output_path(out)
     for name in attacks or ():
-        ATTACKS[name]  # an unknown name is an error before the work
+        ATTACKS[name]  # reject unknown names before the work
     read, loaded = open_message(message, model)
     count = known or (KNOWN if read.keyed is None else KNOWN_UNDER_KEYS)
     rng = streams(seed)["eve"]
@@ -97,9 +98,9 @@ def public_codes(latents: Tensor | AnyPath | None, model: FaceModel, *, rng: tor
     """Latents of public faces that Eve knows, (N, K, D).
 
     Args:
-        latents: (N, K, D), returned unchanged; a file of `semveil invert`; or 2000 samples of the model's
-            prior where None.
-        model: face model that the latents belong to.
+        latents: (N, K, D), returned unchanged; a file written by `semveil invert`; or None for 2000 samples
+            of the model's prior.
+        model: face model to which the latents belong.
         rng: source of the prior samples.
 
     Raises:
@@ -115,7 +116,7 @@ def public_codes(latents: Tensor | AnyPath | None, model: FaceModel, *, rng: tor
 
 
 def summary_of(message: Message, found: AttackedMessage) -> dict[str, Any]:
-    """The content of `result.json` for an attacked message, JSON-ready.
+    """JSON-ready content of `result.json` for an attacked message.
 
     Args:
         message: the message under attack.
@@ -139,7 +140,7 @@ def write_attacked(out: Path, found: AttackedMessage, summary: dict[str, Any]) -
         out: folder to create; it appears complete or not at all.
         found: results, one image per attack and face: `<attack>.png`, or `<attack>-<number>.png` for several
             faces.
-        summary: the content of `result.json`, see `summary_of`.
+        summary: content of `result.json`, see `summary_of`.
     """
     with whole_folder(out) as folder:
         for one in found.results:

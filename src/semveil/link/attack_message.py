@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adaptive eavesdroppers on one message."""
+"""Adaptive attacks on a single message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,13 @@ from semveil.protection.pair import TrainedPair
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Found(Brief):
-    """Attributes: name and knowledge of an attack; images (B, 3, H, W) that it gives."""
+    """Result of one attack.
+
+    Attributes:
+        name: name of the attack.
+        knowledge: knowledge that the attack requires.
+        images: reconstructed images (B, 3, H, W).
+    """
 
     name: str
     knowledge: str
@@ -29,11 +35,11 @@ class Found(Brief):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttackedMessage(Brief):
-    """The results of adaptive eavesdroppers on a message.
+    """Results of adaptive attacks on a message.
 
     Attributes:
-        results: one for each attack.
-        snr_db: of the channel that Eve heard the message over.
+        results: one per attack.
+        snr_db: SNR of the channel over which Eve received the message.
         known: number of transmissions whose photos she knew.
     """
 
@@ -43,7 +49,9 @@ class AttackedMessage(Brief):
 
 
 def tried_on_message(attack: type[Attack], kind: Protection) -> bool:
-    """Whether an attack is tried on a single message: those that apply, but under a key not `stolen`, the control.
+    """Whether an attack is run on a single message.
+
+    These are the attacks that apply, except the control `stolen` under a key.
 
     Args:
         attack: an entry of `ATTACKS`.
@@ -70,23 +78,24 @@ def attack_message(
     rng: torch.Generator,
     progress: Progress = quiet,
 ) -> AttackedMessage:
-    """Run every attack that applies to a message, or those named.
+    """Run all applicable or the named attacks on a message.
 
     Args:
-        message: clean symbols, which pass Eve's simulated channel, or received ones.
-        model: the message's.
+        message: message with clean symbols, which then pass Eve's simulated channel, or with received
+            symbols.
+        model: the message's face model.
         latents: (N, K, D) of public faces.
-        known: number of transmissions whose photos she knows. They are simulated: through the pair that
-            protected the message, looked up on this machine where None is given, or under a fresh key.
-        names: of attacks; all that apply where None.
-        snr_db: SNR of her channel; 20 dB where None.
-        pair: that protected the message; looked up where None.
-        rng: source of her channel noise and of her samples.
-        progress: called with the current attack, the attacks done and their number.
+        known: number of transmissions whose photos Eve knows. They are simulated: with the pair that
+            protected the message, or under a fresh key.
+        names: names of the attacks; all that apply where None.
+        snr_db: SNR of Eve's channel; 20 dB where None.
+        pair: trained pair that protected the message; looked up on this machine where None.
+        rng: source of Eve's channel noise and samples.
+        progress: called with the current attack, the number of finished attacks and their total.
 
     Raises:
         MessageError: the message does not fit the model or the pair.
-        ValueError: an attack that does not exist or does not apply.
+        ValueError: an attack does not exist or does not apply.
     """
     keyed = message.keyed is not None
     method = method_for_eve(message, model) if keyed else method_for_bob(message, model, pair=pair)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificate of a file or a message, wherever it is, with what it means in words."""
+"""Look-up of the certificate of a file or message, with an explanation in words."""
 
 import os
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class Certified(Brief):
     """A certificate with its explanation and origin.
 
     Attributes:
-        certificate: as it was found, or from a message header.
-        explanation: the same in plain words, a line for each thing.
-        found: where the certificate came from.
+        certificate: the certificate as found, or constructed from a message header.
+        explanation: the same in plain words, one line per item.
+        found: origin of the certificate.
     """
 
     certificate: Certificate
@@ -34,12 +34,12 @@ class Certified(Brief):
 
 
 def certify(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate") -> Certified:
-    """The guarantee of a file or message: what it covers, against whom, how strongly, and what it leaves open.
+    """Find the guarantee of a file or message: its scope, adversary, strength and limits.
 
     Args:
-        thing: an output of semveil, whose certificate is looked for beside it (FILE.certificate.json) and in
-            the text of a PNG and must belong to the file as it is now; the certificate's own file; a message,
-            as a file or read; a certificate.
+        thing: an output of semveil, whose certificate is read from FILE.certificate.json or from the text of
+            a PNG and must match the current content of the file; a certificate file; a message or message
+            file; or a certificate.
 
     Raises:
         CertificateError: there is no certificate, or it belongs to another file.

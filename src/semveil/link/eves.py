@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The knowledge of an eavesdropper of dp-semcom: observation, public knowledge, and known pairs for the attacks."""
+"""The knowledge of an eavesdropper of dp-semcom: observation, public knowledge and known pairs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,13 @@ CHUNK = 500  # transmissions simulated at once
 
 @dataclass(frozen=True, eq=False)
 class Eve:
-    """Attributes: observation, public and pairs as attacks take them."""
+    """Eve's knowledge, in the form that attacks take.
+
+    Attributes:
+        observation: the received signal under attack.
+        public: public knowledge.
+        pairs: known pairs of latents and received codes.
+    """
 
     observation: Observation
     public: PublicKnowledge
@@ -29,12 +35,12 @@ class Eve:
 
 @dataclass(frozen=True, eq=False)
 class Traffic:
-    """Transmissions besides the message under attack, with new noise or nonces each time.
+    """Transmissions other than the message under attack, each with fresh noise or a fresh nonce.
 
     Attributes:
         again: further transmissions of the same photos.
-        known: (M, K, D) latents of photos that Eve chose, or found out.
-        sent: their transmissions, in parts.
+        known: (M, K, D) latents of photos that Eve chose or knows.
+        sent: transmissions of the known photos, in parts.
     """
 
     again: tuple[Transmission, ...]
@@ -48,8 +54,8 @@ class Traffic:
         Args:
             method: Alice's method.
             codes: (B, K, D) latents of the photos under attack.
-            shots: transmissions of these photos in total, the one under attack included; at least 1.
-            known: (M, K, D) latents of photos that Eve knows, clipped to the public box and sent once.
+            shots: total transmissions of these photos, including the one under attack; at least 1.
+            known: (M, K, D) latents of photos that Eve knows, clipped to the public box and transmitted once.
         """
         again = tuple(method.send_codes(codes) for _ in range(shots - 1))
         return cls(
@@ -71,14 +77,14 @@ def listen(
     """Eve's observation over her own channel, her public knowledge and her known pairs.
 
     Args:
-        method: Alice's method; Eve learns its public part.
+        method: Alice's method, of which Eve uses the public part.
         heard: the received signal of the message under attack.
-        traffic: other transmissions that she receives.
-        snr_db: of her channel.
+        traffic: other transmissions that Eve receives.
+        snr_db: SNR of Eve's channel in dB.
         latents: (N, K, D) of public faces.
-        rng: of Eve's channel.
-        channel: hers, AWGN where None.
-        variance: of the noise in `heard`, as `hear` gives it; of AWGN where None.
+        rng: source of Eve's channel noise.
+        channel: Eve's channel; AWGN where None.
+        variance: noise variance in `heard`, as returned by `hear`; that of AWGN where None.
     """
 
     again = [method.heard_codes(over_the_air(sent, snr_db, rng, channel)) for sent in traffic.again]
@@ -94,7 +100,7 @@ def listen(
         interpret=method.protector.interpret,
     )
     if variance is None:
-        # de-normalisation raises the noise by 1 / gain
+        # denormalisation scales the noise by 1 / gain
         variance = noise_power(snr_db) / 2 / heard.gains.square()
     repeats = torch.stack(again) if again else None
     observation = Observation(method.heard_codes(heard), variance, scale, repeats, recordings=received)
@@ -108,7 +114,10 @@ def _record(
     rng: torch.Generator | None,
     channel: AnyChannel | None,
 ) -> tuple[Tensor, Tensor]:
-    """Codes as heard (N, K, D), and their noise variance per code (N, K): the receiver's over a link, else that of AWGN."""
+    """Received codes (N, K, D), and their noise variance per code (N, K).
+
+    The variance is the receiver's estimate over a `Link`, otherwise that of AWGN.
+    """
     if isinstance(channel, Link):
         heard, variance = hear(method, sent, snr_db, rng, channel)
         return method.heard_codes(heard), variance.float()
@@ -120,12 +129,12 @@ def _record(
 def over_the_air(
     sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: AnyChannel | None = None
 ) -> Transmission:
-    """A transmission with its symbols as received over a channel.
+    """Pass the symbols of a transmission through a channel.
 
     Args:
         sent: the transmission, symbols (B, N) of unit power.
         snr_db: SNR per complex symbol in dB.
-        rng: source of the channel noise; torch's default stream where None.
+        rng: source of the channel noise; the operating system's entropy where None.
         channel: the channel; AWGN where None.
     """
     return replace(sent, symbols=over(channel, sent.symbols, snr_db, rng=rng))
@@ -134,14 +143,14 @@ def over_the_air(
 def hear(
     method: LatentLink, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: Link
 ) -> tuple[Transmission, Tensor]:
-    """A transmission as received over a link, and the noise variance that its receiver estimates.
+    """Receive a transmission over a link, with the noise variance estimated by its receiver.
 
     Args:
         method: Alice's method, for the latent shape.
         sent: the transmission, symbols (B, N) of unit power.
         snr_db: SNR per complex symbol in dB.
         rng: source of the channel noise.
-        channel: a link with receiver, which estimates the error power of each symbol.
+        channel: a link whose receiver estimates the error power of each symbol.
 
     Returns:
         The received transmission, and the noise variance (B, K) per real latent coordinate, averaged over
@@ -153,12 +162,12 @@ def hear(
 
 
 def applies(attack: type[Attack], kind: Protection, *, repeated: bool) -> bool:
-    """Whether an attack can be tried on transmissions under a protection.
+    """Whether an attack can be run on transmissions under a protection.
 
     Args:
         attack: an entry of `ATTACKS`.
         kind: an entry of `PROTECTIONS`.
-        repeated: whether Eve has further transmissions of the photos.
+        repeated: whether Eve has further transmissions of the same photos.
 
     Example:
         >>> from semveil.methods.protections import PROTECTIONS
@@ -166,7 +175,7 @@ def applies(attack: type[Attack], kind: Protection, *, repeated: bool) -> bool:
         [True, False]
     """
     if "protect" in attack.needs:
-        return not (kind.keyed or kind.genuine_noise)  # the same every time, so that it can be inverted
+        return not (kind.keyed or kind.genuine_noise)  # only a deterministic protection can be inverted
     return kind.undone if "deprotect" in attack.needs else repeated or "repeats" not in attack.needs
 
 
@@ -181,7 +190,7 @@ def attacks_on(
     Args:
         method: Alice's method.
         sent: the transmission under attack; `stolen` reads its side information.
-        eve: what Eve has; attacks on repeated transmissions apply only where she recorded repeats.
+        eve: Eve's knowledge; attacks on repeated transmissions apply only if it includes repeats.
         names: restricts the attacks to these names; other names are ignored.
     """
     for attack in (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys of messages in every form, and the logs of nonces that were sent and read on this machine."""
+"""Shared keys in every form, and the logs of nonces sent and read on this machine."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -16,16 +16,16 @@ READ, SENT = "nonces-read", "nonces-sent"
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One way to the key that Alice and Bob share; files are read when they are needed.
+    """One source of the key that Alice and Bob share; files are read only when needed.
 
     Attributes:
         file: key file that both have.
-        passphrase: returns the passphrase that both know, for example by asking for it.
-        identity: file of the own secret, with `peer`.
-        peer: the other side's public file, its fingerprint checked.
+        passphrase: returns the shared passphrase, for example by prompting for it.
+        identity: file of the own secret; requires `peer`.
+        peer: the other side's public file, with its fingerprint checked.
 
     Raises:
-        ValueError: none of the three ways is given, or several are.
+        ValueError: none or several of the three sources are given.
     """
 
     file: Path | None = None
@@ -43,7 +43,7 @@ class Key:
 
     @property
     def files(self) -> list[Path]:
-        """Files that are read for it; where a passphrase comes from is not known here."""
+        """Files from which the key is read; the origin of a passphrase is unknown here."""
         return [path for path in (self.file, self.identity, self.peer) if path is not None]
 
     def for_sending(self) -> SharedKey:
@@ -78,10 +78,10 @@ AnyKey = Key | SharedKey | str | os.PathLike[str]
 
 
 def key_files(key: AnyKey | None) -> list[str | os.PathLike[str]]:
-    """Files that a key is read from, over which no output may be written.
+    """Files from which a key is read; no output may overwrite them.
 
     Args:
-        key: a key, the way to get one, or the path of a key file.
+        key: a key, a source of one, or the path of a key file.
 
     Example:
         >>> key_files("my.key"), key_files(SharedKey.fresh())
@@ -93,10 +93,10 @@ def key_files(key: AnyKey | None) -> list[str | os.PathLike[str]]:
 
 
 def alice_key(key: AnyKey | None) -> SharedKey | None:
-    """The key for a new message, or None where no key is given.
+    """Alice's key for a new message, or None where no key is given.
 
     Args:
-        key: a key, the way to get one, or the path of a key file.
+        key: a key, a source of one, or the path of a key file.
     """
     if key is None or isinstance(key, SharedKey):
         return key
@@ -107,23 +107,22 @@ def bob_key(key: AnyKey | None, source: Mapping[str, Any]) -> SharedKey:
     """Bob's key for a message.
 
     Args:
-        key: a key, the way to get one, or the path of a key file.
+        key: a key, a source of one, or the path of a key file.
         source: key source in the message header; `kind` is `file`, `passphrase` or `agreement`.
 
     Raises:
         KeyProblem: no key is given, or one of another kind.
     """
     if key is None:
-        return SharedKey.of_message(source)  # says what is missing
+        return SharedKey.of_message(source)  # raises an error that names the missing key
     return key if isinstance(key, SharedKey) else _way(key).of_message(source)
 
 
 def nonce_log(kind: str = READ) -> NonceLog:
-    """The log of keyed messages on this machine, which detects replays.
+    """Log of keyed messages on this machine, used to detect replays.
 
     Args:
-        kind: name of the log, such as `READ` for received messages; the file is `<kind>.log` below
-            SEMVEIL_HOME.
+        kind: name of the log, such as `READ` for received messages; the file is `<kind>.log` in SEMVEIL_HOME.
     """
     return NonceLog(home() / f"{kind}.log")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure a simulated transmission: one JSON-ready record per photo, with metric names as in `metrics`."""
+"""Metrics of a simulated transmission: one JSON-ready record per photo, with metric names as in `metrics`."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -25,26 +25,28 @@ def measure(
     to_inversion: bool = True,
     parties: Sequence[str] = PARTIES,
 ) -> list[dict[str, Any]]:
-    """Compare every party's images with the source, and with the inversion (what an error-free channel would give).
+    """Compare every party's images with the source and with the inversion.
+
+    The inversion is the result of an error-free channel.
 
     Args:
         result: a simulated transmission.
-        method: that made it.
-        verifier: decides FPPSR; its name and threshold belong into the result's config.
+        method: method that produced it.
+        verifier: decides FPPSR; its name and threshold belong in the result's config.
         ids: pseudonymous name of each photo.
         to_inversion: also compare with the inversion (keys `..._to_inversion`).
-        parties: whose images are measured.
+        parties: parties whose images are measured.
 
     Returns:
-        One record per photo: `source`, `nominal_epsilon`, `guarantee` and a table of metrics per party.
-        A metric whose weights are not on this machine is None, with the reason under `<metric>_reason`.
+        One record per photo: `source`, `nominal_epsilon`, `guarantee` and a table of metrics per party. A
+            metric whose weights are not installed is None, with the reason under `<metric>_reason`.
     """
     guarantee = result.transmission.guarantee.as_dict()
     nominal = method.nominal_epsilon
     records: list[dict[str, Any]] = [
         {"source": name, "nominal_epsilon": nominal, "guarantee": guarantee} for name in ids
     ]
-    # On the CPU, where sums are the same on every machine.
+    # On the CPU, for reproducible sums.
     source, inverted = result.source.cpu().clamp(-1, 1), result.inverted.cpu().clamp(-1, 1)
     for party in parties:
         images = getattr(result, party).cpu().clamp(-1, 1)
@@ -66,7 +68,7 @@ def measure(
 
 
 def compare(reference: Tensor, images: Tensor, verifier: Verifier, *, detect: bool = True) -> dict[str, Any]:
-    """Every metric between images and their references.
+    """Compute every metric between images and their references.
 
     Args:
         reference: (B, 3, S, S) in [-1, 1].
@@ -80,7 +82,7 @@ def compare(reference: Tensor, images: Tensor, verifier: Verifier, *, detect: bo
     """
     columns: dict[str, Any] = {}
     metrics: dict[str, Callable[[], Tensor]] = {
-        "lpips": lambda: lpips(images, reference),  # generator and inversion may have been trained on it
+        "lpips": lambda: lpips(images, reference),  # generator and inversion may be trained on this metric
         "lpips_squeeze": lambda: lpips(images, reference, net="squeeze"),
         "psnr": lambda: psnr(images, reference),
         "ssim": lambda: ssim(images, reference),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outputs with their certificates, and the record of a release in the ledger."""
+"""Output files with their certificates, and ledger records of releases."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -23,10 +23,10 @@ AnyPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Record:
-    """The ledger's releases about a person.
+    """Releases about a person in the ledger.
 
     Attributes:
-        releases: their number.
+        releases: number of releases.
         together: their composed guarantee.
     """
 
@@ -37,17 +37,17 @@ class Record:
 def open_ledger(
     subject: str | None, ledger: Ledger | AnyPath | None, limit: float | None = None, *, note: Note = unheard
 ) -> Ledger | None:
-    """The ledger for a subject, checked before the work; None without a subject.
+    """Open and check the ledger for a subject before the work; None without a subject.
 
     Args:
-        subject: whom the photos show.
-        ledger: opened, or its file; the default one where None.
-        note: told of a ledger that is begun.
-        limit: fixed as the subject's budget, which holds for every later release too.
+        subject: the person shown in the photos.
+        ledger: an open ledger or its file; the default ledger where None.
+        limit: fixed as the subject's budget, which also applies to every later release.
+        note: receives a line if a new ledger is begun.
 
     Raises:
         ValueError: an empty name, or a ledger or limit without a subject.
-        SemveilError: a missing key, a foreign file, a torn line, or another budget than was fixed before.
+        SemveilError: a missing key, a foreign file, a torn line, or a budget other than the one fixed before.
     """
     if subject is None:
         if ledger is not None or limit is not None:
@@ -63,10 +63,10 @@ def open_ledger(
 
 
 def account(ledger: Ledger | None, subject: str | None) -> Record | None:
-    """The composed guarantee of all releases about a subject, or None without ledger or subject.
+    """Compose the guarantees of all releases about a subject; None without ledger or subject.
 
     Args:
-        ledger: record of releases, which already holds the present one.
+        ledger: record of releases, which already includes the current one.
         subject: the person whose releases are composed.
     """
     if ledger is None or subject is None:
@@ -79,13 +79,14 @@ def account(ledger: Ledger | None, subject: str | None) -> Record | None:
 def picture_outputs(
     out: Path | None, images: Tensor, certificate: Certificate, *, in_png: bool
 ) -> list[list[File]]:
-    """Pictures (B, 3, S, S) as PNG, each with its certificate before it, ready to be published.
+    """Prepare images as PNG files for publication, each preceded by its certificate.
 
     Args:
-        out: file of the only one; of several NAME-1.png, NAME-2.png and so on. None: nothing.
-        images: (B, 3, S, S) about [-1, 1].
-        certificate: what holds for it.
-        in_png: put the certificate into the text of the PNG too.
+        out: file of a single image; several images become NAME-1.png, NAME-2.png and so on. None for no
+            files.
+        images: (B, 3, S, S), nominal range [-1, 1].
+        certificate: guarantee of the images.
+        in_png: also embed the certificate in the text of the PNG.
     """
     if out is None:
         return []
@@ -105,19 +106,19 @@ def publish_outputs(
     private: bool = False,
     once: Callable[[], None] = lambda: None,
 ) -> tuple[Path, ...]:
-    """Write outputs with their certificates as `publish` does.
+    """Write outputs with their certificates, see `publish`.
 
     Args:
-        outputs: for each its files, the certificate first and the output itself last.
-        inputs: what they were made of and with, over which none is written; as for `keep_inputs`.
-        private: nobody but the owner may read the files.
-        once: what must be done before anybody can read a file; also where there is none.
+        outputs: files of each output, the certificate first and the output itself last.
+        inputs: inputs that no output may overwrite; as for `keep_inputs`.
+        private: restrict read access to the owner.
+        once: action required before anyone can read a file; also called where there are no files.
 
     Returns:
-        Where outputs lie, then where their certificates lie.
+        Paths of the outputs, then of their certificates.
 
     Raises:
-        OutputError: a file is one of the inputs, or cannot be written; nothing is.
+        OutputError: a file is one of the inputs or cannot be written; then nothing is written.
     """
     for output in outputs:
         for path, _ in output:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bob's and Eve's sides as one call each: from a message to pictures with their certificate."""
+"""Bob's and Eve's sides as one call each: from a message to images with their certificate."""
 
 import os
 from contextlib import nullcontext
@@ -37,13 +37,13 @@ from semveil.protection.pair import TrainedPair
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Received(Brief):
-    """What somebody made of a message.
+    """Images that a receiver reconstructed from a message.
 
     Attributes:
-        images: (B, 3, S, S) about [-1, 1], not clamped.
-        message: as it was read.
-        certificate: of the pictures.
-        written: pictures, then their certificates; none where no file was named.
+        images: (B, 3, S, S), nominal range [-1, 1], not clamped.
+        message: the message as read.
+        certificate: certificate of the images.
+        written: paths of the images, then of their certificates; empty where no file was named.
     """
 
     images: Tensor
@@ -76,27 +76,27 @@ def receive(
 ) -> Received:
     """Bob: receive a message over a simulated channel, undo the protection and synthesise the images.
 
-    A keyed message is read once. Bob's picture shows whom the protection hides: nobody but the owner may read
-    its file.
-
-    A digital message passes no channel: it is opened whole, or refused if anything of it was altered.
+    A keyed message can be read only once. Bob's image shows the person whom the protection hides, so only the
+    owner may read its file. A digital message passes no channel: it is opened as a whole, or rejected if any
+    part of it was altered.
 
     Args:
-        message: its file, or what was read of one.
-        iq: the file is a recording (SigMF), whatever its name.
-        out: PNG to write; of several images NAME-1.png and so on.
-        key: Bob's copy: a key file, a `Key` or a `SharedKey`; with one, a message that was made without a key
-            is refused.
-        model: face model, loaded or by name; the one that the message names where None.
-        pair: Alice's, for protection `nn`; looked up by its hash where None.
-        snr_db: of the simulated channel in dB (20): one number, or one for each image.
-        channel: the simulated one, as for `transmit`; AWGN where None.
-        seed: of its noise; drawn anew where None.
-        authenticate: False reads a deniable message, whose side information anybody may have altered.
+        message: a message or its file.
+        out: PNG to write; several images become NAME-1.png and so on.
+        iq: the file is a SigMF recording, whatever its name.
+        key: Bob's copy: a key file, a `Key` or a `SharedKey`; if one is given, a message made without a key
+            is rejected.
+        model: face model, loaded or by name; the model named in the message where None.
+        pair: Alice's trained pair, for protection `nn`; looked up by its hash where None.
+        snr_db: SNR of the simulated channel in dB (20): one number, or one for each image.
+        channel: the simulated channel, as for `transmit`; AWGN where None.
+        seed: random seed of the channel; a new one where None.
+        authenticate: False reads a deniable message, whose side information may have been altered by anyone.
         replay: read a keyed message that was read before.
-        certificate_in_png: put the certificate into the PNG's text too.
-        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
-        note: told if the message was sent from this machine, since Bob may be reading his own.
+        certificate_in_png: also embed the certificate in the text of the PNG.
+        device: compute device, see `core.device.choose_device`; the model's device where None.
+        note: receives a line if the message was sent from this machine, since Bob may be reading his own
+            message.
 
     Raises:
         MessageError: the message is damaged, or needs another model or pair.
@@ -139,8 +139,8 @@ def receive(
         certificate, as_heard = digital_certificate(read, loaded), False
     certificate = certificate.for_picture() if as_heard else certificate.for_opened_picture()
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
-    # Only after the key fitted, or a forged message would block the true one; and spent only if the picture
-    # is there.
+    # Claim the nonce only after the key has fitted, or a forged message would block the genuine one; the
+    # nonce is spent only if the image is written.
     with nullcontext() if nonce is None or replay else nonce_log().claim(nonce):
         written = publish_outputs(outputs, inputs=inputs, private=True)
     return Received(images, read, certificate, written)
@@ -158,18 +158,18 @@ def eavesdrop(
     certificate_in_png: bool = False,
     device: str | torch.device | None = None,
 ) -> Received:
-    """Eve: decode a message naively, as in the paper: her received signal goes into the public generator.
+    """Eve: decode a message naively, passing her received signal to the public generator as in the paper.
 
     Args:
-        message: file, or as it was read.
-        out: picture to write; of several images NAME-1.png and so on.
-        iq: the message is a SigMF recording.
-        model: the message's where None.
-        snr_db: of the simulated channel in dB (20): one number, or one for each image.
-        channel: the simulated one, as for `transmit`; AWGN where None.
-        seed: of its noise; drawn anew where None.
-        certificate_in_png: put the certificate into the picture's text too.
-        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
+        message: a message or its file.
+        out: image to write; several images become NAME-1.png and so on.
+        iq: the file is a SigMF recording.
+        model: face model, loaded or by name; the message's model where None.
+        snr_db: SNR of the simulated channel in dB (20): one number, or one for each image.
+        channel: the simulated channel, as for `transmit`; AWGN where None.
+        seed: random seed of the channel; a new one where None.
+        certificate_in_png: also embed the certificate in the text of the PNG.
+        device: compute device, see `core.device.choose_device`; the model's device where None.
 
     Raises:
         MessageError: the message is damaged, or needs another model.
@@ -189,11 +189,11 @@ def eavesdrop(
 def open_message(
     message: Message | AnyPath, model: FaceModel | str | None, *, iq: bool = False
 ) -> tuple[Message, FaceModel]:
-    """Read a message and load the face model that it needs.
+    """Read a message and load its face model.
 
     Args:
         message: a message, its file, or a recording of its burst.
-        model: face model, loaded or by name; the one that the message names where None.
+        model: face model, loaded or by name; the model named in the message where None.
         iq: the file is a raw I/Q recording; `.sigmf` files are recognised without it.
 
     Raises:
@@ -225,7 +225,7 @@ def _model_of(read: Message | DigitalMessage, model: FaceModel | str | None) -> 
 def _refuse_analogue(
     *, snr_db: AnySnr | None, channel: AnyChannel | str | None, pair: TrainedPair | None, authenticate: bool
 ) -> None:
-    """What makes sense for symbols alone is refused for a digital message."""
+    """Reject options of analogue symbols for a digital message."""
     if snr_db is not None or channel is not None:
         raise MessageError("a digital message passes no simulated channel; leave --snr-db and --channel out")
     if pair is not None or not authenticate:

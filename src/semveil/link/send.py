@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Alice's side as one call: from a photo to a message file with its certificate, logged and recorded."""
+"""Alice's side as a single call: from a photo to a message file with its certificate and ledger entry."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -39,15 +39,15 @@ NO_PROMISE = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sent(Brief):
-    """A message that was sent.
+    """A sent message.
 
     Attributes:
-        message: clean symbols with the side information to read them, or sealed bytes.
-        certificate: its guarantee.
-        written: files of the message and the recording, then their certificates; none where no file was
+        message: clean symbols with their side information, or sealed bytes.
+        certificate: guarantee of the message.
+        written: files of the message and the recording, then their certificates; empty where no file was
             named.
         record: total of all recorded releases about the subject; None without a subject.
-        size: side of the images that the message makes, in pixels.
+        size: side in pixels of the images synthesised from the message.
     """
 
     message: Message | DigitalMessage
@@ -79,35 +79,36 @@ def send(
     note: Note = unheard,
     **options: Any,
 ) -> Sent:
-    """Turn photos into a message: find the faces, invert, protect, write it with its certificate, log and record it.
+    """Turn photos into a message: detect faces, invert, protect, write, and record the release.
 
     Args:
         photos: paths, arrays or aligned images, see `load_faces`.
         out: message file to write.
-        iq: SigMF recording to write, the same as a radio signal; needs the extra `iq`.
-        iq_format: of its samples, `cf32` or `ci16`.
-        digital: for a digital link: the latents as bytes, sealed whole under the key, see `methods.digital`.
-        for_snr_db: round the symbols to the precision that this SNR leaves: a smaller file, and .14 dB less
-            at that SNR; floats where None.
-        image_bytes: of each image on a digital link; see `default_bytes` where None.
+        iq: SigMF recording to write, the same message as a radio signal; needs the extra `iq`.
+        iq_format: sample format of the recording, `cf32` or `ci16`.
+        digital: make a message for a digital link: the latents as bytes, encrypted as a whole under the key,
+            see `methods.digital`.
+        image_bytes: bytes per image on a digital link; see `default_bytes` where None.
+        for_snr_db: round the symbols to the precision that this SNR permits: a smaller file, at a loss of
+            0.14 dB at that SNR; floats where None.
         model: face model, loaded or by name.
-        key: that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; none for protections without
-            one.
+        key: key that Alice shares with Bob: a key file, a `Key` or a `SharedKey`; None for protections
+            without a key.
         pair: trained pair of protection `nn`; looked up, or trained, where None.
-        face: which face of a photo with several.
-        subject: whom the photo shows: the release goes into the ledger under a pseudonym.
-        ledger: the user's where None.
-        limit: a release that takes the subject's total epsilon above it is refused.
-        train: train a missing pair now (minutes; it is kept).
-        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
-        progress: stages of the work.
+        face: selects a face in a photo with several.
+        subject: person shown in the photo; the release is recorded in the ledger under a pseudonym.
+        ledger: ledger or its file; the user's default ledger where None.
+        limit: total epsilon of the subject above which the release is refused.
+        train: train a missing pair now (takes minutes; the pair is kept).
+        device: compute device, see `core.device.choose_device`; the model's device where None.
+        progress: receives the stages of the work.
         note: receives notes for the user.
-        options: of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration, budget,
-            delta, guard, authenticate, perceptual.
+        options: options of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration,
+            budget, delta, guard, authenticate, perceptual.
 
     Raises:
-        ValueError: options that do not go together.
-        SemveilError: a photo, a key, the ledger or an output is not as it must be; nothing is sent.
+        ValueError: incompatible options.
+        SemveilError: a photo, a key, the ledger or an output is invalid; nothing is sent.
 
     Example:
         >>> import torch
@@ -120,7 +121,7 @@ def send(
     out = output_path(out)
     iq = output_path(iq, "iq")
     if for_snr_db is not None:
-        step_for(for_snr_db)  # its check, before the work
+        step_for(for_snr_db)  # checks the value before the work
     book = open_ledger(subject, ledger, limit, note=note)
     inputs: list[object] = [*key_files(key), photos, *([] if book is None else [book.path, book.key_path])]
     keep_inputs(out, *inputs)
@@ -174,7 +175,7 @@ def send(
         if message.keyed is not None:
             nonce_log(SENT).add(message.keyed.nonce)
 
-    # also before the caller has the message
+    # recorded before the caller has the message, too
     written = publish_outputs(made, inputs=inputs, once=written_down)
     if shared is None and pair is None and not asked & {"protection", "mechanism", "budget"}:
         note(NO_PROMISE)
@@ -182,7 +183,11 @@ def send(
 
 
 def _recorded_signal(path: Path, message: Message, datatype: str) -> list[File]:
-    """The files of a recording and their bytes; they are written elsewhere first, since nobody may read them before booking."""
+    """Files of a recording and their contents.
+
+    They are first written to a temporary folder, since no output may be readable before the release is
+    recorded.
+    """
     from semveil.radio.bursts import send_recording  # needs the extra `iq`
 
     with tempfile.TemporaryDirectory() as folder:

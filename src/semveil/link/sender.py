@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Alice's method from options, with its trained pair found or trained."""
+"""Alice's method built from options, with its trained pair found or trained."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ from semveil.models.face import FaceModel, model_folders
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.protector import find_or_train_pair
 
-_TRAINED = ("epsilon", "calibration", "private_codes")  # what a pair is trained for
+_TRAINED = ("epsilon", "calibration", "private_codes")  # settings fixed by the training of a pair
 
 
 class PairMissing(SemveilError):
-    """No pair is trained for these settings; the message names the command that trains it."""
+    """No pair is trained for these settings; the error message names the command that trains it."""
 
 
 def sender(
@@ -33,20 +33,20 @@ def sender(
     note: Note = unheard,
     **options: Any,
 ) -> DPSemCom:
-    """Alice's method; a pair that is missing is trained, or the command for it is named.
+    """Build Alice's method; a missing pair is trained, or the command for it is named.
 
     Args:
-        model: loaded.
-        key: that she shares with Bob.
-        pair: a trained pair for `nn`; other options must agree with what it was trained for.
-        train: train a missing pair now (minutes; it is kept).
-        progress: epochs of a training.
+        model: loaded face model.
+        key: key that Alice shares with Bob.
+        pair: a trained pair for `nn`; other options must agree with its settings.
+        train: train a missing pair now (takes minutes; the pair is kept).
+        progress: receives the epochs of the training.
         note: receives a line when a training begins.
-        options: further arguments of `DPSemCom`; None leaves one to the method.
+        options: further arguments of `DPSemCom`; None leaves an option at its default.
 
     Raises:
-        ValueError: options that exclude each other, or a pair that was trained for something else.
-        PairMissing: there is no pair, and none may be trained.
+        ValueError: incompatible options, or a pair trained for other settings.
+        PairMissing: there is no pair, and training is not allowed.
     """
     asked = {name: value for name, value in options.items() if value is not None}
     protection = chosen_protection(asked.pop("protection", None), asked.pop("mechanism", None))
@@ -71,7 +71,7 @@ def sender(
 
 
 def _with_pair(model: FaceModel, protection: str, pair: TrainedPair, asked: dict[str, Any]) -> DPSemCom:
-    """The method of a given pair; other options must agree with what it was trained for."""
+    """Build the method for a given pair; other options must agree with the pair's settings."""
     own = pair.settings
     trained = dict(zip(_TRAINED, (own.epsilon, own.calibration, own.codes), strict=True))
     for name, value in trained.items():
@@ -107,10 +107,10 @@ def _find_or_train(
 
 
 def training_command(model: FaceModel, settings: PairSettings) -> str:
-    """The command line that trains a pair with these settings.
+    """Command line that trains a pair with these settings.
 
     Args:
-        model: face model of the pair, named by its folder where its name does not find it.
+        model: face model of the pair; given by its folder if its name would not find it.
         settings: epsilon, private codes, calibration and protection.
     """
     known = model.folder is None or model_folders().get(model.name) == model.folder

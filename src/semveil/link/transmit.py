@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Alice, Bob and Eve in one process: transmit, measure, and write everybody's pictures."""
+"""Simulation of Alice, Bob and Eve in one process: transmit, measure, and write all parties' images."""
 
 import secrets
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ from semveil.models.folder import box_as_dict
 from semveil.privacy.certificate import Certificate
 from semveil.recognition.by_name import Remembering, choose_verifier
 
-DEFAULT_PROTECTION = "rotation"  # the only one with a promise that leaves Bob the photo
+DEFAULT_PROTECTION = "rotation"  # the only one with a guarantee that lets Bob recover the photo
 PICTURES = ("source", "inverted", "direct", "bob", "eve")
 
 
@@ -47,10 +47,10 @@ class Transmitted(Brief):
 
     Attributes:
         result: images of all parties, codes and transmission.
-        summary: what `result.json` holds: config, seeds, versions, and a record of each photo with its
-            measurements.
-        certificate: of Eve's images.
-        method: Alice's.
+        summary: content of `result.json`: config, seeds, versions, and a record of each photo with its
+            metrics.
+        certificate: certificate of Eve's images.
+        method: Alice's method.
     """
 
     result: WiretapResult
@@ -60,12 +60,12 @@ class Transmitted(Brief):
 
     @property
     def bob(self) -> Tensor:
-        """Bob's images (B, 3, S, S) about [-1, 1], not clamped."""
+        """Bob's images (B, 3, S, S), nominal range [-1, 1], not clamped."""
         return self.result.bob
 
     @property
     def eve(self) -> Tensor:
-        """Eve's, likewise."""
+        """Eve's images (B, 3, S, S), nominal range [-1, 1], not clamped."""
         return self.result.eve
 
 
@@ -89,33 +89,33 @@ def transmit(
     note: Note = unheard,
     **options: Any,
 ) -> Transmitted:
-    """Send photos to Bob over a wiretap channel while Eve listens; all three are simulated.
+    """Simulate a transmission of photos to Bob over a wiretap channel while Eve listens.
 
     Args:
         photos: paths, arrays or aligned images, see `load_faces`.
-        out: folder for everybody's pictures and `result.json`.
+        out: folder for all parties' images and `result.json`.
         model: face model, loaded or by name.
-        face: which face of a photo with several.
-        names: of the photos, see `load_faces`.
+        face: selects a face in a photo with several.
+        names: names of the photos, see `load_faces`.
         snr_db: Bob's SNR per complex symbol in dB: one number, or one for each face.
-        eve_snr_db: Eve's, likewise; Bob's where None.
-        channel: Bob's, by name (see `parse_link`) or anything called as `channel(symbols, snr_db, rng)`; AWGN
-            where None.
-        eve_channel: Eve's; AWGN where None.
-        verifier: recogniser that decides whether two faces are one person, by name or ONNX file.
+        eve_snr_db: Eve's SNR, likewise; Bob's where None.
+        channel: Bob's channel, by name (see `parse_link`) or any callable `channel(symbols, snr_db, rng)`;
+            AWGN where None.
+        eve_channel: Eve's channel, likewise; AWGN where None.
+        verifier: face verifier that decides whether two faces show the same person, by name or ONNX file.
         threshold: cosine-similarity threshold of an ONNX verifier.
-        seed: random seed of the channels; a new one where None. With genuine noise it makes a simulation, no
-            release.
-        train: train a missing pair now (minutes; it is kept).
-        device: where the networks compute, see `core.device.choose_device`; where the model is, if None.
-        progress: stages of the work.
+        seed: random seed of the channels; a new one where None. With genuine noise, a fixed seed makes this a
+            simulation, not a release.
+        train: train a missing pair now (takes minutes; the pair is kept).
+        device: compute device, see `core.device.choose_device`; the model's device where None.
+        progress: receives the stages of the work.
         note: receives notes for the user.
-        options: of the protection, see `DPSemCom`; by default keyed rotation. Keyed protection draws a new
-            key, which Bob has and Eve does not.
+        options: options of the protection, see `DPSemCom`; keyed rotation by default. Keyed protection draws
+            a new key, which Bob has and Eve does not.
 
     Raises:
-        ValueError: options that do not go together, or no such verifier.
-        SemveilError: a photo or an output is not as it must be.
+        ValueError: incompatible options, or an unknown verifier.
+        SemveilError: a photo or an output is invalid.
     """
     out = output_path(out)
     for picture in PICTURES:
@@ -126,7 +126,7 @@ def transmit(
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
     faces = load_faces(photos, size=loaded.size, face=face, names=names, progress=progress, note=note)
     method = sender(loaded, train=train, progress=progress, note=note, **options)
-    # The seed of genuine noise is the noise: drawn from the operating system unless given, and never written.
+    # The seed of genuine noise reveals the noise: by default from the operating system, and never written.
     genuine = method.kind.genuine_noise
     run_seed = secrets.randbits(32) if seed is None and not genuine else seed
     latents = method.invert(
@@ -167,7 +167,7 @@ def transmit(
 
 
 def _numbers(snr_db: AnySnr) -> float | list[float]:
-    """An SNR, or one for each face, as JSON holds them."""
+    """JSON form of an SNR: one number, or a list with one per face."""
     return (
         float(snr_db)
         if isinstance(snr_db, int | float)
@@ -176,12 +176,16 @@ def _numbers(snr_db: AnySnr) -> float | list[float]:
 
 
 def _words(channel: AnyChannel | str | None) -> str:
-    """A channel as results have it."""
+    """Name of a channel in result files."""
     return channel if isinstance(channel, str) else "awgn" if channel is None else type(channel).__name__
 
 
 def describe(method: DPSemCom) -> dict[str, Any]:
-    """The description of a method in `result.json`."""
+    """Description of a method in `result.json`.
+
+    Args:
+        method: Alice's method.
+    """
     model, noise = method.model, method.calibration
     return {
         "method": method.name,
@@ -208,7 +212,7 @@ def describe(method: DPSemCom) -> dict[str, Any]:
 
 
 def meaning(method: DPSemCom) -> str:
-    """The interpretation of a trained pair's nominal epsilon, as a sentence.
+    """Explanation of a trained pair's nominal epsilon, as a sentence.
 
     Args:
         method: a method with a trained pair.
@@ -222,7 +226,10 @@ def meaning(method: DPSemCom) -> str:
 
 
 def _write(out: Path, transmitted: Transmitted, ids: tuple[str, ...]) -> None:
-    """A folder for each of several photos; Eve's pictures have a certificate and are for all to read; `result.json` last."""
+    """Write all images, and `result.json` last.
+
+    Several photos get a folder each; only Eve's images have a certificate and are readable by everyone.
+    """
     pixels = {name: to_pixels(getattr(transmitted.result, name)) for name in PICTURES}
     with whole_folder(out) as folder:
         for i, name in enumerate(ids):

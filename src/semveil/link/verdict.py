@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verdict on attacks: is the person recognised in their pictures, and are they nearer than a blind guess."""
+"""The verdict on attacks: whether their images show the person or are nearer than a blind guess."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,18 +18,18 @@ from semveil.protection.pair import TrainedPair
 from semveil.recognition.verifier import Verifier
 
 CLEAN_DB = 100.0
-MARGIN_DB = 1.0  # over the average face: on a single photo, less is luck as often as knowledge
+MARGIN_DB = 1.0  # over the average face; on a single photo, a smaller gain may well be chance
 
 
 @dataclass(frozen=True)
 class Score:
-    """One attack against the photo.
+    """Result of one attack compared with the photo.
 
     Attributes:
-        attack: its name.
-        psnr: of its pictures to the photos in dB, the mean over the message.
-        recognised: number of its pictures that the recogniser accepts as the photo's person.
-        nearer_db: mean PSNR of its pictures to the photos minus that of the average face, in dB.
+        attack: name of the attack.
+        psnr: PSNR of its images to the photos in dB, the mean over the message.
+        recognised: number of its images that the verifier accepts as the person in the photo.
+        nearer_db: mean PSNR of its images to the photos minus that of the average face, in dB.
     """
 
     attack: str
@@ -40,16 +40,16 @@ class Score:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on all attacks together.
+    """The verdict on all attacks.
 
     Attributes:
-        outcome: `undone` (a picture shows the person), `partly undone` (a picture is nearer to the photo than
-            a blind guess) or `held`.
-        scores: of the attacks.
+        outcome: `undone` (an image shows the person), `partly undone` (an image is nearer to the photo than a
+            blind guess) or `held`.
+        scores: one per attack.
         images: number of images in the message.
-        verifier: name of the recogniser.
-        average_recognised: pictures in which the recogniser takes even the average face for the person; where
-            there are any, its decision says nothing and does not count.
+        verifier: name of the verifier.
+        average_recognised: number of photos for which the verifier accepts even the average face as the
+            person; if there are any, its decisions are uninformative and do not count.
     """
 
     outcome: str
@@ -59,11 +59,11 @@ class Verdict:
     average_recognised: int
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready dict."""
         return asdict(self) | {"scores": [asdict(score) for score in self.scores]}
 
     def sentences(self) -> tuple[str, ...]:
-        """The verdict in words, the shortest first."""
+        """The verdict in words, the shortest sentence first."""
         best = max(self.scores, key=lambda score: (score.recognised, score.nearer_db))
         blind = (
             (
@@ -96,14 +96,14 @@ class Verdict:
 
 
 def opened_without_key(message: Message, model: FaceModel, pair: TrainedPair | None = None) -> Tensor | None:
-    """Bob's images of a message without key, as a reference where the photos are not given.
+    """Bob's images of a message without a key, used as a reference where the photos are not given.
 
-    Symbols that were recorded over a channel stay as they are; clean ones pass AWGN at 100 dB.
+    Symbols recorded over a channel are used unchanged; clean ones pass AWGN at 100 dB.
 
     Args:
         message: the message.
         model: its face model.
-        pair: the trained pair that protected it; looked up where None.
+        pair: trained pair that protected the message; looked up where None.
 
     Returns:
         (B, 3, S, S), or None for keyed protection and for genuine noise, which Bob cannot remove.
@@ -119,16 +119,16 @@ def opened_without_key(message: Message, model: FaceModel, pair: TrainedPair | N
 
 
 def judge(found: Sequence[Found], truth: Tensor, average: Tensor, verifier: Verifier) -> Verdict:
-    """Compare what attacks give with the photos.
+    """Compare the results of attacks with the photos.
 
     Args:
         found: results of the attacks, images (B, 3, S, S).
-        truth: the photos' crops (B, 3, S, S), or what stands for them, in [-1, 1].
-        average: the average face (1, 3, S, S), which a blind guess gives.
+        truth: (B, 3, S, S) aligned crops of the photos, or a substitute for them, in [-1, 1].
+        average: (1, 3, S, S) average face, the result of a blind guess.
         verifier: decides whether two faces show the same person.
 
     Raises:
-        ValueError: there is no attack, or not a photo for each image.
+        ValueError: there is no attack, or the number of photos differs from the number of images.
     """
     if not found:
         raise ValueError("there is no attack to judge")
@@ -152,5 +152,5 @@ def judge(found: Sequence[Found], truth: Tensor, average: Tensor, verifier: Veri
 
 
 def _recognised(images: Tensor, truth: Tensor, verifier: Verifier) -> int:
-    # NaN, where no face is found, is no recognition
+    # NaN (no face found) does not count as recognition
     return int(torch.eq(fppsr(truth, images, verifier), 0).sum())

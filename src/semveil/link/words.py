@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measurements of pictures in words: who is seen in them, and what each metric says."""
+"""Metrics of images in words: the verifier's decision, and the meaning of each metric."""
 
 from typing import Any
 
@@ -22,11 +22,11 @@ LEGEND = {
 
 
 def legend(metrics: list[str], verifier: str) -> list[tuple[str, str]]:
-    """Short names and meanings of metrics, for a reader of a table.
+    """Short names and meanings of metrics, for readers of a table.
 
     Args:
-        metrics: their names, as `measure` has them.
-        verifier: the recogniser that decides FPPSR.
+        metrics: metric names, as in `measure`.
+        verifier: name of the verifier that decides FPPSR.
 
     Example:
         >>> legend(["ssim"], "dlib")
@@ -38,10 +38,10 @@ def legend(metrics: list[str], verifier: str) -> list[tuple[str, str]]:
 
 
 def person(metrics: dict[str, Any]) -> str:
-    """The verifier's decision on one picture, in words.
+    """The verifier's decision on one image, in words.
 
     Args:
-        metrics: with `fppsr`: 0 same person, 1 another person, None undecided.
+        metrics: metrics with `fppsr`: 0 same person, 1 another person, None undecided.
 
     Example:
         >>> person({"fppsr": 1.0}), person({"fppsr": 0.0}), person({"fppsr": None})
@@ -51,12 +51,12 @@ def person(metrics: dict[str, Any]) -> str:
 
 
 def persons(records: list[dict[str, Any]], verifier: str) -> str:
-    """The verifier's decisions on the pictures of one party, as a sentence.
+    """The verifier's decisions on the images of one party, as a sentence.
 
     Args:
-        records: metrics of each picture, at least one: `fppsr` (0, 1 or None), and `face_detected` where it
-            was measured.
-        verifier: its name.
+        records: metrics of each image, at least one: `fppsr` (0, 1 or None), and `face_detected` where
+            measured.
+        verifier: name of the verifier.
 
     Example:
         >>> persons([{"fppsr": 1.0, "face_detected": 1.0}], "dlib")

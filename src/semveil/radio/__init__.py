@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The link as a radio has it: waveforms, frames, recordings of samples, and the digital link that it competes with."""
+"""The radio layer of the link: waveforms, frames, recordings, and the digital baseline."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages as bursts in recordings: digital data go into the burst's header, the symbols stay analogue."""
+"""Messages as bursts in recordings: digital data in the burst's header, symbols as analogue payload."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from semveil.radio.waveform import modulate
 
 SAMPLES_PER_SYMBOL = 4
 SAMPLE_RATE = 1e6
-SILENCE = 64  # symbols before and after
+SILENCE = 64  # symbol periods before and after the burst
 DESCRIPTION = (
     "semveil burst: m-sequence preamble, QPSK header (rate 1/2), analogue payload, root raised "
     "cosine of roll-off 0.25"
@@ -31,17 +31,17 @@ def send_recording(
     sample_rate: float = SAMPLE_RATE,
     frequency: float = 0.0,
 ) -> list[Path]:
-    """Alice's message as a burst in a SigMF recording.
+    """Write a message as a burst in a SigMF recording.
 
     Args:
         path: ending in `.sigmf`, `.sigmf-meta` or `.sigmf-data`.
-        message: with symbols that have passed no channel.
+        message: message with clean symbols, which have passed no channel.
         datatype: `cf32` or `ci16`.
-        sample_rate: in Hz; a symbol takes four samples.
-        frequency: of the carrier in Hz, for the metadata.
+        sample_rate: in Hz; there are four samples per symbol.
+        frequency: carrier frequency in Hz, for the metadata.
 
     Returns:
-        The files.
+        The written files.
 
     Raises:
         RecordingError: the message has passed a channel, or the recording cannot be written.
@@ -69,11 +69,11 @@ def receive_recording(path: str | os.PathLike[str]) -> Message:
 
     Args:
         path: SigMF archive or one file of a pair; without a stated symbol rate, `SAMPLES_PER_SYMBOL` samples
-            are assumed.
+            per symbol are assumed.
 
     Raises:
-        RecordingError: the recording cannot be read, has no integer number of samples per symbol (2 or more),
-            or no burst.
+        RecordingError: the recording cannot be read, does not have an integer number of samples per symbol (2
+            or more), or contains no burst.
         MessageError: the header of the burst is not a valid message header.
     """
     recording = read_recording(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Picture codecs that a digital link would use, brought to a number of bytes; their headers counted apart."""
+"""Image codecs for a digital link, encoding to a byte budget; header bytes are counted separately."""
 
 import io
 from collections.abc import Callable
@@ -16,12 +16,13 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Codec:
-    """One codec.
+    """Image codec.
 
     Attributes:
-        write: pixels (H, W, 3) and quality, 0 to 100 -> file; larger files at higher quality, about.
-        body: file -> bytes that hold the picture; all others describe it.
-        available: whether this Pillow has it.
+        write: maps pixels (H, W, 3) and a quality, 0 to 100, to a file; file size grows approximately with
+            quality.
+        body: number of bytes of a file that hold image data; the others are header.
+        available: whether this Pillow supports the codec.
     """
 
     write: Callable[[Pixels, int], bytes]
@@ -31,7 +32,13 @@ class Codec:
 
 @dataclass(frozen=True)
 class Coded:
-    """Attributes: file, the bytes; header, number of header bytes among them; quality, the selected setting."""
+    """Encoded image.
+
+    Attributes:
+        file: the encoded bytes.
+        header: number of header bytes in the file.
+        quality: the selected quality.
+    """
 
     file: bytes
     header: int
@@ -39,15 +46,15 @@ class Coded:
 
 
 def code(pixels: Pixels, codec: str, budget: int) -> Coded | None:
-    """The best quality whose file fits into a number of bytes; None where even the worst does not.
+    """Encode an image at the best quality that fits a byte budget; None if even the worst does not fit.
 
     Args:
         pixels: (H, W, 3) uint8.
         codec: `jpeg`, `jpeg2000` or `avif`.
-        budget: bytes.
+        budget: maximum file size in bytes.
 
     Raises:
-        ValueError: no such codec, or this Pillow was built without it.
+        ValueError: unknown codec, or this Pillow was built without it.
 
     Example:
         >>> coded = code(np.full((16, 16, 3), 128, np.uint8), "jpeg", 1000)
@@ -58,7 +65,7 @@ def code(pixels: Pixels, codec: str, budget: int) -> Coded | None:
     if not chosen.available():
         raise ValueError(f"this Pillow was built without {codec}; install a wheel of pillow 11.3 or newer")
     low, high, best = 0, 100, None
-    while low <= high:  # sizes grow with quality but for single bytes
+    while low <= high:  # size is monotonic in quality except for single bytes
         quality = (low + high) // 2
         file = chosen.write(pixels, quality)
         if len(file) <= budget:
@@ -72,7 +79,7 @@ def open_picture(file: bytes) -> Pixels:
     """Decode an image file to RGB.
 
     Args:
-        file: its bytes, in any format that Pillow reads.
+        file: the file's bytes, in any format that Pillow reads.
 
     Returns:
         (H, W, 3) uint8.
@@ -92,7 +99,7 @@ def _jpeg(pixels: Pixels, quality: int) -> bytes:
 
 
 def _jpeg2000(pixels: Pixels, quality: int) -> bytes:
-    rate = 10 ** (2.5 * (1 - quality / 100))  # compression ratio, 316 to 1
+    rate = 10 ** (2.5 * (1 - quality / 100))  # compression ratio, from 316 down to 1
     return _save(
         pixels, format="JPEG2000", no_jp2=True, quality_mode="rates", quality_layers=[rate], irreversible=True
     )
@@ -104,7 +111,7 @@ def _avif(pixels: Pixels, quality: int) -> bytes:
 
 def _jpeg_body(file: bytes) -> int:
     scan = file.index(b"\xff\xda")
-    # less the end marker
+    # without the end marker
     return len(file) - (scan + 2 + int.from_bytes(file[scan + 2 : scan + 4], "big")) - 2
 
 

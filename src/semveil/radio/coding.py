@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Channel coding of digital headers: rate-1/2 convolutional code, constraint length 7, QPSK, CRC-32, soft Viterbi decoding."""
+"""Channel coding of digital headers: convolutional code with QPSK, CRC-32 and soft Viterbi decoding.
+
+The code has rate 1/2 and constraint length 7.
+"""
 
 import zlib
 from functools import cache
@@ -31,7 +34,7 @@ def modulate_bytes(data: bytes) -> Complex:
     """Append a CRC-32, encode, interleave, and map two coded bits to each QPSK symbol.
 
     Args:
-        data: of any length.
+        data: bytes of any length.
 
     Returns:
         (`coded_symbols(len(data))`,) complex128, of power 1.
@@ -47,12 +50,12 @@ def modulate_bytes(data: bytes) -> Complex:
 
 
 def demodulate_bytes(symbols: Complex, size: int, *, noise_power: float) -> bytes | None:
-    """QPSK symbols -> the bytes, or None where their checksum says that they are wrong.
+    """Decode QPSK symbols to bytes; None if the checksum does not match.
 
     Args:
-        symbols: equalised, `coded_symbols(size)` of them.
-        size: how many bytes.
-        noise_power: per symbol.
+        symbols: equalised symbols, (`coded_symbols(size)`,).
+        size: number of bytes, without the checksum.
+        noise_power: noise power per complex symbol.
     """
     soft = np.empty(2 * len(symbols))
     order = _interleaver(len(soft))
@@ -63,7 +66,7 @@ def demodulate_bytes(symbols: Complex, size: int, *, noise_power: float) -> byte
 
 
 def _encode(bits: Bits) -> Bits:
-    """(n,) bits -> (2 (n + 6),) coded bits; six zeros lead the encoder home."""
+    """Convolutional encoding, (n,) bits -> (2 (n + 6),) coded bits; six zeros terminate the trellis."""
     padded = np.concatenate([np.zeros(MEMORY, np.uint8), bits, np.zeros(MEMORY, np.uint8)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, MEMORY + 1)  # oldest bit first
     taps = np.array([[(g >> shift) & 1 for shift in range(MEMORY + 1)] for g in GENERATORS], np.uint8)
@@ -71,7 +74,10 @@ def _encode(bits: Bits) -> Bits:
 
 
 def _viterbi(soft: NDArray[np.float64]) -> Bits:
-    """Most likely bits for soft values, positive for 0; two for each bit and for each of the six closing zeros."""
+    """Most likely bits for soft values, positive for 0.
+
+    There are two soft values for each bit and for each of the six terminating zeros.
+    """
     before, outputs = _trellis()
     steps = len(soft) // 2
     metric = np.full(1 << MEMORY, -np.inf)
@@ -79,7 +85,7 @@ def _viterbi(soft: NDArray[np.float64]) -> Bits:
     chosen = np.empty((steps, 1 << MEMORY), np.uint8)
     states = np.arange(1 << MEMORY)
     for step in range(steps):
-        branch = outputs @ soft[2 * step : 2 * step + 2]  # (state, which predecessor)
+        branch = outputs @ soft[2 * step : 2 * step + 2]  # (state, predecessor)
         ways = metric[before] + branch
         chosen[step] = ways.argmax(1)
         metric = ways[states, chosen[step]]
@@ -92,20 +98,20 @@ def _viterbi(soft: NDArray[np.float64]) -> Bits:
 
 @cache
 def _trellis() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Predecessors of each state (64, 2) and the signs of the coded bits on the way from them (64, 2, 2).
+    """Predecessors of each state (64, 2), and signs of the coded bits of these transitions (64, 2, 2).
 
-    A state holds the last six bits, the newest highest.
+    A state holds the last six bits, with the newest as the most significant.
     """
     before, outputs = np.empty((1 << MEMORY, 2), np.int64), np.empty((1 << MEMORY, 2, 2))
     for state in range(1 << MEMORY):
         for way in range(2):
-            window = state << 1 | way  # seven bits, newest highest
+            window = state << 1 | way  # seven bits, the newest most significant
             before[state, way] = window & ((1 << MEMORY) - 1)
             outputs[state, way] = [1 - 2 * ((window & g).bit_count() % 2) for g in GENERATORS]
     return before, outputs
 
 
 def _interleaver(count: int) -> NDArray[np.int64]:
-    """A public order that spreads neighbours: by columns of a nearly square rectangle."""
+    """Public permutation that separates neighbours: column by column through a nearly square rectangle."""
     columns = max(1, int(np.sqrt(count)))
     return np.concatenate([np.arange(first, count, columns) for first in range(columns)])

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The digital baseline: bytes sealed by AES-GCM over the channel uses of the analogue message, at capacity or by 5G's codes."""
+"""The digital baseline: AES-GCM-encrypted bytes over the channel uses of the analogue message.
+
+The bytes are transmitted at channel capacity or with the codes of 5G NR.
+"""
 
 import math
 import os
@@ -20,23 +23,23 @@ from semveil.radio.mcs import MARGIN_DB, choose_scheme, link_efficiency
 Pixels = NDArray[np.uint8]
 NONCE_BYTES, TAG_BYTES = 12, 16
 SEAL_BYTES = NONCE_BYTES + TAG_BYTES
-END = b"\x80"  # after a file, then zeros: what is sealed has a size that the channel sets
-LOST = 128  # grey, that a receiver shows who could not read the picture
+END = b"\x80"  # ends a file before zero padding, since the channel determines the sealed size
+LOST = 128  # grey level that the receiver shows after a decoding failure
 
 
 def spectral_efficiency(snr_db: float, *, outage: float | None = None) -> float:
-    """Bits per channel use that can be sent without error: log2(1 + SNR) over AWGN.
+    """Bits per channel use that can be transmitted without error: log2(1 + SNR) over AWGN.
 
-    Over flat Rayleigh fading that the sender does not know, the rate of which a share `outage` of messages
+    Over flat Rayleigh fading unknown to the sender, this is the rate at which a fraction `outage` of messages
     fails: log2(1 + SNR * (-ln(1 - outage))), since |h|^2 is exponential. An upper bound for every code and
     modulation. Other links: `link_efficiency`.
 
     Args:
-        snr_db: mean SNR per complex symbol.
-        outage: None for AWGN.
+        snr_db: mean SNR per complex symbol in dB.
+        outage: fraction of failing messages, strictly between 0 and 1; None for AWGN.
 
     Raises:
-        ValueError: outage is not in 0..1.
+        ValueError: the outage is out of range.
 
     Example:
         >>> round(spectral_efficiency(20.0), 3), round(spectral_efficiency(20.0, outage=0.1), 3)
@@ -53,14 +56,14 @@ class Carrier(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Number of bytes."""
         ...
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
         """Transmit bytes over one realisation of the link.
 
         Args:
-            data: exactly as many bytes as the carrier takes.
+            data: exactly `size` bytes.
             link: channel and receiver.
             snr_db: SNR per complex symbol in dB.
             rng: source of fading and noise.
@@ -73,11 +76,13 @@ class Carrier(Protocol):
 
 @dataclass(frozen=True)
 class AtCapacity:
-    """Upper bound for every code: error-free if the capacity of the realisation reaches the rate, else nothing arrives.
+    """Upper bound for every code: error-free if the capacity of the realisation reaches the rate.
+
+    Otherwise nothing is received.
 
     Attributes:
-        symbols: how many.
-        rate: bits of a symbol.
+        symbols: number of symbols.
+        rate: bits per symbol.
     """
 
     symbols: int
@@ -88,7 +93,14 @@ class AtCapacity:
         return int(self.symbols * self.rate / 8)
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
-        """Deliver the data if the mean of log2(1 + SNR) over the symbols reaches the rate, else None."""
+        """Deliver the data if the mean of log2(1 + SNR) over the symbols reaches the rate, else None.
+
+        Args:
+            data: exactly `size` bytes.
+            link: channel and receiver.
+            snr_db: SNR per complex symbol in dB.
+            rng: source of fading and noise.
+        """
         _, state = link(torch.ones(1, self.symbols, dtype=torch.complex64), snr_db, rng)
         ratio = state.gain.abs().double().square() / state.noise_power.double().clamp_min(1e-30)
         return data if float(torch.log2(1 + ratio).mean()) >= self.rate * (1 - 1e-6) else None
@@ -96,7 +108,7 @@ class AtCapacity:
 
 @dataclass(frozen=True)
 class ByLDPC:
-    """5G LDPC code and QAM.
+    """5G LDPC code with QAM.
 
     Attributes:
         modem: modulation, rate and number of symbols.
@@ -109,18 +121,25 @@ class ByLDPC:
         return self.modem.capacity
 
     def send(self, data: bytes, link: Link, snr_db: float, rng: torch.Generator) -> bytes | None:
-        """Encode, transmit and decode; undetected errors remain in the result."""
+        """Encode, transmit and decode; undetected errors remain in the result.
+
+        Args:
+            data: exactly `size` bytes.
+            link: channel and receiver.
+            snr_db: SNR per complex symbol in dB.
+            rng: source of fading and noise.
+        """
         received, state = link(self.modem.modulate(data)[None], snr_db, rng)
         return self.modem.demodulate(received[0], state)
 
 
 def at_capacity(link: Link, symbols: int, snr_db: float, *, outage: float) -> Carrier | None:
-    """The bound for a link whose sender counts on an SNR.
+    """Capacity bound for a link, at the SNR that the sender assumes.
 
     Args:
         link: channel and receiver.
         symbols: complex symbols per message.
-        snr_db: SNR that the sender counts on, in dB per complex symbol.
+        snr_db: SNR that the sender assumes, in dB per complex symbol.
         outage: fraction of messages that may fail in fading, in [0, 1).
     """
     return AtCapacity(symbols, link_efficiency(link, snr_db, symbols, outage=outage))
@@ -129,14 +148,14 @@ def at_capacity(link: Link, symbols: int, snr_db: float, *, outage: float) -> Ca
 def by_ldpc(
     link: Link, symbols: int, snr_db: float, *, outage: float, margin_db: float = MARGIN_DB
 ) -> Carrier | None:
-    """5G's most efficient scheme that the link carries with a margin; None where none does.
+    """Most efficient 5G scheme that the link supports with a margin; None if there is none.
 
     Args:
-        link: as for `at_capacity`.
+        link: channel and receiver.
         symbols: complex symbols per message.
-        snr_db: SNR that the sender counts on, in dB per complex symbol.
-        outage: as for `at_capacity`.
-        margin_db: implementation loss that is allowed for, in dB.
+        snr_db: SNR that the sender assumes, in dB per complex symbol.
+        outage: fraction of messages that may fail in fading, in [0, 1).
+        margin_db: allowance for implementation loss, in dB.
     """
     scheme = choose_scheme(link_efficiency(link, snr_db - margin_db, symbols, outage=outage))
     modem = None if scheme is None else CodedModem(scheme, symbols)
@@ -148,12 +167,12 @@ WAYS = {"bound": at_capacity, "5g": by_ldpc}
 
 @dataclass(frozen=True, eq=False)
 class Sealed:
-    """A sealed picture for digital transmission.
+    """An encrypted image for digital transmission.
 
     Attributes:
-        data: nonce, encrypted file and padding, tag: as many bytes as were asked for.
-        file: bytes of the file.
-        header: how many of them describe the picture.
+        data: nonce, encrypted file with padding, and tag, of the requested total length.
+        file: size of the file in bytes.
+        header: number of header bytes in the file.
     """
 
     data: bytes
@@ -165,7 +184,7 @@ def seal(plain: bytes, key: bytes) -> bytes:
     """Encrypt with AES-GCM under a random nonce, which precedes the ciphertext; adds `SEAL_BYTES`.
 
     Args:
-        plain: of any length.
+        plain: bytes of any length.
         key: 16, 24 or 32 bytes.
 
     Example:
@@ -180,11 +199,11 @@ def unseal(data: bytes | None, key: bytes) -> bytes | None:
     """Decrypt and authenticate the result of `seal`.
 
     Args:
-        data: nonce and ciphertext as received; None where nothing arrived.
+        data: nonce and ciphertext as received; None if nothing was received.
         key: as for `seal`.
 
     Returns:
-        The plaintext; None where nothing arrived or authentication failed.
+        The plaintext; None if nothing was received or authentication failed.
     """
     if data is None:
         return None
@@ -195,11 +214,11 @@ def unseal(data: bytes | None, key: bytes) -> bytes | None:
 
 
 def seal_picture(pixels: Pixels, key: bytes, *, codec: str, size: int) -> Sealed | None:
-    """The best encoding of a picture within a size, encrypted and authenticated; None if none is small enough.
+    """Encode an image at the best quality for a size, and encrypt it; None if no quality fits.
 
     Args:
         pixels: (H, W, 3).
-        key: of AES, 16, 24 or 32 bytes.
+        key: AES key, 16, 24 or 32 bytes.
         codec: see `codecs.CODECS`.
         size: total length in bytes.
     """
@@ -211,12 +230,12 @@ def seal_picture(pixels: Pixels, key: bytes, *, codec: str, size: int) -> Sealed
 
 
 def shown_picture(data: bytes | None, key: bytes, shape: tuple[int, ...]) -> Pixels:
-    """Picture shown by the receiver: the decoded one, or grey after a failure (the cliff effect).
+    """Image shown by the receiver: the decoded one, or grey after a failure (the cliff effect).
 
     Args:
-        data: as it arrived, None where nothing did.
-        key: the receiver's.
-        shape: of the picture.
+        data: received bytes; None if nothing was received.
+        key: the receiver's key.
+        shape: shape of the image.
     """
     plain = unseal(data, key)
     return (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The structure of a burst: preamble, signal field, digital header, analogue payload with pilots, postamble."""
+"""Structure of a burst: preamble, signal field, digital header, analogue payload with pilots, postamble."""
 
 import struct
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from semveil.radio.coding import coded_symbols, demodulate_bytes, modulate_bytes
 
 Complex = NDArray[np.complex128]
 VERSION = 1
-TRAINING = 255  # symbols in preamble and postamble
+TRAINING = 255  # symbols in each of preamble and postamble
 PILOT_SPACING = 16
 PILOT = 1.0
 SIGNAL = struct.Struct(">BIHI")
@@ -21,8 +21,8 @@ MOST_HEADER, MOST_PAYLOAD = 1 << 20, 1 << 26
 def training(taps: int) -> Complex:
     """Maximum-length sequence of an 8-bit LFSR as BPSK symbols, (`TRAINING`,) complex128.
 
-    Its autocorrelation is low for shifts in both time and frequency. A Zadoff-Chu sequence is unsuitable: a
-    delay and a carrier offset shift a chirp alike.
+    Its autocorrelation is low for shifts in both time and frequency. A Zadoff-Chu sequence is unsuitable,
+    since a delay and a carrier offset shift a chirp in the same way.
 
     Args:
         taps: feedback polynomial as a bit mask.
@@ -43,9 +43,9 @@ class Signal:
     """Content of the signal field.
 
     Attributes:
-        header: bytes of the digital header.
-        images: how many.
-        symbols: per image.
+        header: length of the digital header in bytes.
+        images: number of images.
+        symbols: analogue symbols per image.
     """
 
     header: int
@@ -53,7 +53,7 @@ class Signal:
     symbols: int
 
     def encode(self) -> Complex:
-        """As QPSK symbols."""
+        """Encode the field as QPSK symbols."""
         return modulate_bytes(SIGNAL.pack(VERSION, self.header, self.images, self.symbols))
 
     @classmethod
@@ -106,7 +106,7 @@ def body_length(symbols: int) -> int:
     """Length of a body with its pilots.
 
     Args:
-        symbols: in the body, without pilots.
+        symbols: symbols in the body, without pilots.
 
     Example:
         >>> body_length(15), body_length(16)
@@ -116,22 +116,22 @@ def body_length(symbols: int) -> int:
 
 
 def payload_places(length: int) -> NDArray[np.int64]:
-    """Positions in a body with pilots that are not pilots, ascending from 1.
+    """Positions in a body that are not pilots, ascending from 1.
 
     Args:
-        length: of the body, pilots included.
+        length: length of the body, pilots included.
     """
     places = np.arange(length)
     return places[places % PILOT_SPACING != 0]
 
 
 def assemble(header: bytes, payload: Complex, images: int) -> Complex:
-    """All symbols of a burst.
+    """Assemble all symbols of a burst.
 
     Args:
-        header: digital, protected by code and checksum.
+        header: digital header, which is protected by a code and a checksum.
         payload: (images * N,) analogue symbols of mean power 1.
-        images: how many.
+        images: number of images.
     """
     signal = Signal(len(header), images, len(payload) // images)
     body = np.concatenate([signal.encode(), modulate_bytes(header), payload])

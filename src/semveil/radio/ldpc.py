@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes over complex symbols by the LDPC codes and Gray-mapped QAM of 5G NR, as Sionna implements them (extra `channels`)."""
+"""Transmission of bytes by the LDPC codes and Gray-mapped QAM of 5G NR, as implemented in Sionna.
+
+Needs the extra `channels`.
+"""
 
 import math
 import warnings
@@ -24,7 +27,7 @@ class SionnaMissing(SemveilError):
 
 
 def sionna() -> Any:
-    """Sionna's physical layer.
+    """Import Sionna's physical layer.
 
     Raises:
         SionnaMissing: it is not installed.
@@ -43,14 +46,15 @@ def sionna() -> Any:
 
 @dataclass(frozen=True)
 class CodedModem:
-    """A block of symbols with one modulation and code rate.
+    """Modem for a block of symbols with one modulation and code rate.
 
-    The message is cut into code blocks of about one size. Their symbols are spread over the frame by a public
-    permutation, so that fades affect all of them equally. There is no checksum, since the data are sealed.
+    The message is split into code blocks of nearly equal size. Their symbols are spread over the frame by a
+    public permutation, so that fades affect all of them equally. There is no checksum, since the data are
+    authenticated by encryption.
 
     Attributes:
         scheme: modulation and rate.
-        symbols: how many there are.
+        symbols: number of symbols.
 
     Example:
         >>> from semveil.radio.mcs import Scheme
@@ -63,18 +67,18 @@ class CodedModem:
 
     @property
     def blocks(self) -> int:
-        """Code blocks."""
+        """Number of code blocks."""
         return max(1, math.ceil(self.symbols * self.scheme.efficiency / LARGEST_BLOCK))
 
     @property
     def capacity(self) -> int:
-        """Bytes that the symbols carry; 0 for fewer symbols than a code needs."""
+        """Bytes that the symbols carry; 0 if there are too few symbols for a code block."""
         block = self._information
         return self.blocks * block // 8 if block >= LEAST_BLOCK else 0
 
     @property
     def _used(self) -> int:
-        """Symbols of a block; some at the end of the frame may be left over."""
+        """Symbols per code block; some at the end of the frame may be left over."""
         return self.symbols // self.blocks
 
     @property
@@ -91,7 +95,7 @@ class CodedModem:
             (symbols,) complex64, of mean power 1.
 
         Raises:
-            ValueError: another number of bytes, or none.
+            ValueError: empty data, or another number of bytes.
             SionnaMissing: the extra `channels` is not installed.
         """
         if len(data) != self.capacity or not data:
@@ -107,16 +111,15 @@ class CodedModem:
         return frame
 
     def demodulate(self, received: Tensor, state: ChannelState) -> bytes:
-        """Equalised symbols (symbols,) -> the likeliest bytes, right or wrong.
+        """Decode equalised symbols to the most likely bytes, possibly with errors.
 
         Args:
-            received: after a `Link`.
-            state: gain and noise power that it has left, (symbols,) or wider.
+            received: (symbols,) output of a `Link`.
+            state: residual gain and noise power after equalisation, (symbols,) or broadcastable to it.
         """
         _, decoder, _, demapper = _parts(self._information, self._used * self.scheme.bits, self.scheme.bits)
         gain, noise = (part.reshape(-1).expand(self.symbols) for part in (state.gain, state.noise_power))
-        # an MMSE equaliser shrinks what it hears: undone, so that the constellation stands where the demapper
-        # expects it
+        # undo the shrinkage of an MMSE equaliser, since the demapper expects an unscaled constellation
         scale = gain.abs().clamp_min(1e-9)
         order = self._order()
         heard, power = (
@@ -130,7 +133,7 @@ class CodedModem:
         return np.packbits(bits[: 8 * self.capacity]).tobytes()
 
     def _order(self) -> Tensor:
-        """Where in the frame the blocks' symbols stand."""
+        """Positions of the blocks' symbols within the frame."""
         shuffled = torch.randperm(self.symbols, generator=torch.Generator().manual_seed(0))
         return shuffled[: self.blocks * self._used]
 

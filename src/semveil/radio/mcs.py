@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modulation and code rates of 5G NR, and which of them a channel carries."""
+"""Modulation and coding schemes of 5G NR, and the choice of one for a channel."""
 
 import math
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ import torch
 
 from semveil.channels import Link
 
-# what these codes and constellations lose to capacity at blocks of some hundred symbols, and a little more
+# gap to capacity of these codes and constellations at blocks of a few hundred symbols, slightly rounded up
 MARGIN_DB = 3.0
-_TRIALS = 1000  # realisations of fading from which an outage is read
+_TRIALS = 1000  # fading realisations for the outage quantile
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """One line of a modulation and coding table.
+    """One row of a modulation and coding table.
 
     Attributes:
-        bits: coded bits of a symbol: QPSK 2, 16-QAM 4, 64-QAM 6, 256-QAM 8.
-        rate: information bits over coded bits.
+        bits: coded bits per symbol: QPSK 2, 16-QAM 4, 64-QAM 6, 256-QAM 8.
+        rate: code rate, information bits over coded bits.
     """
 
     bits: int
@@ -33,12 +33,11 @@ class Scheme:
 
     @property
     def name(self) -> str:
-        """Such as `16-QAM 0.48`."""
+        """Name such as `16-QAM 0.48`."""
         return f"{'QPSK' if self.bits == 2 else f'{2**self.bits}-QAM'} {self.rate:.2f}"
 
 
-# 3GPP TS 38.214, Table 5.1.3.1-2: rates times 1024. Its two lines below 1/5, which are repetitions, are left
-# out.
+# 3GPP TS 38.214, Table 5.1.3.1-2: rates times 1024, without its two rows below 1/5, which are repetitions.
 _TABLE = {
     2: (308, 449, 602),
     4: (378, 434, 490, 553, 616, 658),
@@ -49,10 +48,10 @@ SCHEMES = tuple(Scheme(bits, rate / 1024) for bits, rates in _TABLE.items() for 
 
 
 def choose_scheme(capacity: float) -> Scheme | None:
-    """The scheme with the most bits that a capacity supports; None if there is none.
+    """Most efficient scheme within a capacity; None if there is none.
 
     Args:
-        capacity: bits per symbol, as `link_efficiency` gives it at an SNR that is lower by the margin.
+        capacity: bits per symbol, as returned by `link_efficiency` at an SNR reduced by the margin.
 
     Example:
         >>> choose_scheme(3.7).name, choose_scheme(0.1)
@@ -64,21 +63,21 @@ def choose_scheme(capacity: float) -> Scheme | None:
 
 @lru_cache(maxsize=64)
 def link_efficiency(link: Link, snr_db: float, symbols: int, *, outage: float, seed: int = 0) -> float:
-    """Bits per symbol that all but a share of a link's messages carry, an upper bound for every code.
+    """Bits per symbol carried by all but a fraction of a link's messages, an upper bound for every code.
 
-    The mean over a message's symbols of log2(1 + |g|^2 / sigma^2), with the gain g and noise power sigma^2
-    after equalisation; of its distribution over messages the quantile `outage`, from simulated realisations.
+    For each simulated realisation, log2(1 + |g|^2 / sigma^2) is averaged over the symbols of a message, with
+    the gain g and noise power sigma^2 after equalisation; the result is the quantile `outage` over messages.
     Without fading it is log2(1 + SNR). Results are cached per link object.
 
     Args:
         link: channel and receiver.
-        snr_db: mean SNR per complex symbol.
-        symbols: of a message, over which its code spreads.
-        outage: share of messages that may fail, 0 to 1.
-        seed: of the realisations.
+        snr_db: mean SNR per complex symbol in dB.
+        symbols: symbols per message, which the code spans.
+        outage: fraction of messages that may fail, in [0, 1).
+        seed: random seed of the realisations.
 
     Raises:
-        ValueError: an outage out of range.
+        ValueError: the outage is out of range.
 
     Example:
         >>> round(link_efficiency(Link(), 20.0, 100, outage=0.1), 3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings in SigMF: complex samples and a JSON that describes them."""
+"""Recordings in SigMF: complex samples with JSON metadata."""
 
 import io
 import json
@@ -21,20 +21,26 @@ Complex = NDArray[np.complex128]
 FORMATS = ("cf32", "ci16")
 SUFFIXES = (".sigmf", ".sigmf-meta", ".sigmf-data")
 SYMBOL_RATE = "semveil:symbol_rate"
-PEAK = 0.5  # of full scale, so that no receiver's filter overflows
+PEAK = 0.5  # of full scale, so that receive filters do not overflow
 MOST_SAMPLES = 1 << 27
-CLIPPED_SHARE = 1e-3  # of samples at the very same largest value
+CLIPPED_SHARE = 1e-3  # largest fraction of samples at the maximum value
 
 
 class RecordingError(SemveilError):
-    """A recording cannot be read or written, or holds no message."""
+    """A recording cannot be read or written, or contains no message."""
 
     exit_code = 6
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Attributes: samples (M,), full scale is 1; sample_rate and symbol_rate in Hz, the latter None if not stated."""
+    """Samples of a recording with their rates.
+
+    Attributes:
+        samples: (M,) complex; full scale is 1.
+        sample_rate: in Hz.
+        symbol_rate: in Hz; None if not stated.
+    """
 
     samples: Complex
     sample_rate: float
@@ -51,23 +57,23 @@ def write_recording(
     description: str,
     datatype: str = "cf32",
 ) -> list[Path]:
-    """Write a SigMF archive (`.sigmf`), or a pair of files (`.sigmf-meta` or `.sigmf-data` names both).
+    """Write a SigMF archive (`.sigmf`), or a pair of files (`.sigmf-meta` and `.sigmf-data`).
 
     Args:
-        path: its ending decides.
-        samples: (M,); brought to half of full scale.
+        path: its ending selects archive or pair; either ending of a pair names both files.
+        samples: (M,) complex; scaled to half of full scale.
         sample_rate: in Hz, at least the symbol rate.
         symbol_rate: in Hz.
         frequency: carrier frequency in Hz.
-        description: for people.
+        description: human-readable description.
         datatype: `cf32` (two float32) or `ci16` (two int16), little-endian.
 
     Returns:
-        The files.
+        The written files.
 
     Raises:
-        RecordingError: another ending or format, rates that are not positive, or the package `sigmf` is
-            missing.
+        RecordingError: another ending or format, rates that are not positive and finite, or the package
+            `sigmf` is missing.
     """
     target = _checked_path(path)
     if datatype not in FORMATS:
@@ -107,21 +113,22 @@ def write_recording(
 
 
 def read_recording(path: str | os.PathLike[str]) -> Recording:
-    """Read a SigMF archive or pair with one channel of complex samples, in any of SigMF's number formats.
+    """Read a SigMF archive or pair with one channel of complex samples, in any SigMF number format.
 
     Args:
         path: the archive, or either file of the pair.
 
     Raises:
-        RecordingError: the recording is missing, damaged, clipped, not one complex channel, longer than
-            `MOST_SAMPLES`, or states an invalid sample rate or symbol rate.
+        RecordingError: the recording is missing, damaged, clipped, silent, not one complex channel, longer
+            than `MOST_SAMPLES`, or states an invalid sample rate or symbol rate.
     """
     target, sigmf = _checked_path(path), require_sigmf()
     name = repr(os.fsdecode(target))
     try:
         if target.suffix != ".sigmf":
-            json.loads(target.with_suffix(".sigmf-meta").read_bytes())  # the library leaves a broken one open
-        # about annotations and lengths that do not fit; the receiver says it better
+            # the library would leave a file with invalid JSON open
+            json.loads(target.with_suffix(".sigmf-meta").read_bytes())
+        # warnings about inconsistent annotations and lengths; the receiver's own errors are clearer
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             handle = sigmf.sigmffile.fromfile(str(target))
@@ -135,7 +142,7 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
         symbol_rate = None if symbols is None else float(symbols)
     except RecordingError:
         raise
-    except Exception as error:  # the library raises whatever its parsers do
+    except Exception as error:  # the library passes on any exception of its parsers
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise RecordingError(f"cannot read the recording {name}: {reason}") from None
     if not (math.isfinite(rate) and rate > 0 and (symbol_rate is None or 0 < symbol_rate <= rate)):
@@ -166,7 +173,7 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
 
 
 def _archive(stem: str, parts: dict[str, bytes]) -> bytes:
-    """A tar with one folder; nothing in it tells who made it or when."""
+    """Tar archive with one folder, without metadata about its creator or time."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         folder = tarfile.TarInfo(stem)
@@ -186,7 +193,7 @@ def _validated(metadata: dict[str, Any]) -> None:
 
 
 def require_sigmf() -> Any:
-    """The package `sigmf`.
+    """Import the package `sigmf`.
 
     Raises:
         RecordingError: it is not installed.

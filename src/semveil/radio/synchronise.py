@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A receiver for bursts in a recording: finds one, follows clock, carrier and phase, equalises, and measures its own SNR."""
+"""Receiver for bursts in a recording: detection, synchronisation, equalisation and SNR measurement."""
 
 from dataclasses import dataclass
 
@@ -22,27 +22,27 @@ from semveil.radio.waveform import SPAN, modulate, sample
 
 Complex = NDArray[np.complex128]
 Floats = NDArray[np.float64]
-CARRIER_RANGE = 0.03  # cycles per symbol that are searched, to either side
+CARRIER_RANGE = 0.03  # search range in cycles per symbol, to either side
 CLOCK_RANGE = 5e-4  # relative error of the sampling clock
-CARRIER_ERROR = 1e-4  # that a preamble alone leaves
-LEAST_CORRELATION = 0.2  # of energy within the preamble's samples that it explains
-HALF_TAPS = 10  # of the equaliser, to either side, at half symbols
+CARRIER_ERROR = 1e-4  # residual error of an estimate from the preamble alone, in cycles per symbol
+LEAST_CORRELATION = 0.2  # fraction of the energy that the preamble must explain
+HALF_TAPS = 10  # half-symbol-spaced equaliser taps to either side
 RIDGE = 1e-3
 
 
 class NoBurst(ValueError):
-    """A recording has no burst that can be read; the message says why."""
+    """A recording has no readable burst; the error message gives the reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class Burst:
-    """A burst, demodulated.
+    """A demodulated burst.
 
     Attributes:
-        header: bytes of the digital header.
+        header: the digital header.
         payload: (images, N) complex.
-        snr_db: measured at pilots and training sequences, of the equalised symbols.
-        carrier: offset in cycles per symbol.
+        snr_db: SNR of the equalised symbols in dB, measured at the pilots.
+        carrier: carrier offset in cycles per symbol.
         clock: relative error of the sampling clock.
     """
 
@@ -55,7 +55,13 @@ class Burst:
 
 @dataclass(frozen=True)
 class Timing:
-    """Attributes: start, of the preamble's first symbol in samples; period, samples per symbol; carrier, cycles per symbol."""
+    """Timing and carrier offset of a burst.
+
+    Attributes:
+        start: time of the preamble's first symbol, in samples.
+        period: samples per symbol.
+        carrier: carrier offset in cycles per symbol.
+    """
 
     start: float
     period: float
@@ -74,18 +80,18 @@ class Timing:
 
 
 def receive_burst(samples: Complex, rate: int) -> Burst:
-    """Read the strongest burst of a recording.
+    """Demodulate the strongest burst in a recording.
 
     A bank of correlators detects the preamble and its carrier offset. The signal field, equalised by the
     preamble, gives the length of the burst; the postamble then gives the clock offset, and both train a
     half-symbol-spaced equaliser by least squares. Pilots track the residual phase and gain.
 
     Args:
-        samples: (M,).
+        samples: (M,) complex.
         rate: nominal samples per symbol.
 
     Raises:
-        NoBurst: there is none, it is cut off, or its header cannot be read.
+        NoBurst: there is no burst, it is cut off, or its header cannot be read.
     """
     found = _detect(samples, rate)
     first = _equalised(samples, found, [(0, PREAMBLE)], TRAINING + body_length(SIGNAL_SYMBOLS))
@@ -118,7 +124,7 @@ def receive_burst(samples: Complex, rate: int) -> Burst:
 
 
 def _detect(samples: Complex, rate: int) -> Timing:
-    """Where the preamble correlates best, over carriers; then refined between samples and carriers."""
+    """Position and carrier offset at which the preamble correlates best, refined below the search grid."""
     template = modulate(PREAMBLE, rate)
     if len(samples) < len(template):
         raise NoBurst(f"the recording has {len(samples):,} samples, a preamble alone {len(template):,}")
@@ -144,7 +150,10 @@ def _detect(samples: Complex, rate: int) -> Timing:
 
 
 def _refine(samples: Complex, timing: Timing, place: int, known: Complex, *, carrier: bool = True) -> Timing:
-    """Move start (and carrier) to where a training sequence correlates best: carrier by the phase's slope, start by steps."""
+    """Refine start and carrier by correlation with a training sequence.
+
+    The carrier is estimated from the slope of the phase, the start by steps of decreasing size.
+    """
     places = place + np.arange(len(known), dtype=np.float64)
 
     def heard(timing: Timing) -> Complex:
@@ -165,7 +174,7 @@ def _refine(samples: Complex, timing: Timing, place: int, known: Complex, *, car
 
 
 def _follow_clock(samples: Complex, found: Timing, end: int) -> Timing:
-    """Period from where the postamble truly stands, carrier from the phase between the two."""
+    """Estimate the symbol period from the position of the postamble, then refine the carrier."""
     places = end + np.arange(TRAINING, dtype=np.float64)
     reach = CLOCK_RANGE * end + 1
     moves = np.arange(-reach, reach + 0.25, 0.25)
@@ -184,7 +193,7 @@ def _follow_clock(samples: Complex, found: Timing, end: int) -> Timing:
         found.start + float(moves[int(np.argmax(scores))]) * found.period, found.period, found.carrier
     )
     late = _refine(samples, late, end, POSTAMBLE, carrier=False)
-    period = found.period + (late.start - found.start) / end  # the sequences' places differ by `end`
+    period = found.period + (late.start - found.start) / end  # the sequences are `end` symbols apart
     if abs(period / found.period - 1) > 1.5 * CLOCK_RANGE or max(scores) < 3 * float(np.median(scores)):
         raise NoBurst(
             "the end of the burst is not found; the recording is damaged, or its clock is off by more than "
@@ -194,7 +203,7 @@ def _follow_clock(samples: Complex, found: Timing, end: int) -> Timing:
 
 
 def _fine_carrier(samples: Complex, timing: Timing, end: int) -> Timing:
-    """The carrier at which all known symbols add up best: training sequences and pilots, over the whole burst."""
+    """Carrier that maximises the coherent sum of all training sequences and pilots over the whole burst."""
     spread = np.arange(TRAINING, dtype=np.float64)
     places = np.concatenate([spread, np.arange(TRAINING, end, PILOT_SPACING, dtype=np.float64), end + spread])
     known = np.concatenate([PREAMBLE, np.full(len(places) - 2 * TRAINING, PILOT), POSTAMBLE])
@@ -210,7 +219,7 @@ def _turn(timing: Timing, places: Floats) -> Complex:
 
 
 def _derotated(samples: Complex, timing: Timing, places: Floats) -> Complex:
-    """Symbols at places, the carrier taken off."""
+    """Symbols at the given positions, with the carrier offset removed."""
     reach = int(np.ceil((SPAN + 1) * timing.period))
     low = max(0, int(timing.times(places[:1])[0]) - reach)
     high = min(len(samples), int(timing.times(places[-1:])[0]) + reach + 1)
@@ -223,7 +232,10 @@ def _derotated(samples: Complex, timing: Timing, places: Floats) -> Complex:
 
 
 def _equalised(samples: Complex, timing: Timing, sequences: list[tuple[int, Complex]], count: int) -> Complex:
-    """(count,) symbols after a filter at half symbols that brings the training sequences back, by least squares."""
+    """Equalised symbols (count,).
+
+    The half-symbol-spaced filter is the least-squares fit to the training sequences.
+    """
     halves = _derotated(samples, timing, np.arange(-HALF_TAPS, 2 * count + HALF_TAPS) / 2)
     windows = np.lib.stride_tricks.sliding_window_view(halves, 2 * HALF_TAPS + 1)[: 2 * count : 2]
     rows = np.concatenate([windows[place : place + len(known)] for place, known in sequences])
@@ -233,13 +245,13 @@ def _equalised(samples: Complex, timing: Timing, sequences: list[tuple[int, Comp
     taps = np.linalg.solve(gram + ridge, rows.conj().T @ known)
     out = windows @ taps
     fitted = rows @ taps
-    # least squares shrinks what it is unsure of
+    # undo the shrinkage by noise and ridge
     bias = np.vdot(known, fitted).real / np.vdot(known, known).real
     return np.asarray(out / bias)
 
 
 def _tracked(body: Complex) -> tuple[Complex, float]:
-    """A body with pilots -> its other symbols with the pilots' smoothed gain taken off, and the noise power per symbol."""
+    """Payload symbols of a body, corrected by the smoothed pilot gain, and the noise power per symbol."""
     at_pilots = body[::PILOT_SPACING] / PILOT
     width = min(9, len(at_pilots) - (len(at_pilots) + 1) % 2)  # odd
     smooth = _smoothed(at_pilots, width)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Root raised cosine pulses: from symbols to samples, and back at any sampling times."""
+"""Root raised cosine pulse shaping, and matched filtering at arbitrary sampling times."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 Complex = NDArray[np.complex128]
 Floats = NDArray[np.float64]
 ROLL_OFF = 0.25
-SPAN = 12  # symbols to either side at which a pulse is cut off
+SPAN = 12  # symbols to either side at which a pulse is truncated
 
 
 def pulse(times: Floats) -> Floats:
-    """Root raised cosine of unit energy and roll-off `ROLL_OFF`, truncated to +-`SPAN` symbols.
+    """Root raised cosine pulse of unit energy and roll-off `ROLL_OFF`, truncated to +-`SPAN` symbols.
 
     Its self-convolution is 1 at 0 and 0 at all other integers, up to the truncation.
 
@@ -38,7 +38,7 @@ def pulse(times: Floats) -> Floats:
 
 
 def modulate(symbols: Complex, rate: int) -> Complex:
-    """Pulse shaping, tails included; symbol k is centred on sample (k + SPAN) * rate.
+    """Pulse shaping including the tails; symbol k is centred on sample (k + SPAN) * rate.
 
     Args:
         symbols: (N,) complex, N > 0.
@@ -57,11 +57,11 @@ def modulate(symbols: Complex, rate: int) -> Complex:
 
 
 def sample(samples: Complex, times: Floats, rate: float) -> Complex:
-    """Matched filtering and interpolation in one: correlation with the pulse at arbitrary sampling times.
+    """Matched filtering and interpolation: correlation with the pulse at arbitrary sampling times.
 
     Args:
-        samples: (M,), zero outside.
-        times: (K,), in samples.
+        samples: (M,) complex, assumed zero outside.
+        times: (K,) sampling times, in samples.
         rate: samples per symbol.
     """
     reach = int(np.ceil(SPAN * rate))

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training: one file for each thing that is trained, and what several trainings share.
+"""Training: one file per trained network or pair, and shared parts.
 
-`joint`, `one_network`, `processes` and `pace` are shared. Imports everything below it, and only `experiments`
-and `cli` import it, apart from `protector.find_or_train`, by which the link gets a pair that is not there
-yet.
+`joint`, `one_network`, `processes` and `pace` are shared. Imports everything below it; only `experiments` and
+`cli` import it, except for `protector.find_or_train_pair`, which the link uses to train a missing pair.
 """

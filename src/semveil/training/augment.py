@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adaptive augmentation of the discriminator's input (Karras et al. 2020, ADA), against overfitting with few photos."""
+"""Adaptive discriminator augmentation (ADA, Karras et al. 2020) against overfitting on few photos."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from semveil.training.draws import Draws
 
 
 class AdaptiveAugment:
-    """Random shift, zoom, brightness, contrast and saturation, each with probability p; images and masks move together.
+    """Random shift, zoom, brightness, contrast and saturation, each with probability p.
 
-    p follows the share of real photos that the discriminator is sure about: it rises while E[sign(D(real))] >
-    target.
+    Images and masks are transformed together. p rises while E[sign(D(real))] > target, that is, while the
+    discriminator is too confident on real photos, and falls otherwise.
 
     Attributes:
         probability: current p in [0, 0.8].
@@ -22,7 +22,7 @@ class AdaptiveAugment:
         self.target, self.speed, self.probability = target, speed, probability
 
     def update(self, real_scores: Tensor) -> None:
-        """Adapt the augmentation probability: up where more real images are scored positive than the target allows, else down.
+        """Adapt the augmentation probability to the scores of real images.
 
         Args:
             real_scores: discriminator scores of a batch of real images, positive for real.
@@ -38,7 +38,7 @@ class AdaptiveAugment:
         return self._recolour(_moved(images, theta), rng), _moved(masks, theta)
 
     def images(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Augmented images without masks, (B, 3, H, W).
+        """Augment images without masks, (B, 3, H, W).
 
         Args:
             images: (B, 3, H, W) in [-1, 1].
@@ -51,7 +51,7 @@ class AdaptiveAugment:
         )
 
     def _moves(self, count: int, rng: torch.Generator) -> Tensor:
-        """(count, 2, 3) zoom and shift."""
+        """Random zoom and shift as affine matrices (count, 2, 3)."""
         theta = torch.zeros(count, 2, 3)
         theta[:, 0, 0] = theta[:, 1, 1] = torch.exp(self._draw(0.2, count, 1, rng=rng)).squeeze(1)
         theta[:, :, 2] = self._draw(0.2, count, 2, rng=rng)
@@ -67,7 +67,7 @@ class AdaptiveAugment:
         return images + draw(0.3)
 
     def _draw(self, spread: float, count: int, *shape: int, rng: torch.Generator) -> Tensor:
-        """Uniform in +-spread with the current probability, else 0."""
+        """Uniform samples in +-spread with the current probability, else 0."""
         apply = torch.rand(count, *[1] * len(shape), generator=rng) < self.probability
         return torch.where(apply, (torch.rand(count, *shape, generator=rng) * 2 - 1) * spread, 0.0)
 
@@ -78,14 +78,14 @@ def _moved(x: Tensor, theta: Tensor) -> Tensor:
 
 
 def similarity_grid(shape: torch.Size, *, angle: float, zoom: float, shift: float, draws: Draws) -> Tensor:
-    """Where to sample images (B, C, H, W) so that each is mirrored at random, turned, zoomed and shifted by its own draw.
+    """Sampling grid that mirrors, rotates, zooms and shifts each of the images (B, C, H, W) at random.
 
     Args:
         shape: B, C, H, W of the images.
-        draws: gives the random numbers; the grid is on its device.
-        angle: largest, in radians.
-        zoom: largest logarithm of the factor.
-        shift: largest, in halves of the side.
+        angle: largest rotation, in radians.
+        zoom: largest absolute logarithm of the zoom factor.
+        shift: largest shift, in half sides.
+        draws: source of the random numbers; also sets the device of the grid.
     """
     n = shape[0]
     turn, scale = draws.uniform(n, low=-angle, high=angle), torch.exp(draws.uniform(n, low=-zoom, high=zoom))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a classifier: noise-image's explainer on pictures as they are, its service model on converted ones only."""
+"""Training of classifiers: noise-image's explainer on originals, its service model on converted images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class ClassifierTraining:
 
     Attributes:
         epochs, batch, learning_rate: stochastic gradient descent with momentum 0.9; the rate rises over a
-            quarter of the steps and falls to zero.
-        weight_decay: of all weights.
-        smoothing: share of each label that is spread over all classes.
-        shift: largest shift of a training picture in pixels; a half of them is mirrored besides.
+            quarter of the steps, then falls to zero.
+        weight_decay: weight decay of all weights.
+        smoothing: label smoothing, the share of each label spread over all classes.
+        shift: largest shift of a training image in pixels; half of the images are also mirrored.
     """
 
     epochs: int = 12
@@ -45,21 +45,19 @@ def train_classifier(
     through: Callable[[Tensor], Tensor] = lambda images: images,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> VGG16Classifier:
-    """Minimise the cross-entropy of the labels.
+    """Train a classifier by the cross-entropy of the labels.
 
     Args:
-        settings: of the run; the defaults where None.
-        progress: step done, steps, loss of the step.
         pixels: (N, 3, H, W) uint8.
         labels: (N,) classes from 0.
-        config: the network's sizes.
-        settings: of the run; those of `ClassifierTraining()` where None.
-        rng: random numbers for initialisation, data order and shifts; on the CPU.
-        device: where the networks are trained.
-        mirrored: (N, 3, H, W) uint8, what is shown in the place of mirrored pictures, such as conversions of
-            mirrored sources, which are not mirrored conversions. Mirrored pixels where None.
-        through: what a client does with each batch of images in [-1, 1] before the network sees it: a
-            conversion for the service model, true noise for a model of n(x). Gradients do not pass.
+        config: sizes of the network.
+        settings: settings of the run; `ClassifierTraining()` where None.
+        rng: source of initialisation, data order and shifts, on the CPU.
+        device: device of the training.
+        mirrored: (N, 3, H, W) uint8, shown instead of mirrored images, such as conversions of mirrored
+            sources, which differ from mirrored conversions. Mirrored pixels where None.
+        through: client-side transform of each batch of images in [-1, 1] before the network: a conversion for
+            the service model, genuine noise for a model of n(x). No gradients are taken through it.
         progress: called after a step with its number from 1, the number of steps and the loss.
 
     Returns:
@@ -77,7 +75,7 @@ def train_classifier(
     )
     order = torch.empty(0, dtype=torch.long)
     for step in range(steps):
-        if len(order) < batch:  # what a whole batch leaves of an epoch is left out
+        if len(order) < batch:  # an incomplete last batch of an epoch is skipped
             order = torch.randperm(len(pixels), generator=rng)
         index, order = order[:batch], order[batch:]
         others = None if mirrored is None else mirrored[index]
@@ -97,13 +95,15 @@ def train_classifier(
 
 
 def vary(pixels: Tensor, shift: int, rng: torch.Generator, *, mirrored: Tensor | None = None) -> Tensor:
-    """Images in [-1, 1] of uint8 pixels (B, 3, H, W): each mirrored or not, all shifted by the same draw, the edge repeated.
+    """Randomly mirrored and shifted images in [-1, 1] of uint8 pixels.
+
+    Each image is mirrored with probability 1/2; all are shifted by the same draw, with edge padding.
 
     Args:
         pixels: (B, 3, H, W) uint8.
-        shift: largest, in pixels along each side; 0 for none.
-        rng: of mirroring and shift.
-        mirrored: what to take in the place of mirrored pixels.
+        shift: largest shift in pixels along each side; 0 for none.
+        rng: source of mirroring and shift.
+        mirrored: (B, 3, H, W) uint8, used instead of mirrored pixels; None for mirrored pixels.
     """
     mirror = torch.rand(len(pixels), 1, 1, 1, generator=rng) < 0.5
     images = (
@@ -122,7 +122,7 @@ def class_scores(network: VGG16Classifier, images: Tensor) -> Tensor:
 
     Args:
         network: the classifier.
-        images: (N, 3, H, W) in [-1, 1]; 256 are classified at a time.
+        images: (N, 3, H, W) in [-1, 1], processed in batches of 256.
     """
     return torch.cat([network(part.to(device_of(network))) for part in images.split(256)])
 

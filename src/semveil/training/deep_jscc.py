@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a DeepJSCC end to end through a noisy channel, on the photos that generators are trained on."""
+"""End-to-end training of DeepJSCC through a noisy channel, on the generators' training photos."""
 
 import math
 import time
@@ -25,7 +25,7 @@ from semveil.faces.pixels import to_pixels
 from semveil.training.joint import flipped
 from semveil.training.processes import ALONE
 
-SHOWN = 12  # photos of a sheet
+SHOWN = 12  # photos on a sheet
 SHEET_DB = 10.0
 
 
@@ -34,10 +34,10 @@ class DeepJSCCTraining:
     """Settings of a run.
 
     Attributes:
-        network: sizes.
-        steps, batch, learning_rate: Adam's; the rate falls to zero as a cosine.
-        lowest_db, highest_db: SNRs of training, drawn evenly for each photo.
-        perceptual: weight of the perceptual distance beside the squared error.
+        network: sizes of the network.
+        steps, batch, learning_rate: Adam with cosine decay of the rate to zero.
+        lowest_db, highest_db: range of the training SNR, drawn uniformly for each photo.
+        perceptual: weight of the perceptual distance relative to the squared error.
     """
 
     network: DeepJSCCConfig = field(default_factory=DeepJSCCConfig)
@@ -50,15 +50,15 @@ class DeepJSCCTraining:
 
 
 class DeepJSCCTrainer:
-    """A run that can be broken off and taken up again.
+    """Resumable training run.
 
     Args:
-        faces: aligned photos of the network's size; those that are held out are left out.
-        settings: of the run.
+        faces: aligned photos of the network's size; held-out photos are excluded.
+        settings: settings of the run.
         perceptual: distance of two image batches -> (B,).
-        rng: initialisation, order, SNR and channel.
+        rng: source of initialisation, order, SNR and channel noise.
         channel: any `channel(symbols, snr_db, rng) -> received, state`; AWGN where None.
-        device: where the network computes.
+        device: device of the network.
     """
 
     processes = ALONE
@@ -91,7 +91,7 @@ class DeepJSCCTrainer:
         """Train to the last step, or to a deadline.
 
         Args:
-            report: called after every step with the steps done and the losses.
+            report: called after every step with the number of steps done and the losses.
             until: deadline on the clock of `time.monotonic()`, in seconds.
         """
         while self.step < self.settings.steps and time.monotonic() < until:
@@ -135,7 +135,7 @@ class DeepJSCCTrainer:
 
     @torch.no_grad()
     def sheet(self) -> NDArray[np.uint8]:
-        """Photos of the training split over what Bob sees of them at 10 dB, (2 S, n S, 3) RGB."""
+        """Training photos above Bob's images of them at 10 dB, (2 S, n S, 3) RGB."""
         photos = self._prepared(self.photos[:SHOWN])
         self.network.eval()
         seen = self.through(photos, SHEET_DB, rng=torch.Generator().manual_seed(0))
@@ -156,11 +156,15 @@ class DeepJSCCTrainer:
         return network, torch.cat(parts).clone()
 
     def save(self, path: Path) -> None:
-        """Write the training's state."""
+        """Save the training state.
+
+        Args:
+            path: checkpoint file.
+        """
         save_checkpoint(path, self.state())
 
     def state(self) -> dict[str, Any]:
-        """Everything to go on from."""
+        """Everything needed to resume the run."""
         return {
             "settings": asdict(self.settings),
             "step": self.step,
@@ -170,7 +174,11 @@ class DeepJSCCTrainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from a `state` of a run with the same settings."""
+        """Continue from the state of a run with the same settings.
+
+        Args:
+            state: result of `state`.
+        """
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])

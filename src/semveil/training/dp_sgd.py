@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stochastic gradient descent that is differentially private in its training pictures (Abadi et al., CCS 2016).
+"""Differentially private stochastic gradient descent (DP-SGD, Abadi et al., CCS 2016).
 
-It protects membership in the training set. It says nothing of the pictures that a trained network is shown
-later.
+It protects membership in the training set, but not the images that a trained network processes later.
 """
 
 import math
@@ -18,7 +17,7 @@ from semveil.core.errors import SemveilError
 from semveil.core.rounding import text_above
 from semveil.privacy.guarantee import Basis, Guarantee
 
-# over the clip; the accountant's bound is flat long before, since it knows finitely many orders
+# relative to the clip; the accountant's bound is flat far below this, since it uses finitely many orders
 _LARGEST_NOISE = 1e6
 
 
@@ -27,10 +26,9 @@ class Phase:
     """Steps of one network, for the accountant.
 
     Attributes:
-        name: of the trained network.
-        rate: chance of each picture to be in a step's batch, in (0, 1]; batches are drawn anew and
-            independently.
-        steps: their number.
+        name: name of the trained network.
+        rate: sampling probability of each image per batch, in (0, 1]; batches are drawn independently.
+        steps: number of steps.
     """
 
     name: str
@@ -40,12 +38,12 @@ class Phase:
 
 @dataclass(frozen=True)
 class DPSGD:
-    """How gradients are made private.
+    """Settings of private gradients.
 
     Attributes:
-        noise: standard deviation of the noise on a sum of clipped gradients, over `clip`.
-        clip: L2 norm that each picture's gradient is clipped to.
-        learning_rate: Adam's.
+        noise: standard deviation of the noise on a sum of clipped gradients, relative to `clip`.
+        clip: L2 norm to which each image's gradient is clipped.
+        learning_rate: learning rate of Adam.
     """
 
     noise: float
@@ -54,14 +52,15 @@ class DPSGD:
 
 
 def spent(phases: Sequence[Phase], noise: float, delta: float) -> float:
-    """Epsilon of all phases together under one accountant: Rényi privacy of the subsampled Gaussian (Mironov et al., 2019).
+    """Total epsilon of all phases under one accountant.
 
-    Neighbours are training sets with and without one picture, not with one replaced.
+    Uses Rényi differential privacy of the subsampled Gaussian mechanism (Mironov et al., 2019). Neighbours
+    are training sets with and without one image, not with one replaced.
 
     Args:
-        phases: every use of the private pictures.
-        noise: over the clip, the same in all phases.
-        delta: in (0, 1), below 1 over the number of pictures to mean anything.
+        phases: every use of the private images.
+        noise: noise multiplier (relative to the clip), the same in all phases.
+        delta: in (0, 1); meaningful below 1 over the number of images.
 
     Raises:
         SemveilError: opacus is not installed.
@@ -70,22 +69,22 @@ def spent(phases: Sequence[Phase], noise: float, delta: float) -> float:
     accountant = opacus.accountants.RDPAccountant()
     accountant.history.extend((noise, phase.rate, phase.steps) for phase in phases)
     with warnings.catch_warnings():
-        # that the best order is the last of the list: the bound holds at every order
+        # ignore the warning that the best order is the last one listed: the bound holds at every order
         warnings.simplefilter("ignore")
         return max(0.0, float(accountant.get_epsilon(delta)))
 
 
 def noise_for(phases: Sequence[Phase], epsilon: float, delta: float) -> float:
-    """The least noise multiplier, within 0.1 %, for which all phases together spend at most epsilon.
+    """Least noise multiplier, within 0.1 %, for which all phases together spend at most epsilon.
 
     Args:
-        phases: every use of the private pictures.
+        phases: every use of the private images.
         epsilon: total budget, positive and finite.
         delta: in (0, 1).
 
     Raises:
-        ValueError: epsilon or delta out of range, or an epsilon below the least that the accountant can prove
-            at this delta.
+        ValueError: epsilon or delta out of range, or epsilon below the least that the accountant can prove at
+            this delta.
         SemveilError: opacus is not installed.
     """
     if not (0 < epsilon < math.inf and 0 < delta < 1):
@@ -108,13 +107,13 @@ def noise_for(phases: Sequence[Phase], epsilon: float, delta: float) -> float:
 
 
 def training_guarantee(phases: Sequence[Phase], noise: float, delta: float, *, pictures: int) -> Guarantee:
-    """The guarantee for each training picture and its label.
+    """Guarantee for each training image and its label.
 
     Args:
-        phases: every use of the private pictures.
+        phases: every use of the private images.
         noise: noise multiplier: standard deviation over the clipping norm.
         delta: in (0, 1).
-        pictures: number of private pictures.
+        pictures: number of private images.
 
     Raises:
         SemveilError: opacus is not installed.
@@ -135,18 +134,18 @@ def training_guarantee(phases: Sequence[Phase], noise: float, delta: float, *, p
 
 
 class PrivateTrainer:
-    """Takes one network's steps of DP-SGD, one at a time.
+    """DP-SGD training of one network, one step at a time.
 
     Args:
-        network: changed in place; without batch norm, which mixes the pictures of a batch.
+        network: changed in place; must not use batch norm, which mixes the images of a batch.
         phase: its steps.
         settings: clip, noise and learning rate.
-        pictures: in the training set.
-        rng: draws batches and noise.
+        pictures: number of images in the training set.
+        rng: source of batches and noise.
 
     Raises:
         SemveilError: opacus is not installed.
-        ValueError: the network mixes the pictures of a batch.
+        ValueError: the network uses batch norm.
     """
 
     def __init__(
@@ -161,7 +160,7 @@ class PrivateTrainer:
         self._phase, self._pictures, self._rng, self._taken = phase, pictures, rng, 0
         self._network = network.train()
         self._module = opacus.GradSampleModule(network)
-        self._module.disable_hooks()  # other networks' losses may pass through this one
+        self._module.disable_hooks()  # losses of other networks may pass through this one
         self._optimiser = opacus.optimizers.DPOptimizer(
             torch.optim.Adam(network.parameters(), settings.learning_rate),
             noise_multiplier=settings.noise,
@@ -171,14 +170,14 @@ class PrivateTrainer:
         )
 
     def step(self, loss: Callable[[Tensor], Tensor]) -> None:
-        """One step on a new batch.
+        """Take one step on a new batch.
 
         Args:
-            loss: rows of the batch -> mean over these pictures of a loss of each, with one call of the
-                network or several.
+            loss: maps the rows of the batch to the mean of a per-image loss over them; it may call the
+                network several times.
 
         Raises:
-            ValueError: all steps that the accountant knows of are taken.
+            ValueError: all steps that were accounted for are taken.
         """
         if self._taken == self._phase.steps:
             raise ValueError(
@@ -195,19 +194,19 @@ class PrivateTrainer:
                 self._module.enable_hooks()
                 loss(rows).backward()
                 self._module.disable_hooks()
-        else:  # nothing but noise
+        else:  # an empty batch: only noise
             for parameter in self._network.parameters():
                 parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)  # type: ignore[attr-defined]
         self._optimiser.step()
 
     def finish(self) -> None:
-        """Take the hooks off; the network is in evaluation mode and frozen."""
+        """Remove the hooks and freeze the network in evaluation mode."""
         self._module.to_standard_module()
         self._network.eval().requires_grad_(False)
 
 
 def _opacus() -> Any:
-    """opacus, which only this needs."""
+    """Import opacus, which is used only here."""
     try:
         import opacus
         import opacus.accountants

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random numbers of a training: drawn on the CPU, where a seed means the same on every machine, used where networks are."""
+"""Random numbers of a training, drawn on the CPU and moved to the device of the networks.
+
+On the CPU, a seed gives the same numbers on every machine.
+"""
 
 from dataclasses import dataclass
 
@@ -12,12 +15,12 @@ from semveil.training.processes import ALONE, Processes
 
 @dataclass(frozen=True)
 class Draws:
-    """Numbers for the rows that this process has of a batch; all processes draw those of the whole batch.
+    """Random numbers for this process's rows of a batch; every process draws those of the whole batch.
 
     Attributes:
-        rng: on the CPU.
-        device: where the numbers are used.
-        processes: this one among them.
+        rng: generator on the CPU.
+        device: device of the results.
+        processes: this process among those of the run.
 
     Example:
         >>> Draws(torch.Generator().manual_seed(0)).uniform(2, 3).shape
@@ -33,7 +36,7 @@ class Draws:
 
         Args:
             rows: this process's rows of the batch.
-            shape: of a row.
+            shape: shape of a row.
             low: lower end.
             high: upper end.
         """
@@ -45,7 +48,7 @@ class Draws:
 
         Args:
             rows: this process's rows of the batch.
-            shape: of a row.
+            shape: shape of a row.
         """
         drawn = torch.randn(rows * self.processes.count, *shape, generator=self.rng)
         return self.processes.share(drawn).to(self.device)
@@ -54,8 +57,8 @@ class Draws:
         """Independent Bernoulli draws, (rows, *shape) bool.
 
         Args:
-            probability: of True.
+            probability: probability of True.
             rows: this process's rows of the batch.
-            shape: of a row.
+            shape: shape of a row.
         """
         return self.uniform(rows, *shape) < probability

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train an encoder for a frozen generator, such as the official one."""
+"""Training of an encoder for a frozen generator, such as the official one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class EncoderTraining:
     """Settings of a run.
 
     Attributes:
-        steps, batch, learning_rate: Adam; the rate falls to zero along a cosine.
-        codes: weight of the squared error of known codes, in units of the codes' spread.
+        steps, batch, learning_rate: Adam with cosine decay of the rate to zero.
+        codes: weight of the squared error of known codes, in units of the codes' standard deviation.
         mse, perceptual: weights of the images' squared error and of the perceptual distance.
-        input_size: side to which photos are pooled before they are encoded.
+        input_size: side to which photos are pooled before encoding.
     """
 
     steps: int = 3000
@@ -44,19 +44,17 @@ def encoder_trainer(
     rng: torch.Generator,
     perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> OneNetworkTrainer[SemanticEncoder]:
-    """Minimise the error of codes that are known and of images that are re-created.
+    """Trainer that minimises the error of known codes and of reconstructed images.
 
-    Every batch holds faces that the generator makes from mixed codes, whose codes are known, and, where
-    `faces` is given, as many photos that are not held out.
+    Every batch contains faces generated from mixed codes, which are known, and, if `faces` is given, as many
+    photos that are not held out.
 
     Args:
-        settings: of the run.
-        rng: of initialisation, codes and the choice of photos.
-        generator: stays fixed; the encoder is trained where it is.
+        generator: frozen generator; the encoder is trained on its device.
         faces: aligned photos of the generator's size, or None.
-        settings: of the run; `perceptual` has no effect without a perceptual distance.
-        rng: random numbers for the encoder's initialisation and for the batches; on the CPU.
-        perceptual: distance of two image batches -> (B,); left out where None.
+        settings: settings of the run; `perceptual` has no effect without a perceptual distance.
+        rng: source of the encoder's initialisation and of the batches, on the CPU.
+        perceptual: distance of two image batches -> (B,); omitted where None.
     """
     config = generator.config
     with global_stream(rng):
@@ -92,7 +90,7 @@ def encoder_trainer(
 
 
 def _mixed_codes(generator: MappedGenerator, count: int, rng: torch.Generator) -> Tensor:
-    """Codes (B, K, D) of two samples each, mixed code by code."""
+    """Codes (B, K, D), each mixed code by code from two samples."""
     device = device_of(generator)
     with torch.no_grad():
         w = generator.map(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train `protection.encrypted_pair`, after the abstract of arXiv 2504.18581; the losses are guessed."""
+"""Training of `protection.encrypted_pair`, after the abstract of arXiv 2504.18581; the losses are guessed."""
 
 import torch
 from torch import Tensor
@@ -28,26 +28,27 @@ def train_encrypted_pair(
     channel: AnyChannel | None = None,
     progress: Report = silent,
 ) -> EncryptedPair:
-    """Minimise MSE(Z, S_1) + noise_weight MSE(Z_private + n, f_protection(Z_private)) + likeness_weight mean r^2.
+    """Train an encrypted pair for reconstruction, noise imitation and decorrelation.
 
-    The first two terms are [DPSC] Eq. 20; r is the correlation over a batch between a number of the channel
-    input and the same number of the codes, so that what the paper's Eve puts into the generator does not
+    Minimises MSE(Z, S_1) + noise_weight MSE(Z_private + n, f_protection(Z_private)) + likeness_weight mean
+    r^2. The first two terms are [DPSC] Eq. 20; r is the correlation over a batch between a coordinate of the
+    channel input and the same coordinate of the codes, so that naive decoding by the paper's Eve does not
     resemble the photo.
 
     Args:
         latents: (N, K, D) clipped latents.
-        settings: codes, those that imitate noise, its scale and how it is drawn, SNR.
-        rng: initialisation, order, noise and channel.
+        settings: codes, noised codes, noise scale and sampling, SNR.
+        rng: source of initialisation, order, noise and channel noise.
         epochs: passes over all latents.
-        batch: latents of a step, at most.
-        learning_rate: Adam's at first; it falls to zero as a cosine.
+        batch: largest number of latents per step.
+        learning_rate: initial learning rate of Adam, with cosine decay to zero.
         noise_weight: lambda of [DPSC].
-        likeness_weight: of the third term.
+        likeness_weight: weight of the third term.
         channel: as for `train_pair`.
-        progress: epoch done, epochs, mean loss of the epoch.
+        progress: called with the epochs done, the number of epochs and the mean loss of the epoch.
 
     Raises:
-        ValueError: latents of the wrong shape or fewer than two, or an unknown way to draw noise.
+        ValueError: latents of the wrong shape or fewer than two, or an unknown kind of noise.
     """
     check_training(latents, settings)
     if settings.noise not in ("frozen", "fresh"):
@@ -80,11 +81,14 @@ def train_encrypted_pair(
 
 
 def likeness(sent: Tensor, clean: Tensor) -> Tensor:
-    """Squared correlation over the batch between transmitted and clean blocks, averaged over all coordinates; 0 to 1.
+    """Squared correlation over the batch between transmitted and clean blocks, averaged over coordinates.
 
     Args:
         sent: (B, m, D) transmitted block.
         clean: (B, m, D) private block.
+
+    Returns:
+        A scalar from 0 to 1.
 
     Example:
         >>> x = torch.randn(50, 2, 3, generator=torch.Generator().manual_seed(0))

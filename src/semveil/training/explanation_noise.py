@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""N, the noise on explanations that noise-image trains its conversion with ([NI] Eqs. 1, 3 and 7)."""
+"""The noise N on explanations in the training of noise-image's conversion ([NI] Eqs. 1, 3 and 7)."""
 
 import math
 from dataclasses import dataclass
@@ -14,29 +14,30 @@ from semveil.recognition.guided_backpropagation import class_probabilities
 
 CALIBRATIONS = ("corrected", "as_published", "as_released")
 PLACES = ("scores", "map")
-_SMALLEST = 1e-12  # a map of zeros stays one
+_SMALLEST = 1e-12  # keeps a map of zeros at zero
 
 
 @dataclass(frozen=True)
 class ExplanationNoise:
-    """Gaussian noise on the class weights that an explanation starts from, or on its map.
+    """Gaussian noise on the class weights from which an explanation starts, or on its map.
 
-    On the class weights (the softmax of f'(g(x)), clipped to an L2 norm) it overlays the map with those of
-    other classes. It acts in the training loss, once for each picture of a step: nothing that is released
-    gets it, so its guarantee is none of g(x).
+    Noise on the class weights (the softmax of f'(g(x)), clipped to an L2 norm) mixes the map with those of
+    other classes. It acts only in the training loss, once per image and step, and not on any released image,
+    so its guarantee does not cover g(x).
 
     Args:
-        epsilon: of one explanation, positive.
+        epsilon: budget of one explanation, positive.
         delta: in (0, 1).
-        calibration: `corrected`: the analytic Gaussian for the sensitivity that clipping gives.
-            `as_published`: the classical sqrt(2 ln(1.25/delta)) / epsilon with sensitivity 1. `as_released`:
-            the public code's 2 ln(1.25/delta) / epsilon^2, a variance used as standard deviation.
+        calibration: `corrected`: the analytic Gaussian mechanism for the sensitivity that follows from
+            clipping. `as_published`: the classical sqrt(2 ln(1.25/delta)) / epsilon with sensitivity 1.
+            `as_released`: 2 ln(1.25/delta) / epsilon^2 of the public code, a variance used as standard
+            deviation.
         place: `scores` or `map`.
-        clip: L2 norm that class weights, or a map, are clipped to. Class weights are not negative, so two lie
-            at most sqrt(2) times as far apart, and two maps twice as far.
+        clip: L2 norm to which class weights, or a map, are clipped. Class weights are not negative, so two of
+            them differ by at most sqrt(2) times this norm, and two maps by at most twice this norm.
 
     Raises:
-        ValueError: out of range, or an unknown choice.
+        ValueError: a value is out of range, or a choice is unknown.
 
     Example:
         >>> [round(ExplanationNoise(0.1, 1e-5, calibration=name).std, 1) for name in CALIBRATIONS]
@@ -81,7 +82,7 @@ class ExplanationNoise:
         return math.sqrt(variance) if self.calibration == "as_published" else variance
 
     def guarantee(self, dimension: int) -> Guarantee:
-        """The guarantee of one noisy explanation with the actual noise, whatever epsilon was asked for.
+        """Guarantee of one noisy explanation with the actual noise, whatever epsilon was requested.
 
         Args:
             dimension: number of class weights, or of values of a map.
@@ -99,10 +100,10 @@ class ExplanationNoise:
         )
 
     def on_weights(self, scores: Tensor, *, rng: torch.Generator) -> Tensor:
-        """Class weights (B, classes) to explain, noisy if `place` is `scores`.
+        """Class weights (B, classes) for the explanation, noisy if `place` is `scores`.
 
         Args:
-            scores: (B, classes) before the softmax.
+            scores: (B, classes), before the softmax.
             rng: source of the noise.
         """
         weights = class_probabilities(scores)
@@ -125,5 +126,5 @@ class ExplanationNoise:
 
 
 def _norms(values: Tensor) -> Tensor:
-    """L2 norms (B, 1, ...) of the records (B, ...)."""
+    """L2 norms (B, 1, ...) of records (B, ...)."""
     return torch.linalg.vector_norm(values, dim=tuple(range(1, values.ndim)), keepdim=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The discriminator of a training on features of SqueezeNet, whose weights are fetched and not shipped."""
+"""A training discriminator on SqueezeNet features; its weights are downloaded, not shipped."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from semveil.core.weights import require
 from semveil.generators.discriminators import FeatureDiscriminator
 from semveil.nn.trunks import TRUNKS, FeatureTrunk, normalised
 
-_TAPS = (1, 3, 5, 9)  # maps of a half to a sixteenth of the side
+_TAPS = (1, 3, 5, 9)  # maps of 1/2 to 1/16 of the side
 
 
 def feature_discriminator(device: torch.device) -> FeatureDiscriminator:
-    """Judges four maps; the trunk is frozen and no part of the state.
+    """Build a discriminator on four feature maps; the frozen trunk is not part of the state.
 
     Args:
-        device: where the trunk computes.
+        device: device of the trunk.
 
     Raises:
         WeightsMissing: SqueezeNet's weights are not on this machine.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train identity-dp's attribute encoder and fusion generator on photos, against a frozen identity encoder ([IDP] IV-D)."""
+"""Training of identity-dp's attribute encoder and fusion generator on photos ([IDP] IV-D).
+
+The identity encoder is frozen.
+"""
 
 import copy
 import math
@@ -42,20 +45,21 @@ from semveil.training.processes import ALONE, Processes
 FACE_PARTS = ("skin", "eyes", "brows", "mouth", "nose", "ears", "glasses")  # may change with the identity
 COARSE_SIDES = (8, 16, 32)  # px
 _NETWORKS = ("attributes", "fusion", "discriminators", "averages")
-_CENTRED = 1024  # photos at least, if there are as many, of which an encoder's mean is taken
-_SHARP = 0.1  # share of the photos that counts as sharp
+_CENTRED = 1024  # least number of photos for an encoder's mean, if available
+_SHARP = 0.1  # share of the photos that are considered sharp
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Whose identities a batch is joined with.
+    """Target identities of a batch.
 
     Attributes:
-        vectors: (B, d) of the first encoder.
-        same: (B,) True where it is the photo's own.
-        known: (B,) True where it is a photo's, of this person or another, and not a random vector.
-        rows: (B,) that photo.
-        mirrored: (B,) whether it is mirrored.
+        vectors: (B, d) identity vectors of the first encoder.
+        same: (B,) True if the target is the photo's own identity.
+        known: (B,) True if the target is the identity of a photo, of this person or another, not a random
+            vector.
+        rows: (B,) row of that photo.
+        mirrored: (B,) whether that photo is mirrored.
     """
 
     vectors: Tensor
@@ -65,25 +69,29 @@ class Asked:
     mirrored: Tensor
 
     def of(self, share: Callable[[Tensor], Tensor]) -> "Asked":
-        """What one process has of it."""
+        """Apply a sharing function to all fields, for one process.
+
+        Args:
+            share: maps a field of the whole batch to this process's rows.
+        """
         return Asked(
             *(share(part) for part in (self.vectors, self.same, self.known, self.rows, self.mirrored))
         )
 
 
 class FusionTrainer:
-    """State of a run: networks, their averages, optimisers; saved and resumed as one file.
+    """State of a run: networks, their averages and optimisers; saved and resumed as one file.
 
     Args:
         faces: labelled photos; only those not held out are used.
-        settings: of the run.
-        identity: frozen; its vectors of the photos are computed once.
-        second: another such encoder, or dlib's network, which is centred on the training photos first; None
-            for none.
-        parser: frozen, for the parsing loss; the bundled one where None.
-        rng: order, identities and variations.
-        device: where networks and losses are computed.
-        processes: this one among those that train together.
+        settings: settings of the run.
+        identity: frozen encoder; its vectors of the photos are computed once.
+        second: another such encoder, or dlib's network, which is first centred on the training photos; None
+            for no second encoder.
+        parser: frozen parser for the parsing loss; the bundled one where None.
+        rng: source of order, identities and variations.
+        device: device of networks and losses.
+        processes: this process among those that train together.
     """
 
     def __init__(
@@ -131,7 +139,7 @@ class FusionTrainer:
         )
         self.averages = copy.deepcopy(nn.ModuleDict({"attributes": self.attributes, "fusion": self.fusion}))
         self.averages.requires_grad_(False)
-        # after the averages, which one process finishes
+        # after the averages are copied, since they are finished by a single process
         for network in (self.attributes, self.fusion, self.discriminators):
             processes.share_statistics(network)
         self.step = 0
@@ -149,18 +157,18 @@ class FusionTrainer:
         self.second_vectors = None if self.second is None else self._identify_photos(self.second)
 
     def start_from(self, attributes: AttributeEncoder, fusion: FusionGenerator) -> None:
-        """Begin with trained networks in place of random ones; the discriminators stay random.
+        """Initialise with trained networks; the discriminators stay random.
 
         Args:
-            attributes: of the sizes in the settings.
-            fusion: likewise.
+            attributes: attribute encoder with the sizes of the settings.
+            fusion: fusion generator, likewise.
         """
         for name, network in (("attributes", attributes), ("fusion", fusion)):
             for copied in (getattr(self, name), self.averages[name]):
                 load_strictly(copied, network.state_dict(), name=f"the {name} to start from")
 
     def _sharpest(self) -> Tensor:
-        """Rows of the photos whose faces have most fine texture."""
+        """Rows of the photos with the most fine texture on the face."""
         count = max(1, round(_SHARP * len(self.photos)))
         energies = [
             (face * texture_energy(_unit(photos))[:, 0]).mean((1, 2))
@@ -169,7 +177,7 @@ class FusionTrainer:
         return torch.cat(energies).topk(count).indices
 
     def _identify_photos(self, encoder: IdentityEncoder | DlibNetwork) -> Tensor:
-        """Identity vectors (2, N, d) of all photos and of all photos mirrored."""
+        """Identity vectors (2, N, d) of all photos and of all mirrored photos."""
         with torch.no_grad(), half_precision(self.device):
             parts = [_unit(part.to(self.device)) for part in self.photos.split(128)]
             return torch.stack(
@@ -180,7 +188,12 @@ class FusionTrainer:
             )
 
     def run(self, *, report: Callable[[int, dict[str, float]], None], until: float = math.inf) -> None:
-        """Train to the last step, or until `time.monotonic()` passes `until`."""
+        """Train to the last step, or to a deadline.
+
+        Args:
+            report: called after every step with the number of steps done and the losses.
+            until: deadline on the clock of `time.monotonic()`, in seconds; the first process decides.
+        """
         while self.step < self.settings.steps and (
             until == math.inf or self.processes.agreed(time.monotonic() < until)
         ):
@@ -238,7 +251,7 @@ class FusionTrainer:
     def _identity_losses(
         self, images: Tensor, asked: Asked, rows: Tensor, mirrored: Tensor
     ) -> dict[str, Tensor]:
-        """`identity_losses` by each encoder; the second knows photos' identities, but no random vectors'."""
+        """`identity_losses` by each encoder; the second one has no vectors for random identities."""
         own, enough = self._own(rows, mirrored), self.settings.identity_enough
         with half_precision(self.device):
             looks = self.identity(self._varied(images))
@@ -266,14 +279,14 @@ class FusionTrainer:
         return parsing_loss(logits.float(), labels, inside[:, 0] > 0)
 
     def _photos(self, rows: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Photos in [-1, 1], where they show face parts, and where they are real and not filled in, both (B, 1, S, S)."""
+        """Photos in [-1, 1], masks of face parts, and masks of real, not filled-in pixels (B, 1, S, S)."""
         flip = lambda x: torch.where(mirrored.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x).to(self.device)  # noqa: E731
         photos = _unit(flip(self.photos[rows])).contiguous(memory_format=torch.channels_last)
         face, inside = flip(self.face[rows]), flip(self.inside[rows]) > 250
         return photos, face.float().unsqueeze(1), inside.float().unsqueeze(1)
 
     def _identities(self, rows: Tensor, mirrored: Tensor) -> Asked:
-        """Who to show: the photos' own identities, random ones, and those of other photos."""
+        """Draw target identities: the photos' own, random ones, and those of other photos."""
         s = self.settings
         position = torch.arange(len(rows)) / len(rows)
         same = position < s.same_share
@@ -293,7 +306,7 @@ class FusionTrainer:
         )
 
     def _own(self, rows: Tensor, mirrored: Tensor, vectors: Tensor | None = None) -> Tensor:
-        """The photos' own identities (B, d), by the first encoder where no others are given."""
+        """Identities (B, d) of the photos; from the first encoder unless other vectors are given."""
         vectors = self.vectors if vectors is None else vectors
         return vectors[mirrored.long().to(self.device), rows.to(self.device)]
 
@@ -304,10 +317,9 @@ class FusionTrainer:
         return torch.where(coarse.view(-1, 1, 1, 1), coarsened(photos, side), photos)
 
     def _varied(self, images: Tensor) -> Tensor:
-        """Images varied as the identity encoder's training photos are, and half of them grey, so that it judges faces.
+        """Vary images as in the identity encoder's training, and turn half of them grey (not in the paper).
 
-        Without, patterns of pixels arise that this encoder alone takes for the wanted person (not in the
-        paper).
+        Otherwise pixel patterns arise that only this encoder accepts as the target person.
         """
         if not self.settings.varied:
             return images
@@ -318,7 +330,11 @@ class FusionTrainer:
     def _pixel_losses(
         self, images: Tensor, photos: Tensor, face: Tensor, inside: Tensor, same: Tensor
     ) -> dict[str, Tensor]:
-        """Eq. 17 where the identity is the photo's own, outside the face where it is not, and in the face there; 1 - SSIM."""
+        """Squared errors (Eq. 17) by region, and structure, texture and colour losses.
+
+        Eq. 17 applies to the whole image if the identity is the photo's own; if not, separately outside the
+        face and on it.
+        """
         size = images[0].numel() if self.settings.sums else 1
         squares = size * 0.5 * inside * (images - photos).square().mean(1, keepdim=True)
         own = same.float().view(-1, 1, 1, 1)
@@ -354,15 +370,18 @@ class FusionTrainer:
                 torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - decay)
 
     def finished(self, *, photos: int = 512) -> tuple[AttributeEncoder, FusionGenerator]:
-        """The averaged networks in evaluation mode, whose batch norms hold the statistics of photos and identities of training.
+        """Averaged networks in evaluation mode, with batch norm statistics of training photos and identities.
 
-        Averaged weights have other statistics than the weights that they average.
+        Averaged weights need other statistics than the weights that were averaged.
+
+        Args:
+            photos: least number of photos for the statistics.
         """
         networks = copy.deepcopy(self.averages).train()
         for module in networks.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_running_stats()
-                module.momentum = None  # a plain mean over the batches
+                module.momentum = None  # cumulative mean over the batches
         rng = self.rng.get_state()
         self.rng.manual_seed(0)
         with torch.no_grad():
@@ -380,7 +399,7 @@ class FusionTrainer:
         return encoder, fusion
 
     def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs."""
+        """Everything needed to resume the run."""
         return {
             "step": self.step,
             "settings": asdict(self.settings),
@@ -390,7 +409,11 @@ class FusionTrainer:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state` of a run with the same settings."""
+        """Continue from the state of a run with the same settings.
+
+        Args:
+            state: result of `state`.
+        """
         self.step = state["step"]
         for name, weights in state["networks"].items():
             getattr(self, name).load_state_dict(weights)
@@ -399,12 +422,16 @@ class FusionTrainer:
         self.rng.set_state(state["rng"])
 
     def save(self, path: Path) -> None:
-        """Write the training's state."""
+        """Save the training state.
+
+        Args:
+            path: checkpoint file.
+        """
         save_checkpoint(path, self.state())
 
 
 def _strengthen(fusion: FusionGenerator, factor: float) -> None:
-    """Multiply the weights that an identity meets first, as if its vector were so much longer."""
+    """Scale the weights that act on the identity vector, as if the vector were longer by `factor`."""
     with torch.no_grad():
         fusion.convt.weight.mul_(factor)
         for module in fusion.modules():
@@ -414,13 +441,13 @@ def _strengthen(fusion: FusionGenerator, factor: float) -> None:
 
 
 def _similarity(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM around each pixel of images in [-1, 1], edges mirrored, mean over the colours: (B, 1, S, S)."""
+    """SSIM around each pixel of images in [-1, 1], with mirrored edges, mean over colours, (B, 1, S, S)."""
     mirrored = (F.pad((images + 1) / 2, (REACH,) * 4, mode="reflect") for images in (a, b))
     return similarity_map(*mirrored).mean(1, keepdim=True)
 
 
 def _unit(pixels: Tensor) -> Tensor:
-    """uint8 -> [-1, 1]."""
+    """Convert uint8 pixels to [-1, 1]."""
     return pixels.float() / 127.5 - 1
 
 

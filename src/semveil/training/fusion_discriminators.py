@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The discriminators of the fusion's training: of the whole face, of eyes and mouth, and of a trunk's features."""
+"""Discriminators of the fusion training: whole face, eyes and mouth, and features of a trunk."""
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,16 @@ from semveil.training.hinge import hinge_loss
 
 
 class FusionDiscriminators(nn.Module):
-    """Those that the settings give a weight, with hinge losses ([IDP] Eq. 14); means over patches, summed over maps.
+    """Discriminators with non-zero weights in the settings, trained with hinge losses ([IDP] Eq. 14).
+
+    Losses are means over patches, summed over maps.
 
     Args:
-        settings: of the run.
-        device: where the frozen trunk computes; it is no part of the state.
+        settings: settings of the run.
+        device: device of the frozen trunk, which is not part of the state.
 
     Raises:
-        WeightsMissing: `feature_loss` needs SqueezeNet's weights, and they are not on this machine.
+        WeightsMissing: `feature_loss` needs SqueezeNet's weights, and they are not installed.
     """
 
     def __init__(self, settings: FusionTraining, device: torch.device) -> None:
@@ -31,7 +33,7 @@ class FusionDiscriminators(nn.Module):
         self.features = feature_discriminator(device) if settings.feature_loss else None
 
     def fooled(self, images: Tensor) -> dict[str, Tensor]:
-        """Losses of the networks that make new faces, by the name of their weight: minus the scores.
+        """Adversarial losses of the generating networks (minus the scores), by the name of their weight.
 
         Args:
             images: new faces (B, 3, S, S) in [-1, 1].
@@ -43,11 +45,11 @@ class FusionDiscriminators(nn.Module):
         }
 
     def forward(self, photos: Tensor, images: Tensor) -> Tensor:
-        """The discriminators' own loss, a sum.
+        """Sum of the discriminators' own losses.
 
         Args:
             photos: (B, 3, S, S) in [-1, 1].
-            images: new faces in the same shape.
+            images: new faces of the same shape.
         """
         real, fake = self._scores(photos), self._scores(images)
         return torch.stack(

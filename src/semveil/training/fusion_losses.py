@@ -8,9 +8,9 @@ from torch.nn import functional as F
 from semveil.faces.part_boxes import PART_BOXES
 from semveil.faces.parts import PARTS
 
-PARSED = ("skin", "eyes", "brows", "mouth", "nose", "hair")  # parts that a parser must find again
-_NEAR = 9  # px, as far as a part may move and take its texture along
-COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops that have a judge of their own
+PARSED = ("skin", "eyes", "brows", "mouth", "nose", "hair")  # parts in the parsing loss
+_NEAR = 9  # px, window within which a part may move together with its texture
+COMPONENTS = {"eyes": ("eyes", "brows"), "mouth": ("mouth",)}  # crops with their own discriminator
 
 
 def identity_losses(
@@ -24,21 +24,20 @@ def identity_losses(
 ) -> tuple[Tensor, Tensor]:
     """Distance of new faces from the target identity, and their excess closeness to the photo's person.
 
-    The first is max(0, enough - <looks, asked>): [IDP] Eq. 15 where `enough` is 1. With less, a face that is
-    recognised as who was asked for is not pushed on towards patterns that satisfy an encoder and show nobody.
-    The second is max(0, <looks, own> - <asked, own>) where identities were swapped: a face is pushed away
-    from the photo's person as far as the identity asked for is from it, and no further, or it would come from
-    the photo and not from who was asked for (not in the paper).
+    The first is max(0, enough - <looks, asked>): [IDP] Eq. 15 where `enough` is 1. With a lower value, a face
+    that is recognised as the target is not pushed on towards patterns that satisfy an encoder and show
+    nobody. The second is max(0, <looks, own> - <asked, own>) where identities were swapped: a face is pushed
+    away from the photo's person until it is as far away as the target identity, and no further; otherwise it
+    would depend on the photo rather than on the target (not in the paper).
 
     Args:
         looks: (B, d) unit vectors of the new faces.
-        asked: (B, d) those that were asked for.
-        own: (B, d) those of the photos.
-        swapped: (B,) True where another identity than the photo's was asked for.
-        enough: cosine to who was asked for, in (0, 1], above which nothing is gained.
-        known: (B,) False where this encoder cannot say who was asked for: a stranger, whose cosine to anybody
-            is about 0, so that the first loss is 0 and the second max(0, <looks, own>). All are known where
-            None.
+        asked: (B, d) unit vectors of the target identities.
+        own: (B, d) unit vectors of the photos.
+        swapped: (B,) True if the target is not the photo's own identity.
+        enough: cosine to the target, in (0, 1], above which the first loss is 0.
+        known: (B,) False if this encoder has no vector for the target: a stranger, whose cosine to anybody is
+            about 0, so the first loss is 0 and the second max(0, <looks, own>). All are known where None.
 
     Returns:
         Two means over the batch.
@@ -58,7 +57,9 @@ def identity_losses(
 
 
 def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
-    """Cross-entropy of a parser's view of new faces to the photos' own parts, each of `PARSED` counting alike.
+    """Cross-entropy of a parser's output on new faces with the photos' own parts.
+
+    All parts in `PARSED` have equal weight.
 
     Args:
         logits: (B, 13, h, w) of the new faces, of any size.
@@ -79,14 +80,14 @@ def parsing_loss(logits: Tensor, labels: Tensor, inside: Tensor) -> Tensor:
 
 
 def texture_loss(images: Tensor, photos: Tensor) -> Tensor:
-    """How much more fine texture new faces have than the photos nearby, squared error per pixel.
+    """Excess fine texture of new faces over nearby texture of the photos, squared error per pixel.
 
-    Fine texture is what halving the side removes; its energy is a mean over 5 x 5 pixels. Identity encoders
-    that see smaller pictures leave it free, and there patterns arise that no face has.
+    Fine texture is the detail that halving the side removes; its energy is a mean over 5 x 5 pixels. Identity
+    encoders with smaller input do not constrain it, so patterns arise there that no face has.
 
     Args:
         images: new faces (B, 3, S, S) in [-1, 1].
-        photos: theirs, in the same shape.
+        photos: corresponding photos, of the same shape.
 
     Returns:
         (B, 1, S, S), 0 where the energy is at most the largest within four pixels in the photo.
@@ -103,7 +104,9 @@ def texture_loss(images: Tensor, photos: Tensor) -> Tensor:
 
 
 def texture_energy(images: Tensor) -> Tensor:
-    """Energy of the fine texture around each pixel: mean square, over 5 x 5 pixels, of what halving the side removes.
+    """Energy of the fine texture around each pixel.
+
+    This is the mean square, over 5 x 5 pixels, of the detail that halving the side removes.
 
     Args:
         images: (B, 3, S, S).
@@ -122,13 +125,14 @@ def texture_energy(images: Tensor) -> Tensor:
 
 
 def colour_loss(images: Tensor, photos: Tensor) -> Tensor:
-    """Half the squared difference of colour, what is left of RGB without its mean, over cells of 4 x 4 pixels.
+    """Half the squared difference of colour over cells of 4 x 4 pixels, (B, 1, S / 4, S / 4).
 
-    A new face keeps the photo's complexion and light, whatever its shape: (B, 1, S / 4, S / 4).
+    Colour is RGB without its mean. A new face thus keeps the photo's complexion and light, whatever its
+    shape.
 
     Args:
         images: new faces (B, 3, S, S) in [-1, 1]; 4 divides S.
-        photos: theirs, in the same shape.
+        photos: corresponding photos, of the same shape.
 
     Example:
         >>> grey, red = torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
@@ -141,7 +145,7 @@ def colour_loss(images: Tensor, photos: Tensor) -> Tensor:
 
 
 def component(images: Tensor, name: str) -> Tensor:
-    """The crop around a face component.
+    """Crop around a face component.
 
     Args:
         images: aligned faces (B, 3, S, S).

@@ -1,61 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of identity-dp's fusion training, and the paper's losses alone."""
+"""Settings of identity-dp's fusion training, and a preset with only the paper's losses."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class FusionTraining:
-    """Settings of a run. What is not in the paper says so; `PAPERS_LOSSES` leaves all of that out.
+    """Settings of a run; those not in the paper are marked, and `PAPERS_LOSSES` omits all of them.
 
     `attribute_loss`, `identity_loss` and `reconstruction_loss` are the weights of [IDP] Eqs. 16, 15 and 17.
-    The bundled model's weights changed on the way (docs/model-card.md).
+    The weights of the bundled model changed during its training (docs/model-card.md).
 
     Attributes:
         steps: optimiser steps; the learning rates fall to a tenth over the last `decay_share` of them (not in
             the paper).
-        batch: photos per step; the discriminators learn from half of them and of their fakes.
-        rate: Adam's learning rate; its betas are 0 and 0.999.
-        discriminator_rate: that of the discriminators (the same as the others' in the paper).
-        same_share: of a batch, photos that are joined with their own identity; only they are reconstructed.
-        random_share: of a batch, photos that are joined with a random unit vector, as noise leaves them (not
-            in the paper). The rest are joined with the identity of another photo.
-        coarse_share: of a batch, photos whose attributes are taken after `coarsened` to 8, 16 or 32 px (not
+        batch: photos per step; the discriminators learn from half of them and the corresponding fakes.
+        rate: learning rate of Adam; its betas are 0 and 0.999.
+        discriminator_rate: learning rate of the discriminators (equal to `rate` in the paper).
+        same_share: share of a batch combined with the photo's own identity; only these photos are
+            reconstructed.
+        random_share: share of a batch combined with a random unit vector, as results from noise (not in the
+            paper). The rest are combined with the identity of another photo.
+        coarse_share: share of a batch whose attributes are computed after `coarsened` to 8, 16 or 32 px (not
             in the paper).
-        sharp_share: of a batch, photos drawn from the sharpest tenth, on which artefacts show most (not in
-            the paper).
-        sums: squares of Eqs. 16 and 17 are sums over maps and images, as the paper writes; else means, as
-            FaceShifter, whose losses they are, has them at about the same weights.
-        varied: the identity encoders see new faces varied as their own training photos, half of them grey
-            (not in the paper).
-        identity_side: side in pixels to which new faces are reduced before that; finer than this an encoder
-            is satisfied by patterns that show nobody (not in the paper).
-        identity_enough: cosine to who was asked for above which the identity loss is 0 (1 in the paper).
+        sharp_share: share of a batch drawn from the sharpest tenth of the photos, on which artefacts are most
+            visible (not in the paper).
+        sums: squares of Eqs. 16 and 17 are sums over maps and images, as in the paper; otherwise means, as in
+            FaceShifter, the origin of these losses, at about the same weights.
+        varied: new faces are varied like training photos before the identity encoders, half of them turned
+            grey (not in the paper).
+        identity_side: side in pixels to which new faces are reduced before that; at a finer resolution an
+            encoder is satisfied by patterns that show nobody (not in the paper).
+        identity_enough: cosine to the target above which the identity loss is 0 (1 in the paper).
         adversarial: weight of the hinge loss.
-        adversarial_ramp: steps over which the weights of all hinge losses rise to what they are, for a run
-            that starts from trained networks with new discriminators (not in the paper).
-        leak_loss: weight of how much nearer a new face is to the photo's own identity than the one asked for
-            is (`identity_losses`; not in the paper).
-        second_loss: weight of the same two losses by a second encoder, at the weights of the first (not in
+        adversarial_ramp: steps over which the weights of all hinge losses rise from 0, for a run that starts
+            from trained networks with new discriminators (not in the paper).
+        leak_loss: weight of the excess closeness of a new face to the photo's own identity
+            (`identity_losses`; not in the paper).
+        second_loss: weight of both losses by a second encoder, relative to the weights of the first (not in
             the paper).
         parsing_loss: weight of `parsing_loss`, by a parser (not in the paper).
         component_loss: weight of the hinge losses of eye and mouth crops (not in the paper).
         feature_loss: weight of the hinge loss of a discriminator on SqueezeNet's features (not in the paper).
-        context_loss: weight of Eq. 17 outside the face's parts where the identities differ (not in the
+        context_loss: weight of Eq. 17 outside the face where the target is another identity (not in the
             paper).
-        face_loss: weight of Eq. 17 inside the face's parts where the identities differ (not in the paper).
-        structure_loss: weight of 1 - SSIM of what the first two of these three see (not in the paper).
+        face_loss: weight of Eq. 17 on the face where the target is another identity (not in the paper).
+        structure_loss: weight of 1 - SSIM in the regions of the reconstruction and context losses (not in the
+            paper).
         texture_loss: weight of `texture_loss` (not in the paper).
-        colour_loss: weight of `colour_loss` inside the face's parts where the identities differ (not in the
+        colour_loss: weight of `colour_loss` on the face where the target is another identity (not in the
             paper).
-        average: half life in photos of the averaged weights that are shipped; 0 ships the last ones, as the
-            paper does.
-        strength: length of an identity vector, of 1 in training, that the finished networks show; less
-            changes less of the look (not in the paper).
-        attribute_widths: of the attribute encoder.
-        attribute_finest: how its last level is enlarged (`shuffle` is not in the paper).
-        fusion_widths: of the fusion generator.
-        discriminator_width: of the multi-scale discriminator, and of the components'.
+        average: half-life in photos of the averaged weights that are shipped; 0 ships the last weights, as
+            the paper does.
+        strength: length of an identity vector (1 in training) that the finished networks apply; a smaller one
+            changes the face less (not in the paper).
+        attribute_widths: widths of the attribute encoder.
+        attribute_finest: upsampling of the attribute encoder's last level (`shuffle` is not in the paper).
+        fusion_widths: widths of the fusion generator.
+        discriminator_width: width of the multi-scale discriminator and of the component discriminators.
     """
 
     steps: int = 15_600
@@ -94,7 +96,7 @@ class FusionTraining:
     discriminator_width: int = 16
 
     def weights(self) -> dict[str, float]:
-        """Weight of each loss of attribute encoder and fusion, by the name under which the trainer reports it."""
+        """Weights of the losses of attribute encoder and fusion generator, by their reported names."""
         return {
             "adversarial": self.adversarial,
             "attributes": self.attribute_loss,
@@ -114,7 +116,7 @@ class FusionTraining:
         }
 
 
-# [IDP] Eqs. 14 to 18 and the weights of V-A, and nothing else; squares are means unless `sums` is set.
+# Only [IDP] Eqs. 14 to 18 with the weights of V-A; squares are means unless `sums` is set.
 PAPERS_LOSSES = FusionTraining(
     discriminator_rate=4e-4,
     decay_share=0.0,

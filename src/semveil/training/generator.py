@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a semantic generator together with its encoder on labelled, aligned faces.
+"""Joint training of a semantic generator and its encoder on labelled, aligned faces.
 
-A reconstruction loss, heavier where the eye looks first, joins generator and encoder. A discriminator of
-patches (hinge loss) judges reconstructions, and faces that no photo has: of codes drawn from a Gaussian with
-the covariance of photos' codes, which is what a wrong key reads, of drawn codes in some parts, and of parts
-exchanged between people. Noise on the codes of reconstructed photos teaches the decoder to ignore directions
-in which photos do not differ.
+A reconstruction loss, with higher weight on visually important parts, joins generator and encoder. A patch
+discriminator (hinge loss) judges reconstructions and synthetic faces: of codes sampled from a Gaussian with
+the covariance of photos' codes, which also result from decoding with a wrong key; of codes sampled in some
+parts only; and of parts exchanged between people. Noise on the codes of reconstructed photos teaches the
+decoder to ignore directions in which photos do not differ.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,28 +29,28 @@ from semveil.training.joint import JointTrainer, JointTraining, flipped
 from semveil.training.processes import ALONE, Processes
 
 DETAILED = [PARTS.index(part) for part in ("eyes", "brows", "mouth", "nose", "glasses")]
-FACE = (0.1875, 0.28125, 0.8125, 0.90625)  # left, top, right, bottom of brows to chin, in units of the side
-GLANCE = 64  # px, at which the whole picture is compared by features
+FACE = (0.1875, 0.28125, 0.8125, 0.90625)  # left, top, right, bottom of brows to chin, relative to the side
+GLANCE = 64  # px, side at which whole images are compared by features
 JITTER = 8  # px
-BANK = 1024  # codes of photos, from which new faces are drawn
+BANK = 1024  # number of photo codes from which new faces are sampled
 
 
 @dataclass(frozen=True)
 class GeneratorTraining(JointTraining):
-    """Settings of a run; the defaults made the bundled model.
+    """Settings of a run; the defaults produced the bundled model.
 
     Attributes:
         mae: weight of the absolute error.
-        detail: how many times more an error counts inside eyes, brows, mouth, nose and glasses.
+        detail: relative weight of errors inside eyes, brows, mouth, nose and glasses.
         labels: weight of the cross-entropy of the masks.
-        adversarial_from: step at which the adversarial losses begin; before it, reconstruction alone learns
+        adversarial_from: step at which the adversarial losses begin; until then, reconstruction alone learns
             faster.
-        mask_consistency: weight of the paper's regulariser of the masks.
-        identity: weight of the identity loss, where a recogniser is given.
+        mask_consistency: weight of the paper's mask regulariser.
+        identity: weight of the identity loss, if a recogniser is given.
         discriminator_width: see `PlacedDiscriminator`.
         features: weight of the adversarial loss of a discriminator on SqueezeNet's features.
-        invented: how many times more the adversarial losses count on faces that no photo has and nothing else
-            draws to photos.
+        invented: relative weight of the adversarial losses on synthetic faces, which no other loss pulls
+            towards photos.
         encoder: sizes of the encoder.
     """
 
@@ -80,7 +80,10 @@ class GeneratorTrainer(JointTrainer):
 
     Args:
         recogniser: images (B, 3, S, S) -> identity vectors of unit length, differentiable. Reconstructions
-            shall be taken for the person; it must not be what judges the model later. Left out where None.
+            are trained to be recognised as the person; it must not be the recogniser that later evaluates the
+            model. No identity loss where None.
+
+    Further arguments as for `JointTrainer`.
     """
 
     settings: GeneratorTraining
@@ -137,13 +140,13 @@ class GeneratorTrainer(JointTrainer):
         return losses
 
     def _remember(self, codes: Tensor) -> None:
-        """Keep the newest codes of photos in the bank."""
+        """Store the newest codes of photos in the bank."""
         places = torch.arange(self.banked, self.banked + len(codes)) % BANK
         self.bank[places.to(self.device)] = codes
         self.banked += len(codes)
 
     def _render(self, codes: Tensor) -> Synthesis:
-        """Images, and masks at half their side."""
+        """Images, with masks at half their side."""
         with self._half():
             return self.generator.render(codes)
 
@@ -152,7 +155,7 @@ class GeneratorTrainer(JointTrainer):
     ) -> tuple[dict[str, float], Tensor]:
         s = self.settings
         out = self._render(self._blurred_codes(codes))
-        images = out.images * inside + photos * (1 - inside)  # made-up pixels teach nothing
+        images = out.images * inside + photos * (1 - inside)  # ignore filled-in pixels
         weights = detail_weights(labels, s.detail)
         error = images - photos
         mse, mae = (weights * error.square()).mean(), (weights * error.abs()).mean()
@@ -187,7 +190,7 @@ class GeneratorTrainer(JointTrainer):
         return losses, images.detach()
 
     def _perceptual(self, images: Tensor, photos: Tensor) -> Tensor:
-        """Mean of the distance between whole pictures, shrunk, and between faces at full size."""
+        """Mean of the perceptual distances between downsampled whole images and between full-size faces."""
         size = images.shape[-1]
         left, top, right, bottom = (round(place * size) for place in FACE)
         glance = [F.adaptive_avg_pool2d(x, min(size, GLANCE)) for x in (images, photos)]
@@ -195,7 +198,7 @@ class GeneratorTrainer(JointTrainer):
         return (self.perceptual(*glance).mean() + self.perceptual(*close).mean()) / 2
 
     def _new_codes(self, codes: Tensor) -> Tensor:
-        """Half a batch: half of it drawn, a quarter drawn in some parts, a quarter with exchanged parts."""
+        """Codes for half a batch: half sampled, a quarter partly sampled, a quarter with exchanged parts."""
         count = len(codes) // 8
         drawn, own = self._drawn_codes(3 * count, self.rng), codes[: 2 * count]
         others = torch.cat([drawn[:count], codes[2 * count : 3 * count]])
@@ -203,35 +206,43 @@ class GeneratorTrainer(JointTrainer):
         return torch.cat([drawn[count:], mixed])
 
     def _drawn_codes(self, count: int, rng: torch.Generator) -> Tensor:
-        """(count, K, D) from the Gaussian with mean and covariance of the bank: a random combination of its deviations."""
+        """Samples (count, K, D) of the Gaussian with the mean and covariance of the bank.
+
+        Each is the mean plus a random combination of the bank's deviations.
+        """
         bank = self.bank[: min(max(self.banked, 1), BANK)]
         mean = bank.mean(0)
         weights = torch.randn(count, len(bank), generator=rng).to(self.device) / len(bank) ** 0.5
         return mean + torch.einsum("nb,bkd->nkd", weights, bank - mean)
 
     def sample_codes(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """Codes (count, K, D) of random faces."""
+        """Sample codes (count, K, D) of random faces.
+
+        Args:
+            count: number of faces.
+            rng: source of the samples, on the CPU.
+        """
         return self._drawn_codes(count, rng)
 
     def _part_choice(self, count: int, probability: float) -> Tensor:
-        """(count, K) bool: whole parts, or the shared codes, chosen together."""
+        """Random choice of whole parts, and of all shared codes together, (count, K) bool."""
         groups = self._uniform(count, 1 + len(PARTS)) < probability
         return torch.cat([groups[:, :1].expand(-1, BASE_CODES), groups[:, 1:].repeat_interleave(2, 1)], 1)
 
     def _judge(self, images: Tensor) -> list[Tensor]:
-        """Scores of patches: the discriminator of placed patches first, then those of features."""
+        """Patch scores: of the placed discriminator first, then of the feature discriminator."""
         offset = torch.randint(2 * JITTER + 1, (2,), generator=self.rng).tolist()
         with self._half():
             scores: list[Tensor] = self.discriminator(images, offset)
         return [score.float() for score in scores]
 
     def _fooled(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Minus the mean score of placed patches; that and those of features with their weights."""
+        """Adversarial loss of the placed discriminator, and the weighted sum over all discriminators."""
         placed, *features = (-score.mean() for score in self._judge(images))
         return placed, self.settings.adversarial * placed + self.settings.features * sum(features)
 
     def _invent(self, codes: Tensor) -> tuple[Tensor, float]:
-        """This process's share of the faces that no photo has, and how far they are from being taken for photos."""
+        """This process's share of the synthetic faces, and their adversarial loss."""
         out = self._render(self.processes.share(self._new_codes(codes)))
         fooled, weighted = self._fooled(out.images)
         (
@@ -240,7 +251,7 @@ class GeneratorTrainer(JointTrainer):
         return out.images.detach(), fooled.item()
 
     def _discriminate(self, photos: Tensor, fakes: Tensor) -> dict[str, float]:
-        """Hinge losses of all judges."""
+        """Train all discriminators by hinge losses."""
         pairs = list(zip(self._judge(photos), self._judge(fakes), strict=True))
         losses = [hinge_loss(real, fake) for real, fake in pairs]
         torch.stack(losses).sum().backward()
@@ -268,7 +279,7 @@ def detail_weights(labels: Tensor, detail: float) -> Tensor:
 
 
 class _Judges(nn.Module):
-    """The discriminator of placed patches, and that of features where it has a weight."""
+    """The placed discriminator, and the feature discriminator if it has a weight."""
 
     def __init__(self, settings: GeneratorTraining, device: torch.device) -> None:
         super().__init__()
@@ -280,7 +291,10 @@ class _Judges(nn.Module):
 
 
 def _shifted(images: Tensor, offset: Sequence[int]) -> Tensor:
-    """Images moved by up to `JITTER` px: a trunk's strides always meeting the same pixels would draw a grid into them."""
+    """Shift images by up to `JITTER` px.
+
+    If the strides of a trunk always met the same pixels, a grid would appear in the images.
+    """
     top, left = offset
     return F.pad(images, (JITTER,) * 4, mode="reflect")[
         ..., top : top + images.shape[-2], left : left + images.shape[-1]
@@ -301,6 +315,6 @@ def _networks(
 
 
 def _mask_consistency(out: Synthesis) -> Tensor:
-    """The refined masks, pooled, must stay near the composited ones (the paper's mask regularisation)."""
+    """Squared error between pooled refined masks and composited ones (the paper's mask regularisation)."""
     refined = F.adaptive_avg_pool2d(out.masks.softmax(1), out.coarse_masks.shape[-1])
     return F.mse_loss(refined, (out.coarse_masks + 1) / 2)

@@ -6,7 +6,9 @@ from torch.nn import functional as F
 
 
 def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """max(0, 1 - real) + max(0, 1 + fake), means over patches (Lim and Ye, Geometric GAN, 2017; [IDP] Eq. 14).
+    """Hinge loss max(0, 1 - real) + max(0, 1 + fake), means over patches.
+
+    See Lim and Ye, Geometric GAN, 2017; [IDP] Eq. 14.
 
     Args:
         real: scores of photos, of any shape.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a compact identity encoder to reproduce on small faces a strong recogniser's output on full-resolution photos."""
+"""Training of a compact identity encoder by distillation.
+
+On small faces it reproduces the output of a strong recogniser on full-resolution photos.
+"""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +19,7 @@ from semveil.training.draws import Draws
 from semveil.training.one_network import OneNetworkTrainer
 from semveil.training.teacher_descriptors import TeacherDescriptors
 
-AVERAGE = 0.998  # share of the averaged weights that a step keeps
+AVERAGE = 0.998  # decay of the weight average per step
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,12 @@ class IdentityEncoderTraining:
 
     Attributes:
         encoder: sizes of the network.
-        steps, batch, learning_rate, weight_decay: AdamW; the rate rises for a tenth of the steps, then falls
+        steps, batch, learning_rate, weight_decay: AdamW; the rate rises over a tenth of the steps, then falls
             to zero.
-        whitening: power in [0, 1] of the inverse spread by which the teacher's directions are scaled. At 0.75
-            the cosines of strangers spread as those of directions drawn uniformly from the sphere, so that a
-            vector with noise on it, or a random one, is a vector as a face might have it.
-        neighbours: weight of the loss by which the encoder ranks all training photos as the teacher does.
+        whitening: power in [0, 1] of the inverse standard deviation by which the teacher's directions are
+            scaled. At 0.75 the cosines of strangers spread as those of directions drawn uniformly from the
+            sphere, so a noisy or random vector is distributed like that of a face.
+        neighbours: weight of the loss that makes the encoder rank all training photos as the teacher does.
         sharpness: inverse temperature of that ranking.
     """
 
@@ -52,15 +55,17 @@ def identity_encoder_trainer(
     rng: torch.Generator,
     device: torch.device = CPU,
 ) -> OneNetworkTrainer[IdentityEncoder]:
-    """1 - cosine to the teacher's vector, and cross-entropy between both rankings of all training photos.
+    """Trainer that distils a teacher's identity vectors into an encoder.
+
+    The loss is 1 - cosine to the teacher's vector, plus the cross-entropy between both rankings of all
+    training photos.
 
     Args:
-        faces: aligned faces of the encoder's size; only those that are not held out are used, and no name of
-            a person.
+        faces: aligned faces of the encoder's size; only those not held out are used, without names.
         teacher: descriptors of those photos.
-        settings: of the run.
-        rng: initialisation, order and augmentation.
-        device: where the network is trained.
+        settings: settings of the run.
+        rng: source of initialisation, order and augmentation.
+        device: device of the training.
     """
     chosen, draws = ~faces.held_out, Draws(rng, device)
     photos = torch.from_numpy(faces.pixels[chosen]).permute(0, 3, 1, 2)
@@ -92,22 +97,22 @@ def identity_encoder_trainer(
 
 
 def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor:
-    """The teacher's descriptors as unit vectors of `dimensions` that use the whole sphere.
+    """Teacher's descriptors as unit vectors of length `dimensions`, spread over the whole sphere.
 
-    dlib's lie in a narrow cone of a 77-dimensional subspace of R^128. Centred, turned into their principal
-    directions, of which the first are kept and divided by their standard deviation to the power `whitening`,
+    dlib's descriptors form a narrow cone in a 77-dimensional subspace of R^128. They are centred, projected
+    on their leading principal directions, divided by the standard deviations to the power `whitening`, and
     scaled to length 1.
 
     Args:
         descriptors: (N, D).
-        dimensions: d <= D, principal directions to keep.
-        whitening: 0 keeps the spread of each direction, 1 makes all alike.
+        dimensions: d <= D, number of principal directions.
+        whitening: 0 keeps the spread of each direction, 1 equalises all.
 
     Returns:
         (N, d).
 
     Raises:
-        ValueError: the descriptors do not spread over so many directions.
+        ValueError: the descriptors spread over fewer directions.
 
     Example:
         >>> wide = torch.tensor([[9.0, 0.0, 5.0], [-9.0, 0.0, 5.0], [0.0, 1.0, 5.0], [0.0, -1.0, 5.0]])
@@ -125,7 +130,9 @@ def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor
 
 
 def vary(images: Tensor, draws: Draws) -> Tensor:
-    """Images with random flip, small similarity warp, contrast, colour, blur and noise, one draw per image.
+    """Vary images by random flip, small similarity warp, contrast, colour, blur and noise.
+
+    Each image has its own draw.
 
     Args:
         images: (B, 3, S, S) in [-1, 1].

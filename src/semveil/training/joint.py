@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The common part of joint trainings of generator and encoder: schedule, averages, checkpoints."""
+"""Common part of the joint trainings of generator and encoder: schedule, averages and checkpoints."""
 
 import copy
 import math
@@ -23,19 +23,19 @@ from semveil.training.processes import ALONE, Processes
 
 @dataclass(frozen=True)
 class JointTraining:
-    """Settings that the runs share.
+    """Common settings of joint trainings.
 
     Attributes:
         steps: optimiser steps; the learning rates fall to a twentieth over the last `decay_share` of them.
         batch: photos per step; half as many fakes.
-        generator_rate, encoder_rate, discriminator_rate: Adam's learning rates.
+        generator_rate, encoder_rate, discriminator_rate: learning rates of Adam.
         mse, perceptual: weights of the reconstruction terms (squared error, LPIPS).
         adversarial: weight of the generator's adversarial loss.
-        code_noise: largest spread of Gaussian noise on the codes of reconstructed photos, in units of the
-            codes' own spread.
-        average: half life in photos of the averaged weights that are kept.
-        largest_gradient: norm to which generator's and encoder's gradients are cut; one odd batch would else
-            undo hours.
+        code_noise: largest standard deviation of Gaussian noise on the codes of reconstructed photos,
+            relative to that of the codes.
+        average: half-life in photos of the averaged weights that are kept.
+        largest_gradient: norm to which gradients of generator and encoder are clipped; otherwise a single
+            outlier batch could undo hours of training.
     """
 
     steps: int = 6000
@@ -53,17 +53,17 @@ class JointTraining:
 
 
 class JointTrainer(ABC):
-    """State of a run: networks, their averages, optimisers; saved and resumed as one file.
+    """State of a run: networks, their averages and optimisers; saved and resumed as one file.
 
     Args:
-        faces: aligned photos; those that are held out are left out.
-        settings: of the run.
-        build: makes generator, encoder and discriminator.
+        faces: aligned photos; held-out photos are excluded.
+        settings: settings of the run.
+        build: builds generator, encoder and discriminator.
         perceptual: distance of two image batches -> (B,).
-        rng: everything random, also the networks' first weights; on the CPU, so that a seed means the same on
-            every device.
-        device: where networks and losses are computed.
-        processes: this one among those that train together.
+        rng: source of all random numbers, including initial weights; on the CPU, so that a seed gives the
+            same numbers on every device.
+        device: device of networks and losses.
+        processes: this process among those that train together.
     """
 
     def __init__(
@@ -91,7 +91,9 @@ class JointTrainer(ABC):
         self.discriminator = networks[2]
         averaged = {name: self._networks[name] for name in ("generator", "encoder")}
         self.averages = copy.deepcopy(nn.ModuleDict(averaged)).eval().requires_grad_(False)
-        for network in networks:  # after the averages, whose norms are never in training
+        for (
+            network
+        ) in networks:  # after the averages are copied, whose batch norms are never in training mode
             processes.share_statistics(network)
         self.step = 0
         self.optimisers = {
@@ -106,7 +108,7 @@ class JointTrainer(ABC):
         }
 
     def start_from(self, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Begin with trained weights in place of random ones; networks that are not given stay random.
+        """Initialise with trained weights; networks that are not given stay random.
 
         Args:
             networks: state dicts by name: `generator`, `encoder`, `discriminator`.
@@ -118,11 +120,11 @@ class JointTrainer(ABC):
 
     @abstractmethod
     def _train_step(self) -> dict[str, float]:
-        """One step of all networks; gives the losses by name."""
+        """Take one step of all networks; return the losses by name."""
 
     @abstractmethod
     def sample_codes(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """Codes (count, K, D) of random faces, under the current estimate of the prior.
+        """Sample codes (count, K, D) of random faces under the current estimate of the prior.
 
         Args:
             count: number of faces.
@@ -133,8 +135,8 @@ class JointTrainer(ABC):
         """Train to the last step, or to a deadline.
 
         Args:
-            report: called after every step with the steps done and the losses.
-            until: deadline on the clock of `time.monotonic()`, in seconds; that of the first process counts.
+            report: called after every step with the number of steps done and the losses.
+            until: deadline on the clock of `time.monotonic()`, in seconds; the first process decides.
         """
         while self.step < self.settings.steps and (
             until == math.inf or self.processes.agreed(time.monotonic() < until)
@@ -158,7 +160,7 @@ class JointTrainer(ABC):
         return self.processes.share(rows), self.processes.share(mirror)
 
     def _photos(self, rows: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
-        """Photos in [-1, 1], and where they are real and not made up beyond the edge of the picture."""
+        """Photos in [-1, 1], and masks of real pixels, not filled in beyond the image border."""
         photos = flipped(self.photos[rows], mirror.unsqueeze(1)).to(self.device).float() / 127.5 - 1
         inside = (flipped(self.inside[rows], mirror) > 250).to(self.device).float().unsqueeze(1)
         return photos.contiguous(memory_format=torch.channels_last), inside
@@ -170,18 +172,18 @@ class JointTrainer(ABC):
         return torch.rand(shape, generator=self.rng).to(self.device)
 
     def _half(self) -> torch.autocast:
-        """Half precision where it is safe."""
+        """Autocast context for half precision where it is safe."""
         return half_precision(self.device)
 
     def _blurred_codes(self, codes: Tensor, spread: Tensor | float = 1.0) -> Tensor:
-        """Codes (B, K, D) with noise in units of their own spread, before they are made into pictures again."""
+        """Codes (B, K, D) with noise of the given spread added before synthesis."""
         amount = self.settings.code_noise * self.draws.uniform(len(codes), 1, 1)
         return codes + spread * amount * self.draws.normal(*codes.shape)
 
     def _step(self, *names: str) -> None:
         for name in names:
             self.processes.average_gradients(self._networks[name].parameters())
-            if name != "discriminator":  # its penalty is large every so many steps, as it should be
+            if name != "discriminator":  # its lazy gradient penalty is intentionally large in some steps
                 nn.utils.clip_grad_norm_(self._networks[name].parameters(), self.settings.largest_gradient)
             self.optimisers[name].step()
             self.optimisers[name].zero_grad()
@@ -196,7 +198,7 @@ class JointTrainer(ABC):
                     kept.copy_(current)
 
     def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs."""
+        """Everything needed to resume the run."""
         networks = {**self._networks, "averages": self.averages}
         return {
             "step": self.step,
@@ -209,13 +211,17 @@ class JointTrainer(ABC):
 
     @abstractmethod
     def _running_values(self) -> dict[str, Tensor]:
-        """What else a run carries from step to step."""
+        """Further values that a run carries from step to step."""
 
     @abstractmethod
     def _set_running_values(self, values: Mapping[str, Tensor]) -> None: ...
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from a `state` of a run with the same settings."""
+        """Continue from the state of a run with the same settings.
+
+        Args:
+            state: result of `state`.
+        """
         self.step = state["step"]
         self._set_running_values(state["running"])
         for name, weights in state["networks"].items():
@@ -225,15 +231,19 @@ class JointTrainer(ABC):
         self.rng.set_state(state["rng"])
 
     def save(self, path: Path) -> None:
-        """Write the training's state."""
+        """Save the training state.
+
+        Args:
+            path: checkpoint file.
+        """
         save_checkpoint(path, self.state())
 
 
 def flipped(x: Tensor, mirror: Tensor) -> Tensor:
-    """Samples mirrored left to right where `mirror` is True.
+    """Mirror samples left to right where `mirror` is True.
 
     Args:
         x: (B, ..., W).
-        mirror: bool, broadcast to the shape of `x`.
+        mirror: bool, broadcastable to the shape of `x`.
     """
     return torch.where(mirror, x.flip(-1), x)

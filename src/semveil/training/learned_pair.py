@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train `protection.learned_pair` against a discriminator, after the abstract of arXiv 2510.23274; the losses are guessed."""
+"""Adversarial training of `protection.learned_pair`, after the abstract of arXiv 2510.23274.
+
+The losses are guessed.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +22,10 @@ WIDTH = 256
 
 
 class BlockDiscriminator(nn.Module):
-    """Tells genuine Laplace noise (B, m, D) from a learnt pattern: higher is more genuine.
+    """Discriminator between genuine Laplace noise (B, m, D) and a learnt pattern.
 
-    It sees the numbers over the scale and their absolute values; all layers have spectral norm 1.
+    Higher scores mean more genuine. Its inputs are the values over the scale and their absolute values; all
+    layers have spectral norm 1.
 
     Example:
         >>> BlockDiscriminator(6, scale=2.0)(torch.zeros(4, 2, 3)).shape
@@ -35,7 +39,11 @@ class BlockDiscriminator(nn.Module):
         self.layers = nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2), layers[2])
 
     def forward(self, noise: Tensor) -> Tensor:
-        """Scores (B,) of noise blocks (B, m, D)."""
+        """Scores (B,) of noise blocks.
+
+        Args:
+            noise: (B, m, D).
+        """
         x = noise.flatten(1) / self.scale
         return self.layers(torch.cat([x, x.abs()], 1)).squeeze(1)
 
@@ -52,18 +60,21 @@ def train_learned_pair(
     channel: AnyChannel | None = None,
     progress: Report = silent,
 ) -> LearnedPair:
-    """Minimise MSE(Z, S_1) - adversarial_weight D(pattern), D being trained by the hinge loss on genuine noise and the pattern.
+    """Train a pair whose pattern imitates genuine noise, by a discriminator.
+
+    The pair minimises MSE(Z, S_1) - adversarial_weight D(pattern); D is trained by the hinge loss on genuine
+    noise and the pattern.
 
     Args:
         latents: (N, K, D) clipped latents.
-        settings: private codes, noise scale, SNR; genuine noise is drawn anew every time.
-        rng: initialisation, order, noise and channel.
+        settings: private codes, noise scale, SNR; genuine noise is drawn afresh at every step.
+        rng: source of initialisation, order, noise and channel noise.
         epochs: passes over all latents.
-        batch: latents of a step, at most.
-        learning_rate: Adam's at first, of both networks; it falls to zero as a cosine.
-        adversarial_weight: how much an epsilon's noise is worth against Bob's error.
+        batch: largest number of latents per step.
+        learning_rate: initial learning rate of Adam for both networks, with cosine decay to zero.
+        adversarial_weight: weight of the discriminator's score relative to Bob's error.
         channel: as for `train_pair`.
-        progress: epoch done, epochs, mean loss of the epoch.
+        progress: called with the epochs done, the number of epochs and the mean loss of the epoch.
 
     Raises:
         ValueError: latents of the wrong shape or fewer than two, or noise that is not `fresh`.

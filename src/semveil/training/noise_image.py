@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""noise-image's conversion GAN: a generator whose pictures look like noise, and whose explanations are those of the photos.
+"""Training of noise-image's conversion GAN: noise-like images with the explanations of the photos.
 
 Hyeong-Geon Kim, Jinmyeong Shin, Yoon-Ho Choi, "Human-Unrecognizable Differential Private Noised Image
 Generation Method", Sensors 24, 3166, 2024 [NI].
@@ -29,24 +29,24 @@ class ConversionTraining:
     """Settings of a run.
 
     Attributes:
-        sigma: standard deviation of the noise that n(x) = clip(x + N(0, sigma^2), -1, 1) has, images being in
-            [-1, 1].
+        sigma: standard deviation of the noise in n(x) = clip(x + N(0, sigma^2), -1, 1), for images in [-1,
+            1].
         alpha, beta: weights of the noise loss and of the explanation loss ([NI] Eq. 4, no values printed);
-            beta 0 leaves the explanation loss out, the paper's ablation.
-        explanation: `published` ([NI] Eq. 3): the map of x against that of g(x), whose class weights get the
-            noise. Each map is taken at its own size (root mean square 1). `as_released`: what the public code
-            computes, the map of x against the picture g(x) itself; no noise enters it.
+            beta 0 omits the explanation loss, the paper's ablation.
+        explanation: `published` ([NI] Eq. 3): the map of x against that of g(x), whose class weights are
+            noised. Each map is normalised to root mean square 1. `as_released`: as in the public code, the
+            map of x against the image g(x) itself, without noise.
         noise: N of Eq. 3.
-        sharpness: of the gates that the map's derivative goes through; see `guided_explanation`.
-        generator: sizes of g; here those of Table 1, narrow.
+        sharpness: sharpness of the gates in the derivative of the map; see `guided_explanation`.
+        generator: sizes of g; by default a narrow version of Table 1.
         discriminator_width, discriminator_halvings: sizes of D.
-        steps, batch: of both networks.
-        learning_rate, discriminator_rate: of Adam with betas 0.5 and 0.999.
-        decay: factor on both rates after each epoch (the public code's: 0.95); where None they fall to zero
-            along a line.
+        steps, batch: for both networks.
+        learning_rate, discriminator_rate: learning rates of Adam with betas 0.5 and 0.999.
+        decay: factor on both rates after each epoch (0.95 in the public code); linear decay to zero where
+            None.
 
     Raises:
-        ValueError: out of range, or an unknown explanation.
+        ValueError: a value is out of range, or the explanation is unknown.
     """
 
     sigma: float = 3.0
@@ -89,19 +89,19 @@ def train_conversion(
     device: torch.device = CPU,
     progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, losses: None,
 ) -> tuple[ConversionGenerator, NoiseDiscriminator]:
-    """Train g against D, with the explainer f' as it is ([NI] Eqs. 2 to 5).
+    """Train g against D, with the explainer f' frozen ([NI] Eqs. 2 to 5).
 
-    Departs from the paper, as its public code does: least squares in place of logarithms, whose signs the
-    paper has wrong.
+    Departs from the paper, as its public code does: least squares instead of logarithms, whose signs are
+    wrong in the paper.
 
     Args:
-        settings: weights of the losses, sizes of the networks, steps and rates.
         pixels: (N, 3, H, W) uint8; labels are not used.
-        explainer: trained on pictures as they are, in evaluation mode, on the device; not changed.
-        settings: widths and rates of g and D, weights of the losses, number of steps.
-        rng: random numbers for initialisation, data order and noise; on the CPU.
-        device: where the networks are trained.
-        progress: gets `noise`, `explanation` (0 where it is left out) and `discriminator`, the losses.
+        explainer: trained on original images, in evaluation mode, on the device; not changed.
+        settings: sizes and learning rates of g and D, weights of the losses, number of steps.
+        rng: source of initialisation, data order and noise, on the CPU.
+        device: device of the training.
+        progress: called after a step with its number from 1, the number of steps, and the losses `noise`,
+            `explanation` (0 if omitted) and `discriminator`.
 
     Returns:
         g and D, in evaluation mode.
@@ -151,7 +151,7 @@ def train_conversion(
 def _schedule(
     optimiser: torch.optim.Optimizer, settings: ConversionTraining, epoch: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """Of a rate, step by step, an epoch being so many."""
+    """Learning-rate schedule per step; an epoch has `epoch` steps."""
     decay = settings.decay
     if decay is None:
         return torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=settings.steps)
@@ -165,7 +165,9 @@ def explanation_loss(
     settings: ConversionTraining,
     rng: torch.Generator,
 ) -> Tensor:
-    """Mean absolute difference d(h f'(x), h N f'(g(x))) between explanations of originals and converted images ([NI] Eq. 3).
+    """Mean absolute difference between explanations of originals and converted images ([NI] Eq. 3).
+
+    d(h f'(x), h N f'(g(x))); with `as_released`, as described in `ConversionTraining`.
 
     Args:
         explainer: f', trained on original images.
@@ -185,23 +187,25 @@ def explanation_loss(
 
 
 def _own_size(maps: Tensor) -> Tensor:
-    """Maps over their root mean square."""
+    """Maps divided by their root mean square."""
     return maps / maps.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
 
 
 @torch.no_grad()
 def convert(generator: ConversionGenerator, images: Tensor) -> Tensor:
-    """Converted images g(x) on the generator's device, 256 at a time.
+    """Convert images to g(x) on the generator's device.
 
     Args:
         generator: g.
-        images: (N, 3, H, W) in [-1, 1].
+        images: (N, 3, H, W) in [-1, 1], processed in batches of 256.
     """
     return torch.cat([generator(part.to(device_of(generator))) for part in images.split(256)])
 
 
 def noised(images: Tensor, sigma: float, *, rng: torch.Generator) -> Tensor:
-    """Images with clipped Gaussian noise, n(x) = clip(x + N(0, sigma^2), -1, 1): the real samples of the discriminator.
+    """Images with clipped Gaussian noise, n(x) = clip(x + N(0, sigma^2), -1, 1).
+
+    They are the real samples of the discriminator.
 
     Args:
         images: (B, 3, H, W) in [-1, 1].

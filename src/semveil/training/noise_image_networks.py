@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All networks of noise-image, one after another: explainer, conversion, service model ([NI] section 3.1, phase 1)."""
+"""Training of all noise-image networks: explainer, conversion, service model ([NI] section 3.1, phase 1)."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -40,10 +40,10 @@ class NoiseImageTraining:
     """Settings of a run.
 
     Attributes:
-        network: of explainer and service model: `small` (narrow, with batch norm), `published` ([NI] Table 2)
-            or `standard` VGG16.
-        width: of the small network.
-        explainer, conversion, service: of each phase.
+        network: architecture of explainer and service model: `small` (narrow, with batch norm), `published`
+            ([NI] Table 2) or `standard` VGG16.
+        width: width of the small network.
+        explainer, conversion, service: settings of each phase.
     """
 
     network: str = "small"
@@ -81,31 +81,35 @@ def train_networks(
     device: torch.device = CPU,
     progress: Callable[[str, int, int, float], None] = lambda phase, step, steps, loss: None,
 ) -> dict[str, float]:
-    """Train, measure and write a model's folder. A phase that an earlier run with the same settings and seed ended is kept.
+    """Train, evaluate and write a model's folder.
+
+    Phases completed by an earlier run with the same settings and seed are reused.
 
     Args:
-        settings: sizes, and how each phase is trained.
-        seed: of all phases, each with a stream of its own.
-        progress: phase (`explainer`, `conversion` or `service`), step done, steps, loss of the step; of a
-            conversion the noise loss.
-        folder: where the model goes; its name is the model's.
-        train: pictures to learn from.
-        test: of the same classes and size; accuracy is told on it, and nothing is chosen by it.
+        folder: folder of the model, which gives the model its name.
+        train: training images.
+        test: images of the same classes and size; used only to report accuracy, not for any choice.
+        settings: sizes, and settings of each phase.
+        seed: random seed of all phases, each with its own stream.
         trained_on: description of the data for the card.
-        device: where the networks are trained.
-        progress: called with the phase, the step from 1, the number of steps and the loss.
+        device: device of the training.
+        progress: called with the phase (`explainer`, `conversion` or `service`), the step from 1, the number
+            of steps and the loss; for a conversion the noise loss.
 
     Returns:
-        Accuracy on `test` of `explainer` (pictures as they are), `service` (converted ones),
-        `explainer_on_converted`, and `chance`; standard deviation of converted and of noised test pictures
-        (`converted_std`, `noised_std`), and how often `discriminator`, D, tells them apart.
+        Accuracy on `test` of `explainer` (original images), `service` (converted images) and
+        `explainer_on_converted`, and `chance`; standard deviation of converted and of noised test images
+        (`converted_std`, `noised_std`), and accuracy of D in telling them apart (`discriminator`).
+
+    Raises:
+        OutputError: the folder contains a run with other settings, or a trained model.
     """
     size, classes = train.pixels.shape[1], len(train.classes)
     _begin(folder, as_json(settings) + f"seed {seed}, {len(train)} pictures\n")
     pixels, labels = _tensors(train)
     config, random = settings.classifier(classes), streams(seed)
 
-    # Each network is read back as it is stored, so that a run in one go and one that broke off do the same.
+    # Each network is read back from its file, so that resumed and uninterrupted runs give equal results.
     if not _file(folder, "explainer").is_file():
         told = partial(progress, "explainer")
         trained = train_classifier(
@@ -197,7 +201,7 @@ def _read_discriminator(folder: Path, settings: ConversionTraining) -> NoiseDisc
 
 
 def _read(folder: Path, name: str, network: Network) -> Network:
-    """Fill a network from the folder."""
+    """Load a network from the folder."""
     load_strictly(network, read_network(_file(folder, name)), name=name)
     return network.eval().requires_grad_(False)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training of one network by one loss, which can be broken off and taken up again."""
+"""Resumable training of one network by one loss."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -22,11 +22,12 @@ class OneNetworkTrainer(Generic[Network]):
 
     Args:
         network: trained in place.
-        optimiser, schedule: of its weights; the schedule goes on after each step.
-        loss: of a new batch.
-        settings: a dataclass with `steps` and `batch`, kept with the state.
+        optimiser, schedule: optimiser of its weights and learning-rate schedule, which advances after each
+            step.
+        loss: returns the loss of a new batch.
+        settings: a dataclass with `steps` and `batch`, stored in the state.
         rng: source of the loss's random numbers.
-        average: share of the averaged weights that a step keeps; 0 averages none.
+        average: decay of the weight average per step; 0 for no averaging.
 
     Attributes:
         step: optimiser steps done.
@@ -55,7 +56,7 @@ class OneNetworkTrainer(Generic[Network]):
         """Train to the last step.
 
         Args:
-            report: called after every step with the steps done and the loss.
+            report: called after every step with the number of steps done and the loss.
         """
         parameters = list(self.network.parameters())
         while self.step < self.settings.steps:
@@ -70,7 +71,7 @@ class OneNetworkTrainer(Generic[Network]):
             report(self.step, loss.item())
 
     def finished(self) -> Network:
-        """The network for use, on the CPU, frozen: with averaged weights where there are any."""
+        """The network for use, frozen and on the CPU, with averaged weights if available."""
         network: Any = self.network if self._averages is None else self._averages.module
         return copy.deepcopy(network).to(CPU).eval().requires_grad_(False)
 
@@ -83,15 +84,15 @@ class OneNetworkTrainer(Generic[Network]):
         return parts if self._averages is None else {**parts, "averages": self._averages}
 
     def state(self) -> dict[str, Any]:
-        """Everything to go on from."""
+        """Everything needed to resume the run."""
         states = {name: part.state_dict() for name, part in self._parts().items()}
         return {"step": self.step, "settings": asdict(self.settings), **states, "rng": self.rng.get_state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state` of a run with the same settings.
+        """Continue from the state of a run with the same settings.
 
         Args:
-            state: as `state` returned it.
+            state: result of `state`.
 
         Raises:
             ValueError: the run had another number of steps, on which the learning rate depends.
@@ -106,9 +107,9 @@ class OneNetworkTrainer(Generic[Network]):
         self.rng.set_state(state["rng"])
 
     def save(self, path: Path) -> None:
-        """Write the training's state."""
+        """Save the training state.
+
+        Args:
+            path: checkpoint file.
+        """
         save_checkpoint(path, self.state())
-
-
-def _averaged(network: nn.Module, share: float) -> AveragedModel:
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(share), use_buffers=True)

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a training goes, and how long it still takes."""
+"""Speed of a training, and the remaining time."""
 
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
-WINDOW = 60.0  # seconds that the rate is a mean over
+WINDOW = 60.0  # averaging window of the rate in seconds
 
 
 class Pace:
-    """Steps as they are done.
+    """Speed meter of a training.
 
     Args:
-        batch: photos of a step.
-        steps: in all.
-        done: steps that were done before.
-        clock: gives seconds.
+        batch: photos per step.
+        steps: total number of steps.
+        done: steps done before.
+        clock: returns seconds.
 
     Example:
         >>> seconds = iter([0.0, 2.0, 4.0])
@@ -32,7 +32,7 @@ class Pace:
         self._seen = deque([(clock(), done)])
 
     def at(self, step: int) -> str:
-        """Throughput over the last minute and the remaining time, as text; `-` before they can be measured.
+        """Throughput over the last minute and remaining time, as text; `-` before they can be measured.
 
         Args:
             step: steps done.

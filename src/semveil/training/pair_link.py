@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The common part of all pair trainings: ordered latents, noise to imitate, and the link between the two networks."""
+"""Common part of all pair trainings: checks, epochs, and the link between the two networks."""
 
 import math
 from collections.abc import Callable
@@ -14,16 +14,28 @@ from semveil.channels.wiretap import AnyChannel, over
 from semveil.protection.pair import PairSettings, TrainedPair
 
 Report = Callable[[int, int, float], None]
-"""Called with epochs done, epochs, and the mean loss of the last."""
+"""Called with the epochs done, the number of epochs and the mean loss of the last epoch."""
 
 
 def silent(epoch: int, epochs: int, loss: float) -> None:
-    """A `Report` without output."""
+    """A `Report` without output.
+
+    Args:
+        epoch: epochs done.
+        epochs: number of epochs.
+        loss: mean loss of the last epoch.
+    """
 
 
 @dataclass(frozen=True, eq=False)
 class Passed:
-    """Attributes: protected, the block (B, m, D) as sent; symbols (B, N) of unit power; restored, Bob's codes (B, K, D)."""
+    """Result of one pass through the link.
+
+    Attributes:
+        protected: transmitted block (B, m, D).
+        symbols: (B, N) of unit power.
+        restored: Bob's codes (B, K, D).
+    """
 
     protected: Tensor
     symbols: Tensor
@@ -32,13 +44,15 @@ class Passed:
 
 @dataclass(frozen=True, eq=False)
 class PairLink:
-    """Alice's and Bob's networks with what lies between them in use: merging, power, channel.
+    """Alice's and Bob's networks with merging, power normalisation and channel in between, as in operation.
 
-    Of a range of SNRs each latent draws its own.
+    If the SNR is a range, each latent has its own draw.
 
     Args:
+        pair: the pair under training.
         channel: any `channel(symbols, snr_db, rng) -> received, state`; that of the pair's settings where
             None.
+        rng: source of SNR and channel noise.
     """
 
     pair: TrainedPair
@@ -51,7 +65,7 @@ class PairLink:
         return parse_link(named) if self.channel is None and named != "awgn" else self.channel
 
     def __call__(self, latents: Tensor) -> Passed:
-        """Send clipped latents (B, K, D) to Bob."""
+        """Transmit clipped latents (B, K, D) to Bob."""
         codes = list(self.pair.settings.codes)
         protected = self.pair.protect(latents[:, codes])
         sent = latents.clone()
@@ -68,11 +82,11 @@ class PairLink:
 
 
 def check_training(latents: Tensor, settings: PairSettings) -> None:
-    """Refuse unsuitable training data of a pair.
+    """Check the training data of a pair.
 
     Args:
         latents: (N, K, D), N at least 2.
-        settings: of the pair, for D.
+        settings: settings of the pair, for D.
 
     Raises:
         ValueError: latents of another shape, or fewer than two.
@@ -82,7 +96,7 @@ def check_training(latents: Tensor, settings: PairSettings) -> None:
 
 
 def steps_of(count: int, batch: int) -> int:
-    """Batches per epoch, the last one possibly smaller.
+    """Batches per epoch, including an incomplete last one.
 
     Args:
         count: training samples.
@@ -100,18 +114,15 @@ def run_epochs(
     rng: torch.Generator,
     progress: Report,
 ) -> None:
-    """Call `step` with the rows of each batch; an epoch has every row once, in random order.
+    """Call `step` with the rows of each batch; every epoch uses every row once, in random order.
 
     Args:
-        epochs: passes over all rows.
-        batch: rows of a step, at most.
-        rng: of the order.
-        step: rows -> the mean loss over them, after its optimisers' steps.
+        step: maps rows to their mean loss, after optimisation steps.
         count: number of rows.
         epochs: passes over the rows.
-        batch: rows in a step; the last batch of an epoch may hold fewer.
-        rng: random numbers for the order of the rows; on the CPU.
-        progress: told the mean loss of each epoch.
+        batch: rows per step; the last batch of an epoch may be smaller.
+        rng: source of the order of the rows, on the CPU.
+        progress: called with the epochs done, the number of epochs and the mean loss of the epoch.
     """
     for epoch in range(epochs):
         total = sum(
@@ -123,7 +134,7 @@ def run_epochs(
 def descend(
     loss: Tensor, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler
 ) -> Tensor:
-    """One optimisation step; returns the detached loss.
+    """Take one optimisation step and return the detached loss.
 
     Args:
         loss: scalar.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the face parser on the labelled photos of a face set."""
+"""Training of the face parser on the labelled photos of a face set."""
 
 from dataclasses import dataclass
 
@@ -21,11 +21,11 @@ from semveil.training.one_network import OneNetworkTrainer
 
 @dataclass(frozen=True)
 class ParserTraining:
-    """Settings of a run: AdamW, whose rate rises and falls over the steps.
+    """Settings of a run with AdamW and a one-cycle learning rate.
 
     Attributes:
-        steps, batch, learning_rate: of the optimiser; the rate is its highest.
-        dice: weight of `dice_loss` beside the cross-entropy, in which eyes and glasses hardly count.
+        steps, batch, learning_rate: optimiser settings; `learning_rate` is the peak rate.
+        dice: weight of `dice_loss` relative to the cross-entropy, in which eyes and glasses hardly count.
     """
 
     steps: int = 3000
@@ -37,16 +37,16 @@ class ParserTraining:
 def parser_trainer(
     faces: FaceSet, settings: ParserTraining, *, rng: torch.Generator, device: torch.device = CPU
 ) -> OneNetworkTrainer[FaceParser]:
-    """Trainer of a face parser with cross-entropy and Dice loss, on labelled photos outside the held-out set.
+    """Trainer of a face parser with cross-entropy and Dice loss, on labelled photos that are not held out.
 
     Random flips, shifts, blur and colour changes make the parser robust to differences between photo
     collections.
 
     Args:
-        faces: photos with labels; those without labels are left out.
+        faces: photos with labels; unlabelled ones are excluded.
         settings: steps, batch, learning rate and weight of the Dice loss.
         rng: source of initial weights, batches and variations.
-        device: of the training.
+        device: device of the training.
     """
     labelled = (faces.labels[:, 0, 0] != 255) & ~faces.held_out
     images = torch.from_numpy(faces.pixels[labelled]).permute(0, 3, 1, 2)
@@ -70,17 +70,17 @@ def parser_trainer(
 
 
 def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """1 - (2 sum p y + 1) / (sum p + sum y + 1), a mean over the parts, so that small ones count as much as large ones.
+    """Dice loss 1 - (2 sum p y + 1) / (sum p + sum y + 1), averaged over parts.
 
-    Sums run over all pixels of the batch; p are probabilities, y is 1 where a pixel is labelled as the part
-    (Milletari et al., 3DV 2016).
+    Small parts therefore count as much as large ones. Sums run over all pixels of the batch; p are
+    probabilities, y is 1 where a pixel is labelled as the part (Milletari et al., 3DV 2016).
 
     Args:
         logits: (B, parts, H, W).
         labels: (B, H, W), integers.
 
     Example:
-        >>> right = torch.tensor([[[[9.0, -9.0]], [[-9.0, 9.0]]]])  # the first pixel is of part 0, the second of part 1
+        >>> right = torch.tensor([[[[9.0, -9.0]], [[-9.0, 9.0]]]])  # pixel 0 is of part 0, pixel 1 of part 1
         >>> [round(dice_loss(right, torch.tensor([[row]])).item(), 2) for row in ([0, 1], [0, 0], [1, 0])]
         [0.0, 0.38, 0.67]
     """
@@ -108,7 +108,7 @@ def _vary(images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]
 
 
 def held_out_iou(parser: FaceParser, faces: FaceSet) -> dict[str, float]:
-    """Intersection over union per face part on the labelled, held-out faces; empty where there are none.
+    """Intersection over union per face part on the labelled, held-out faces; empty if there are none.
 
     Args:
         parser: the trained parser.
@@ -123,7 +123,9 @@ def held_out_iou(parser: FaceParser, faces: FaceSet) -> dict[str, float]:
 
 
 def intersection_over_union(predicted: Tensor, truth: Tensor) -> dict[str, float]:
-    """|A and B| / |A or B| per face part over all pixels; parts absent from both are left out.
+    """Intersection over union |A and B| / |A or B| per face part over all pixels.
+
+    Parts absent from both are omitted.
 
     Args:
         predicted: (N, H, W) part indices.
@@ -142,12 +144,12 @@ def intersection_over_union(predicted: Tensor, truth: Tensor) -> dict[str, float
 
 
 def label_faces(parser: FaceParser, faces: FaceSet, *, batch: int = 256) -> FaceSet:
-    """A copy of the faces in which the parser has labelled those without labels.
+    """Copy of the faces in which the parser has labelled the unlabelled ones.
 
     Args:
         parser: the trained parser.
-        faces: photos, unlabelled where the first label is 255.
-        batch: photos labelled at a time.
+        faces: photos; those whose first label is 255 are unlabelled.
+        batch: photos per batch.
     """
     labels = faces.labels.copy()
     unlabelled = np.flatnonzero(labels[:, 0, 0] == 255)

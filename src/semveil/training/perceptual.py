@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The perceptual term of a training."""
+"""The perceptual term of training losses."""
 
 from collections.abc import Callable
 
@@ -11,14 +11,14 @@ from semveil.nn.lpips import LPIPS
 
 
 def perceptual_distance(weight: float, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """LPIPS in half precision, as training steps run; zero where its weight is 0, and then no weights are needed.
+    """LPIPS in half precision; zero, without needing LPIPS weights, if its loss weight is 0.
 
     Args:
-        weight: of the term in the loss.
-        device: where the training runs.
+        weight: weight of the term in the loss.
+        device: device of the training.
 
     Returns:
-        A function of two image batches (B, 3, S, S) in [-1, 1] that gives (B,).
+        A function of two image batches (B, 3, S, S) in [-1, 1] that returns (B,).
 
     Raises:
         WeightsMissing: LPIPS is needed and its weights are not on this machine.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""noise-image's networks under DP-SGD, for training pictures that are private themselves."""
+"""DP-SGD training of noise-image's networks, for private training images."""
 
 from collections.abc import Callable
 
@@ -26,17 +26,17 @@ def private_classifier(
     rng: torch.Generator,
     through: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> VGG16Classifier:
-    """`train_classifier` with private gradients; an explainer, or a service model where `through` converts.
+    """`train_classifier` with private gradients, for an explainer or, with a conversion, a service model.
 
     Args:
         pixels: (N, 3, H, W) uint8.
         labels: (N,) classes from 0.
-        config: without batch norm.
-        phase: rate and steps.
+        config: network configuration without batch norm.
+        phase: sampling rate and steps.
         settings: clip, noise and learning rate.
-        rng: of initialisation, batches and noise.
-        through: what a client does with each batch of images before the network sees it, each picture by
-            itself.
+        rng: source of initialisation, batches and noise.
+        through: client-side transform of each batch before the network, which must act on each image
+            separately.
     """
     network = VGG16Classifier(config, rng=rng)
     trainer = PrivateTrainer(network, phase, settings, pictures=len(pixels), rng=rng)
@@ -61,15 +61,15 @@ def private_conversion(
     *,
     rng: torch.Generator,
 ) -> ConversionGenerator:
-    """`train_conversion` with private gradients of both networks, each from batches of its own.
+    """`train_conversion` with private gradients of both networks, which use separate batches.
 
     Args:
         pixels: (N, 3, H, W) uint8.
-        explainer: trained privately, or on public pictures.
+        explainer: trained privately, or on public images.
         training: sigma, weights and sizes; its steps, batch and learning rate are not used.
-        phases: of the generator and of the discriminator, equally many steps.
+        phases: phases of the generator and of the discriminator, with equal numbers of steps.
         settings: clip, noise and learning rate.
-        rng: of initialisation, batches and noise.
+        rng: source of initialisation, batches and noise.
     """
     generator = ConversionGenerator(training.generator, rng=rng)
     width, halvings = training.discriminator_width, training.discriminator_halvings

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several processes that train one network together, as torchrun starts them: each takes its rows of every batch.
+"""Data-parallel training by several processes, as started by torchrun.
 
-All draw the same random numbers and hold the same weights. Gradients and the statistics of batch norms are
-averaged over the processes, so a run of several is the run of one, but for rounding.
-(`DistributedDataParallel` averages in one backward pass for each forward pass, which a step with a
-discriminator is not; StyleGAN2's own code averages by hand too.)
+Each process computes its rows of every batch. All draw the same random numbers and hold the same weights.
+Gradients and batch norm statistics are averaged over the processes, so a run of several equals the run of
+one, except for rounding. (`DistributedDataParallel` assumes one backward pass per forward pass, which does
+not hold for a step with a discriminator; StyleGAN2's own code also averages by hand.)
 """
 
 import math
@@ -20,17 +20,17 @@ from torch import Tensor, nn
 
 from semveil.core.device import AUTO, DeviceError, choose_device
 
-PAIR = 2  # rows that stay together, so that every second row of a share is every second row of the batch
-PARTS = 4  # pairs of a batch for each process: also half a batch and half of that is shared evenly
+PAIR = 2  # rows kept together: every second row of all shares is every second row of the batch
+PARTS = 4  # batch sizes are multiples of this per process, so that fractions of a batch are shared evenly
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of a run; by default it is alone.
+    """This process among those of a run; by default the only one.
 
     Attributes:
-        rank: its number, from 0.
-        count: of processes.
+        rank: number of this process, from 0.
+        count: number of processes.
 
     Example:
         >>> Processes(1, 2).share(torch.arange(8)).tolist()
@@ -42,17 +42,18 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes files and tells the user."""
+        """Whether this process writes files and output for the user."""
         return self.rank == 0
 
     def check_batch(self, batch: int) -> None:
-        """Refuse a batch that cannot be divided among the processes.
+        """Check that a batch can be divided among the processes.
 
         Args:
             batch: samples over all processes.
 
         Raises:
-            ValueError: with several processes, no multiple of 8 and of four times their number.
+            ValueError: with several processes, the batch is not a multiple of 8 and of four times their
+                number.
         """
         whole = math.lcm(8, PARTS * self.count)
         if self.count > 1 and batch % whole:
@@ -61,7 +62,7 @@ class Processes:
             )
 
     def share(self, rows: Tensor) -> Tensor:
-        """This process's rows of a batch: pairs of rows are dealt out in turn.
+        """This process's rows of a batch, which is dealt out in pairs of rows.
 
         Args:
             rows: (N, ...), the batch of all processes.
@@ -74,7 +75,7 @@ class Processes:
         return rows.unflatten(0, (-1, self.count, PAIR))[:, self.rank].flatten(0, 1)
 
     def gather(self, rows: Tensor) -> Tensor:
-        """The whole batch from the shares of all processes, without gradient; the inverse of `share`.
+        """Collect the whole batch from the shares of all processes, without gradient; the inverse of `share`.
 
         Args:
             rows: (N / count, ...).
@@ -89,7 +90,7 @@ class Processes:
         """Replace gradients by their means over all processes, in one message.
 
         Args:
-            parameters: those without a gradient are left out.
+            parameters: parameters; those without a gradient are skipped.
         """
         gradients = [p.grad for p in parameters if p.grad is not None]
         if self.count == 1 or not gradients:
@@ -102,7 +103,7 @@ class Processes:
             gradient.copy_(mean.view_as(gradient))
 
     def agreed(self, yes: bool) -> bool:
-        """The first process's decision, which is broadcast to the others.
+        """Broadcast the first process's decision to all.
 
         Args:
             yes: this process's decision.
@@ -114,10 +115,12 @@ class Processes:
         return bool(said[0])
 
     def share_statistics(self, network: nn.Module) -> None:
-        """Let all batch norms of a network use the statistics of the whole batch, in place; the weights stay the same objects.
+        """Make all batch norms of a network use the statistics of the whole batch, in place.
+
+        The weights stay the same objects.
 
         Args:
-            network: its batch norms are replaced, except if the network itself is one.
+            network: its batch norms are replaced, unless the network itself is one.
         """
         if self.count == 1:
             return
@@ -132,17 +135,16 @@ ALONE = Processes()
 
 @contextmanager
 def joined(device: str = AUTO) -> Iterator[tuple[Processes, torch.device]]:
-    """Join the processes that torchrun started, each with a GPU of its own where the device is `auto` or `cuda`.
+    """Join the processes that torchrun started, each with its own GPU if the device is `auto` or `cuda`.
 
     Args:
-        device: `auto`, `cpu`, `cuda` or one GPU by its number, such as `cuda:1`, of which several processes
-            cannot share one.
+        device: `auto`, `cpu`, `cuda` or a single GPU such as `cuda:1`, which several processes cannot share.
 
     Yields:
-        This process, and its device; alone where torchrun started none.
+        This process and its device; a single process if torchrun started none.
 
     Raises:
-        DeviceError: the device is not there, or is one GPU for several processes.
+        DeviceError: the device is not available, or is a single GPU for several processes.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -164,7 +166,7 @@ def joined(device: str = AUTO) -> Iterator[tuple[Processes, torch.device]]:
 
 
 class _Summed(torch.autograd.Function):
-    """The sum over the processes, of values and of gradients."""
+    """Sum over the processes, of values and of gradients."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -180,7 +182,7 @@ class _Summed(torch.autograd.Function):
 
 
 class _WholeBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch norm over the rows of all processes (torch's own `SyncBatchNorm` runs on GPUs only)."""
+    """Batch norm over the rows of all processes (torch's `SyncBatchNorm` supports only GPUs)."""
 
     def __init__(self, one: nn.modules.batchnorm._BatchNorm, count: int) -> None:
         super().__init__(one.num_features, one.eps, one.momentum, one.affine, one.track_running_stats)
@@ -190,7 +192,7 @@ class _WholeBatchNorm(nn.modules.batchnorm._BatchNorm):
         self.train(one.training)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any number of dimensions."""
+        """Accept any number of dimensions."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:

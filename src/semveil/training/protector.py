@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a protection / deprotection pair with [DPSC] Eq. 20; find a pair of any kind, or train it."""
+"""Training of protection pairs with [DPSC] Eq. 20, and look-up or training of pairs of any kind."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from semveil.training.encrypted_pair import train_encrypted_pair
 from semveil.training.learned_pair import train_learned_pair
 from semveil.training.pair_link import PairLink, Report, check_training, descend, run_epochs, silent, steps_of
 
-# The paper names cosine annealing with warm restarts but no period: four cycles in its 100 epochs.
+# The paper names cosine annealing with warm restarts but no period; we use four cycles in its 100 epochs.
 CYCLE_EPOCHS = 25
 EPOCHS = 100
 PUBLIC_LATENTS = 11_000  # as many as the bundled model has training photos
@@ -32,16 +32,16 @@ def find_or_train_pair(
     rng: torch.Generator,
     progress: Report = silent,
 ) -> TrainedPair:
-    """The pair with exactly these settings: bundled, cached on this machine, or trained now and cached.
+    """Pair with exactly these settings: bundled, cached on this machine, or trained now and cached.
 
     A new pair is trained on 11,000 synthetic latents of the model's prior, without photos. Bob needs the same
     file as Alice.
 
     Args:
         model: face model of the pair.
-        settings: epsilon, calibration, codes and the rest.
-        rng: source of latents, initial weights and batches of a training.
-        progress: called after every epoch of a training.
+        settings: epsilon, calibration, codes and further settings.
+        rng: source of latents, initial weights and batches if a pair is trained.
+        progress: called after every epoch if a pair is trained.
 
     Raises:
         BadCheckpoint: a file for these settings is damaged or has another noise scale.
@@ -53,7 +53,7 @@ def find_or_train_pair(
         pair = TRAINERS[settings.protection](latents, settings, rng=rng, progress=progress)
         path = pair_file(cache_folder(model), settings)
         write_pair(path, pair)
-        return find_pair(model, settings)  # as stored, in half precision: what Bob will load
+        return find_pair(model, settings)  # as stored in half precision, like the pair that Bob will load
 
 
 def train_pair(
@@ -68,26 +68,27 @@ def train_pair(
     channel: AnyChannel | None = None,
     progress: Report = silent,
 ) -> LinearPair:
-    """Minimise MSE(Z, S_1) + noise_weight * MSE(Z_private + n, f_protection(Z_private)), n ~ Laplace(0, scale).
+    """Train a linear pair with [DPSC] Eq. 20.
 
-    Z is sent as it is in use: protected block merged with the common codes, power normalised, over the
-    channel of the settings, de-normalised, deprotected.
+    Minimises MSE(Z, S_1) + noise_weight * MSE(Z_private + n, f_protection(Z_private)), n ~ Laplace(0, scale).
+    Z is transmitted as in operation: protected block merged with the common codes, power normalised, sent
+    over the channel of the settings, denormalised, deprotected.
 
     Args:
-        latents: (N, K, D) clipped latents; the pair is trained where they are.
-        settings: private codes, noise scale, how noise is drawn, channel and SNR; of a range of SNRs each
-            latent draws its own.
-        rng: initialisation, order, noise and channel.
-        epochs: passes over all latents; this and the next three have the paper's values by default.
-        batch: latents of a step, at most.
-        learning_rate: Adam's, at the start of each cycle.
-        noise_weight: of the second term.
-        channel: between the two networks instead of the settings' own: any
-            `channel(symbols, snr_db, rng) -> received, state`.
-        progress: epoch done, epochs, mean loss of the epoch.
+        latents: (N, K, D) clipped latents; the pair is trained on their device.
+        settings: private codes, noise scale and sampling, channel and SNR; if the SNR is a range, each latent
+            has its own draw.
+        rng: source of initialisation, order, noise and channel noise.
+        epochs: passes over all latents; this and the next three arguments default to the paper's values.
+        batch: largest number of latents per step.
+        learning_rate: learning rate of Adam at the start of each cycle.
+        noise_weight: weight of the second term.
+        channel: channel between the two networks instead of that of the settings: any `channel(symbols,
+            snr_db, rng) -> received, state`.
+        progress: called with the epochs done, the number of epochs and the mean loss of the epoch.
 
     Raises:
-        ValueError: latents of the wrong shape, or fewer than two.
+        ValueError: latents of the wrong shape or fewer than two, or an unknown kind of noise.
     """
     check_training(latents, settings)
     if settings.noise not in ("frozen", "fresh"):
@@ -114,7 +115,7 @@ def train_pair(
 
 
 TRAINERS: Registry[Callable[..., TrainedPair]] = Registry("training of a pair")
-"""By protection; called with latents and settings, and by keyword rng, epochs, channel, progress."""
+"""By protection; called with latents and settings, and keyword arguments rng, epochs, channel, progress."""
 
 TRAINERS.add("nn", train_pair)
 TRAINERS.add("nn-encrypted", train_encrypted_pair)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn a trained generator and encoder into a model folder: public bounds, latent prior, pairs, figures, model card."""
+"""Publication of a trained generator and encoder as a model folder.
+
+It contains public bounds, latent prior, pairs and the model card.
+"""
 
 import copy
 from collections.abc import Callable
@@ -35,11 +38,11 @@ from semveil.training.protector import PUBLIC_LATENTS, train_pair
 from semveil.training.quantiles import training_quantiles
 
 PRIOR_RANK = 256
-WHITENING = 1.0  # of models that learn from drawn faces: a wrong key then reads such a face
-NETWORK: Literal["alex"] = "alex"  # of LPIPS, for whoever asks for that term
-# From the encoder's codes; `perceptual` weighs a perceptual term where one is asked for.
+WHITENING = 1.0  # for models trained on sampled faces, so that decoding with a wrong key gives such a face
+NETWORK: Literal["alex"] = "alex"  # LPIPS network, if that perceptual term is selected
+# Starts from the encoder's codes; `perceptual` is the weight of the perceptual term, if there is one.
 DEFAULT_INVERSION = InversionSettings(steps=100, learning_rate=0.1, mse=1.0, perceptual=0.1, prior=0.02)
-# With the encoder's own features; chosen on photos of the development split.
+# With the encoder's own features as perceptual term; chosen on photos of the development split.
 FEATURES_INVERSION = InversionSettings(steps=40, learning_rate=0.3, mse=1.0, perceptual=0.3, prior=0.02)
 
 
@@ -56,20 +59,22 @@ def publish(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write the model: clip box (0.5 % and 99.5 % quantiles), bounds of every coordinate and latent prior come from inverted
-    training photos.
+    """Write a model folder with public bounds and a latent prior from inverted training photos.
+
+    The clip box holds the 0.5 % and 99.5 % quantiles; bounds of every coordinate are stored as well.
 
     Args:
-        folder: where the model goes; its name is the model's name.
-        generator: trained; its device does the inversion. Stored from the CPU.
-        encoder: trained, gives the inversion's start; its batch norm is settled on the training photos.
+        folder: folder of the model, which gives the model its name.
+        generator: trained generator; the inversion runs on its device. Stored from the CPU.
+        encoder: trained encoder, which provides the start of the inversion; its batch norm statistics are
+            measured on the training photos.
         faces: prepared photos; only those not held out are used.
-        inversion: becomes the model's default; what suits the encoder where None.
+        inversion: default inversion settings of the model; chosen for the kind of encoder where None.
         perceptual: name of the inversion's perceptual term; likewise.
-        discriminator: kept beside the model, so that training can go on from it.
+        discriminator: stored in the folder, so that training can be continued; omitted where None.
         photos: number of training photos to invert.
         seed: random seed for the choice of these photos.
-        progress: called with inversion steps done, counted for each photo, and how many there are.
+        progress: called with the inversion steps done, counted per photo, and their total.
     """
     spatial = isinstance(encoder, PartEncoder)
     inversion = inversion or (FEATURES_INVERSION if spatial else DEFAULT_INVERSION)
@@ -86,7 +91,7 @@ def publish(
     codes = invert(
         images, generator, start=start, settings=inversion, perceptual=term, progress=progress
     ).codes
-    codes, generator, encoder = codes.cpu(), moved(generator, CPU), moved(encoder, CPU)  # as files have them
+    codes, generator, encoder = codes.cpu(), moved(generator, CPU), moved(encoder, CPU)  # for storage
     box, held_out = ClipBox.from_quantiles(codes), int(faces.held_out.sum())
     development = int((faces.split == DEVELOPMENT).sum())
     card = {
@@ -116,14 +121,15 @@ def publish_pairs(
     seed: int = 0,
     progress: Callable[[float, int, int, float], None] = lambda epsilon, epoch, epochs, loss: None,
 ) -> None:
-    """Train the paper's pairs on synthetic latents of the model's prior, and write them into its folder.
+    """Train the paper's pairs on synthetic latents of the model's prior, and write them to its folder.
 
     Args:
-        folder: of the model.
+        folder: folder of the model.
         epsilons: nominal epsilon of each pair.
-        calibration: of the noise that the pairs imitate.
-        seed: of all random numbers; every epsilon has its own stream.
-        progress: called after every epoch with epsilon, epochs done, epochs and mean loss.
+        calibration: calibration of the noise that the pairs imitate.
+        seed: random seed; every epsilon has its own stream.
+        progress: called after every epoch with epsilon, the epochs done, the number of epochs and the mean
+            loss.
 
     Raises:
         ValueError: there is no model in the folder.
@@ -140,20 +146,20 @@ def publish_pairs(
 
 
 def settle_batch_norm(encoder: FaceEncoder, images: Tensor) -> FaceEncoder:
-    """A copy of an encoder with batch norm statistics measured on images, in evaluation mode.
+    """Copy of an encoder with batch norm statistics measured on images, in evaluation mode.
 
-    Averaged weights have other statistics than the weights that were averaged; without this, codes shrink to
+    Averaged weights need other statistics than the weights that were averaged; without this, codes shrink to
     the mean.
 
     Args:
-        encoder: with averaged weights.
+        encoder: encoder with averaged weights.
         images: (N, 3, S, S) in [-1, 1].
     """
     settled = copy.deepcopy(encoder)
     for module in settled.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_running_stats()
-            module.momentum = None  # a plain mean over the batches
+            module.momentum = None  # cumulative mean over the batches
     settled.train()
     with torch.no_grad():
         for part in images.split(128):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Public bounds of every latent coordinate, from photos that a model was trained on."""
+"""Public bounds of every latent coordinate, from a model's training photos."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ from semveil.models.quantile_bounds import QuantileBounds
 
 
 def training_quantiles(codes: Tensor, identity: tuple[int, ...]) -> QuantileBounds:
-    """Bounds from latents of training photos, with the largest distances seen, for dp-image as published.
+    """Bounds from latents of training photos, with the largest observed distances, for dp-image as published.
 
     Args:
         codes: (N, K, D), not clipped.
-        identity: the model's identity codes, whose distances are kept too.
+        identity: the model's identity codes, whose distances are stored as well.
     """
     every = tuple(range(codes.shape[1]))
     return QuantileBounds.fit(
@@ -36,17 +36,15 @@ def invert_training_photos(
     perceptual: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
-    """Latents (photos, K, D) of photos that are not held out, chosen at random.
+    """Latents (photos, K, D) of randomly chosen photos that are not held out.
 
     Args:
-        model: inverts.
-        seed: of the choice of photos.
-        progress: photo-steps of the inversion done, and all.
+        model: face model that inverts the photos.
         faces: prepared photos, of the model's size.
-        photos: how many; all that there are where there are fewer.
-        perceptual: perceptual term of the inversion; the model's own where None.
+        photos: number of photos; all if there are fewer.
         seed: random seed for the choice of photos.
-        progress: called with inversion steps done, counted for each photo, and how many there are.
+        perceptual: perceptual term of the inversion; the model's default where None.
+        progress: called with the inversion steps done, counted per photo, and their total.
     """
     rows = np.flatnonzero(~faces.held_out)
     rows = rows[torch.randperm(len(rows), generator=streams(seed)["quantiles"])[:photos].numpy()]

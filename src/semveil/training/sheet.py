@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sheets of pictures that show how far a training is: photos, what the networks make of them, faces that nobody has."""
+"""Sample sheets that show the progress of a training: photos, reconstructions and synthetic faces."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.training.fusion import FusionTrainer
 from semveil.training.joint import JointTrainer
 
-SETTLING = 128  # photos that a sheet's batch norms take their statistics from
+SETTLING = 128  # photos for the batch norm statistics of a sheet
 
 
 class SampleSheet:
-    """Rows of one sheet: photos of the development split, their reconstructions, random faces.
+    """Sheet with rows of development photos, their reconstructions, and random faces.
 
     Args:
-        faces: the set that is trained on; photos come from its development split, or from training where it
-            has none.
-        columns: pictures in a row.
+        faces: the training face set; photos come from its development split, or from all photos if that is
+            empty.
+        columns: images per row.
     """
 
     def __init__(self, faces: FaceSet, *, columns: int = 12) -> None:
@@ -32,12 +32,12 @@ class SampleSheet:
 
     @torch.no_grad()
     def draw(self, trainer: JointTrainer) -> NDArray[np.uint8]:
-        """An image of photos, their reconstructions and random faces, one per row, (3 S, columns * S, 3) RGB.
+        """Image of photos, their reconstructions and random faces, one per row, (3 S, columns * S, 3) RGB.
 
-        It takes no random number from the training.
+        It uses no random numbers of the training.
 
         Args:
-            trainer: its averaged networks are shown.
+            trainer: trainer whose averaged networks are shown.
         """
         photos = self.photos.to(trainer.device)
         generator: Any = trainer.averages["generator"]
@@ -49,11 +49,11 @@ class SampleSheet:
 
 
 class FusionSheet:
-    """Rows of one sheet: photos of the development split, the same with their own identity, with random identities.
+    """Sheet with rows of development photos, the photos with their own identity, and with random identities.
 
     Args:
         faces: as for `SampleSheet`.
-        columns: pictures in a row.
+        columns: images per row.
     """
 
     def __init__(self, faces: FaceSet, *, columns: int = 12) -> None:
@@ -61,12 +61,12 @@ class FusionSheet:
 
     @torch.no_grad()
     def draw(self, trainer: FusionTrainer) -> NDArray[np.uint8]:
-        """An image of photos, the photos with their own identity, and with random identities, (3 S, columns * S, 3) RGB.
+        """Image of photos, with their own identity, and with random identities, (3 S, columns * S, 3) RGB.
 
-        It takes no random number from the training.
+        It uses no random numbers of the training.
 
         Args:
-            trainer: its averaged networks are shown.
+            trainer: trainer whose averaged networks are shown.
         """
         encoder, fusion = trainer.finished(photos=SETTLING)
         photos = self.photos.to(trainer.device)

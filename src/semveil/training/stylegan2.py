@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a StyleGAN2 together with its encoder on aligned faces.
+"""Joint training of a StyleGAN2 and its encoder on aligned faces.
 
 StyleGAN2's losses (non-saturating, lazy R1, path length, style mixing: Karras et al., CVPR 2020) act on
-samples of the prior and, so that the codes of real photos are a prior too, on codes of photos that are mixed
-between people or noised. A reconstruction loss joins generator and encoder, as the time of a CPU is too short
-to learn them one after the other.
+samples of the prior and, so that the codes of real photos form a prior too, on codes of photos that are mixed
+between people or noised. A reconstruction loss joins generator and encoder, since training them one after the
+other would take too long on a CPU.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,12 +29,13 @@ class StyleGAN2Training(JointTraining):
     """Settings of a run.
 
     Attributes:
-        r1: gradient penalty on real photos, every `lazy` steps.
-        path_length: weight of the path-length regulariser, every `lazy` steps.
+        r1: weight of the gradient penalty on real photos, applied every `lazy` steps.
+        path_length: weight of the path-length regulariser, applied every `lazy` steps.
+        lazy: interval of the regularisers in steps.
         discriminator_multiplier, discriminator_cap: widths of the discriminator, see `Discriminator`.
-        adversarial_from: step from which on there are fakes; before it generator and encoder only
-            reconstruct, which is faster.
-        generator: sizes.
+        adversarial_from: step from which fakes are used; until then generator and encoder only reconstruct,
+            which is faster.
+        generator: sizes of the generator.
         encoder_widths, fine_channels, coarse_channels: sizes of the encoder, see `SemanticEncoderConfig`.
     """
 
@@ -57,7 +58,7 @@ class StyleGAN2Training(JointTraining):
 
 
 class StyleGAN2Trainer(JointTrainer):
-    """State of a run."""
+    """State of a run with a StyleGAN2; arguments as for `JointTrainer`."""
 
     settings: StyleGAN2Training
 
@@ -99,7 +100,7 @@ class StyleGAN2Trainer(JointTrainer):
         return losses
 
     def _track_styles(self) -> None:
-        """Let the encoder's coordinates follow the mean and spread of the mapping network's w."""
+        """Let the encoder's normalisation follow mean and standard deviation of the mapping network's w."""
         with torch.no_grad():
             w = self.generator.map(self._normal(64, self.generator.config.style_dim))
             weight = max(0.005, 1 / (self.step + 1))
@@ -113,13 +114,13 @@ class StyleGAN2Trainer(JointTrainer):
     def _reconstruct(self, codes: Tensor, photos: Tensor, inside: Tensor) -> dict[str, float]:
         s = self.settings
         images = self._synthesize(self._blurred_codes(codes, self.encoder.style_std))
-        images = images * inside + photos * (1 - inside)  # made-up pixels teach nothing
+        images = images * inside + photos * (1 - inside)  # ignore filled-in pixels
         mse, perceptual = F.mse_loss(images, photos), self.perceptual(images, photos).mean()
         (s.mse * mse + s.perceptual * perceptual).backward()
         return {"mse": mse.item(), "lpips": perceptual.item()}
 
     def _fake_codes(self, codes: Tensor, count: int) -> Tensor:
-        """A third each: samples of the prior with style mixing, codes mixed between two photos, noised codes."""
+        """Codes, a third each: prior samples with style mixing, codes mixed between photos, noised codes."""
         third = count // 3
         prior = count - 2 * third
         w = self.generator.map(self._normal(2 * prior, codes.shape[-1])).unflatten(0, (2, prior))
@@ -148,7 +149,7 @@ class StyleGAN2Trainer(JointTrainer):
         return {"path": lengths.mean().item()}
 
     def _from_a_cut(self, count: int) -> Tensor:
-        """(count, K) bool: the codes from a random one on."""
+        """Mask of the codes from a random one on, (count, K) bool."""
         codes = self.settings.generator.codes
         return (torch.arange(codes) >= torch.randint(1, codes, (count, 1), generator=self.rng)).to(
             self.device
@@ -189,7 +190,12 @@ class StyleGAN2Trainer(JointTrainer):
         }
 
     def sample_codes(self, count: int, *, rng: torch.Generator) -> Tensor:
-        """Codes (count, K, D) of random faces: one w of the mapping network for all codes of a face."""
+        """Sample codes (count, K, D) of random faces, with one w of the mapping network per face.
+
+        Args:
+            count: number of faces.
+            rng: source of the samples, on the CPU.
+        """
         config = self.generator.config
         averaged: Any = self.averages["generator"]
         w: Tensor = averaged.map(torch.randn(count, config.style_dim, generator=rng).to(self.device))

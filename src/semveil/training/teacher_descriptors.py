@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Descriptors by dlib's recogniser for the photos of a face set, at full resolution."""
+"""Descriptors of the photos of a face set by dlib's recogniser, at full resolution."""
 
 import os
 import tempfile
@@ -18,24 +18,24 @@ from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.recognition.crop import DLIB_CHIP, crop_faces
 from semveil.recognition.dlib_faces import describe_faces
 
-DETAIL = 256  # px; dlib's chip is half of an aligned image wide and has 150
-CHUNK = 32  # photos that a worker takes at a time
+DETAIL = 256  # px; dlib's chip of 150 px covers half the width of an aligned image
+CHUNK = 32  # photos per task of a worker
 
 
 @dataclass(frozen=True)
 class TeacherDescriptors:
-    """Identity vectors of photos by another recogniser.
+    """Identity vectors of photos by the teacher's recogniser.
 
     Attributes:
-        source: (N,) as in the face set.
-        vectors: (N, 128) float32 as dlib gives them, not of unit length.
+        source: (N,) identifiers of the photos, as in the face set.
+        vectors: (N, 128) float32, as returned by dlib, not of unit length.
     """
 
     source: NDArray[np.str_]
     vectors: NDArray[np.float32]
 
     def of(self, sources: NDArray[np.str_]) -> NDArray[np.float32]:
-        """Descriptors (M, 128) of photos.
+        """Descriptors (M, 128) of the given photos.
 
         Args:
             sources: (M,) identifiers of the photos.
@@ -52,14 +52,22 @@ class TeacherDescriptors:
         return self.vectors[[row[source] for source in sources.tolist()]]
 
     def save(self, path: Path) -> None:
-        """Write an `.npz` file atomically."""
+        """Write an `.npz` file atomically.
+
+        Args:
+            path: the file.
+        """
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
             np.savez(file, source=self.source, vectors=self.vectors)
         os.replace(file.name, path)
 
     @classmethod
     def load(cls, path: Path) -> "TeacherDescriptors":
-        """Read a file written by `save`."""
+        """Read a file written by `save`.
+
+        Args:
+            path: the file.
+        """
         return cls(**read_arrays(path, ("source", "vectors")))
 
 
@@ -70,13 +78,13 @@ def describe_photos(
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> TeacherDescriptors:
-    """Describe all photos of a face set, from the files that it was made of (about 0.12 s each).
+    """Describe all photos of a face set from its source files (about 0.12 s each).
 
     Args:
-        data: folder that the set was prepared from.
+        data: folder from which the set was prepared.
         faces: aligned faces of any size; only their sources are used.
-        workers: processes.
-        progress: photos done, photos in all.
+        workers: number of processes.
+        progress: called with the photos done and their total.
     """
     sources = faces.source
     parts = [sources[i : i + CHUNK] for i in range(0, len(sources), CHUNK)]
