@@ -72,7 +72,8 @@ for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOFOLLOW", "O_DIRECTORY", "pread", "p
         delattr(os, name)
 import semveil
 for module in pkgutil.walk_packages(semveil.__path__, "semveil."):
-    if not module.name.endswith(("__main__", "semveil.web.page", "semveil.web.tabs")):  # which is gradio's, an extra
+    # the web page needs gradio, an extra
+    if not module.name.endswith(("__main__", "semveil.web.page", "semveil.web.tabs")):
         importlib.import_module(module.name)
 from semveil.keys import Secret, read_secret, write_secret
 write_secret(sys.argv[1], Secret.generate())

@@ -46,7 +46,8 @@ from semveil.privacy.guarantee import Basis, Guarantee, Sensitivity
 from semveil.mechanisms import Gaussian
 claim = Guarantee(0.5, "all codes", Basis.PROVED)
 for _ in range(25):
-    Ledger({path!r}).record("Ada", Certificate(release="image", method="m", protection="laplace", guarantee=claim))
+    made = Certificate(release="image", method="m", protection="laplace", guarantee=claim)
+    Ledger({path!r}).record("Ada", made)
 """
 
 

@@ -11,10 +11,11 @@ import pytest
 # are loaded.
 HIDE = """
     import importlib, importlib.abc, os, pkgutil, signal, sys
-    import click, cryptography, filelock, matplotlib, platformdirs, rich, scipy.optimize, skimage.metrics, torch
-    import torchmetrics, typer
+    import click, cryptography, filelock, matplotlib, platformdirs, rich, scipy.optimize, skimage.metrics
+    import torch, torchmetrics, typer
 
-    ABSENT = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix", "readline", "curses", "dlib"}
+    ABSENT = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix", "readline",
+              "curses", "dlib"}
 
     class Absent(importlib.abc.MetaPathFinder):
         def find_spec(self, name, path=None, target=None):
@@ -24,8 +25,9 @@ HIDE = """
     sys.meta_path.insert(0, Absent())
     for name in ABSENT:
         sys.modules.pop(name, None)
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "O_CLOEXEC", "fork", "getuid", "geteuid", "getgid", "mkfifo", 
-                 "chown", "fchmod", "fchown", "killpg", "getpgid", "sched_getaffinity", "uname", "statvfs", "register_at_fork"):
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "O_CLOEXEC", "fork", "getuid", "geteuid", "getgid",
+                 "mkfifo", "chown", "fchmod", "fchown", "killpg", "getpgid", "sched_getaffinity", "uname",
+                 "statvfs", "register_at_fork"):
         if hasattr(os, name):
             delattr(os, name)
     for name in ("SIGHUP", "SIGPIPE", "SIGALRM", "SIGKILL", "SIGUSR1", "SIGQUIT"):
@@ -51,10 +53,11 @@ def test_every_module_is_imported_without_posix_and_dlib() -> None:
             try:
                 importlib.import_module(name)
             except ImportError as error:
-                asking = [at.filename for at in traceback.extract_tb(error.__traceback__) if "<" not in at.filename]
+                frames = traceback.extract_tb(error.__traceback__)
+                asking = [at.filename for at in frames if "<" not in at.filename]
                 if error.name in {"gradio", "sigmf", "sionna"}:  # of extras that may be missing
                     continue
-                if asking[-1].startswith(semveil.__path__[0]):  # else an extra's package asked, as it would not elsewhere
+                if asking[-1].startswith(semveil.__path__[0]):  # not a package of an extra
                     failed[name] = str(error)
         print(len(names), failed)
         sys.exit(bool(failed))

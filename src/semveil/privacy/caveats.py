@@ -28,25 +28,48 @@ class Caveat(StrEnum):
 
 
 _MEANINGS = {
-    Caveat.REPEATED_RELEASES: "every further release about the same person adds its epsilon and delta to these, whatever photo "
-    "it is made from; no certificate knows of the others, a ledger adds them up (`semveil ledger show`)",
-    Caveat.CODES_IN_CLEAR: "the codes that are not private were computed from the same photo and are sent as they are; they "
-    "show their own parts of the face, and what goes together with them (a face with its hair) can be "
-    "guessed from them",
-    Caveat.ATTRIBUTES: "attributes of the person, such as age or expression, are kept or sent in the clear on purpose",
-    Caveat.GENERATOR_TUNING: "the generator was tuned on this very photo, so its weights carry the photo past the noise",
-    Caveat.PASTE_BACK: "the picture around the face is pasted back from the photo, with hair, body, clothes and place",
-    Caveat.KEY: "whoever has the key, or gets it later, sees the photo as Bob does; how the key is kept is not certified",
-    Caveat.MALLEABLE: "the symbols are analogue and not authenticated: who cannot read them can still change what Bob sees",
-    Caveat.DENIABLE: "the side information is not authenticated, so that any key opens it to something: a wrong key and "
-    "changes to it go unnoticed",
-    Caveat.LINKABLE: "pictures of one person show the same new face on purpose, so they can be linked to each other; whoever "
-    "has the key can tell which subject a face stands for",
-    Caveat.SEALED: "the original pixels of the altered faces travel with this picture, sealed: whoever gets the key, now or "
-    "later, sees them as they were; who hands the key of one face over opens that face alone",
-    Caveat.CLIP: "all frames and all faces of a clip can be linked to each other; a person whose face was lost and found again "
-    "has several draws in it, whose epsilons add up; when and where each face is seen, how it moves, and "
-    "how long the clip is are in the clear",
+    Caveat.REPEATED_RELEASES: (
+        "every further release about the same person adds its epsilon and delta to these, whatever photo it "
+        "is made from; no certificate knows of the others, a ledger adds them up (`semveil ledger show`)"
+    ),
+    Caveat.CODES_IN_CLEAR: (
+        "the codes that are not private were computed from the same photo and are sent as they are; they "
+        "show their own parts of the face, and what goes together with them (a face with its hair) can be "
+        "guessed from them"
+    ),
+    Caveat.ATTRIBUTES: (
+        "attributes of the person, such as age or expression, are kept or sent in the clear on purpose"
+    ),
+    Caveat.GENERATOR_TUNING: (
+        "the generator was tuned on this very photo, so its weights carry the photo past the noise"
+    ),
+    Caveat.PASTE_BACK: (
+        "the picture around the face is pasted back from the photo, with hair, body, clothes and place"
+    ),
+    Caveat.KEY: (
+        "whoever has the key, or gets it later, sees the photo as Bob does; how the key is kept is not "
+        "certified"
+    ),
+    Caveat.MALLEABLE: (
+        "the symbols are analogue and not authenticated: who cannot read them can still change what Bob sees"
+    ),
+    Caveat.DENIABLE: (
+        "the side information is not authenticated, so that any key opens it to something: a wrong key and "
+        "changes to it go unnoticed"
+    ),
+    Caveat.LINKABLE: (
+        "pictures of one person show the same new face on purpose, so they can be linked to each other; "
+        "whoever has the key can tell which subject a face stands for"
+    ),
+    Caveat.SEALED: (
+        "the original pixels of the altered faces travel with this picture, sealed: whoever gets the key, "
+        "now or later, sees them as they were; who hands the key of one face over opens that face alone"
+    ),
+    Caveat.CLIP: (
+        "all frames and all faces of a clip can be linked to each other; a person whose face was lost and "
+        "found again has several draws in it, whose epsilons add up; when and where each face is seen, how "
+        "it moves, and how long the clip is are in the clear"
+    ),
 }
 VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_TUNING, Caveat.PASTE_BACK)
 

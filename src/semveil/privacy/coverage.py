@@ -42,7 +42,9 @@ _WORDS = {
     Kind.SOUND: "the sound, with the voices in it, which name people",
     Kind.CROP: "all pixels of the crop",
     Kind.FACE: "the face without what is around it",
-    Kind.ATTRIBUTES: "the attributes (pose, expression, hair, light, background), with what they tell of who it is",
+    Kind.ATTRIBUTES: (
+        "the attributes (pose, expression, hair, light, background), with what they tell of who it is"
+    ),
     Kind.SINGULAR_VECTORS: "the singular vectors, which hold the shapes of the picture",
     Kind.NOTHING: "nothing",
 }

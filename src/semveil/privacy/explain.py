@@ -20,14 +20,23 @@ _OBJECTS = {
 }
 _RECORDS = {ReleaseKind.CLIP: "clip"}
 _BASES = {
-    Basis.PROVED: "a mathematical proof for the very noise that was drawn; it needs no trust in what attackers cannot do.",
-    Basis.COMPUTATIONAL: "cryptography: it holds as long as the key stays secret and nobody can compute enough to break the "
-    "cipher. It is no information-theoretic guarantee.",
-    Basis.OBSERVED_SENSITIVITY: "the largest difference seen among some photos. A photo unlike those may be protected less or "
-    "not at all.",
+    Basis.PROVED: (
+        "a mathematical proof for the very noise that was drawn; it needs no trust in what attackers cannot "
+        "do."
+    ),
+    Basis.COMPUTATIONAL: (
+        "cryptography: it holds as long as the key stays secret and nobody can compute enough to break the "
+        "cipher. It is no information-theoretic guarantee."
+    ),
+    Basis.OBSERVED_SENSITIVITY: (
+        "the largest difference seen among some photos. A photo unlike those may be protected less or not at "
+        "all."
+    ),
     Basis.FITTED: "a noise law fitted to outputs. That describes how they look and guarantees nothing.",
-    Basis.SIMULATION: "a proof for ideal noise, while the noise in this file is ordinary floating point from a seeded stream, "
-    "whose lowest bits can give values away. Good for research; do not rely on it for a release.",
+    Basis.SIMULATION: (
+        "a proof for ideal noise, while the noise in this file is ordinary floating point from a seeded "
+        "stream, whose lowest bits can give values away. Good for research; do not rely on it for a release."
+    ),
     Basis.NONE: "nothing. However chaotic it looks, no claim is made.",
 }
 

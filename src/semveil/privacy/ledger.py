@@ -461,7 +461,8 @@ def _check_budget(budget: float, entries: Sequence[LedgerEntry]) -> None:
             f"no finite epsilon would hold for the whole record ({together.whole.reason}); a limit "
             "admits only what leaves nothing in the clear, such as the crops of latent-dp"
             if epsilon is None
-            else f"all releases about the person would cost epsilon {text_above(epsilon)} (basis: {together.whole.basis.value})"
+            else f"all releases about the person would cost epsilon {text_above(epsilon)} "
+            f"(basis: {together.whole.basis.value})"
         )
         raise OverLimit(f"refused before the release: {cost}, and the limit is {budget:g}")
 

@@ -34,15 +34,18 @@ STRENGTHS = (
     ),
     Strength("strong", "strongly", "That is strong.", 0.75, "wrong at least half as often as a blind guess"),
     Strength(
-        "limited", "to some degree", "That is limited: an observer who knows what to look for may often guess right.",
+        "limited", "to some degree",
+        "That is limited: an observer who knows what to look for may often guess right.",
         0.99, "wrong at least once in 100",
     ),
     Strength(
-        "weak", "weakly", "That is weak: so large an epsilon bounds hardly anything, even though noise was added.",
+        "weak", "weakly",
+        "That is weak: so large an epsilon bounds hardly anything, even though noise was added.",
         0.9999, "wrong at least once in 10,000: a bound that hardly any attack reaches",
     ),
     Strength(
-        "protects nobody", "in name only", "That protects nobody: so large an epsilon bounds nothing that matters.",
+        "protects nobody", "in name only",
+        "That protects nobody: so large an epsilon bounds nothing that matters.",
         1.0, "nothing is left to guarantee",
     ),
 )  # fmt: skip
