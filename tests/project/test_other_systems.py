@@ -25,8 +25,8 @@ HIDE = """
     sys.meta_path.insert(0, Absent())
     for name in ABSENT:
         sys.modules.pop(name, None)
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "O_CLOEXEC", "fork", "getuid", "geteuid", "getgid",
-                 "mkfifo", "chown", "fchmod", "fchown", "killpg", "getpgid", "sched_getaffinity", "uname",
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "O_CLOEXEC", "fork", "getuid", "geteuid",
+                 "getgid", "mkfifo", "chown", "fchmod", "fchown", "killpg", "getpgid", "sched_getaffinity", "uname",
                  "statvfs", "register_at_fork"):
         if hasattr(os, name):
             delattr(os, name)
