@@ -26,8 +26,8 @@ HIDE = """
     for name in ABSENT:
         sys.modules.pop(name, None)
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY", "O_CLOEXEC", "fork", "getuid", "geteuid",
-                 "getgid", "mkfifo", "chown", "fchmod", "fchown", "killpg", "getpgid", "sched_getaffinity", "uname",
-                 "statvfs", "register_at_fork"):
+                 "getgid", "mkfifo", "chown", "fchmod", "fchown", "killpg", "getpgid", "sched_getaffinity",
+                 "uname", "statvfs", "register_at_fork"):
         if hasattr(os, name):
             delattr(os, name)
     for name in ("SIGHUP", "SIGPIPE", "SIGALRM", "SIGKILL", "SIGUSR1", "SIGQUIT"):
