@@ -82,3 +82,23 @@ def test_every_committed_result_is_held() -> None:
 
 def _has_table(name: str | None) -> bool:
     return name in EXPERIMENTS and EXPERIMENTS[str(name)].table is not None
+
+
+def _of_one_figure() -> Iterator[tuple[str, str, str]]:
+    """Committed results with a section by figure: file, section, figure."""
+    for key, path in _results().items():
+        result = read_result(path)
+        figures = (
+            set(EXPERIMENTS[name].figures) if (name := result.get("experiment")) in EXPERIMENTS else set()
+        )
+        for section, content in result.items():
+            if isinstance(content, dict) and content and set(content) <= figures:
+                yield from ((key, section, figure) for figure in content)
+
+
+@pytest.mark.parametrize(("key", "section", "figure"), list(_of_one_figure()))
+def test_tables_are_written_when_one_figure_alone_was_measured(key: str, section: str, figure: str) -> None:
+    result = read_result(_results()[key])
+    result[section] = {figure: result[section][figure]}
+    experiment = EXPERIMENTS[result["experiment"]]
+    assert isinstance(tables(result), str) and list(experiment.claims(result)) is not None
