@@ -23,7 +23,7 @@ from semveil.protection.rotation_space import LEVELS, NORM_SCALE, RotationSpace
 
 NORMALS_AT_ONCE = 1 << 22  # 32 MiB; one image of 28 codes of 512 numbers takes 3.7 million
 
-# Bounds on the arithmetic, in units of 2^-53 (docs/guarantees.md, "Real arithmetic").
+# Bounds on the arithmetic, in units of 2^-53 (docs/guarantees.md, "Floating-point arithmetic").
 STEP_ERROR = 151.0  # root mean square per step from step 5 on, due to its normals
 FIRST_STEPS_ERROR = 2300.0  # mean, of steps 1 to 4 together
 
