@@ -126,6 +126,7 @@ class Watched:
         layers = []
         for _ in range(self.depth):
             layers.append(nn.Linear(self.width, self.width))
+            nn.init.normal_(layers[-1].weight)  # draws on the meta device too
             self.devices.append(layers[-1].weight.device.type)
         return nn.Sequential(*layers)
 
@@ -153,6 +154,14 @@ def test_a_network_that_fits_is_built_filled_and_frozen() -> None:
     assert torch.equal(network(torch.ones(1, 4)), torch.full((1, 4), 5.0))
     assert not network.training and not any(p.requires_grad for p in network.parameters())
     nn.Linear(100, 100)  # the watch over sizes ended with the call
+
+
+def test_building_a_network_leaves_torchs_global_stream_alone() -> None:
+    before = torch.get_rng_state()
+    build_to_fit(Watched(4), STATE, name="x.pt")
+    assert torch.equal(before, torch.get_rng_state())
+    Watched(4)()  # negative control: its constructor draws
+    assert not torch.equal(before, torch.get_rng_state())
 
 
 def test_what_is_beside_weights_is_read_or_refused(tmp_path: Path) -> None:

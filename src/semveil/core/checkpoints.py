@@ -95,8 +95,8 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
     """Build a network from a file's settings and load its weights, after checking that they match.
 
     The network is first built on the meta device, without allocating memory, and construction stops once it
-    has more parameters than there are weights: settings from a file can request any size.
-
+    has more parameters than there are weights: settings from a file can request any size. torch's
+    global stream, from which constructors draw weights that are then replaced, is restored.
 
     Args:
         make: constructor of the network; called twice.
@@ -118,7 +118,7 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
         numbers
     """
     try:
-        with _no_larger(state, name), torch.device("meta"):
+        with torch.random.fork_rng(devices=[]), _no_larger(state, name), torch.device("meta"):
             outline = make()
     except BadCheckpoint:
         raise
@@ -127,7 +127,8 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
             f"{name}: the settings describe no network ({type(error).__name__}: {error})"
         ) from error
     _check_fit(outline, state, name)
-    network = make()
+    with torch.random.fork_rng(devices=[]):
+        network = make()
     load_strictly(network, state, name=name)
     return network.eval().requires_grad_(False)
 
