@@ -12,6 +12,7 @@ from skimage.data import astronaut
 from torch import Tensor
 
 import semveil
+from semveil.bulk.protect import protection_settings
 from semveil.channels import parse_link
 from semveil.cli.main import main
 from semveil.core.errors import KeyProblem, SemveilError
@@ -236,6 +237,16 @@ def test_faces_are_protected_in_memory_with_certificates(home: Path, tmp_path: P
         semveil.protect(images, method="blur", size=64, limit=1.0)
     with pytest.raises(ValueError, match="name an output folder"):
         semveil.protect(images, method="blur", keep=("aligned",))
+    for name, value in (("detector", "dlib"), ("doubtful", "keep"), ("oversize", "refuse"),
+                        ("on_no_face", "skip"), ("workers", 2), ("layout", "whole-photo")):  # fmt: skip
+        with pytest.raises(ValueError, match="photos on disk"):
+            semveil.protect(images, method="blur", size=64, **{name: value})
+    allowed = {"face": 0, "layout": "crops", "on_no_face": "error"}
+    assert len(semveil.protect(images, method="blur", size=64, **allowed).images) == 2
+    settings = protection_settings("blur", size=64)
+    assert len(semveil.protect(images, method=settings).images) == 2
+    with pytest.raises(ValueError, match="set sigma in them"):
+        semveil.protect(images, method=settings, sigma=2.0)
 
 
 def test_files_are_protected_as_by_the_command(home: Path, tmp_path: Path, portrait: Path) -> None:

@@ -18,10 +18,13 @@ from semveil.data.load_faces import Photos, load_faces
 from semveil.link.outputs import AnyPath, open_ledger
 from semveil.methods.options import declared_options
 from semveil.methods.registry import METHODS
+from semveil.methods.release import Layout
 from semveil.privacy.certificate import Certificate
 from semveil.privacy.ledger import Booking, Ledger
 
 _SETTINGS = {field.name for field in fields(Settings)} - {"method", "options", "commit"}
+# settings without effect on faces in memory
+_ON_DISK = sorted(_SETTINGS - {"model", "layout", "face", "subject", "device"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -127,7 +130,8 @@ def protect(
         progress: called with the number of photos and clips done and the total.
         clip_progress: called with the stage of a clip, the number of its frames done and the total.
         **options: options of the method, such as `epsilon`, and fields of `Settings`, such as `face`,
-            `subject` or `layout`. In memory, faces are always crops: only `face` and `subject` apply.
+            `subject` or `layout`. In memory, faces are always crops: settings for photos on
+            disk are refused.
 
     Returns:
         With `out` a summary of the run; without it the protected faces.
@@ -142,7 +146,13 @@ def protect(
         >>> made.images.shape, [certificate.guarantee.basis.value for certificate in made.certificates]
         (torch.Size([2, 3, 64, 64]), ['proved', 'proved'])
     """
-    settings = method if isinstance(method, Settings) else protection_settings(method, model, **options)
+    if isinstance(method, Settings):
+        if model is not None or options:
+            name = "model" if model is not None else next(iter(options))
+            raise ValueError(f"complete settings are given as the method; set {name} in them")
+        settings = method
+    else:
+        settings = protection_settings(method, model, **options)
     if out is not None:
         asked = settings.subject is not None or settings.enrolled is not None or ledger is not None
         book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
@@ -158,6 +168,10 @@ def protect(
             progress=progress,
             clip_progress=clip_progress,
         )
+    if workers is not None or cluster is not None:
+        raise ValueError("workers and cluster are for photos on disk; name an output folder")
+    if options.get("layout") == Layout.WHOLE_PHOTO:
+        raise ValueError("whole photos are for photos on disk; name an output folder, or leave layout out")
     return _in_memory(photos, settings, ledger, limit, progress)
 
 
@@ -168,16 +182,10 @@ def _in_memory(
     limit: float | None,
     progress: Callable[[int, int], None],
 ) -> ProtectedFaces:
-    if (
-        settings.enrolled is not None
-        or settings.keep
-        or settings.certificate_in_png
-        or settings.sealing is not None
-    ):
-        raise ValueError(
-            "enrolled people, kept pictures, sealed faces and certificates in PNG are for photos on disk; "
-            "name an output folder"
-        )
+    plain = Settings(settings.method)
+    for name in _ON_DISK:
+        if getattr(settings, name) != getattr(plain, name):
+            raise ValueError(f"{name} is for photos on disk; name an output folder, or leave it out")
     book = open_ledger(settings.subject, ledger, limit)
     method: Any = settings.build()
     faces = load_faces(photos, size=method.size, face=settings.face)

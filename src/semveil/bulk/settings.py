@@ -91,6 +91,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_image_method(self.method)
+        if isinstance(self.face, int):  # as `load_faces` takes it
+            object.__setattr__(self, "face", str(self.face))
         object.__setattr__(self, "layout", self._checked_layout(layout_of(METHODS[self.method])))
         if self.face not in ("all", "largest") and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", self.face):
             near = suggest(self.face, ("all", "largest"))
