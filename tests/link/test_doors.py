@@ -263,3 +263,27 @@ def test_files_are_protected_as_by_the_command(home: Path, tmp_path: Path, portr
     ]
     assert np.array_equal(*pictures)
     assert read_certificate(tmp_path / "library" / "portrait.png").method == "blur"
+
+
+def test_a_model_is_named_by_its_folder_as_a_path_too(
+    home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path
+) -> None:
+    sent = semveil.send(faces[:1], model=tiny_model_folder, protection="none")
+    eve = {"snr_db": 60, "seed": 1}
+    assert torch.equal(
+        semveil.eavesdrop(sent.message, model=tiny_model_folder, **eve).images,
+        semveil.eavesdrop(sent.message, model=str(tiny_model_folder), **eve).images,
+    )
+    assert semveil.load_model(tiny_model_folder).digest == semveil.load_model(str(tiny_model_folder)).digest
+    made = semveil.protect(faces[:1], method="dp-image", model=tiny_model_folder, scale=1.0)
+    assert made.images.shape == faces[:1].shape
+    for call in (
+        lambda path: semveil.load_method("identity-dp", path),
+        lambda path: semveil.load_method("noise-image", path),
+        lambda path: semveil.load_method("latent-dp", path),
+        lambda path: semveil.send(faces[:1], model=path),
+        lambda path: semveil.transmit(faces[:1], model=path),
+        lambda path: semveil.protect(faces[:1], method="dp-image", model=path),
+    ):
+        with pytest.raises(ValueError, match=r"no (identity )?model .*'.*/absent'"):
+            call(tmp_path / "absent")

@@ -12,6 +12,7 @@ from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.bulk.summary import Summary
 from semveil.core.brief import Brief
+from semveil.core.model_folders import ModelName
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
 from semveil.data.load_faces import Photos, load_faces
@@ -42,7 +43,7 @@ class ProtectedFaces(Brief):
     ids: tuple[str, ...]
 
 
-def protection_settings(method: str, model: str | None = None, **options: Any) -> Settings:
+def protection_settings(method: str, model: ModelName | None = None, **options: Any) -> Settings:
     """Build the settings of a run from keyword arguments.
 
     Args:
@@ -78,7 +79,7 @@ def protect(
     out: AnyPath,
     *,
     method: str | Settings,
-    model: str | None = None,
+    model: ModelName | None = None,
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
     workers: int | None = None,
@@ -93,7 +94,7 @@ def protect(
     out: None = None,
     *,
     method: str | Settings,
-    model: str | None = None,
+    model: ModelName | None = None,
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
     progress: Callable[[int, int], None] = ...,
@@ -104,7 +105,7 @@ def protect(
     out: AnyPath | None = None,
     *,
     method: str | Settings,
-    model: str | None = None,
+    model: ModelName | None = None,
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
     workers: int | None = None,

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Locations of trained models, bundled and below SEMVEIL_HOME/models; found without loading anything."""
 
+import os
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
 from semveil.core.weights import home
+
+ModelName = str | os.PathLike[str]  # name or folder of a model
 
 APART = "semveil_models"  # the package of the models alone, for those who installed the code alone
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semveil.attacks import ATTACKS
 from semveil.channels import Message
+from semveil.core.model_folders import ModelName
 from semveil.core.output_path import output_path
 from semveil.core.progress import Progress, quiet
 from semveil.core.results import write_result
@@ -37,7 +38,7 @@ def attack(
     known: int | None = None,
     snr_db: float | None = None,
     seed: int | None = None,
-    model: FaceModel | str | None = None,
+    model: FaceModel | ModelName | None = None,
     pair: TrainedPair | None = None,
     progress: Progress = quiet,
 ) -> AttackedMessage:

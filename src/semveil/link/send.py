@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alice's side as one call: from a photo to a message file with its certificate, logged and recorded."""
 
+import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from semveil.channels import DigitalMessage, Message, digital_bytes, message_byt
 from semveil.channels.stored_symbols import step_for
 from semveil.core.brief import Brief
 from semveil.core.errors import KeyProblem
+from semveil.core.model_folders import ModelName
 from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit
@@ -66,7 +68,7 @@ def send(
     digital: bool = False,
     image_bytes: int | None = None,
     for_snr_db: float | None = None,
-    model: FaceModel | str = DEFAULT_MODEL,
+    model: FaceModel | ModelName = DEFAULT_MODEL,
     key: AnyKey | None = None,
     pair: TrainedPair | None = None,
     face: int | str | None = None,
@@ -138,7 +140,7 @@ def send(
             )
     elif image_bytes is not None:
         raise ValueError("image_bytes is for a digital message; ask for one, or leave it out")
-    loaded = (load_model(model) if isinstance(model, str) else model).to(device)
+    loaded = (load_model(model) if isinstance(model, str | os.PathLike) else model).to(device)
     faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
 
     def inverted(method: DPSemCom) -> Tensor:

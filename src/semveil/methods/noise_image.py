@@ -8,6 +8,7 @@ wrong is in `docs/methods/noise-image.md`.
 """
 
 import copy
+import os
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from semveil import mechanisms
+from semveil.core.model_folders import ModelName
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Gaussian
 from semveil.methods.options import Option, Shown
@@ -125,7 +127,7 @@ class NoiseImage(Shown):
 
     def __init__(
         self,
-        model: NoiseImageModel | str = BUNDLED,
+        model: NoiseImageModel | ModelName = BUNDLED,
         *,
         epsilon: Annotated[
             float | None,
@@ -135,7 +137,7 @@ class NoiseImage(Shown):
     ) -> None:
         if delta is not None and epsilon is None:
             raise ValueError("delta belongs to the noise that --epsilon asks for; give both or neither")
-        self.model = load_noise_image_model(model) if isinstance(model, str) else model
+        self.model = load_noise_image_model(model) if isinstance(model, str | os.PathLike) else model
         self.epsilon, self.delta = epsilon, DELTA if delta is None else delta
         self.noise: OutputNoise | None = None
         if epsilon is not None:

@@ -6,6 +6,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from semveil.core.model_folders import ModelName
 from semveil.core.registry import Registry, having, suggest
 
 if TYPE_CHECKING:
@@ -93,17 +94,17 @@ def image_methods() -> dict[str, type["ImageMethod"]]:
 @overload
 def load_method(
     name: Literal["dp-semcom"],
-    model: str | None = None,
+    model: ModelName | None = None,
     *,
     device: "str | torch.device | None" = None,
     **options: Any,
 ) -> "DPSemCom": ...
 @overload
 def load_method(
-    name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any
+    name: str, model: ModelName | None = None, *, device: "str | torch.device | None" = None, **options: Any
 ) -> Any: ...
 def load_method(
-    name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any
+    name: str, model: ModelName | None = None, *, device: "str | torch.device | None" = None, **options: Any
 ) -> Any:
     """Build a method by name.
 
