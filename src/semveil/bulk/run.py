@@ -246,6 +246,7 @@ class _Run:
             replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
             marks=tuple(mark.as_dict() for mark in outcome.marks),
             clip=None if outcome.clip is None else outcome.clip.as_dict(),
+            people=self._people(),
         )
         try:
             self._record(outcome.recorded)
@@ -280,13 +281,27 @@ class _Run:
             return
         try:
             lacking = unrecorded(
-                entry, path, self.manifest.out, self.settings, self.people, self.size, self.ledger
+                entry,
+                path,
+                self.manifest.out,
+                self.settings,
+                self.people,
+                self.size,
+                self.ledger,
+                other_people=entry.people != self._people(),
             )
         except NotRecorded as error:
             self.refused.append(Refused(path, str(error), error.exit_code))
             self.kept.pop()
             return
         self._record(lacking, already_made=True)
+        if self._people() not in ("", entry.people):
+            self.manifest.amend(replace(entry, people=self._people()))
+
+    def _people(self) -> str:
+        if self.people is None or self.ledger is None:
+            return ""
+        return self.manifest.people_of(self.people, self.ledger.path)
 
     def _record(self, releases: Sequence[Recorded], *, already_made: bool = False) -> None:
         if self.ledger is not None:
