@@ -287,3 +287,53 @@ def test_a_model_is_named_by_its_folder_as_a_path_too(
     ):
         with pytest.raises(ValueError, match=r"no (identity )?model .*'.*/absent'"):
             call(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("number", [np.float32(3), np.int64(3), np.array(3.0), torch.tensor(3.0)])
+def test_numbers_of_numpy_and_torch_are_numbers(
+    home: Path, faces: Tensor, tiny_model_folder: Path, number: object
+) -> None:
+    model = str(tiny_model_folder)
+    sent = semveil.send(faces[:1], model=model, protection="laplace", epsilon=number)
+    made = semveil.protect(faces[:1], method="dp-image", model=model, epsilon=number)
+    method = semveil.load_method("dp-pix", epsilon=number)
+    assert sent.certificate.guarantee.epsilon == pytest.approx(3) and type(method.epsilon) in (int, float)
+    assert made.certificates[0].guarantee.epsilon == pytest.approx(3)
+
+
+def test_things_of_another_kind_are_named(
+    home: Path, tmp_path: Path, portrait: Path, faces: Tensor, tiny_model_folder: Path
+) -> None:
+    laplace = {"model": tiny_model_folder, "protection": "laplace"}
+    picture, pixels = Image.new("RGB", (9, 9)), np.zeros((9, 9, 3), np.uint8)
+    for call, said in (
+        (lambda: semveil.load_faces(picture), "photos are paths or arrays.*got Image"),
+        (lambda: semveil.load_faces([picture]), "photos are paths or arrays.*got Image"),
+        (lambda: semveil.load_faces(None), "got NoneType"),
+        (lambda: semveil.protect(None, method="blur"), "got NoneType"),
+        (lambda: semveil.protect(None, tmp_path / "out", method="blur"), "photos are paths, got NoneType"),
+        (lambda: semveil.protect([pixels], tmp_path / "out", method="blur"), "photos are paths, got ndarray"),
+        (lambda: semveil.protect(faces, tmp_path / "out", method="blur"), "photos are paths, got Tensor"),
+        (lambda: semveil.protect(portrait, method=None), "a method is named by text"),
+        (lambda: semveil.protect(portrait, method="blur", face=[0]), "face is text such as"),
+        (lambda: semveil.protect(portrait, method="blur", subject=3), "the subject's name is text, got 3"),
+        (lambda: semveil.protect(portrait, method="blur", sigma="3"), "the sigma of a blur must be a number"),
+        (lambda: semveil.send(faces, **laplace, epsilon="3"), "epsilon must be a number, got '3'"),
+        (lambda: semveil.certify(None), "name a file, a message or a certificate, got NoneType"),
+        (lambda: semveil.FaceDataset([]), "name a folder of photos.*got list"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            call()
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(SemveilError, match="the file's name is empty"):
+        semveil.certify("")
+    with pytest.raises(SemveilError, match=r"^name photos"):
+        semveil.protect([], tmp_path / "out", method="blur")
+
+
+def test_one_attack_is_named_without_a_list(faces: Tensor, tiny_model_folder: Path) -> None:
+    message = semveil.send(faces[:1], model=tiny_model_folder, protection="none").message
+    ask = {"model": tiny_model_folder, "known": 100, "seed": 1}
+    assert [one.name for one in semveil.attack(message, attacks="direct", **ask).results] == ["direct"]
+    with pytest.raises(ValueError, match="at least one attack"):
+        semveil.attack(message, attacks=[], **ask)

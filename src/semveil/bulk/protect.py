@@ -2,7 +2,7 @@
 """Protection of photos by one call: files and folders into a folder, or arrays and images in memory."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, overload
 
@@ -17,7 +17,7 @@ from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
 from semveil.data.load_faces import Photos, load_faces
 from semveil.link.outputs import AnyPath, open_ledger
-from semveil.methods.options import declared_options
+from semveil.methods.options import declared_options, plain_numbers
 from semveil.methods.registry import METHODS
 from semveil.methods.release import Layout
 from semveil.privacy.certificate import Certificate
@@ -61,6 +61,7 @@ def protection_settings(method: str, model: ModelName | None = None, **options: 
         >>> protection_settings("blur", sigma=12.0, face="largest").options
         (('sigma', 12.0),)
     """
+    options = plain_numbers(options)
     own = {name: value for name, value in options.items() if name in _SETTINGS}
     rest = tuple(sorted((name, value) for name, value in options.items() if name not in _SETTINGS))
     settings = Settings(method, model, rest, commit=commit(), **own)
@@ -157,7 +158,17 @@ def protect(
     if out is not None:
         asked = settings.subject is not None or settings.enrolled is not None or ledger is not None
         book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
-        given = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
+        given = (
+            [photos]
+            if isinstance(photos, str | os.PathLike) or not isinstance(photos, Iterable)
+            else [*photos]
+        )
+        for path in given:
+            if not isinstance(path, str | os.PathLike):
+                raise TypeError(
+                    f"with an output folder photos are paths, got {type(path).__name__}; arrays are "
+                    "protected in memory, without `out`"
+                )
         return protect_photos(
             given,
             out,

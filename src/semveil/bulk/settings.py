@@ -97,6 +97,8 @@ class Settings:
             object.__setattr__(self, "model", os.fspath(self.model))
         if isinstance(self.face, int):  # as `load_faces` takes it
             object.__setattr__(self, "face", str(self.face))
+        if not isinstance(self.face, str):
+            raise TypeError(f"face is text such as '0,2', or one number; got {self.face!r}")
         object.__setattr__(self, "layout", self._checked_layout(layout_of(METHODS[self.method])))
         if self.face not in ("all", "largest") and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", self.face):
             near = suggest(self.face, ("all", "largest"))

@@ -2,7 +2,7 @@
 """Faces from whatever shows them: files, arrays of pixels, or images that are aligned already."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from semveil.data.photos import Photo
 from semveil.faces.pixels import check_range, to_tensor
 
 STAGE = "Finding faces"
+_KINDS = "photos are paths or arrays (H, W, 3) of uint8, such as numpy.asarray(image.convert('RGB'))"
 OnePhoto = str | os.PathLike[str] | NDArray[np.uint8]
 
 
@@ -65,6 +66,7 @@ def load_faces(
     Raises:
         PhotoError: a photo cannot be read.
         FaceError: a photo does not show the face or faces asked for.
+        TypeError: something is no photo.
         ValueError: there is no photo, an array or tensor of another kind or range, or a size below 1.
 
     Example:
@@ -103,6 +105,8 @@ def load_faces(
 def _single_photos(photos: OnePhoto | Sequence[OnePhoto]) -> Sequence[OnePhoto]:
     if isinstance(photos, str | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim == 3):
         return [photos]
+    if not isinstance(photos, Iterable):
+        raise TypeError(f"{_KINDS}; got {type(photos).__name__}")
     several = list(photos)
     if not several:
         raise ValueError("name at least one photo")
@@ -110,6 +114,8 @@ def _single_photos(photos: OnePhoto | Sequence[OnePhoto]) -> Sequence[OnePhoto]:
 
 
 def _faces_of(photo: OnePhoto, size: int, face: int | str | None) -> list[PhotoFace]:
+    if not isinstance(photo, str | os.PathLike | np.ndarray):
+        raise TypeError(f"{_KINDS}; got {type(photo).__name__}")
     if not isinstance(photo, np.ndarray):
         return load_aligned_faces(photo, size=size, selection=face)
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8 or not photo.size:

@@ -33,7 +33,7 @@ def attack(
     message: Message | AnyPath,
     out: AnyPath | None = None,
     *,
-    attacks: Sequence[str] | None = None,
+    attacks: str | Sequence[str] | None = None,
     latents: Tensor | AnyPath | None = None,
     known: int | None = None,
     snr_db: float | None = None,
@@ -50,7 +50,7 @@ def attack(
     Args:
         message: a file that `send` wrote, or a message.
         out: folder for the pictures that she gets and `result.json`.
-        attacks: names out of `ATTACKS`, registered ones too; all that apply where None.
+        attacks: one or more names out of `ATTACKS`, registered ones too; all that apply where None.
         latents: (N, K, D) of public faces, or a file of `semveil invert`; the model's prior where None.
         known: number of transmissions whose photos she knows; 4000 where None, 300 under a key.
         snr_db: SNR of her channel in dB; where None, that of the recorded message, or 20.
@@ -72,6 +72,10 @@ def attack(
         torch.Size([1, 3, 128, 128])
     """
     out = output_path(out)
+    if isinstance(attacks, str):
+        attacks = [attacks]
+    if attacks is not None and not attacks:
+        raise ValueError("name at least one attack; leave attacks out for all that apply")
     for name in attacks or ():
         ATTACKS[name]  # an unknown name is an error before the work
     read, loaded = open_message(message, model)
