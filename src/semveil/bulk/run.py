@@ -23,6 +23,7 @@ from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.output_path import output_path
 from semveil.core.progress import Progress, quiet
+from semveil.data.certified import SUFFIX
 from semveil.methods.registry import module_of
 from semveil.methods.release import Layout
 from semveil.privacy.certificate import Certificate
@@ -226,8 +227,7 @@ class _Run:
                 outcome, status=None, reasons=(f"{path!r} is not protected: {conflict}",), exit_code=5
             )
         if outcome.status is None:
-            self.refused.append(Refused(path, "; ".join(outcome.reasons), outcome.exit_code))
-            self.faces_of_refused += outcome.faces
+            self._refuse(task, outcome, path, "; ".join(outcome.reasons), outcome.exit_code)
             return
         before = self.manifest.entries.get(task.place)
         entry = PhotoEntry(
@@ -252,8 +252,7 @@ class _Run:
             self._record(outcome.recorded)
         except OverLimit as error:
             shutil.rmtree(self.manifest.folder / outcome.staged, ignore_errors=True)
-            self.refused.append(Refused(path, f"{path!r} is not protected: {error}", error.exit_code))
-            self.faces_of_refused += outcome.faces
+            self._refuse(task, outcome, path, f"{path!r} is not protected: {error}", error.exit_code)
             return
         try:
             self.manifest.commit(entry)
@@ -274,6 +273,19 @@ class _Run:
             ) as error:  # the photo is protected and recorded; the terminal reports the faces
                 self.log_problem = f"which faces are still recognised is not logged: {error}"
         self.guarantee = self.guarantee or outcome.guarantee
+
+    def _refuse(self, task: Task, outcome: Outcome, path: str, reason: str, exit_code: int) -> None:
+        """Count a refusal, and name what an earlier run made of the photo, which is still in the output."""
+        self.refused.append(Refused(path, reason, exit_code))
+        self.faces_of_refused += outcome.faces
+        before = self.manifest.entries.get(task.place)
+        left = [name for name in before.outputs if not name.endswith(SUFFIX)] if before else []
+        left = [name for name in left if os.path.lexists(self.manifest.out / name)]
+        if left:
+            self.notes.append(
+                f"{path!r} was refused, but the output still has what an earlier run made under that name: "
+                f"{', '.join(map(repr, left))}"
+            )
 
     def _make_up_for(self, entry: PhotoEntry, path: str) -> None:
         """Record releases of an earlier run that this ledger lacks; no budget can refuse them any more."""

@@ -153,4 +153,4 @@ def write_attacked(out: Path, found: AttackedMessage, summary: dict[str, Any]) -
                 save_png(
                     folder / (f"{one.name}.png" if len(pictures) == 1 else f"{one.name}-{number}.png"), pixels
                 )
-        write_result(folder / SUMMARY, summary)
+        write_result(folder / SUMMARY, summary, private=True)

@@ -233,4 +233,4 @@ def _write(out: Path, transmitted: Transmitted, ids: tuple[str, ...]) -> None:
             for picture in PICTURES:
                 save_png(place / f"{picture}.png", pixels[picture][i], private=picture != "eve")
             write_certificate(place / "eve.png", transmitted.certificate)
-        write_result(folder / SUMMARY, transmitted.summary)
+        write_result(folder / SUMMARY, transmitted.summary, private=True)
