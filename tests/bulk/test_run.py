@@ -96,6 +96,7 @@ def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(
     first = {name: (out / name).read_bytes() for name in visible(out)}
     again = protect_photos([folder], out, NOISE)
     assert (again.protected, again.done_before, again.faces_found) == (0, 2, 2)
+    assert again.guarantee == read_certificate(out / "a.png").guarantee  # of what was done before, too
     assert {name: (out / name).read_bytes() for name in visible(out)} == first
 
     with Image.open(folder / "b.jpg") as photo:

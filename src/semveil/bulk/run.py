@@ -23,7 +23,7 @@ from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.output_path import output_path
 from semveil.core.progress import Progress, quiet
-from semveil.data.certified import SUFFIX
+from semveil.data.certified import SUFFIX, read_certificate
 from semveil.methods.registry import module_of
 from semveil.methods.release import Layout
 from semveil.privacy.certificate import Certificate
@@ -320,6 +320,14 @@ class _Run:
             made = [Booking(r.subject, Certificate.from_json(r.certificate), r.images) for r in releases]
             self.recorded += self.ledger.record_all(made, only_new=True, already_made=already_made)
 
+    def _earlier_guarantee(self) -> Guarantee | None:
+        """Guarantee of the pictures that an earlier run made with the same settings."""
+        for entry in self.kept:
+            for output in entry.outputs if entry.protected else ():
+                if output.endswith(SUFFIX):
+                    return read_certificate(self.manifest.out / output).guarantee
+        return None
+
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
         whole = self.settings.layout == Layout.WHOLE_PHOTO
@@ -354,7 +362,7 @@ class _Run:
                 *self.notes,
                 *([self.log_problem] if self.log_problem else ()),
             ),
-            guarantee=self.guarantee,
+            guarantee=self.guarantee or self._earlier_guarantee(),
             recognised=tuple(self.recognised),
         )
 
