@@ -15,7 +15,7 @@ import semveil
 from semveil.bulk.protect import protection_settings
 from semveil.channels import parse_link
 from semveil.cli.main import main
-from semveil.core.errors import KeyProblem, SemveilError
+from semveil.core.errors import FaceChoiceError, KeyProblem, SemveilError
 from semveil.data.certified import certificate_path, read_certificate
 from semveil.keys import Secret, write_secret
 from semveil.link.keys import READ, SENT, Key, nonce_log
@@ -337,3 +337,22 @@ def test_one_attack_is_named_without_a_list(faces: Tensor, tiny_model_folder: Pa
     assert [one.name for one in semveil.attack(message, attacks="direct", **ask).results] == ["direct"]
     with pytest.raises(ValueError, match="at least one attack"):
         semveil.attack(message, attacks=[], **ask)
+
+
+def test_one_subject_is_not_several_faces_of_a_photo(
+    home: Path, tmp_path: Path, portrait: Path, tiny_model_folder: Path
+) -> None:
+    pair = np.concatenate([astronaut(), astronaut()], axis=1)
+    pix, book = {"method": "dp-pix", "epsilon": 0.5, "size": 64}, tmp_path / "ledger.jsonl"
+    sent = {"model": tiny_model_folder, "protection": "none", "face": "all"}
+    for call in (
+        lambda: semveil.send(pair, **sent, subject="Ada", ledger=book),
+        lambda: semveil.protect(pair, **pix, subject="Ada", ledger=book),
+    ):
+        with pytest.raises(FaceChoiceError, match="photo-1 shows several chosen faces"):
+            call()
+    assert not Ledger(book).releases("Ada")
+    assert len(semveil.protect(pair, **pix).images) == 2  # of nobody in particular
+    assert len(semveil.protect(pair, **pix, face=0, subject="Ada", ledger=book).images) == 1
+    assert len(semveil.protect([portrait, portrait], **pix, subject="Ada", ledger=book).images) == 2
+    assert len(Ledger(book).releases("Ada")) == 3

@@ -15,7 +15,7 @@ from semveil.core.brief import Brief
 from semveil.core.model_folders import ModelName
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
-from semveil.data.load_faces import Photos, load_faces
+from semveil.data.load_faces import Photos, load_faces, require_one_person
 from semveil.link.outputs import AnyPath, open_ledger
 from semveil.methods.options import declared_options, plain_numbers
 from semveil.methods.registry import METHODS
@@ -201,6 +201,8 @@ def _in_memory(
     book = open_ledger(settings.subject, ledger, limit)
     method: Any = settings.build()
     faces = load_faces(photos, size=method.size, face=settings.face)
+    if settings.subject is not None:
+        require_one_person(faces)
     known = {"subjects": [settings.subject] * len(faces)} if needs_subjects(method) else {}
     release = method.protect(faces.images, **known)
     certificates = tuple(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.brief import Brief
+from semveil.core.errors import FaceChoiceError
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.data.faces import PhotoFace, align_chosen, load_aligned_faces
 from semveil.data.photos import Photo
@@ -17,6 +18,7 @@ from semveil.faces.pixels import check_range, to_tensor
 
 STAGE = "Finding faces"
 _KINDS = "photos are paths or arrays (H, W, 3) of uint8, such as numpy.asarray(image.convert('RGB'))"
+_OF_SEVERAL = "-face-"
 OnePhoto = str | os.PathLike[str] | NDArray[np.uint8]
 
 
@@ -97,9 +99,29 @@ def load_faces(
         for text in found[0].photo.notes:
             note(f"{name}: {text}")
         crops += [one.aligned.pixels for one in found]
-        ids += [name if len(found) == 1 else f"{name}-face-{one.index}" for one in found]
+        ids += [name if len(found) == 1 else f"{name}{_OF_SEVERAL}{one.index}" for one in found]
         progress(STAGE, number, len(one_by_one))
     return Faces(to_tensor(crops), tuple(ids))
+
+
+def require_one_person(faces: Faces) -> None:
+    """Refuse several faces of one photo where all faces are to be one person's.
+
+    Args:
+        faces: as `load_faces` named them.
+
+    Raises:
+        FaceChoiceError: a photo shows several of them.
+
+    Example:
+        >>> require_one_person(Faces(Tensor(2, 3, 8, 8), ("photo-1", "photo-2")))
+    """
+    several = next((name for name in faces.ids if _OF_SEVERAL in name), None)
+    if several is not None:
+        raise FaceChoiceError(
+            f"{several.split(_OF_SEVERAL)[0]} shows several chosen faces, the subject is one person; choose "
+            "one by its number"
+        )
 
 
 def _single_photos(photos: OnePhoto | Sequence[OnePhoto]) -> Sequence[OnePhoto]:

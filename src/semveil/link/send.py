@@ -20,7 +20,7 @@ from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit
 from semveil.core.publish import File
 from semveil.data.certified import certified
-from semveil.data.load_faces import Photos, load_faces
+from semveil.data.load_faces import Photos, load_faces, require_one_person
 from semveil.link.keys import SENT, AnyKey, alice_key, key_files, nonce_log
 from semveil.link.outputs import AnyPath, Record, account, open_ledger, publish_outputs
 from semveil.link.sender import sender
@@ -142,6 +142,8 @@ def send(
         raise ValueError("image_bytes is for a digital message; ask for one, or leave it out")
     loaded = (load_model(model) if isinstance(model, str | os.PathLike) else model).to(device)
     faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
+    if subject is not None:
+        require_one_person(faces)
 
     def inverted(method: DPSemCom) -> Tensor:
         return method.invert(
