@@ -144,6 +144,36 @@ def test_a_limit_cannot_refuse_what_an_earlier_run_released(
     assert not (out / "b.png").exists()
 
 
+@pytest.mark.parametrize("before", ["somebody else enrolled", "a subject"])
+def test_people_who_are_enrolled_besides_others_are_booked(
+    twice: Image.Image,
+    group: Path,
+    album: Callable,
+    tmp_path: Path,
+    book: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    before: str,
+) -> None:
+    """The releases are known to the ledger, about others."""
+    people, out, seen = album("ada.jpg"), tmp_path / "out", ["ada", None]
+    monkeypatch.setattr(Enrolled, "who", lambda self, images: seen[: len(images)])
+    settings = replace(PIX, enrolled=str(people), face="largest", layout=Layout.WHOLE_PHOTO)
+    first = settings if before != "a subject" else replace(settings, enrolled=None, subject="ada")
+    protect_photos([group], out, first, ledger=book)
+    assert len(book.releases("ada")) == 1 and not book.releases("bob")
+    assert protect_photos([group], out, first, ledger=book).recorded == 0
+    (people / "bob.jpg").write_bytes((people / "ada.jpg").read_bytes())
+    seen[1] = "bob"
+    direct = Ledger(tmp_path / "direct.jsonl")
+    protect_photos([group], tmp_path / "direct", settings, ledger=direct)
+    late = protect_photos([group], out, settings, ledger=book)
+    assert (late.exit_code, late.done_before) == (0, 1)
+    assert late.recorded == len(book.releases("bob")) == len(direct.releases("bob")) == 1
+    assert len(book.releases("ada")) == 1
+    monkeypatch.setattr("semveil.bulk.kept.people_of", lambda *known: pytest.fail("found out again"))
+    assert protect_photos([group], out, settings, ledger=book).recorded == 0
+
+
 def test_a_limit_is_fixed_for_everybody_who_is_enrolled(
     album: Callable, tmp_path: Path, book: Ledger
 ) -> None:

@@ -74,6 +74,20 @@ def test_no_metadata_and_no_path_passes(album: Callable, tmp_path: Path) -> None
     read_certificate(out / "private name.png")
 
 
+def test_a_refused_photo_does_not_leave_an_older_picture_without_a_word(
+    album: Callable, tmp_path: Path
+) -> None:
+    folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
+    assert not protect_photos([folder], out, MOSAIC).notes
+    Image.new("RGB", (64, 64), "grey").save(folder / "a.jpg")  # shows no face any more
+    late = protect_photos([folder], out, MOSAIC)
+    assert visible(out) == ["a.png", "b.png"] and len(late.refused) == 1
+    (said,) = late.notes
+    assert "a.jpg' was refused" in said and said.endswith("'a.png'")
+    (out / "a.png").unlink()
+    assert not protect_photos([folder], out, MOSAIC).notes
+
+
 def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(
     album: Callable, tmp_path: Path
 ) -> None:
@@ -82,6 +96,7 @@ def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(
     first = {name: (out / name).read_bytes() for name in visible(out)}
     again = protect_photos([folder], out, NOISE)
     assert (again.protected, again.done_before, again.faces_found) == (0, 2, 2)
+    assert again.guarantee == read_certificate(out / "a.png").guarantee  # of what was done before, too
     assert {name: (out / name).read_bytes() for name in visible(out)} == first
 
     with Image.open(folder / "b.jpg") as photo:

@@ -26,6 +26,12 @@ def test_a_photo_and_a_folder_are_protected(semveil: Callable, photo: Path, tmp_
     assert {p.name for p in (tmp_path / "one").iterdir()} == {
         ".semveil", "private name.png", "private name.png.certificate.json",
     }  # fmt: skip
+    page = tmp_path / "look.html"
+    again = semveil("protect", photo, "--out", tmp_path / "one", *MOSAIC)
+    assert "1 done before" in again.stdout and "no finite epsilon" in again.stdout
+    assert "--review look.html" in again.stdout and "Review:" not in again.stdout
+    seen = semveil("protect", photo, "--out", tmp_path / "one", *MOSAIC, "--review", page)
+    assert f"Review: {page}" in seen.stdout and "--review look.html" not in seen.stdout
     answer = semveil(
         "protect",
         "--method=dp-pix",

@@ -79,6 +79,16 @@ def test_there_and_back(semveil: Callable, failed: Callable, photo: Path, key: P
     failed(semveil("restore", picture, "--key", one, "--face", "1"), 7, "no key of face 1")
     failed(semveil("restore", picture, "--key", key, "--face", "3"), 7, "no face 3 was altered")
     failed(semveil("restore", picture), 2, "--key FILE")
+    again = json.loads(
+        semveil("restore", picture, "--key", one, "--key", one, "--out", back, "--json").stdout
+    )
+    assert (again["restored"], again["left"]) == ([0], [])
+    failed(semveil("restore", picture, "--key", key, "--key", one), 2, "the one key that it was sealed with")
+    failed(semveil("restore", picture, "--key", key, "--key", key), 2, "the one key that it was sealed with")
+    words = ("--key", key, "--face", "0", "--hand-over", tmp_path / "two.key")
+    failed(semveil("restore", picture, *words, "--out", back), 2, "restores nothing")
+    failed(semveil("restore", tmp_path / "absent" / "a.png", "--key", key), 3, "no photo")
+    failed(semveil("restore", picture, "--key", key, "--out", tmp_path / "absent" / "a.png"), 5, "absent")
 
     with Image.open(picture) as made:
         made.save(tmp_path / "edited.jpg", quality=95)

@@ -98,9 +98,12 @@ def test_what_shows_the_person_is_its_owners_alone(model: FaceModel, tmp_path: P
     semveil.receive(tmp_path / "m.svl", tmp_path / "bob.png", model=model)
     semveil.eavesdrop(tmp_path / "m.svl", tmp_path / "eve.png", model=model)
     semveil.transmit(IMAGES[:1], tmp_path / "out", model=model, protection="none", train=False)
+    semveil.attack(tmp_path / "m.svl", tmp_path / "eve", model=model, attacks=["direct"], known=100)
     closed = {
-        path.name
-        for path in [*tmp_path.iterdir(), *(tmp_path / "out").iterdir()]
-        if path.stat().st_mode & 0o077 == 0
+        path.relative_to(tmp_path).as_posix()
+        for path in tmp_path.rglob("*")
+        if path.is_file() and path.stat().st_mode & 0o077 == 0
     }
-    assert closed == {"bob.png", "bob.png.certificate.json", "source.png", "inverted.png", "direct.png"}
+    measured = {"out/result.json", "eve/result.json"}  # on the photo
+    pictures = {"bob.png", "out/source.png", "out/inverted.png", "out/direct.png", "out/bob.png"}
+    assert closed == {*pictures, *measured, "bob.png.certificate.json"}

@@ -12,9 +12,10 @@ from skimage.data import astronaut
 from torch import Tensor
 
 import semveil
+from semveil.bulk.protect import protection_settings
 from semveil.channels import parse_link
 from semveil.cli.main import main
-from semveil.core.errors import KeyProblem, SemveilError
+from semveil.core.errors import FaceChoiceError, KeyProblem, SemveilError
 from semveil.data.certified import certificate_path, read_certificate
 from semveil.keys import Secret, write_secret
 from semveil.link.keys import READ, SENT, Key, nonce_log
@@ -237,6 +238,16 @@ def test_faces_are_protected_in_memory_with_certificates(home: Path, tmp_path: P
         semveil.protect(images, method="blur", size=64, limit=1.0)
     with pytest.raises(ValueError, match="name an output folder"):
         semveil.protect(images, method="blur", keep=("aligned",))
+    for name, value in (("detector", "dlib"), ("doubtful", "keep"), ("oversize", "refuse"),
+                        ("on_no_face", "skip"), ("workers", 2), ("layout", "whole-photo")):  # fmt: skip
+        with pytest.raises(ValueError, match="photos on disk"):
+            semveil.protect(images, method="blur", size=64, **{name: value})
+    allowed = {"face": 0, "layout": "crops", "on_no_face": "error"}
+    assert len(semveil.protect(images, method="blur", size=64, **allowed).images) == 2
+    settings = protection_settings("blur", size=64)
+    assert len(semveil.protect(images, method=settings).images) == 2
+    with pytest.raises(ValueError, match="set sigma in them"):
+        semveil.protect(images, method=settings, sigma=2.0)
 
 
 def test_files_are_protected_as_by_the_command(home: Path, tmp_path: Path, portrait: Path) -> None:
@@ -253,3 +264,96 @@ def test_files_are_protected_as_by_the_command(home: Path, tmp_path: Path, portr
     ]
     assert np.array_equal(*pictures)
     assert read_certificate(tmp_path / "library" / "portrait.png").method == "blur"
+
+
+def test_a_model_is_named_by_its_folder_as_a_path_too(
+    home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path
+) -> None:
+    sent = semveil.send(faces[:1], model=tiny_model_folder, protection="none")
+    eve = {"snr_db": 60, "seed": 1}
+    assert torch.equal(
+        semveil.eavesdrop(sent.message, model=tiny_model_folder, **eve).images,
+        semveil.eavesdrop(sent.message, model=str(tiny_model_folder), **eve).images,
+    )
+    assert semveil.load_model(tiny_model_folder).digest == semveil.load_model(str(tiny_model_folder)).digest
+    made = semveil.protect(faces[:1], method="dp-image", model=tiny_model_folder, scale=1.0)
+    assert made.images.shape == faces[:1].shape
+    for call in (
+        lambda path: semveil.load_method("identity-dp", path),
+        lambda path: semveil.load_method("noise-image", path),
+        lambda path: semveil.load_method("latent-dp", path),
+        lambda path: semveil.send(faces[:1], model=path),
+        lambda path: semveil.transmit(faces[:1], model=path),
+        lambda path: semveil.protect(faces[:1], method="dp-image", model=path),
+    ):
+        with pytest.raises(ValueError, match=r"no (identity )?model .*'.*/absent'"):
+            call(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("number", [np.float32(3), np.int64(3), np.array(3.0), torch.tensor(3.0)])
+def test_numbers_of_numpy_and_torch_are_numbers(
+    home: Path, faces: Tensor, tiny_model_folder: Path, number: object
+) -> None:
+    model = str(tiny_model_folder)
+    sent = semveil.send(faces[:1], model=model, protection="laplace", epsilon=number)
+    made = semveil.protect(faces[:1], method="dp-image", model=model, epsilon=number)
+    method = semveil.load_method("dp-pix", epsilon=number)
+    assert sent.certificate.guarantee.epsilon == pytest.approx(3) and type(method.epsilon) in (int, float)
+    assert made.certificates[0].guarantee.epsilon == pytest.approx(3)
+
+
+def test_things_of_another_kind_are_named(
+    home: Path, tmp_path: Path, portrait: Path, faces: Tensor, tiny_model_folder: Path
+) -> None:
+    laplace = {"model": tiny_model_folder, "protection": "laplace"}
+    picture, pixels = Image.new("RGB", (9, 9)), np.zeros((9, 9, 3), np.uint8)
+    for call, said in (
+        (lambda: semveil.load_faces(picture), "photos are paths or arrays.*got Image"),
+        (lambda: semveil.load_faces([picture]), "photos are paths or arrays.*got Image"),
+        (lambda: semveil.load_faces(None), "got NoneType"),
+        (lambda: semveil.protect(None, method="blur"), "got NoneType"),
+        (lambda: semveil.protect(None, tmp_path / "out", method="blur"), "photos are paths, got NoneType"),
+        (lambda: semveil.protect([pixels], tmp_path / "out", method="blur"), "photos are paths, got ndarray"),
+        (lambda: semveil.protect(faces, tmp_path / "out", method="blur"), "photos are paths, got Tensor"),
+        (lambda: semveil.protect(portrait, method=None), "a method is named by text"),
+        (lambda: semveil.protect(portrait, method="blur", face=[0]), "face is text such as"),
+        (lambda: semveil.protect(portrait, method="blur", subject=3), "the subject's name is text, got 3"),
+        (lambda: semveil.protect(portrait, method="blur", sigma="3"), "the sigma of a blur must be a number"),
+        (lambda: semveil.send(faces, **laplace, epsilon="3"), "epsilon must be a number, got '3'"),
+        (lambda: semveil.certify(None), "name a file, a message or a certificate, got NoneType"),
+        (lambda: semveil.FaceDataset([]), "name a folder of photos.*got list"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            call()
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(SemveilError, match="the file's name is empty"):
+        semveil.certify("")
+    with pytest.raises(SemveilError, match=r"^name photos"):
+        semveil.protect([], tmp_path / "out", method="blur")
+
+
+def test_one_attack_is_named_without_a_list(faces: Tensor, tiny_model_folder: Path) -> None:
+    message = semveil.send(faces[:1], model=tiny_model_folder, protection="none").message
+    ask = {"model": tiny_model_folder, "known": 100, "seed": 1}
+    assert [one.name for one in semveil.attack(message, attacks="direct", **ask).results] == ["direct"]
+    with pytest.raises(ValueError, match="at least one attack"):
+        semveil.attack(message, attacks=[], **ask)
+
+
+def test_one_subject_is_not_several_faces_of_a_photo(
+    home: Path, tmp_path: Path, portrait: Path, tiny_model_folder: Path
+) -> None:
+    pair = np.concatenate([astronaut(), astronaut()], axis=1)
+    pix, book = {"method": "dp-pix", "epsilon": 0.5, "size": 64}, tmp_path / "ledger.jsonl"
+    sent = {"model": tiny_model_folder, "protection": "none", "face": "all"}
+    for call in (
+        lambda: semveil.send(pair, **sent, subject="Ada", ledger=book),
+        lambda: semveil.protect(pair, **pix, subject="Ada", ledger=book),
+    ):
+        with pytest.raises(FaceChoiceError, match="photo-1 shows several chosen faces"):
+            call()
+    assert not Ledger(book).releases("Ada")
+    assert len(semveil.protect(pair, **pix).images) == 2  # of nobody in particular
+    assert len(semveil.protect(pair, **pix, face=0, subject="Ada", ledger=book).images) == 1
+    assert len(semveil.protect([portrait, portrait], **pix, subject="Ada", ledger=book).images) == 2
+    assert len(Ledger(book).releases("Ada")) == 3

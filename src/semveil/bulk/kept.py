@@ -33,8 +33,10 @@ def unrecorded(
     people: str | None,
     size: int,
     ledger: Ledger,
+    *,
+    other_people: bool = False,
 ) -> list[Recorded]:
-    """Releases of a processed photo that the ledger lacks.
+    """Releases of a processed photo that the ledger may lack; some may be recorded about the same person.
 
     Certificates are read from the output. Enrolled people are recognised in the photo again.
 
@@ -46,6 +48,7 @@ def unrecorded(
         people: `enrolment_digest`, if there are enrolled people.
         size: side of the method's crops.
         ledger: ledger to compare with.
+        other_people: whether the releases were recorded with other enrolled people, or none.
 
     Raises:
         NotRecorded: a certificate cannot be used, or the person in a picture is unknown.
@@ -57,13 +60,14 @@ def unrecorded(
             if output.endswith(SUFFIX)
         }
         lacking = {name: made_ for name, made_ in made.items() if not ledger.knows(made_.release_id)}
+        asked = made if other_people and settings.enrolled is not None else lacking
         if entry.clip is not None:
-            return list(_of_a_clip(lacking, entry, settings, photo)) if lacking else []
+            return list(_of_a_clip(asked, entry, settings, photo)) if asked else []
         if settings.enrolled is None:
             return list(_of_the_subject(made, settings, photo))
-        if not lacking or entry.status != "protected" or people is None:
+        if not asked or entry.status != "protected" or people is None:
             return []
-        return list(_of_enrolled(lacking, entry, photo, settings, people, size))
+        return list(_of_enrolled(asked, entry, photo, settings, people, size))
     except NotRecorded:
         raise
     except SemveilError as error:
@@ -76,8 +80,9 @@ def _of_a_clip(
     """A clip's release for the subject, once for each face protected in it."""
     if settings.subject is None:
         raise NotRecorded(
-            f"{clip!r} was protected before without this ledger, and whom its faces show is not found out "
-            "again; it is not recorded: protect it into another folder, which is a further release"
+            f"{clip!r} was protected before without this ledger or these enrolled people, and whom its faces "
+            "show is not found out again; it is not recorded: protect it into another folder, which is a "
+            "further release"
         )
     fates = [Mark.from_dict(mark).fate for mark in entry.marks]
     shown = (settings.subject,) if Fate.PROTECTED not in fates and Fate.COVERED in fates else ()

@@ -19,7 +19,7 @@ import os
 import secrets
 import shutil
 import stat
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -62,6 +62,8 @@ class PhotoEntry:
         replaces: outputs of an earlier version of the photo, to be deleted.
         marks: fate of each face, as returned by `Mark.as_dict`; absent in logs of earlier versions.
         clip: facts about a clip, as returned by `ClipFacts.as_dict`.
+        people: HMAC of the enrolled people and the ledger with which its releases were recorded; empty if
+            there were none, and in logs of earlier versions.
     """
 
     place: str
@@ -79,6 +81,7 @@ class PhotoEntry:
     replaces: tuple[str, ...]
     marks: tuple[dict[str, Any], ...] = ()
     clip: dict[str, Any] | None = None
+    people: str = ""
 
 
 class Manifest:
@@ -160,6 +163,19 @@ class Manifest:
             64 hexadecimal digits.
         """
         return hmac.new(self._key.value, b"semveil settings\n" + digest.encode(), hashlib.sha256).hexdigest()
+
+    def people_of(self, enrolment: str, ledger: Path) -> str:
+        """Keyed digest of the enrolled people and the ledger: HMAC-SHA-256 under the user's key.
+
+        Args:
+            enrolment: result of `enrolment_digest`.
+            ledger: path of the ledger.
+
+        Returns:
+            64 hexadecimal digits.
+        """
+        said = b"semveil people\n" + enrolment.encode() + b"\n" + os.fsencode(ledger.absolute())
+        return hmac.new(self._key.value, said, hashlib.sha256).hexdigest()
 
     def tag_of(self, name: str, content: bytes) -> str:
         """Authentication tag of an intermediate file: HMAC-SHA-256 of name and content under the user's key.
@@ -251,6 +267,19 @@ class Manifest:
         self.entries[entry.place] = entry
         self._put(entry, self.folder / entry.staged)
 
+    def amend(self, entry: PhotoEntry) -> None:
+        """Log other facts about a photo that is done; no file is touched.
+
+        Args:
+            entry: entry in place of the photo's present one.
+
+        Raises:
+            OutputError: the log cannot be written.
+        """
+        entry = replace(entry, staged="", replaces=())
+        self._append(asdict(entry))
+        self.entries[entry.place] = entry
+
     def _append(self, content: dict[str, Any]) -> None:
         line = json.dumps({**content, "tag": self._tag(content)}).encode() + b"\n"
         try:
@@ -303,7 +332,7 @@ class Manifest:
         if not isinstance(tag, str) or not hmac.compare_digest(tag.encode(), self._tag(content).encode()):
             return None
         # for example a copy of the header line
-        if set(content) | {"marks", "clip"} != {field.name for field in fields(PhotoEntry)}:
+        if set(content) | {"marks", "clip", "people"} != {field.name for field in fields(PhotoEntry)}:
             return None
         lists = {name: tuple(content.get(name, ())) for name in ("outputs", "contents", "replaces", "marks")}
         return PhotoEntry(**content | lists)

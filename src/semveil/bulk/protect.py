@@ -2,7 +2,7 @@
 """Protection of photos by one call: files and folders into a folder, or arrays and images in memory."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, overload
 
@@ -12,16 +12,20 @@ from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings, needs_subjects
 from semveil.bulk.summary import Summary
 from semveil.core.brief import Brief
+from semveil.core.model_folders import ModelName
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
-from semveil.data.load_faces import Photos, load_faces
+from semveil.data.load_faces import Photos, load_faces, require_one_person
 from semveil.link.outputs import AnyPath, open_ledger
-from semveil.methods.options import declared_options
+from semveil.methods.options import declared_options, plain_numbers
 from semveil.methods.registry import METHODS
+from semveil.methods.release import Layout
 from semveil.privacy.certificate import Certificate
 from semveil.privacy.ledger import Booking, Ledger
 
 _SETTINGS = {field.name for field in fields(Settings)} - {"method", "options", "commit"}
+# settings without effect on faces in memory
+_ON_DISK = sorted(_SETTINGS - {"model", "layout", "face", "subject", "device"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,7 +43,7 @@ class ProtectedFaces(Brief):
     ids: tuple[str, ...]
 
 
-def protection_settings(method: str, model: str | None = None, **options: Any) -> Settings:
+def protection_settings(method: str, model: ModelName | None = None, **options: Any) -> Settings:
     """Build the settings of a run from keyword arguments.
 
     Args:
@@ -57,6 +61,7 @@ def protection_settings(method: str, model: str | None = None, **options: Any) -
         >>> protection_settings("blur", sigma=12.0, face="largest").options
         (('sigma', 12.0),)
     """
+    options = plain_numbers(options)
     own = {name: value for name, value in options.items() if name in _SETTINGS}
     rest = tuple(sorted((name, value) for name, value in options.items() if name not in _SETTINGS))
     settings = Settings(method, model, rest, commit=commit(), **own)
@@ -75,7 +80,7 @@ def protect(
     out: AnyPath,
     *,
     method: str | Settings,
-    model: str | None = None,
+    model: ModelName | None = None,
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
     workers: int | None = None,
@@ -90,7 +95,7 @@ def protect(
     out: None = None,
     *,
     method: str | Settings,
-    model: str | None = None,
+    model: ModelName | None = None,
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
     progress: Callable[[int, int], None] = ...,
@@ -101,7 +106,7 @@ def protect(
     out: AnyPath | None = None,
     *,
     method: str | Settings,
-    model: str | None = None,
+    model: ModelName | None = None,
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
     workers: int | None = None,
@@ -127,7 +132,8 @@ def protect(
         progress: called with the number of photos and clips done and the total.
         clip_progress: called with the stage of a clip, the number of its frames done and the total.
         **options: options of the method, such as `epsilon`, and fields of `Settings`, such as `face`,
-            `subject` or `layout`. In memory, faces are always crops: only `face` and `subject` apply.
+            `subject` or `layout`. In memory, faces are always crops: settings for photos on
+            disk are refused.
 
     Returns:
         With `out` a summary of the run; without it the protected faces.
@@ -142,11 +148,27 @@ def protect(
         >>> made.images.shape, [certificate.guarantee.basis.value for certificate in made.certificates]
         (torch.Size([2, 3, 64, 64]), ['proved', 'proved'])
     """
-    settings = method if isinstance(method, Settings) else protection_settings(method, model, **options)
+    if isinstance(method, Settings):
+        if model is not None or options:
+            name = "model" if model is not None else next(iter(options))
+            raise ValueError(f"complete settings are given as the method; set {name} in them")
+        settings = method
+    else:
+        settings = protection_settings(method, model, **options)
     if out is not None:
         asked = settings.subject is not None or settings.enrolled is not None or ledger is not None
         book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
-        given = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
+        given = (
+            [photos]
+            if isinstance(photos, str | os.PathLike) or not isinstance(photos, Iterable)
+            else [*photos]
+        )
+        for path in given:
+            if not isinstance(path, str | os.PathLike):
+                raise TypeError(
+                    f"with an output folder photos are paths, got {type(path).__name__}; arrays are "
+                    "protected in memory, without `out`"
+                )
         return protect_photos(
             given,
             out,
@@ -158,6 +180,10 @@ def protect(
             progress=progress,
             clip_progress=clip_progress,
         )
+    if workers is not None or cluster is not None:
+        raise ValueError("workers and cluster are for photos on disk; name an output folder")
+    if options.get("layout") == Layout.WHOLE_PHOTO:
+        raise ValueError("whole photos are for photos on disk; name an output folder, or leave layout out")
     return _in_memory(photos, settings, ledger, limit, progress)
 
 
@@ -168,19 +194,15 @@ def _in_memory(
     limit: float | None,
     progress: Callable[[int, int], None],
 ) -> ProtectedFaces:
-    if (
-        settings.enrolled is not None
-        or settings.keep
-        or settings.certificate_in_png
-        or settings.sealing is not None
-    ):
-        raise ValueError(
-            "enrolled people, kept pictures, sealed faces and certificates in PNG are for photos on disk; "
-            "name an output folder"
-        )
+    plain = Settings(settings.method)
+    for name in _ON_DISK:
+        if getattr(settings, name) != getattr(plain, name):
+            raise ValueError(f"{name} is for photos on disk; name an output folder, or leave it out")
     book = open_ledger(settings.subject, ledger, limit)
     method: Any = settings.build()
     faces = load_faces(photos, size=method.size, face=settings.face)
+    if settings.subject is not None:
+        require_one_person(faces)
     known = {"subjects": [settings.subject] * len(faces)} if needs_subjects(method) else {}
     release = method.protect(faces.images, **known)
     certificates = tuple(

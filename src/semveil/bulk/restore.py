@@ -185,8 +185,13 @@ def _keys(found: SealedFaces, opening: Opening, face: str) -> list[PartKey]:
         shared = SharedKey.of_message(found.source, passphrase=read_passphrase(opening.passphrase_file))
         return [found.key(shared.secret, number) for number in numbers]
     read = [read_any_key(path) for path in opening.keys]
-    single = [key for key in read if isinstance(key, PartKey)]
+    single = list(dict.fromkeys(key for key in read if isinstance(key, PartKey)))  # each once
     secrets = [key for key in read if not isinstance(key, PartKey)]
+    if secrets and len(read) > 1:
+        raise ValueError(
+            "give the one key that it was sealed with, or keys of single faces; several, of which one opens "
+            "all faces, were given"
+        )
     if secrets:
         if found.source["kind"] != "file":
             raise KeyProblem(f"this picture {_PASSPHRASE}")

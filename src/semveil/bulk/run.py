@@ -23,6 +23,7 @@ from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.output_path import output_path
 from semveil.core.progress import Progress, quiet
+from semveil.data.certified import SUFFIX, read_certificate
 from semveil.methods.registry import module_of
 from semveil.methods.release import Layout
 from semveil.privacy.certificate import Certificate
@@ -226,8 +227,7 @@ class _Run:
                 outcome, status=None, reasons=(f"{path!r} is not protected: {conflict}",), exit_code=5
             )
         if outcome.status is None:
-            self.refused.append(Refused(path, "; ".join(outcome.reasons), outcome.exit_code))
-            self.faces_of_refused += outcome.faces
+            self._refuse(task, outcome, path, "; ".join(outcome.reasons), outcome.exit_code)
             return
         before = self.manifest.entries.get(task.place)
         entry = PhotoEntry(
@@ -246,13 +246,13 @@ class _Run:
             replaces=tuple(old for old in (before.outputs if before else ()) if old not in outcome.outputs),
             marks=tuple(mark.as_dict() for mark in outcome.marks),
             clip=None if outcome.clip is None else outcome.clip.as_dict(),
+            people=self._people(),
         )
         try:
             self._record(outcome.recorded)
         except OverLimit as error:
             shutil.rmtree(self.manifest.folder / outcome.staged, ignore_errors=True)
-            self.refused.append(Refused(path, f"{path!r} is not protected: {error}", error.exit_code))
-            self.faces_of_refused += outcome.faces
+            self._refuse(task, outcome, path, f"{path!r} is not protected: {error}", error.exit_code)
             return
         try:
             self.manifest.commit(entry)
@@ -274,24 +274,59 @@ class _Run:
                 self.log_problem = f"which faces are still recognised is not logged: {error}"
         self.guarantee = self.guarantee or outcome.guarantee
 
+    def _refuse(self, task: Task, outcome: Outcome, path: str, reason: str, exit_code: int) -> None:
+        """Count a refusal, and name what an earlier run made of the photo, which is still in the output."""
+        self.refused.append(Refused(path, reason, exit_code))
+        self.faces_of_refused += outcome.faces
+        before = self.manifest.entries.get(task.place)
+        left = [name for name in before.outputs if not name.endswith(SUFFIX)] if before else []
+        left = [name for name in left if os.path.lexists(self.manifest.out / name)]
+        if left:
+            self.notes.append(
+                f"{path!r} was refused, but the output still has what an earlier run made under that name: "
+                f"{', '.join(map(repr, left))}"
+            )
+
     def _make_up_for(self, entry: PhotoEntry, path: str) -> None:
         """Record releases of an earlier run that this ledger lacks; no budget can refuse them any more."""
         if self.ledger is None:
             return
         try:
             lacking = unrecorded(
-                entry, path, self.manifest.out, self.settings, self.people, self.size, self.ledger
+                entry,
+                path,
+                self.manifest.out,
+                self.settings,
+                self.people,
+                self.size,
+                self.ledger,
+                other_people=entry.people != self._people(),
             )
         except NotRecorded as error:
             self.refused.append(Refused(path, str(error), error.exit_code))
             self.kept.pop()
             return
         self._record(lacking, already_made=True)
+        if self._people() not in ("", entry.people):
+            self.manifest.amend(replace(entry, people=self._people()))
+
+    def _people(self) -> str:
+        if self.people is None or self.ledger is None:
+            return ""
+        return self.manifest.people_of(self.people, self.ledger.path)
 
     def _record(self, releases: Sequence[Recorded], *, already_made: bool = False) -> None:
         if self.ledger is not None:
             made = [Booking(r.subject, Certificate.from_json(r.certificate), r.images) for r in releases]
             self.recorded += self.ledger.record_all(made, only_new=True, already_made=already_made)
+
+    def _earlier_guarantee(self) -> Guarantee | None:
+        """Guarantee of the pictures that an earlier run made with the same settings."""
+        for entry in self.kept:
+            for output in entry.outputs if entry.protected else ():
+                if output.endswith(SUFFIX):
+                    return read_certificate(self.manifest.out / output).guarantee
+        return None
 
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
@@ -327,7 +362,7 @@ class _Run:
                 *self.notes,
                 *([self.log_problem] if self.log_problem else ()),
             ),
-            guarantee=self.guarantee,
+            guarantee=self.guarantee or self._earlier_guarantee(),
             recognised=tuple(self.recognised),
         )
 

@@ -3,12 +3,14 @@
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from semveil.bulk.enrolled import enrolment_digest
 from semveil.bulk.sealing import Sealing
+from semveil.core.model_folders import ModelName
 from semveil.core.registry import suggest
 from semveil.data.detection import resolve_detector
 from semveil.methods.options import Declared, declared_options
@@ -71,7 +73,7 @@ class Settings:
     """
 
     method: str
-    model: str | None = None
+    model: ModelName | None = None
     options: tuple[tuple[str, Any], ...] = ()
     layout: Layout | None = None
     face: str = "all"
@@ -91,6 +93,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_image_method(self.method)
+        if isinstance(self.model, os.PathLike):
+            object.__setattr__(self, "model", os.fspath(self.model))
+        if isinstance(self.face, int):  # as `load_faces` takes it
+            object.__setattr__(self, "face", str(self.face))
+        if not isinstance(self.face, str):
+            raise TypeError(f"face is text such as '0,2', or one number; got {self.face!r}")
         object.__setattr__(self, "layout", self._checked_layout(layout_of(METHODS[self.method])))
         if self.face not in ("all", "largest") and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", self.face):
             near = suggest(self.face, ("all", "largest"))

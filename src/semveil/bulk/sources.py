@@ -92,6 +92,8 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
         raise PhotoError(
             "a path of photos is empty; name photos or folders of photos ('.' is the current folder)"
         )
+    if not given:
+        raise PhotoError("name photos or folders of photos")
     paths = [Path(os.fspath(path)) for path in given]
     out = None if out is None else out.resolve()
     files: list[Source] = []

@@ -333,7 +333,7 @@ def protect(
         )
         refusals = [f"{refused.photo}: {refused.reason}" for refused in summary.refused]
         write_review(review, summary.accounts, folder, originals=places, refused=refusals)
-    report(summary, settings, folder, defaults=(method is None, out is None), as_json=as_json)
+    report(summary, settings, folder, defaults=(method is None, out is None), review=review, as_json=as_json)
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
 

@@ -19,7 +19,13 @@ _BECAME = {"done_before": "done before", "skipped": "skipped", "copied": "copied
 
 
 def report(
-    summary: "Summary", settings: "Settings", out: Path, *, defaults: tuple[bool, bool], as_json: bool
+    summary: "Summary",
+    settings: "Settings",
+    out: Path,
+    *,
+    defaults: tuple[bool, bool],
+    review: Path | None = None,
+    as_json: bool,
 ) -> None:
     """Print the result of a run.
 
@@ -28,6 +34,7 @@ def report(
         settings: settings of the run.
         out: the output folder.
         defaults: whether the method and the folder are the defaults.
+        review: the page with all photos that was written, if any.
         as_json: print one JSON object.
     """
     assert settings.layout is not None
@@ -45,7 +52,8 @@ def report(
         ("Done", _done(summary, settings)),
         *_hidden(summary, settings, by_default=defaults[0]),
         *_written(summary, settings, out, by_default=defaults[1]),
-        *_next(summary, settings, out),
+        *([] if review is None else [("Review", f"{review} shows all photos; look at each.")]),
+        *_next(summary, settings, out, reviewed=review is not None),
     ]
     if summary.recognised:
         _note_recognised(summary)
@@ -156,7 +164,7 @@ def _written(summary: "Summary", settings: "Settings", out: Path, *, by_default:
     return lines
 
 
-def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
+def _next(summary: "Summary", settings: "Settings", out: Path, *, reviewed: bool) -> list[Line]:
     """Next commands."""
     if not (summary.protected or summary.done_before):
         return []
@@ -167,7 +175,7 @@ def _next(summary: "Summary", settings: "Settings", out: Path) -> list[Line]:
         opening = "--key KEY" if settings.sealing.key is not None else "--passphrase-file FILE"
         commands.append(f"semveil restore {file} {opening}")
     commands += ["semveil ledger show --subject NAME"] if summary.recorded else []
-    if summary.accounts and settings.sealing is None and not summary.recorded:
+    if summary.accounts and settings.sealing is None and not summary.recorded and not reviewed:
         commands.append("look at every picture; --review look.html shows them on one page")
     return [("Next" if i == 0 else "", command) for i, command in enumerate(commands)]
 

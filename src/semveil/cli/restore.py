@@ -70,9 +70,12 @@ def restore(
             "the original of a clip is sealed whole; leave out --face, --hand-over and --anyway"
         )
     target = out if out is not None or is_clip else picture.with_name(f"{picture.stem}.restored.png")
-    for path in (hand_over,) if hand_over is not None else (target,):
-        if path is not None:
-            options.check_output_file(path, None if is_clip or hand_over is not None else ".png")
+    if hand_over is not None and (out is not None or anyway):
+        raise options.OptionError("--hand-over restores nothing; leave out --out and --anyway")
+    if hand_over is not None:
+        options.check_output_file(hand_over, None)
+    elif target is not None and (out is not None or picture.exists()):  # else the picture is what is missing
+        options.check_output_file(target, None if is_clip else ".png")
 
     from semveil.bulk.restore import Opening, restore_clip, restore_faces
     from semveil.bulk.restore import hand_over as write_key

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from semveil.core.weights import home
 
+ModelName = str | Path  # name or folder of a model
+
 APART = "semveil_models"  # package of the models, for installations of the code alone
 
 FACE_CARD, IDENTITY_CARD, NOISE_IMAGE_CARD = "model.json", "fusion.json", "noise-image.json"

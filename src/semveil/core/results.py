@@ -12,7 +12,7 @@ from semveil.core.files import write_whole
 DECIMALS = 4
 
 
-def write_result(path: Path, result: dict[str, Any]) -> None:
+def write_result(path: Path, result: dict[str, Any], *, private: bool = False) -> None:
     """Write a result file atomically; missing folders are created.
 
     Each row of numbers takes one line.
@@ -20,6 +20,7 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
     Args:
         path: of the file; replaced if it exists.
         result: JSON-serialisable; values per photo should be `rounded` first.
+        private: readable by the owner only, because it was measured on somebody's photo.
 
     Raises:
         ValueError: a number is NaN or infinite.
@@ -28,7 +29,7 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result, indent=1, allow_nan=False, ensure_ascii=False)
     text = re.sub(r"\[([^\[\]{}\"]*)\]", lambda row: "[" + " ".join(row[1].split()) + "]", text)
-    write_whole(path, text + "\n")
+    write_whole(path, text + "\n", private=private)
 
 
 def read_result(path: Path) -> dict[str, Any]:

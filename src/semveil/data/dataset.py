@@ -27,7 +27,8 @@ class FaceDataset(Dataset[tuple[Tensor, str]]):
 
     Raises:
         PhotoError: the folder contains no photo.
-        ValueError: the source is of another kind or size, or has no splits.
+        TypeError: the source is of another kind.
+        ValueError: the source is of another size, or has no splits.
 
     Example:
         >>> from torch.utils.data import DataLoader
@@ -64,6 +65,10 @@ class FaceDataset(Dataset[tuple[Tensor, str]]):
             raise ValueError(f"only a prepared face set has splits, asked for {split!r}; leave split out")
         if isinstance(source, Faces):
             self._held, self.names = source, list(source.ids)
+        if self._held is None and not self._photos:
+            raise TypeError(
+                f"name a folder of photos or a face set, or give Faces; got {type(source).__name__}"
+            )
         if self._held is not None and len(self._held) and self._side() != size:
             raise ValueError(f"the faces have {self._side()} px, asked for {size}; give size={self._side()}")
 

@@ -2,7 +2,7 @@
 """Aligned faces from files, pixel arrays, or images that are already aligned."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.brief import Brief
+from semveil.core.errors import FaceChoiceError
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.data.faces import PhotoFace, align_chosen, load_aligned_faces
 from semveil.data.photos import Photo
 from semveil.faces.pixels import check_range, to_tensor
 
 STAGE = "Finding faces"
+_KINDS = "photos are paths or arrays (H, W, 3) of uint8, such as numpy.asarray(image.convert('RGB'))"
+_OF_SEVERAL = "-face-"
 OnePhoto = str | os.PathLike[str] | NDArray[np.uint8]
 
 
@@ -66,6 +69,7 @@ def load_faces(
     Raises:
         PhotoError: a photo cannot be read.
         FaceError: a photo does not show the requested face or faces.
+        TypeError: something is not a photo.
         ValueError: there is no photo, an array or tensor has another shape, dtype or range, or the size is
             below 1.
 
@@ -97,14 +101,36 @@ def load_faces(
         for text in found[0].photo.notes:
             note(f"{name}: {text}")
         crops += [one.aligned.pixels for one in found]
-        ids += [name if len(found) == 1 else f"{name}-face-{one.index}" for one in found]
+        ids += [name if len(found) == 1 else f"{name}{_OF_SEVERAL}{one.index}" for one in found]
         progress(STAGE, number, len(one_by_one))
     return Faces(to_tensor(crops), tuple(ids))
+
+
+def require_one_person(faces: Faces) -> None:
+    """Refuse several faces of one photo where all faces are to be one person's.
+
+    Args:
+        faces: as `load_faces` named them.
+
+    Raises:
+        FaceChoiceError: a photo shows several of them.
+
+    Example:
+        >>> require_one_person(Faces(Tensor(2, 3, 8, 8), ("photo-1", "photo-2")))
+    """
+    several = next((name for name in faces.ids if _OF_SEVERAL in name), None)
+    if several is not None:
+        raise FaceChoiceError(
+            f"{several.split(_OF_SEVERAL)[0]} shows several chosen faces, the subject is one person; choose "
+            "one by its number"
+        )
 
 
 def _single_photos(photos: OnePhoto | Sequence[OnePhoto]) -> Sequence[OnePhoto]:
     if isinstance(photos, str | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim == 3):
         return [photos]
+    if not isinstance(photos, Iterable):
+        raise TypeError(f"{_KINDS}; got {type(photos).__name__}")
     several = list(photos)
     if not several:
         raise ValueError("name at least one photo")
@@ -112,6 +138,8 @@ def _single_photos(photos: OnePhoto | Sequence[OnePhoto]) -> Sequence[OnePhoto]:
 
 
 def _faces_of(photo: OnePhoto, size: int, face: int | str | None) -> list[PhotoFace]:
+    if not isinstance(photo, str | os.PathLike | np.ndarray):
+        raise TypeError(f"{_KINDS}; got {type(photo).__name__}")
     if not isinstance(photo, np.ndarray):
         return load_aligned_faces(photo, size=size, selection=face)
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8 or not photo.size:

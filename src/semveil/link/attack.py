@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semveil.attacks import ATTACKS
 from semveil.channels import Message
+from semveil.core.model_folders import ModelName
 from semveil.core.output_path import output_path
 from semveil.core.progress import Progress, quiet
 from semveil.core.results import write_result
@@ -32,12 +33,12 @@ def attack(
     message: Message | AnyPath,
     out: AnyPath | None = None,
     *,
-    attacks: Sequence[str] | None = None,
+    attacks: str | Sequence[str] | None = None,
     latents: Tensor | AnyPath | None = None,
     known: int | None = None,
     snr_db: float | None = None,
     seed: int | None = None,
-    model: FaceModel | str | None = None,
+    model: FaceModel | ModelName | None = None,
     pair: TrainedPair | None = None,
     progress: Progress = quiet,
 ) -> AttackedMessage:
@@ -49,7 +50,7 @@ def attack(
     Args:
         message: a message, or a file written by `send`.
         out: folder for the reconstructed images and `result.json`.
-        attacks: names from `ATTACKS`, including registered ones; all that apply where None.
+        attacks: one or more names from `ATTACKS`, including registered ones; all that apply where None.
         latents: (N, K, D) of public faces, or a file written by `semveil invert`; samples of the model's
             prior where None.
         known: number of transmissions whose photos Eve knows; 4000 where None, 300 under a key.
@@ -72,6 +73,10 @@ def attack(
         torch.Size([1, 3, 128, 128])
     """
     out = output_path(out)
+    if isinstance(attacks, str):
+        attacks = [attacks]
+    if attacks is not None and not attacks:
+        raise ValueError("name at least one attack; leave attacks out for all that apply")
     for name in attacks or ():
         ATTACKS[name]  # reject unknown names before the work
     read, loaded = open_message(message, model)
@@ -149,4 +154,4 @@ def write_attacked(out: Path, found: AttackedMessage, summary: dict[str, Any]) -
                 save_png(
                     folder / (f"{one.name}.png" if len(pictures) == 1 else f"{one.name}-{number}.png"), pixels
                 )
-        write_result(folder / SUMMARY, summary)
+        write_result(folder / SUMMARY, summary, private=True)

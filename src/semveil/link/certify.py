@@ -43,6 +43,7 @@ def certify(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certific
 
     Raises:
         CertificateError: there is no certificate, or it belongs to another file.
+        TypeError: it is none of these.
 
     Example:
         >>> from semveil.link.send import send
@@ -62,6 +63,8 @@ def _find(
         return thing, "as it was given"
     if not isinstance(thing, str | os.PathLike):
         return _of_message(thing), _SAID
+    if not os.fspath(thing):
+        raise CertificateError("the file's name is empty; name an output of semveil, or its certificate")
     file = Path(thing)
     if file.is_dir():
         raise CertificateError(f"{str(file)!r} is a folder; name an output in it")
@@ -82,10 +85,12 @@ def _find(
 
 
 def _of_message(message: "Message | DigitalMessage") -> Certificate:
-    from semveil.channels import DigitalMessage
+    from semveil.channels import DigitalMessage, Message
     from semveil.methods.certificates import certificate_of
     from semveil.methods.digital import digital_certificate
 
+    if not isinstance(message, Message | DigitalMessage):
+        raise TypeError(f"name a file, a message or a certificate, got {type(message).__name__}")
     return digital_certificate(message) if isinstance(message, DigitalMessage) else certificate_of(message)
 
 

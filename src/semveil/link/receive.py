@@ -21,6 +21,7 @@ from semveil.channels import (
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
 from semveil.core.errors import KeyProblem
+from semveil.core.model_folders import ModelName
 from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, unheard
 from semveil.core.rng import streams
@@ -63,7 +64,7 @@ def receive(
     *,
     iq: bool = False,
     key: AnyKey | None = None,
-    model: FaceModel | str | None = None,
+    model: FaceModel | ModelName | None = None,
     pair: TrainedPair | None = None,
     snr_db: AnySnr | None = None,
     channel: AnyChannel | str | None = None,
@@ -151,7 +152,7 @@ def eavesdrop(
     out: AnyPath | None = None,
     *,
     iq: bool = False,
-    model: FaceModel | str | None = None,
+    model: FaceModel | ModelName | None = None,
     snr_db: AnySnr | None = None,
     channel: AnyChannel | str | None = None,
     seed: int | None = None,
@@ -187,7 +188,7 @@ def eavesdrop(
 
 
 def open_message(
-    message: Message | AnyPath, model: FaceModel | str | None, *, iq: bool = False
+    message: Message | AnyPath, model: FaceModel | ModelName | None, *, iq: bool = False
 ) -> tuple[Message, FaceModel]:
     """Read a message and load its face model.
 
@@ -204,7 +205,7 @@ def open_message(
 
 
 def _open(
-    message: Message | DigitalMessage | AnyPath, model: FaceModel | str | None, *, iq: bool
+    message: Message | DigitalMessage | AnyPath, model: FaceModel | ModelName | None, *, iq: bool
 ) -> tuple[Message | DigitalMessage, FaceModel]:
     if isinstance(message, str | os.PathLike) and not iq and is_digital(message):
         message = read_digital(message)
@@ -213,7 +214,7 @@ def _open(
     return open_message(message, model, iq=iq)
 
 
-def _model_of(read: Message | DigitalMessage, model: FaceModel | str | None) -> FaceModel:
+def _model_of(read: Message | DigitalMessage, model: FaceModel | ModelName | None) -> FaceModel:
     if isinstance(model, FaceModel):
         return model
     try:

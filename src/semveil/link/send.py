@@ -13,12 +13,13 @@ from semveil.channels import DigitalMessage, Message, digital_bytes, message_byt
 from semveil.channels.stored_symbols import step_for
 from semveil.core.brief import Brief
 from semveil.core.errors import KeyProblem
+from semveil.core.model_folders import ModelName
 from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit
 from semveil.core.publish import File
 from semveil.data.certified import certified
-from semveil.data.load_faces import Photos, load_faces
+from semveil.data.load_faces import Photos, load_faces, require_one_person
 from semveil.link.keys import SENT, AnyKey, alice_key, key_files, nonce_log
 from semveil.link.outputs import AnyPath, Record, account, open_ledger, publish_outputs
 from semveil.link.sender import sender
@@ -66,7 +67,7 @@ def send(
     digital: bool = False,
     image_bytes: int | None = None,
     for_snr_db: float | None = None,
-    model: FaceModel | str = DEFAULT_MODEL,
+    model: FaceModel | ModelName = DEFAULT_MODEL,
     key: AnyKey | None = None,
     pair: TrainedPair | None = None,
     face: int | str | None = None,
@@ -139,8 +140,10 @@ def send(
             )
     elif image_bytes is not None:
         raise ValueError("image_bytes is for a digital message; ask for one, or leave it out")
-    loaded = (load_model(model) if isinstance(model, str) else model).to(device)
+    loaded = (load_model(model) if isinstance(model, str | Path) else model).to(device)
     faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
+    if subject is not None:
+        require_one_person(faces)
 
     def inverted(method: DPSemCom) -> Tensor:
         return method.invert(

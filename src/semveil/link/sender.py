@@ -8,6 +8,7 @@ from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.rng import streams
 from semveil.link import PAIR_SEED
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
+from semveil.methods.options import plain_numbers
 from semveil.methods.pairs import NoPair, find_pair
 from semveil.methods.protection_options import check_options
 from semveil.methods.protections import PROTECTIONS, chosen_protection
@@ -48,7 +49,7 @@ def sender(
         ValueError: incompatible options, or a pair trained for other settings.
         PairMissing: there is no pair, and training is not allowed.
     """
-    asked = {name: value for name, value in options.items() if value is not None}
+    asked = {name: value for name, value in plain_numbers(options).items() if value is not None}
     protection = chosen_protection(asked.pop("protection", None), asked.pop("mechanism", None))
     if protection is None and key is None and "budget" not in asked:
         protection = "nn" if pair is None else pair.settings.protection

@@ -13,6 +13,7 @@ from torch import Tensor
 from semveil.channels import channel_of
 from semveil.channels.wiretap import AnyChannel, AnySnr
 from semveil.core.brief import Brief
+from semveil.core.model_folders import ModelName
 from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.provenance import commit, versions
@@ -73,7 +74,7 @@ def transmit(
     photos: Photos,
     out: AnyPath | None = None,
     *,
-    model: FaceModel | str = DEFAULT_MODEL,
+    model: FaceModel | ModelName = DEFAULT_MODEL,
     face: int | str | None = None,
     names: Sequence[str] | None = None,
     snr_db: AnySnr = 20.0,
@@ -122,7 +123,7 @@ def transmit(
         keep_inputs(None if out is None else out / f"{picture}.png", photos)
     if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
         options["protection"] = DEFAULT_PROTECTION
-    loaded = (load_model(model) if isinstance(model, str) else model).to(device)
+    loaded = (load_model(model) if isinstance(model, str | Path) else model).to(device)
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
     faces = load_faces(photos, size=loaded.size, face=face, names=names, progress=progress, note=note)
     method = sender(loaded, train=train, progress=progress, note=note, **options)
@@ -238,4 +239,4 @@ def _write(out: Path, transmitted: Transmitted, ids: tuple[str, ...]) -> None:
             for picture in PICTURES:
                 save_png(place / f"{picture}.png", pixels[picture][i], private=picture != "eve")
             write_certificate(place / "eve.png", transmitted.certificate)
-        write_result(folder / SUMMARY, transmitted.summary)
+        write_result(folder / SUMMARY, transmitted.summary, private=True)

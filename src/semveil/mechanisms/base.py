@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import torch
@@ -195,8 +196,11 @@ def require_positive(name: str, value: float) -> None:
         value: to check.
 
     Raises:
+        TypeError: it is no number of Python or numpy.
         ValueError: it is not positive, infinite, or NaN.
     """
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be a positive, finite number, got {value}")
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from semveil import mechanisms
+from semveil.core.model_folders import ModelName
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Gaussian, Laplace
 from semveil.mechanisms.draws import best_of, until_accepted
@@ -101,7 +102,7 @@ class DPImage(OnModel):
 
     def __init__(
         self,
-        model: LatentModel | str = DEFAULT_MODEL,
+        model: LatentModel | ModelName = DEFAULT_MODEL,
         *,
         scale: Annotated[
             float | None, Option(f"Scale of the Laplace noise, in latent units; {DEFAULT_SCALE} by default.")

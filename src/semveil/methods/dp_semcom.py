@@ -10,6 +10,7 @@ protect, send; Bob receives, Eve eavesdrops. Gaps and errors of the paper are li
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.channels.wiretap import AnyChannel, AnySnr, snrs
 from semveil.core.device import moved
+from semveil.core.model_folders import ModelName
 from semveil.core.rng import Streams, streams
 from semveil.encoders.inversion import Inversion, InversionSettings
 from semveil.faces.parts import PRIVATE_CODES, describe_codes
@@ -92,7 +94,7 @@ class DPSemCom:
 
     def __init__(
         self,
-        model: FaceModel | str = DEFAULT_MODEL,
+        model: FaceModel | ModelName = DEFAULT_MODEL,
         *,
         private_codes: Sequence[int] | None = None,
         epsilon: float | None = None,
@@ -109,7 +111,7 @@ class DPSemCom:
         inversion: InversionSettings | None = None,
         perceptual: str | None = None,
     ) -> None:
-        self.model = load_model(model) if isinstance(model, str) else model
+        self.model = load_model(model) if isinstance(model, str | Path) else model
         if not self.model.semantic:
             raise ValueError(
                 f"dp-semcom needs a model whose codes belong to face parts, such as {DEFAULT_MODEL}; those "

@@ -9,6 +9,7 @@ perturbation, reconstruction. Gaps and errors of the paper are listed in `docs/m
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semveil import mechanisms
+from semveil.core.model_folders import ModelName
 from semveil.core.registry import suggest
 from semveil.encoders.attributes import coarsened
 from semveil.keys.secret import read_secret
@@ -98,7 +100,7 @@ class IdentityDP(OnModel):
 
     def __init__(
         self,
-        model: IdentityModel | str = DEFAULT_IDENTITY_MODEL,
+        model: IdentityModel | ModelName = DEFAULT_IDENTITY_MODEL,
         *,
         epsilon: Annotated[
             float | None, Option(f"Epsilon of the identity vector; {DEFAULT_EPSILON:g} by default.")
@@ -160,7 +162,7 @@ class IdentityDP(OnModel):
             )
         if attribute_side is not None and attribute_epsilon is not None:
             raise ValueError("give the side of the attributes' bottleneck or their epsilon, not both")
-        self.model = load_identity_model(model) if isinstance(model, str) else model
+        self.model = load_identity_model(model) if isinstance(model, str | Path) else model
         if attribute_side is not None and (attribute_side < 1 or self.model.size % attribute_side):
             raise ValueError(
                 f"the attributes' side divides the crop's, {self.model.size} pixels; got {attribute_side}"

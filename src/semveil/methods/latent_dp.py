@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
+from semveil.core.model_folders import ModelName
 from semveil.core.registry import suggest
 from semveil.mechanisms import MECHANISMS, CoordinateSensitivity, Gaussian, Mechanism, PerCoordinateLaplace
 from semveil.mechanisms.bounds.weights import WEIGHTINGS, budget_shares, scales_as_published
@@ -102,7 +103,7 @@ class LatentDP(OnModel):
 
     def __init__(
         self,
-        model: LatentModel | str = DEFAULT_MODEL,
+        model: LatentModel | ModelName = DEFAULT_MODEL,
         *,
         epsilon: Annotated[
             float | None, Option(f"Epsilon of all codes; {DEFAULT_EPSILON:g} by default.")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from semveil.core.device import device_of, moved, precision_of
 from semveil.core.files import sha256_of_file
+from semveil.core.model_folders import ModelName
 from semveil.core.weights import find, require
 from semveil.encoders.gradual_style import GradualStyleEncoder
 from semveil.encoders.perceptual import PERCEPTUAL
@@ -145,7 +146,7 @@ class LatentModel:
         )
 
 
-def load_latent_model(name: str = DEFAULT_MODEL, *, perceptual: str | None = None) -> LatentModel:
+def load_latent_model(name: ModelName = DEFAULT_MODEL, *, perceptual: str | None = None) -> LatentModel:
     """Load a model by name.
 
     Args:
@@ -171,7 +172,7 @@ def load_latent_model(name: str = DEFAULT_MODEL, *, perceptual: str | None = Non
 PERCEPTUAL_OPTION = Option("Perceptual term of the inversion; the model's own by default.", tuple(PERCEPTUAL))
 
 
-def latent_model_for(model: LatentModel | str, perceptual: str | None) -> LatentModel:
+def latent_model_for(model: LatentModel | ModelName, perceptual: str | None) -> LatentModel:
     """Return the model for a method, loaded if given by name.
 
     Args:
@@ -181,7 +182,7 @@ def latent_model_for(model: LatentModel | str, perceptual: str | None) -> Latent
     Raises:
         ValueError: a perceptual term for a loaded model, which already has one; or no such model or term.
     """
-    if isinstance(model, str):
+    if isinstance(model, str | Path):
         return load_latent_model(model, perceptual=perceptual)
     if perceptual is not None:
         raise ValueError("the perceptual term of a loaded model is set where it is loaded; leave it out here")

@@ -8,12 +8,14 @@ classifies, f(y). Training of g and f is in `training.noise_image`; gaps and err
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from semveil import mechanisms
+from semveil.core.model_folders import ModelName
 from semveil.core.registry import suggest
 from semveil.mechanisms import ClipBox, Gaussian
 from semveil.methods.on_model import OnModel
@@ -124,7 +126,7 @@ class NoiseImage(OnModel):
 
     def __init__(
         self,
-        model: NoiseImageModel | str = BUNDLED,
+        model: NoiseImageModel | ModelName = BUNDLED,
         *,
         epsilon: Annotated[
             float | None,
@@ -134,7 +136,7 @@ class NoiseImage(OnModel):
     ) -> None:
         if delta is not None and epsilon is None:
             raise ValueError("delta belongs to the noise that --epsilon asks for; give both or neither")
-        self.model = load_noise_image_model(model) if isinstance(model, str) else model
+        self.model = load_noise_image_model(model) if isinstance(model, str | Path) else model
         self.epsilon, self.delta = epsilon, DELTA if delta is None else delta
         self.noise: OutputNoise | None = None
         if epsilon is not None:

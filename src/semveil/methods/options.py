@@ -78,6 +78,23 @@ class Declared:
         return value
 
 
+def plain_numbers(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The same options, with scalars of numpy and torch as numbers of Python, which exact arithmetic needs.
+
+    Args:
+        options: values by name.
+
+    Example:
+        >>> import numpy as np
+        >>> plain_numbers({"epsilon": np.float32(0.5), "styles": 3, "layout": "crops"})
+        {'epsilon': 0.5, 'styles': 3, 'layout': 'crops'}
+    """
+    return {
+        name: value.item() if getattr(value, "shape", None) == () else value
+        for name, value in options.items()
+    }
+
+
 def declared_options(method: type) -> dict[str, Declared]:
     """Options of a method by parameter name, in the order of its constructor.
 

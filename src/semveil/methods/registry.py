@@ -6,7 +6,9 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from semveil.core.model_folders import ModelName
 from semveil.core.registry import Registry, having, suggest
+from semveil.methods.options import plain_numbers
 
 if TYPE_CHECKING:
     import torch
@@ -73,6 +75,8 @@ def check_image_method(name: str) -> None:
         ValueError: there is no such image method; the message lists those available.
     """
     known = image_method_names()
+    if not isinstance(name, str):
+        raise TypeError(f"a method is named by text, got {name!r}; available: {', '.join(known)}")
     if name not in known:
         raise ValueError(
             f"no method that protects pictures named {name!r}{suggest(name, known)}; available: "
@@ -93,17 +97,17 @@ def image_methods() -> dict[str, type["ImageMethod"]]:
 @overload
 def load_method(
     name: Literal["dp-semcom"],
-    model: str | None = None,
+    model: ModelName | None = None,
     *,
     device: "str | torch.device | None" = None,
     **options: Any,
 ) -> "DPSemCom": ...
 @overload
 def load_method(
-    name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any
+    name: str, model: ModelName | None = None, *, device: "str | torch.device | None" = None, **options: Any
 ) -> Any: ...
 def load_method(
-    name: str, model: str | None = None, *, device: "str | torch.device | None" = None, **options: Any
+    name: str, model: ModelName | None = None, *, device: "str | torch.device | None" = None, **options: Any
 ) -> Any:
     """Build a method by name.
 
@@ -131,5 +135,6 @@ def load_method(
     target = None if device is None else choose_device(device)  # raises before anything is loaded
     if model is not None and "model" not in inspect.signature(method).parameters:
         raise ValueError(f"method {name!r} uses no model, got {model!r}; leave it out")
+    options = plain_numbers(options)
     built = method(**options) if model is None else method(model, **options)
     return built if target is None else built.to(target)

@@ -2,6 +2,7 @@
 """Face models: a generator with its encoder, public clip box and latent prior, in one folder."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.device import CPU, Loader, device_of, moved, precision_of
-from semveil.core.model_folders import FACE_CARD, folders_with, missing_models
+from semveil.core.model_folders import FACE_CARD, ModelName, folders_with, missing_models
 from semveil.core.network_files import read_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
@@ -365,7 +366,7 @@ def model_folders() -> dict[str, Path]:
 
 @Loader
 @lru_cache(maxsize=4)
-def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
+def load_model(name: ModelName = DEFAULT_MODEL) -> FaceModel:
     """Load a model by name, or from a folder that `save_model` wrote.
 
     Args:
@@ -380,11 +381,12 @@ def load_model(name: str = DEFAULT_MODEL) -> FaceModel:
     if name == OFFICIAL_MODEL:
         return _load_official()
     folders = model_folders()
-    folder = folders.get(name, Path(name))
+    asked = os.fspath(name)
+    folder = folders.get(asked, Path(asked))
     if not (folder / "model.json").is_file():
         names = [*folders, OFFICIAL_MODEL]
         raise ValueError(
-            f"no model named {name!r}{suggest(name, names)}; available: {', '.join(names)}, or a model's "
+            f"no model named {asked!r}{suggest(asked, names)}; available: {', '.join(names)}, or a model's "
             f"folder{missing_models()}"
         )
     return _load_folder(folder)

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +18,7 @@ from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
 from semveil.core.device import Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
-from semveil.core.model_folders import IDENTITY_CARD, folders_with, missing_models
+from semveil.core.model_folders import IDENTITY_CARD, ModelName, folders_with, missing_models
 from semveil.core.network_files import read_network, write_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
@@ -117,7 +118,9 @@ def identity_model_folders() -> dict[str, Path]:
 
 @Loader
 @lru_cache(maxsize=4)
-def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | None = None) -> IdentityModel:
+def load_identity_model(
+    name: ModelName = DEFAULT_IDENTITY_MODEL, directory: Path | None = None
+) -> IdentityModel:
     """Load a model by name, or from a folder that `save_identity_model` wrote.
 
     Args:
@@ -129,10 +132,10 @@ def load_identity_model(name: str = DEFAULT_IDENTITY_MODEL, directory: Path | No
         BadCheckpoint: a file is missing, damaged, or holds other networks.
     """
     folders = identity_model_folders()
-    folder = directory or folders.get(name, Path(name))
+    folder = directory or folders.get(os.fspath(name), Path(name))
     if not (folder / CARD).is_file():
         raise ValueError(
-            f"no identity model {str(directory or name)!r}{suggest(name, folders)}; "
+            f"no identity model {str(directory or name)!r}{suggest(str(name), folders)}; "
             f"available: {', '.join(folders)}, or a model's folder{missing_models()}"
         )
     return _load_folder(folder)

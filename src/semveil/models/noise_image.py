@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,7 +17,7 @@ from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.config import check_kinds
 from semveil.core.device import Loader, device_of, moved, precision_of
 from semveil.core.files import write_whole
-from semveil.core.model_folders import NOISE_IMAGE_CARD, folders_with, missing_models
+from semveil.core.model_folders import NOISE_IMAGE_CARD, ModelName, folders_with, missing_models
 from semveil.core.network_files import read_network, write_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
@@ -110,7 +111,7 @@ def noise_image_folders() -> dict[str, Path]:
 
 @Loader
 @lru_cache(maxsize=4)
-def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
+def load_noise_image_model(name: ModelName = BUNDLED) -> NoiseImageModel:
     """Load a model by name, or from a folder that `save_noise_image_model` wrote.
 
     Args:
@@ -121,10 +122,11 @@ def load_noise_image_model(name: str = BUNDLED) -> NoiseImageModel:
         BadCheckpoint: a file is damaged or holds NaN.
     """
     folders = noise_image_folders()
-    folder = folders.get(name, Path(name))
+    asked = os.fspath(name)
+    folder = folders.get(asked, Path(asked))
     if not (folder / _CARD).is_file():
         raise ValueError(
-            f"no model of noise-image named {name!r}{suggest(name, folders)}; available: "
+            f"no model of noise-image named {asked!r}{suggest(asked, folders)}; available: "
             f"{', '.join(folders)}, or a folder that semveil train noise-image wrote{missing_models()}"
         )
     try:

@@ -482,12 +482,15 @@ def subject_name(subject: str) -> str:
         subject: name or number.
 
     Raises:
+        TypeError: it is no text.
         ValueError: nothing but spaces remains.
 
     Example:
         >>> subject_name("  Ada  LOVELACE ")
         'ada lovelace'
     """
+    if not isinstance(subject, str):
+        raise TypeError(f"the subject's name is text, got {subject!r}")
     name = " ".join(unicodedata.normalize("NFKC", subject).casefold().split())
     if not name:
         raise ValueError(
