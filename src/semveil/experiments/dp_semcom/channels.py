@@ -4,6 +4,7 @@
 Secrecy is the gap between Bob and the strongest Eve.
 """
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,21 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from semveil.experiments.dp_semcom.link_bench import (
+    CONTROL,
     LABEL,
     STRONGEST,
     of_strongest,
     over_channels,
     run_cell,
     shown_metric,
+    strongest,
     values_of,
 )
 from semveil.experiments.dp_semcom.security import EVES, Bench
 from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import value
+from semveil.experiments.kit.tables import HEADS, markdown
 
 
 def jobs(bench: Bench) -> Jobs:
@@ -84,4 +88,51 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-CHANNELS = over_channels("channels", jobs, drawing)
+def table(result: dict[str, Any]) -> list[str]:
+    """Bob and the strongest Eve by channel and protection, then every attack where all were tried.
+
+    Args:
+        result: content of `channels.json`.
+    """
+    cells, chosen = list(result["cells"].values()), result["config"]["preset"]
+    metric, snr = shown_metric(cells), chosen["snr_db"]
+    protections, channels = values_of(cells, "protection", "channel")
+    at = {(cell["protection"], cell["channel"]): cell for cell in cells}
+    both = (metric, "fppsr")
+    told = (
+        f"{len(result['photos'])} photos, Bob and Eve at {snr:g} dB: {HEADS[metric]} to the photo and, in "
+        "brackets, the fraction of photos whose person the recogniser rejects (FPPSR). The strongest Eve is "
+        "chosen by each of them separately."
+    )
+    parties = [
+        [channel, party, *(_cell(columns, both) for columns in row)]
+        for channel in channels
+        for party, row in (
+            ("Bob", [at[protection, channel]["bob"][0] for protection in protections]),
+            ("strongest Eve", [_strongest(at[protection, channel], both, snr) for protection in protections]),
+        )
+    ]
+    texts = [told, markdown(["channel", "party", *protections], parties)]
+    for channel in chosen["fully"]:
+        by_attack = [{eve["attack"]: eve for eve in at[name, channel]["eves"]} for name in protections]
+        names = dict.fromkeys(attack for eves in by_attack for attack in eves)
+        rows = [[_named(name), *(_cell(eves.get(name, {}), both) for eves in by_attack)] for name in names]
+        texts += [f"Every attack over `{channel}`:", markdown(["attack", *protections], rows)]
+    return texts
+
+
+def _cell(columns: dict[str, Any], metrics: tuple[str, str]) -> str:
+    first, second = (value(columns, metric) for metric in metrics)
+    return "" if math.isnan(first) else f"{first:.3f} ({second:.2f})"
+
+
+def _strongest(cell: dict[str, Any], metrics: tuple[str, str], snr_db: float) -> dict[str, Any]:
+    """Metric -> values of the attack that is strongest by it."""
+    return {metric: (strongest(cell, metric, snr_db) or {}).get(metric) for metric in metrics}
+
+
+def _named(attack: str) -> str:
+    return f"{attack} (control)" if attack == CONTROL else attack
+
+
+CHANNELS = over_channels("channels", jobs, drawing, table=table)

@@ -134,6 +134,7 @@ def over_channels(
     load: Callable[[Run], Bench] = load,
     place: str = "cells",
     stage: str = "transmit and attack",
+    table: Callable[[dict[str, Any]], list[str]] | None = None,
 ) -> Experiment:
     """Declare a result of cells with one figure of the same name.
 
@@ -145,6 +146,7 @@ def over_channels(
         load: see `Experiment`.
         place: see `cells`.
         stage: see `cells`.
+        table: see `Experiment`.
     """
     measure = cells(place, jobs, stage=stage)
     return experiment(
@@ -154,6 +156,7 @@ def over_channels(
         load=load,
         measure=measure,
         figures={name: drawing},
+        table=table,
     )
 
 

@@ -22,6 +22,9 @@ from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import value
+from semveil.experiments.kit.tables import HEADS, markdown
+
+DARK = 0.15  # gap whose cell is too dark for black numbers
 
 
 def jobs(bench: Bench) -> Jobs:
@@ -65,7 +68,8 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         table = np.array([[gap(cell, metric, bob, eve) for bob in snrs] for eve in snrs])
         square.imshow(table, origin="lower", cmap="RdBu", vmin=-0.25, vmax=0.25, aspect="auto")
         for (i, j), difference in np.ndenumerate(table):
-            square.text(j, i, f"{difference:.2f}", ha="center", va="center", fontsize=6)
+            ink = "white" if abs(difference) > DARK else "black"
+            square.text(j, i, f"{difference:.2f}", ha="center", va="center", fontsize=6, color=ink)
         square.set_xticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
         square.set_yticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
         square.set_xlabel("Bob's SNR in dB", fontsize=8)
@@ -79,4 +83,32 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-SNR = over_channels("snr", jobs, drawing)
+def table(result: dict[str, Any]) -> list[str]:
+    """Lead of Bob over the strongest Eve, by channel and SNRs, for each protection.
+
+    Args:
+        result: content of `snr.json`.
+    """
+    cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
+    metric = shown_metric(cells)
+    protections, channels = values_of(cells, "protection", "channel")
+    at = {(cell["protection"], cell["channel"]): cell for cell in cells}
+    low, middle, high = snrs[0], snrs[len(snrs) // 2], snrs[-1]
+    pairs = dict.fromkeys([(middle, middle), (middle, high), (low, high), (high, low)])
+    rows = [
+        [
+            channel,
+            f"{bob:g}, {eve:g}",
+            *(f"{gap(at[protection, channel], metric, bob, eve):+.3f}" for protection in protections),
+        ]
+        for channel in channels
+        for bob, eve in pairs
+    ]
+    told = (
+        f"{len(result['photos'])} photos: {HEADS[metric]} to the photo of the strongest Eve minus that of "
+        "Bob; a protection works if this is large even where Eve's SNR is better."
+    )
+    return [told, markdown(["channel", "SNR of Bob, Eve in dB", *protections], rows)]
+
+
+SNR = over_channels("snr", jobs, drawing, table=table)
