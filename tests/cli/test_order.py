@@ -71,6 +71,14 @@ def test_a_kill_never_leaves_a_message_that_the_ledger_does_not_know(
     assert not (tmp_path / "m.svl").exists() and epsilon(ledger) == pytest.approx(40)
 
 
+def test_a_photo_that_is_refused_begins_no_ledger(
+    semveil: Callable, photo: Path, tmp_path: Path, ledger: Ledger
+) -> None:
+    words = (*NOISE, "--ledger", ledger.path, "--limit", "100", "--out", tmp_path / "m.svl")
+    assert semveil("send", tmp_path / "absent.png", *words).code != 0 and not ledger.path.exists()
+    assert semveil("send", photo, *words).code == 0 and ledger.path.exists()
+
+
 def test_a_ledger_that_cannot_be_written_keeps_the_message_back(
     semveil: Callable, photo: Path, tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

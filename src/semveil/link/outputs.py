@@ -34,6 +34,27 @@ class Record:
     together: Guarantee
 
 
+def ledger_of(
+    subject: str | None, ledger: Ledger | AnyPath | None, limit: float | None = None
+) -> Ledger | None:
+    """Return the ledger for a subject without touching its file; None without a subject.
+
+    Args:
+        subject: the person shown in the photos.
+        ledger: an open ledger or its file; the default ledger where None.
+        limit: budget of the subject, which is only checked to have one.
+
+    Raises:
+        ValueError: an empty name, or a ledger or limit without a subject.
+    """
+    if subject is None:
+        if ledger is not None or limit is not None:
+            raise ValueError("a ledger or a limit needs the subject whom the photos show; name the subject")
+        return None
+    subject_name(subject)
+    return ledger if isinstance(ledger, Ledger) else Ledger(ledger)
+
+
 def open_ledger(
     subject: str | None, ledger: Ledger | AnyPath | None, limit: float | None = None, *, note: Note = unheard
 ) -> Ledger | None:
@@ -49,12 +70,9 @@ def open_ledger(
         ValueError: an empty name, or a ledger or limit without a subject.
         SemveilError: a missing key, a foreign file, a torn line, or a budget other than the one fixed before.
     """
-    if subject is None:
-        if ledger is not None or limit is not None:
-            raise ValueError("a ledger or a limit needs the subject whom the photos show; name the subject")
+    book = ledger_of(subject, ledger, limit)
+    if book is None or subject is None:
         return None
-    subject_name(subject)
-    book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     if book.prepare():
         note(f"began a new ledger: {book.path}")
     if limit is not None:

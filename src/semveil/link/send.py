@@ -21,7 +21,7 @@ from semveil.core.publish import File
 from semveil.data.certified import certified
 from semveil.data.load_faces import Photos, load_faces, require_one_person
 from semveil.link.keys import SENT, AnyKey, alice_key, key_files, nonce_log
-from semveil.link.outputs import AnyPath, Record, account, open_ledger, publish_outputs
+from semveil.link.outputs import AnyPath, Record, account, ledger_of, open_ledger, publish_outputs
 from semveil.link.sender import sender
 from semveil.methods.certificates import certificate_of
 from semveil.methods.digital import digital_certificate, seal_codes
@@ -123,7 +123,7 @@ def send(
     iq = output_path(iq, "iq")
     if for_snr_db is not None:
         step_for(for_snr_db)  # checks the value before the work
-    book = open_ledger(subject, ledger, limit, note=note)
+    book = ledger_of(subject, ledger, limit)
     inputs: list[object] = [*key_files(key), photos, *([] if book is None else [book.path, book.key_path])]
     keep_inputs(out, *inputs)
     shared = alice_key(key)
@@ -144,6 +144,7 @@ def send(
     faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
     if subject is not None:
         require_one_person(faces)
+    open_ledger(subject, book, limit, note=note)  # after the photo: a refused one begins no ledger
 
     def inverted(method: DPSemCom) -> Tensor:
         return method.invert(
