@@ -17,6 +17,7 @@ from semveil.channels import parse_link
 from semveil.cli.main import main
 from semveil.core.errors import FaceChoiceError, KeyProblem, SemveilError
 from semveil.data.certified import certificate_path, read_certificate
+from semveil.data.load_faces import Faces
 from semveil.keys import Secret, write_secret
 from semveil.link.keys import READ, SENT, Key, nonce_log
 from semveil.methods.shared_key import SharedKey
@@ -357,3 +358,11 @@ def test_one_subject_is_not_several_faces_of_a_photo(
     assert len(semveil.protect(pair, **pix, face=0, subject="Ada", ledger=book).images) == 1
     assert len(semveil.protect([portrait, portrait], **pix, subject="Ada", ledger=book).images) == 2
     assert len(Ledger(book).releases("Ada")) == 3
+
+
+def test_a_name_that_looks_like_one_face_of_several_is_a_name(
+    home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path
+) -> None:
+    named, book = Faces(faces[:2], ("my-face-1", "my-face-2")), tmp_path / "ledger.jsonl"
+    ask = {"model": tiny_model_folder, "protection": "none", "subject": "Ada", "ledger": book}
+    assert semveil.send(named, **ask).message.images == 2 and len(Ledger(book).releases("Ada")) == 1

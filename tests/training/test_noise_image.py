@@ -179,6 +179,23 @@ def test_a_run_that_broke_off_goes_on_and_another_is_refused(tmp_path: Path) -> 
     assert load_noise_image_model(str(folder)).size == 16
 
 
+def test_a_conversion_without_its_discriminator_is_trained_again(tmp_path: Path) -> None:
+    train, test = _red_and_blue(16, 1), _red_and_blue(8, 2)
+    folder, phases = tmp_path / "mine", set()
+
+    def breaks(phase: str, step: int, steps: int, loss: float) -> None:
+        if phase == "service":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_networks(folder, train, test, SETTINGS, trained_on="a test", progress=breaks)
+    (folder / "discriminator.safetensors").unlink()  # as an earlier version left the folder
+    train_networks(
+        folder, train, test, SETTINGS, trained_on="a test", progress=lambda phase, *_: phases.add(phase)
+    )
+    assert phases == {"conversion", "service"}
+
+
 def test_a_discriminator_tells_apart_what_it_was_trained_on_and_a_constant_one_does_not() -> None:
     images = torch.rand((32, 3, 8, 8), generator=_rng()) - 0.5
     grey, real = torch.zeros_like(images), noised(images, 3.0, rng=_rng())

@@ -291,6 +291,7 @@ class _Run:
         """Record releases of an earlier run that this ledger lacks; no budget can refuse them any more."""
         if self.ledger is None:
             return
+        people = self._people()
         try:
             lacking = unrecorded(
                 entry,
@@ -300,15 +301,15 @@ class _Run:
                 self.people,
                 self.size,
                 self.ledger,
-                other_people=entry.people != self._people(),
+                other_people=entry.people != people,
             )
         except NotRecorded as error:
             self.refused.append(Refused(path, str(error), error.exit_code))
             self.kept.pop()
             return
         self._record(lacking, already_made=True)
-        if self._people() not in ("", entry.people):
-            self.manifest.amend(replace(entry, people=self._people()))
+        if people not in ("", entry.people):
+            self.manifest.amend(replace(entry, people=people))
 
     def _people(self) -> str:
         if self.people is None or self.ledger is None:

@@ -18,7 +18,6 @@ from semveil.faces.pixels import check_range, to_tensor
 
 STAGE = "Finding faces"
 _KINDS = "photos are paths or arrays (H, W, 3) of uint8, such as numpy.asarray(image.convert('RGB'))"
-_OF_SEVERAL = "-face-"
 OnePhoto = str | os.PathLike[str] | NDArray[np.uint8]
 
 
@@ -29,10 +28,12 @@ class Faces(Brief):
     Attributes:
         images: (B, 3, S, S) in [-1, 1].
         ids: B pseudonymous names; no paths.
+        photos: name of each face's photo, as far as faces were found in photos.
     """
 
     images: Tensor
     ids: tuple[str, ...]
+    photos: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -93,7 +94,7 @@ def load_faces(
             )
         check_range(photos)
         return Faces(photos, tuple(f"photo-{number}" for number in range(1, len(photos) + 1)))
-    crops, ids = [], []
+    crops, ids, shown_in = [], [], []
     one_by_one = _single_photos(photos)
     called = [f"photo-{number}" for number in range(1, len(one_by_one) + 1)] if names is None else list(names)
     for number, (name, photo) in enumerate(zip(called, one_by_one, strict=True), 1):
@@ -101,16 +102,17 @@ def load_faces(
         for text in found[0].photo.notes:
             note(f"{name}: {text}")
         crops += [one.aligned.pixels for one in found]
-        ids += [name if len(found) == 1 else f"{name}{_OF_SEVERAL}{one.index}" for one in found]
+        ids += [name if len(found) == 1 else f"{name}-face-{one.index}" for one in found]
+        shown_in += [name] * len(found)
         progress(STAGE, number, len(one_by_one))
-    return Faces(to_tensor(crops), tuple(ids))
+    return Faces(to_tensor(crops), tuple(ids), tuple(shown_in))
 
 
 def require_one_person(faces: Faces) -> None:
     """Refuse several faces of one photo where all faces are to be one person's.
 
     Args:
-        faces: as `load_faces` named them.
+        faces: as `load_faces` found them.
 
     Raises:
         FaceChoiceError: a photo shows several of them.
@@ -118,11 +120,10 @@ def require_one_person(faces: Faces) -> None:
     Example:
         >>> require_one_person(Faces(Tensor(2, 3, 8, 8), ("photo-1", "photo-2")))
     """
-    several = next((name for name in faces.ids if _OF_SEVERAL in name), None)
+    several = next((name for name in faces.photos if faces.photos.count(name) > 1), None)
     if several is not None:
         raise FaceChoiceError(
-            f"{several.split(_OF_SEVERAL)[0]} shows several chosen faces, the subject is one person; choose "
-            "one by its number"
+            f"{several} shows several chosen faces, the subject is one person; choose one by its number"
         )
 
 

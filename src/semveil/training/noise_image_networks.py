@@ -117,7 +117,7 @@ def train_networks(
         )
         write_network(_file(folder, "explainer"), trained)
     explainer = _read(folder, "explainer", VGG16Classifier(config, rng=torch.Generator())).to(device)
-    if not _file(folder, "generator").is_file():
+    if not all(_file(folder, name).is_file() for name in ("generator", _DISCRIMINATOR)):
         conversion, discriminator = train_conversion(
             pixels,
             explainer,

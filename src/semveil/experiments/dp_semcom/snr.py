@@ -65,9 +65,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         curve.plot(snrs, values, "s-", color=COLOURS["eve"], label="strongest Eve")
         curve.set_title(f"{cell['protection']}\n{cell['channel']}", fontsize=8)
         curve.set_ylabel(metric.upper())
-        table = np.array([[gap(cell, metric, bob, eve) for bob in snrs] for eve in snrs])
-        square.imshow(table, origin="lower", cmap="RdBu", vmin=-0.25, vmax=0.25, aspect="auto")
-        for (i, j), difference in np.ndenumerate(table):
+        gaps = np.array([[gap(cell, metric, bob, eve) for bob in snrs] for eve in snrs])
+        square.imshow(gaps, origin="lower", cmap="RdBu", vmin=-0.25, vmax=0.25, aspect="auto")
+        for (i, j), difference in np.ndenumerate(gaps):
             ink = "white" if abs(difference) > DARK else "black"
             square.text(j, i, f"{difference:.2f}", ha="center", va="center", fontsize=6, color=ink)
         square.set_xticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
