@@ -20,10 +20,10 @@ class DeepJSCCConfig:
         blocks: number of residual blocks at the smallest side, in encoder and decoder each.
     """
 
-    size: int = 64
+    size: int = 128
     codes: int = 28
     style_dim: int = 64
-    width: int = 48
+    width: int = 32
     cap: int = 192
     blocks: int = 1
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from semveil.channels import denormalise_power, normalise_power, pack, unpack
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.checkpoints import save_checkpoint
-from semveil.core.device import CPU
+from semveil.core.device import CPU, half_precision
 from semveil.core.rng import global_stream
 from semveil.data.face_set import FaceSet
 from semveil.encoders.deep_jscc import DeepJSCC, DeepJSCCConfig
@@ -41,7 +41,7 @@ class DeepJSCCTraining:
     """
 
     network: DeepJSCCConfig = field(default_factory=DeepJSCCConfig)
-    steps: int = 4000
+    steps: int = 5000
     batch: int = 32
     learning_rate: float = 1e-3
     lowest_db: float = 5.0
@@ -128,10 +128,13 @@ class DeepJSCCTrainer:
             snr_db: SNR per complex symbol in dB, one number or (B,).
             rng: source of the channel noise.
         """
-        latents = self.network.encode(images)
+        with half_precision(self.device):
+            latents = self.network.encode(images).float()
         symbols, gains = normalise_power(pack(latents.flatten(1)))
         heard = over(self.channel, symbols, snr_db, rng=rng)
-        return self.network.decode(unpack(denormalise_power(heard, gains)).view_as(latents))
+        arrived = unpack(denormalise_power(heard, gains)).view_as(latents)
+        with half_precision(self.device):
+            return self.network.decode(arrived).float()
 
     @torch.no_grad()
     def sheet(self) -> NDArray[np.uint8]:
