@@ -198,7 +198,7 @@ def test_a_deep_jscc_is_trained_resumed_and_written(
     from semveil.methods.deep_jscc import load_deep_jscc
 
     assert load_deep_jscc(out).latent_shape == (28, 4)
-    failed(semveil("train", "deep-jscc", face_set, "--out", tmp_path / "b.safetensors"), 2, "--size 64")
+    failed(semveil("train", "deep-jscc", face_set, "--out", tmp_path / "b.safetensors"), 2, "--size 128")
 
 
 @pytest.fixture
