@@ -98,7 +98,7 @@ USEFULNESS_PRESETS = presets(
         verifiers=("dlib",),
     ),
     UsefulnessPreset("development", "development", attacked=48, gallery=200, public=500, faces=10_000),
-    UsefulnessPreset("small", "held-out", attacked=128, gallery=1000, public=1500),
+    UsefulnessPreset("small", "held-out", attacked=64, gallery=1000, public=500),
 )
 
 
