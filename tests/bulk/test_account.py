@@ -224,6 +224,8 @@ def test_another_key_does_photos_anew_and_the_same_does_not(
         protect_photos([group], out, replace(NOISE, sealing=Sealing(str(tmp_path / "none.key"))))
     with pytest.raises(ValueError, match="only whole photos can be reversible"):
         replace(NOISE, sealing=Sealing(str(key[0])), layout=Layout.CROPS)
+    with pytest.raises(ValueError, match="'noise-image' makes new pictures; they cannot be reversible"):
+        Settings("noise-image", sealing=Sealing(str(key[0])))
 
 
 def test_the_ledger_books_what_holds_with_the_sealed_part(

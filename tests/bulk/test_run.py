@@ -428,3 +428,16 @@ def test_a_photo_that_changes_while_it_is_read_is_refused(
 def test_settings_name_what_is_allowed(wrong: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Settings(**{"method": "blur"} | wrong)
+
+
+def test_what_is_left_of_photos_that_are_gone_is_named(album: Callable, tmp_path: Path) -> None:
+    folder, out = album("a.jpg", "b.jpg", "c.jpg"), tmp_path / "out"
+    assert protect_photos([folder], out, MOSAIC).notes == ()
+    (folder / "b.jpg").rename(folder / "d.jpg")
+    (folder / "c.jpg").unlink()
+    summary = protect_photos([folder], out, MOSAIC)
+    assert (summary.protected, summary.done_before) == (1, 1)
+    assert len(summary.notes) == 1
+    assert summary.notes[0].startswith("'b.png' and 1 more in the output came from photos")
+    assert visible(out) == ["a.png", "b.png", "c.png", "d.png"]
+    assert protect_photos([folder / "a.jpg"], out, MOSAIC).notes == ()  # one photo says nothing of the rest

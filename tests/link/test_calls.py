@@ -35,6 +35,14 @@ def test_attack_takes_a_file_or_a_message(model: FaceModel, tmp_path: Path) -> N
         semveil.attack(sent.message, attacks=["dirct"], model=model)
 
 
+def test_an_option_that_does_not_exist_is_named_with_the_nearest(model: FaceModel) -> None:
+    for call in (semveil.send, semveil.transmit):
+        with pytest.raises(ValueError, match=r"no option 'private_code' \(did you mean 'private_codes'\?\)"):
+            call(IMAGES, model=model, private_code=[0])
+    with pytest.raises(ValueError, match=r"method 'blur' has no option 'sigm' \(did you mean 'sigma'\?\)"):
+        semveil.protect(IMAGES, method="blur", sigm=3.0)
+
+
 def test_certify_takes_what_was_written_or_sent(model: FaceModel, tmp_path: Path) -> None:
     sent = semveil.send(IMAGES, tmp_path / "m.svl", model=model, protection="laplace", epsilon=100.0)
     by_file, by_message = semveil.certify(tmp_path / "m.svl"), semveil.certify(sent.message)

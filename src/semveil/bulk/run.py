@@ -171,6 +171,8 @@ class _Run:
         if self.clips is not None:
             self._protect_clips(self.clips, pool, paths)
         progress(total, total)
+        if self.sources.folders:
+            self._name_left_over()
         if self.manifest.foreign:
             lines = f"{self.manifest.foreign} line{'s' if self.manifest.foreign > 1 else ''}"
             self.notes.append(
@@ -178,6 +180,19 @@ class _Run:
                 "nothing"
             )
         return self._summary(total)
+
+    def _name_left_over(self) -> None:
+        """Note what the output still shows of photos that the given folders do not hold any more."""
+        places = {source.place for source in self.sources.photos}
+        gone = [entry for place, entry in self.manifest.entries.items() if place not in places]
+        left = [name for entry in gone for name in entry.outputs if not name.endswith(SUFFIX)]
+        left = sorted(name for name in left if os.path.lexists(self.manifest.out / name))
+        if left:
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            self.notes.append(
+                f"{left[0]!r}{more} in the output came from photos that are not in the folder, perhaps "
+                "removed or renamed since; delete what is not wanted"
+            )
 
     def _protect_clips(self, clips: _ForClips, pool: Pool, paths: dict[str, str]) -> None:
         """Protect the clips one after the other, each by all workers."""

@@ -111,6 +111,8 @@ class Settings:
                 f"on_no_face has no choice {self.on_no_face!r}{near}; allowed: {', '.join(POLICIES)}"
             )
         if self.sealing is not None and self.layout != Layout.WHOLE_PHOTO:
+            if self.layout == Layout.PICTURE:
+                raise ValueError(f"method {self.method!r} makes new pictures; they cannot be reversible")
             raise ValueError(
                 "only whole photos can be reversible (--reversible with --whole-photo); crops are new "
                 "pictures"

@@ -60,11 +60,13 @@ class Sources:
         photos: photos and clips, each file once.
         others: number of files skipped because neither name nor content is that of a photo.
         notes: messages about other skipped files and folders.
+        folders: whether folders were given, not only files.
     """
 
     photos: tuple[Source, ...]
     others: int
     notes: tuple[str, ...]
+    folders: bool = False
 
 
 def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = None) -> Sources:
@@ -137,7 +139,7 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
             f"no photos in {named} ({', '.join(sorted(PHOTO_SUFFIXES))}, or by their content), and no clips "
             f"({', '.join(sorted(CLIP_SUFFIXES))})"
         )
-    return Sources(tuple(photos), others, tuple(notes))
+    return Sources(tuple(photos), others, tuple(notes), any(path.is_dir() for path in paths))
 
 
 def _what_else(path: str) -> str:

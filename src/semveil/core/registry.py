@@ -25,8 +25,9 @@ def suggest(name: str, allowed: Iterable[str]) -> str:
         >>> suggest("gausian", ["laplace", "gaussian"])
         " (did you mean 'gaussian'?)"
     """
-    near = difflib.get_close_matches(name, list(allowed), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    bare = {other.lstrip("-"): other for other in allowed}  # the dashes of flags are no likeness
+    near = difflib.get_close_matches(name.lstrip("-"), list(bare), n=1)
+    return f" (did you mean {bare[near[0]]!r}?)" if near else ""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from semveil.methods.certificates import certificate_of
 from semveil.methods.digital import digital_certificate, seal_codes
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.messages import to_message
-from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.models.face import DEFAULT_MODEL, FaceModel, face_model
 from semveil.privacy.certificate import Certificate
 from semveil.privacy.ledger import Ledger
 from semveil.protection.pair import TrainedPair
@@ -140,7 +140,7 @@ def send(
             )
     elif image_bytes is not None:
         raise ValueError("image_bytes is for a digital message; ask for one, or leave it out")
-    loaded = (load_model(model) if isinstance(model, str | Path) else model).to(device)
+    loaded = face_model(model).to(device)
     faces = load_faces(photos, size=loaded.size, face=face, progress=progress, note=note)
     if subject is not None:
         require_one_person(faces)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alice's method built from options, with its trained pair found or trained."""
 
+from inspect import signature
 from typing import Any
 
 from semveil.core.errors import SemveilError
 from semveil.core.progress import Note, Progress, quiet, unheard
+from semveil.core.registry import suggest
 from semveil.core.rng import streams
 from semveil.link import PAIR_SEED
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
@@ -17,6 +19,7 @@ from semveil.models.face import FaceModel, model_folders
 from semveil.protection.pair import PairSettings, TrainedPair
 from semveil.training.protector import find_or_train_pair
 
+_OPTIONS = tuple(name for name in signature(DPSemCom).parameters if name not in ("model", "pair", "key"))
 _TRAINED = ("epsilon", "calibration", "private_codes")  # settings fixed by the training of a pair
 
 
@@ -49,6 +52,12 @@ def sender(
         ValueError: incompatible options, or a pair trained for other settings.
         PairMissing: there is no pair, and training is not allowed.
     """
+    unknown = [name for name in options if name not in _OPTIONS]
+    if unknown:
+        raise ValueError(
+            f"dp-semcom has no option {unknown[0]!r}{suggest(unknown[0], _OPTIONS)}; it has "
+            f"{', '.join(_OPTIONS)}"
+        )
     asked = {name: value for name, value in plain_numbers(options).items() if value is not None}
     protection = chosen_protection(asked.pop("protection", None), asked.pop("mechanism", None))
     if protection is None and key is None and "budget" not in asked:

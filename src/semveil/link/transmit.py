@@ -33,7 +33,7 @@ from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.messages import to_message
 from semveil.methods.pairs import pair_digest
 from semveil.methods.transmission import WiretapResult
-from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.models.face import DEFAULT_MODEL, FaceModel, face_model
 from semveil.models.folder import box_as_dict
 from semveil.privacy.certificate import Certificate
 from semveil.recognition.by_name import Remembering, choose_verifier
@@ -123,7 +123,7 @@ def transmit(
         keep_inputs(None if out is None else out / f"{picture}.png", photos)
     if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
         options["protection"] = DEFAULT_PROTECTION
-    loaded = (load_model(model) if isinstance(model, str | Path) else model).to(device)
+    loaded = face_model(model).to(device)
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
     faces = load_faces(photos, size=loaded.size, face=face, names=names, progress=progress, note=note)
     method = sender(loaded, train=train, progress=progress, note=note, **options)

@@ -10,7 +10,6 @@ protect, send; Bob receives, Eve eavesdrops. Gaps and errors of the paper are li
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -38,7 +37,7 @@ from semveil.methods.protections import PROTECTIONS, Setting, chosen_protection
 from semveil.methods.protectors import Trained
 from semveil.methods.shared_key import SharedKey
 from semveil.methods.transmission import Transmission, WiretapResult
-from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.models.face import DEFAULT_MODEL, FaceModel, face_model
 from semveil.privacy.coverage import Coverage
 from semveil.privacy.guarantee import Guarantee
 from semveil.protection.pair import PairSettings, TrainedPair
@@ -111,7 +110,7 @@ class DPSemCom:
         inversion: InversionSettings | None = None,
         perceptual: str | None = None,
     ) -> None:
-        self.model = load_model(model) if isinstance(model, str | Path) else model
+        self.model = face_model(model)
         if not self.model.semantic:
             raise ValueError(
                 f"dp-semcom needs a model whose codes belong to face parts, such as {DEFAULT_MODEL}; those "

@@ -392,6 +392,18 @@ def load_model(name: ModelName = DEFAULT_MODEL) -> FaceModel:
     return _load_folder(folder)
 
 
+def face_model(model: FaceModel | ModelName) -> FaceModel:
+    """Return a loaded model as it is; load one given by name.
+
+    Args:
+        model: a loaded model, or a name or folder as for `load_model`.
+
+    Raises:
+        ValueError, WeightsMissing, BadCheckpoint: as for `load_model`.
+    """
+    return model if isinstance(model, FaceModel) else load_model(model)
+
+
 def _load_folder(folder: Path) -> FaceModel:
     states = {
         file: read_network(folder / f"{file}.safetensors") for file in ("generator", "encoder", "prior")

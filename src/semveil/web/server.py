@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semveil.core.errors import SemveilError
-from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
+from semveil.models.face import DEFAULT_MODEL, FaceModel, face_model
 from semveil.web.guard import LOCAL, Guard
 from semveil.web.limits import KEPT_SECONDS, LARGEST_FILE, SWEEP_SECONDS
 from semveil.web.uploads import every, upload_folder
@@ -100,7 +100,7 @@ def serving(model: FaceModel | str = DEFAULT_MODEL, host: str = LOCAL[0]) -> Ite
     """
     if find_spec("gradio") is None:
         raise WebMissing("the page needs gradio, which is not installed: pip install 'semveil[web]'")
-    loaded = load_model(model) if isinstance(model, str) else model
+    loaded = face_model(model)
     with upload_folder() as uploads, _environment({**_SETTINGS, "GRADIO_TEMP_DIR": str(uploads)}):
         import uvicorn
 
