@@ -134,7 +134,7 @@ PRESETS = presets(
     SecurityPreset(
         name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000
     ),
-    SecurityPreset(name="small", split="held-out", attacked=128, gallery=1000, public=1500, synthetic=3500),
+    SecurityPreset(name="small", split="held-out", attacked=64, gallery=1000, public=1500, synthetic=3500),
 )
 
 
