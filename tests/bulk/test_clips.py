@@ -440,6 +440,29 @@ def test_noiseless_methods_follow_the_motion(glide: Path, tmp_path: Path) -> Non
     assert np.abs(after - grey[:, None]).max() < 20
 
 
+@pytest.mark.parametrize("method", ["dp-image", "latent-dp"])
+@pytest.mark.parametrize("draw_per", ["track", "frame"])
+def test_methods_that_invert_protect_clips(
+    method: str, draw_per: str, tmp_path: Path, squares: None, tiny_model_folder: Path
+) -> None:
+    path = write_clip(tmp_path / "short.mp4", gliding(3))
+    options = {"model": tiny_model_folder, "epsilon": 4.0, "detector": "dlib", "draw_per": draw_per}
+    summary = run(path, tmp_path / "out", protection_settings(method, **options))
+    assert (summary.refused, summary.faces_protected) == ((), 1)
+    made = read_certificate(tmp_path / "out/short.mp4")
+    assert made.guarantee.epsilon == pytest.approx(4.0 * (3 if draw_per == "frame" else 1))
+    assert len(frames_in(tmp_path / "out/short.mp4")) == 3
+
+
+@pytest.mark.parametrize("draw_per", ["track", "frame"])
+def test_faces_that_are_still_recognised_are_told(
+    draw_per: str, glide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip_module, "still_recognised", lambda before, after: [("bundled",)] * len(before))
+    summary = run(glide, tmp_path / "out", replace(NOISE, draw_per=draw_per))
+    assert [faces for _, faces in summary.recognised] == [((0, ("bundled",)),)]
+
+
 def test_the_astronaut_moves_under_a_new_identity(tmp_path: Path) -> None:
     """The real detectors and networks: every frame has another face, and no detector finds the old one beside
     it.

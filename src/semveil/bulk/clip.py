@@ -146,7 +146,7 @@ class _Work:
         if refused is not None:
             return refused
         who = self._who(faces)
-        released, again = self._released(faces, who)
+        released = self._released(faces, who)
         chosen = faces.with_fate(Fate.PROTECTED)
         subjects, exposed = self._people(faces, who)
         recorded = bookings(subjects, exposed, released.certificate)
@@ -155,7 +155,7 @@ class _Work:
         except OverLimit as error:
             self.store.remove()
             raise OverLimit(f"{self.task.path!r} is not protected: {error}") from None
-        recognised = self._recognised(faces, released) if not again else ()
+        recognised = self._recognised(faces, released)
         missed, elsewhere = self._write(faces, released)
         outcome = self._joined(faces, released.certificate)
         hidden = {
@@ -257,18 +257,18 @@ class _Work:
 
     # Release
 
-    def _released(self, faces: ClipFaces, who: Sequence[str | None]) -> tuple[Released, bool]:
-        """Draws and certificate, and whether they come from an earlier run."""
+    def _released(self, faces: ClipFaces, who: Sequence[str | None]) -> Released:
+        """Draws and certificate; those of an earlier run if there was one."""
         kept = self.store.read(_DRAWS)
         if kept is not None:
-            return Released.from_bytes(kept), True
+            return Released.from_bytes(kept)
         released = self._drawn(faces, who)
         certificate = replace(released.certificate, commit=self.settings.commit)
         if self.key is not None and faces.tracks:
             certificate = with_original(certificate, passphrase=self.key.source["kind"] == "passphrase")
         released = replace(released, certificate=certificate)
         self.store.write(_DRAWS, released.to_bytes())
-        return released, False
+        return released
 
     def _drawn(self, faces: ClipFaces, who: Sequence[str | None]) -> Released:
         settings, fates = self.settings, list(faces.fates.values())
@@ -307,10 +307,14 @@ class _Work:
     def _recognised(self, faces: ClipFaces, released: Released) -> tuple[tuple[int, tuple[str, ...]], ...]:
         """Faces still recognised in their sharpest frames; for the owner only."""
         told = []
-        for i, draw in released.draws.items():
+        for i in faces.with_fate(Fate.PROTECTED):
             crop = self._crop(faces, i)
             with torch.no_grad():
-                (judges,) = still_recognised(crop, show_draw(self.method, draw, crop))
+                if i in released.draws:
+                    shown = show_draw(self.method, released.draws[i], crop)
+                else:
+                    shown = self.method.protect(crop).images
+                (judges,) = still_recognised(crop, shown)
             told += [(i, judges)] if judges else []
         return tuple(told)
 

@@ -2,8 +2,10 @@
 """Protection of one photo, in this process or on a Dask worker: detect, align, protect, write to staging."""
 
 import errno
+import os
 import secrets
 import socket
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -192,9 +194,13 @@ def refused_where_it_fails(task: Task, work: Callable[[], Outcome]) -> Outcome:
                 "for a smaller size"
             )
             return Outcome(task.place, None, reasons=(reason,), exit_code=PhotoError.exit_code)
-        return Outcome(
-            task.place, None, reasons=(f"{task.path!r}: {type(error).__name__}: {error}",), exit_code=1
+        if os.environ.get("SEMVEIL_DEBUG"):
+            traceback.print_exc()
+        reason = (
+            f"{task.path!r}: unexpected {type(error).__name__}: {error}; run it again with --debug for the "
+            "traceback"
         )
+        return Outcome(task.place, None, reasons=(reason,), exit_code=1)
 
 
 @lru_cache(maxsize=2)

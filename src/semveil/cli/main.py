@@ -114,15 +114,28 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code, see `core.errors`.
     """
-    debug = "--debug" in arguments or bool(os.environ.get("SEMVEIL_DEBUG"))
+    before = os.environ.get("SEMVEIL_DEBUG")
+    if "--debug" not in arguments:
+        return _run(arguments, debug=bool(before))
+    os.environ["SEMVEIL_DEBUG"] = "1"  # for workers, and for photos whose errors become refusals
+    try:
+        return _run([a for a in arguments if a != "--debug"], debug=True)
+    finally:
+        if before is None:
+            del os.environ["SEMVEIL_DEBUG"]
+        else:
+            os.environ["SEMVEIL_DEBUG"] = before
+
+
+def _run(arguments: Sequence[str], *, debug: bool) -> int:
+    """Run a command line without `--debug`, which may stand anywhere, so that it can be appended."""
     try:
         os.getcwd()  # without a current folder torch's libraries abort the process
     except OSError:
         _tell("error: the folder that you are in no longer exists; change to another one")
         return 1
     try:
-        # --debug is accepted anywhere, so that it can be appended to the failed command.
-        result = app([a for a in arguments if a != "--debug"], prog_name="semveil", standalone_mode=False)
+        result = app(list(arguments), prog_name="semveil", standalone_mode=False)
         with writing_output():
             pass  # flushes what help printed
         code = result if isinstance(result, int) else 0

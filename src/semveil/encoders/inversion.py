@@ -155,6 +155,7 @@ def invert(
     return Inversion(torch.cat([p.codes for p in parts]), torch.cat([p.mse for p in parts]))
 
 
+@torch.enable_grad()  # also where the caller needs no gradients
 def _invert_batch(
     images: Tensor,
     generator: Synthesizer,
