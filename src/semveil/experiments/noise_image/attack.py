@@ -89,7 +89,7 @@ def _classified(bench: NoiseImageBench, pixels: Tensor, shown: Pictures) -> dict
 
 
 def _compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
-    """SSIM, PSNR and LPIPS of each picture to its source; None with a reason if LPIPS's weights are missing."""
+    """SSIM, PSNR and LPIPS of each picture to its source; LPIPS is None, with a reason, if not measured."""
     found: dict[str, Any] = {
         name: rounded(metric(images, sources).tolist()) for name, metric in (("ssim", ssim), ("psnr", psnr))
     }

@@ -37,7 +37,7 @@ class Cell:
 
     @property
     def setting(self) -> str:
-        """Name of its row in our Table 3: the paper's, and the calibration of N if it is the published one."""
+        """Name of its row in our Table 3: the paper's, with a note if N is calibrated as published."""
         printed = f"epsilon {self.epsilon:g}, delta {self.delta:g}" if self.kind == "published" else self.kind
         return printed + (AS_PUBLISHED if self.calibration == "as_published" else "")
 

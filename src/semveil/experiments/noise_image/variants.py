@@ -93,7 +93,7 @@ class Half:
     Attributes:
         bench: loaded inputs of the run.
         public: training pictures of the public classes.
-        private: training pictures of the private classes, numbered from 0; the service model classifies them.
+        private: training pictures of the private classes, numbered from 0.
         classes: number of private classes.
     """
 
@@ -132,7 +132,7 @@ class Half:
 
     @property
     def private_sizes(self) -> VGG16Config:
-        """Layer sizes for DP-SGD, narrow in every preset: it stores a gradient for each picture of a batch."""
+        """Layer sizes for DP-SGD, narrow in every preset, as it stores a gradient for each picture."""
         small = VGG16Config.small(classes=self.classes, width=self.bench.preset.private_width)
         return replace(small, batch_norm=False)
 
