@@ -108,17 +108,8 @@ def setting(record: Mapping[str, Any]) -> str:
     return "keyed" if record["nominal_epsilon"] is None else f"{record['nominal_epsilon']:g}"
 
 
-def data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
-    """Encode pixels as an embedded PNG, enlarged bicubically by an integer factor.
-
-    Args:
-        pixels: (H, W, 3); the factor is `side` // H, at least 1.
-        side: target height in pixels.
-
-    Example:
-        >>> data_uri(np.zeros((2, 2, 3), np.uint8), side=2)[:22]
-        'data:image/png;base64,'
-    """
+def _data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
+    """Encode pixels (H, W, 3) as an embedded PNG, enlarged bicubically by the integer factor side // H."""
     factor = max(1, side // pixels.shape[0])
     size = (pixels.shape[1] * factor, pixels.shape[0] * factor)
     buffer = io.BytesIO()
@@ -128,7 +119,7 @@ def data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
 
 def _faces(pictures: Mapping[str, NDArray[np.uint8]], captions: Mapping[str, str]) -> str:
     cells = (
-        f'<figure><img src="{data_uri(pictures[name])}" alt="{escape(name)}">'
+        f'<figure><img src="{_data_uri(pictures[name])}" alt="{escape(name)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for name, caption in captions.items()
     )

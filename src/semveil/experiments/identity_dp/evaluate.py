@@ -107,7 +107,7 @@ def evaluate(
     faces, crops = _crops(found, made, loaded.size)
     photo_set = faces_as_set(faces)
     source = photo_set.images
-    bench = prepare_bench(preset, loaded, photo_set, verifiers or present_verifiers(loaded.size))
+    bench = prepare_bench(preset, loaded, photo_set, verifiers or _present_verifiers(loaded.size))
     theirs = [
         rows.Row({"method": name, "setting": "", "guarantee": None}, partial(lambda given, _: given, crop))
         for name, crop in crops.items()
@@ -144,12 +144,8 @@ def evaluate(
     return out / RESULT, draw(out / RESULT, "identity-dp/fig8")
 
 
-def present_verifiers(resolution: int) -> list[str]:
-    """Recognisers that are available for a resolution.
-
-    Args:
-        resolution: side of the crops in pixels; recognisers without a threshold for it are excluded.
-    """
+def _present_verifiers(resolution: int) -> list[str]:
+    """Recognisers with weights and a threshold for crops of this side in pixels."""
     found = []
     for name in VERIFIERS:
         try:

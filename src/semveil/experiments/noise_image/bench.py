@@ -20,7 +20,7 @@ from semveil.core.files import write_whole
 from semveil.core.progress import Progress
 from semveil.core.provenance import versions
 from semveil.core.rng import streams
-from semveil.data.labelled_pictures import LabelledPictures, load_labelled
+from semveil.data.labelled_pictures import load_labelled
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import Keep, Kept, metric_weights
@@ -49,8 +49,8 @@ class NoiseImageBench:
     """Pictures, and the explainer trained on them.
 
     Attributes:
-        digest: SHA-256 over all pictures, their labels and the class names.
         folder: results directory; also stores trained networks for reuse by other figures.
+        config: config stored in result files.
     """
 
     preset: NoiseImagePreset
@@ -58,31 +58,13 @@ class NoiseImageBench:
     train: Pictures
     test: Pictures
     classes: tuple[str, ...]
-    description: str
-    digest: str
     explainer: VGG16Classifier
-    explainer_from: str
+    config: Mapping[str, Any]
     progress: Progress
 
     @property
     def head(self) -> dict[str, Any]:
         return {}
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Config stored in result files."""
-        return {
-            "preset": as_json(self.preset),
-            "pictures": self.description,
-            "digest": self.digest,
-            "explainer": self.explainer_from,
-            "networks_revision": NETWORKS_REVISION,
-            "metric_weights": metric_weights(),
-            "train": len(self.train.labels),
-            "test": len(self.test.labels),
-            "classes": len(self.classes),
-            "size": self.train.pixels.shape[-1],
-        }
 
     def conversion(self, cell: Cell) -> Protect:
         """Protection of a cell: its generator, trained or loaded, or genuine noise n(x).
@@ -181,7 +163,7 @@ class NoiseImageBench:
             network: receives the weights.
             train: returns a trained network of the same architecture; called if there is no file.
         """
-        digest = digest_of_json([NETWORKS_REVISION, self.config, versions()])[:12]
+        digest = digest_of_json([NETWORKS_REVISION, dict(self.config), versions()])[:12]
         path = self.folder / NETWORKS / digest / f"{name.replace(', ', '_').replace(' ', '-')}.safetensors"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -243,21 +225,23 @@ def load(run: Run) -> NoiseImageBench:
     parts = [torch.from_numpy(values) for part in (train, test) for values in (part.pixels, part.labels)]
     digest = digest_of_json([digest_of_tensors(parts), train.classes])
     size = f"{train.pixels.shape[1]} px" + (f" enlarged to {preset.size}" if preset.size else "")
-    test_rows = slice(preset.tested)
-    few = LabelledPictures(test.pixels[test_rows], test.labels[test_rows], test.classes)
+    measured, tested = as_tensors(train, preset.size), as_tensors(test, preset.size, preset.tested)
     explainer, source = _explainer(preset, run.model, train.classes)
+    config = {
+        "preset": as_json(preset),
+        "pictures": f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, "
+        f"{size}, digest {digest[:12]}" + ("" if data else "; made, no photographs"),
+        "digest": digest,
+        "explainer": source,
+        "networks_revision": NETWORKS_REVISION,
+        "metric_weights": metric_weights(),
+        "train": len(measured.labels),
+        "test": len(tested.labels),
+        "classes": len(train.classes),
+        "size": measured.pixels.shape[-1],
+    }
     bench = NoiseImageBench(
-        preset,
-        run.folder,
-        as_tensors(train, preset.size),
-        as_tensors(few, preset.size),
-        train.classes,
-        f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, {size}, "
-        f"digest {digest[:12]}" + ("" if data else "; made, no photographs"),
-        digest,
-        explainer,
-        source,
-        run.progress,
+        preset, run.folder, measured, tested, train.classes, explainer, config, run.progress
     )
     if run.model is None:
         learn = partial(bench.learn, bench.train, "explainer", "train the explainer")

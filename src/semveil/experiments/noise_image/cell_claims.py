@@ -37,12 +37,8 @@ def cells_by_setting(result: dict[str, Any]) -> Cells:
     return {s: dict(sorted(found[s].items())) for s in sorted(found, key=lambda s: (places[s], s))}
 
 
-def hits(cells: list[dict[str, Any]]) -> NDArray[np.float64]:
-    """Correct classifications by the service model, (seeds, pictures), 0 or 1.
-
-    Args:
-        cells: one per seed, of the same test pictures.
-    """
+def _hits(cells: list[dict[str, Any]]) -> NDArray[np.float64]:
+    """Correct classifications of the same pictures by a setting's cells, (seeds, pictures), 0 or 1."""
     return np.array([unpacked(cell["right"], cell["accuracy"]["count"]) for cell in cells], float)
 
 
@@ -52,7 +48,7 @@ def mean_accuracy(cells: list[dict[str, Any]]) -> Score:
     Args:
         cells: one per seed, of the same test pictures.
     """
-    return _over_pictures(hits(cells))
+    return _over_pictures(_hits(cells))
 
 
 def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[Score, Score | None]:
@@ -129,7 +125,7 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
             for e in ("0.9", "0.1")
         )
         if len(weak) == len(strong) > 1:
-            gain = _over_trainings(hits(weak) - hits(strong))
+            gain = _over_trainings(_hits(weak) - _hits(strong))
             text = f"Accuracy is higher at epsilon 0.9 than at 0.1 ({words})"
             yield Claim(text, f"{gain} over {len(weak)} pairs of cells", side(gain, 0))
     noise = cells.get("noised", {})
@@ -160,7 +156,7 @@ def _compare(text: str, first: list[dict[str, Any]], second: list[dict[str, Any]
 def _gains(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> NDArray[np.float64]:
     """Differences of correctness (-1, 0 or 1) for seeds in both, (seeds, pictures)."""
     pairs = [(a, b) for a in first for b in second if a["seed"] == b["seed"]]
-    return hits([a for a, _ in pairs]) - hits([b for _, b in pairs])
+    return _hits([a for a, _ in pairs]) - _hits([b for _, b in pairs])
 
 
 def _first(cells: Cells, setting: str) -> list[dict[str, Any]]:

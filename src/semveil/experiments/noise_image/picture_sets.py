@@ -88,19 +88,20 @@ def eight_bits(images: Tensor) -> Tensor:
     return torch.from_numpy(to_pixels(images)).permute(0, 3, 1, 2).contiguous()
 
 
-def as_tensors(pictures: LabelledPictures, size: int | None) -> Pictures:
+def as_tensors(pictures: LabelledPictures, size: int | None, count: int | None = None) -> Pictures:
     """Convert loaded pictures to tensors, upsampled by bicubic interpolation.
 
     Args:
         pictures: as loaded, pixels (N, H, W, 3); square if they are upsampled.
         size: side in pixels; None keeps theirs.
+        count: number of pictures, from the first; None for all.
     """
-    pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels.transpose(0, 3, 1, 2)))
+    pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels[:count].transpose(0, 3, 1, 2)))
     if size is not None and pixels.shape[-1] != size:
         parts = pixels.split(max(1, AT_ONCE // (3 * size**2)))
         large = (F.interpolate(part.float(), (size, size), mode="bicubic") for part in parts)
         pixels = torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in large])
-    return Pictures(pixels, torch.from_numpy(pictures.labels))
+    return Pictures(pixels, torch.from_numpy(pictures.labels[:count]))
 
 
 def made_pictures(part: str) -> LabelledPictures:
