@@ -69,9 +69,8 @@ def demo(
     progress("find and align the face", 0, 1)
     photos = public_photos(faces, 1)
     progress("find and align the face", 1, 1)
-    codes, inversion = cached_inversion(
-        faces, photos.images, progress=lambda done, total: progress("invert", done, total)
-    )
+    tick = lambda done, total: progress("invert", done, total)  # noqa: E731
+    codes, inversion = cached_inversion(faces, photos.images, progress=tick)
     methods = [protected_method(faces, epsilon, progress=progress) for epsilon in PICTURED_EPSILONS]
     methods.append(DPSemCom(faces, protection="rotation"))
     records: list[dict[str, Any]] = []
@@ -140,10 +139,8 @@ def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
     for party, words in (("inverted", "inversion"), ("direct", "direct, unprotected")):
         rows[0].append((pictures[party], caption(words, records[0][party])))
     for party in ("bob", "eve"):
-        rows.append([
-            (pictures[f"{party} {setting(record)}"], caption(_head(record), record[party]))
-            for record in records
-        ])  # fmt: skip
+        captions = {f"{party} {setting(one)}": caption(_head(one), one[party]) for one in records}
+        rows.append([(pictures[name], words) for name, words in captions.items()])
     config, claim = content["config"], content["keyed"]["guarantee"]
     aside = (
         f"Sent at {config['snr_db']:g} dB to both; recogniser: {config['verifier']['name']}.\n"

@@ -121,18 +121,14 @@ def _table(result: dict[str, Any]) -> list[str]:
 
 def _reported(theirs: Sequence[dict[str, Any]]) -> str:
     head = ["method", "setting", "distance, CASIA", "distance, VGGFace2", "PSR", "PSNR", "SSIM", "FDR"]
-    return markdown(
-        head, [[row["method"], row["setting"], *(f"{row[name]:g}" for name in COLUMNS)] for row in theirs]
-    )
+    cells = [[row["method"], row["setting"], *(f"{row[k]:g}" for k in COLUMNS)] for row in theirs]
+    return markdown(head, cells)
 
 
 def _claims(result: dict[str, Any]) -> Iterator[Claim]:
     """Check the claims of [IDP] V-E and V-F (Table I), and the targets of the bundled model."""
-    own = {
-        (row["setting"], row.get("nominal_epsilon")): row["images"]
-        for row in result["rows"]
-        if row["method"] == "identity-dp"
-    }
+    measured = [row for row in result["rows"] if row["method"] == "identity-dp"]
+    own = {(row["setting"], row.get("nominal_epsilon")): row["images"] for row in measured}
     plain, ours = own["no noise", None], own[OURS, 6.0]
     judges = [name.removeprefix("protected ") for name in plain if name.startswith("protected ")]
     accepted = {name: 1 - value(plain, f"protected {name}") for name in judges}
@@ -160,17 +156,14 @@ def _claims(result: dict[str, Any]) -> Iterator[Claim]:
             yield Claim("Epsilon 0.57 protects better than epsilon 6", said, side(gap, 0))
     for reading in dict.fromkeys(row["reading"] for row in result["rows"] if "reading" in row):
         rivals = [row for row in result["rows"] if row.get("reading") == reading]
-        near = {
-            f"{row['method']} {row['amount']:g}": value(row["images"], "ssim")
-            for row in rivals
-            if value(row["images"], "psr") >= psr
-        }
-        said = ", ".join(f"{name} (SSIM {likeness:.3f})" for name, likeness in near.items()) or "none"
+        near = [row for row in rivals if value(row["images"], "psr") >= psr]
+        found = {f"{row['method']} {row['amount']:g}": value(row["images"], "ssim") for row in near}
+        said = ", ".join(f"{name} (SSIM {likeness:.3f})" for name, likeness in found.items()) or "none"
         yield Claim(
             "Traditional methods fail to improve the privacy-utility trade-off",
             f"reading `{reading}`: settings (of six) with at least identity-dp's PSR at epsilon 6: {said}; "
             f"identity-dp: SSIM {ssim:.3f}",
-            not any(likeness >= ssim for likeness in near.values()),
+            not any(likeness >= ssim for likeness in found.values()),
         )
 
 

@@ -258,9 +258,7 @@ def _learnt_the_people(bench: LeakBench, variant: Variant) -> list[dict[str, Any
     train, test = ({name: halves[k] for name, halves in split.items()} for k in (0, 1))
     learnt, asked = attacks.together(train, test)
     split[EVERYTHING] = learnt, asked
-    found = {
-        f"{name}, linear": recognised(seen, labels, other, truth) for name, (seen, other) in split.items()
-    }
+    found = {f"{name}, linear": recognised(a, labels, b, truth) for name, (a, b) in split.items()}
     found[f"{EVERYTHING}, network"] = recognised(learnt, labels, asked, truth, rng=rng["network"])
     order = torch.randperm(len(labels), generator=rng["permutation"]).tolist()
     permuted = recognised(learnt, [labels[i] for i in order], asked, truth)

@@ -88,10 +88,8 @@ def _label(name: str) -> str:
 
 def _attacks(result: dict[str, Any]) -> dict[Attack, list[dict[str, Any] | None]]:
     """Rows of each attack on all variants, None where it was not run, in the order in which they were run."""
-    variants = [
-        {(row["attack"], row["signal"]): row for row in variant["attacks"]}
-        for variant in result["variants"].values()
-    ]
+    measured = [variant["attacks"] for variant in result["variants"].values()]
+    variants = [{(row["attack"], row["signal"]): row for row in rows} for rows in measured]
     return {attack: [rows.get(attack) for rows in variants] for one in variants for attack in one}
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Table III of [IDP]: true acceptance rate when the second photo of each pair is protected, `pairs.json`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -158,14 +158,13 @@ def _counts(result: dict[str, Any]) -> str:
 def _table(result: dict[str, Any]) -> list[str]:
     """Table III as measured here, the claims, and the paper's values."""
     judged = list(result["rows"][0]["true_acceptance"])
-    rows = [
-        [*shown.row_cells(row), *_rates(row["true_acceptance"], judged), shown_distances(row)]
-        for row in result["rows"]
-    ]
-    paper = [
-        [row["method"], row["setting"], *_rates(row, FACENETS), f"{row['fid']:.4f}"]
-        for row in result["paper"]["table3"]
-    ]
+    rows, paper = [], []
+    for row in result["rows"]:
+        rates = [spread(row["true_acceptance"][name]) for name in judged]
+        rows.append([*shown.row_cells(row), *rates, shown_distances(row)])
+    for row in result["paper"]["table3"]:
+        rates = [spread(row[name]) for name in FACENETS]
+        paper.append([row["method"], row["setting"], *rates, f"{row['fid']:.4f}"])
     return [
         shown.material(result, f"Recognisers: {', '.join(judged)}."),
         f"{_counts(result)} with disjoint people; the second photo of a pair is protected; the threshold of "
@@ -176,10 +175,6 @@ def _table(result: dict[str, Any]) -> list[str]:
         f"Table III, {shown.REPORTED} (LFW; FaceNet):",
         markdown(["method", "setting", "CASIA", "VGGFace2", "FID"], paper),
     ]
-
-
-def _rates(found: Mapping[str, list[float]], names: Iterable[str]) -> list[str]:
-    return [spread(found[name]) for name in names]
 
 
 def spread(rate: Sequence[float]) -> str:

@@ -141,10 +141,8 @@ def rebuilt(bench: IdentityBench, photos: Tensor) -> Tensor:
     Returns:
         (N, 3, S, S) in [-1, 1].
     """
-    model = bench.model
-    return in_chunks(lambda part: model.fuse(model.identify(part), model.attributes(part)), photos).clamp(
-        -1, 1
-    )
+    identify, attributes, fuse = bench.model.identify, bench.model.attributes, bench.model.fuse
+    return in_chunks(lambda part: fuse(identify(part), attributes(part)), photos).clamp(-1, 1)
 
 
 def looks(
@@ -171,10 +169,8 @@ def looks(
         "sharpness": sharpness,
     }
     columns = {name: rounded(in_chunks(metric, source, images).tolist()) for name, metric in metrics.items()}
-    return {
-        **columns,
-        "face_detected": _found(images[: bench.preset.detected if detected is None else detected]),
-    }
+    looked = images[: bench.preset.detected if detected is None else detected]
+    return {**columns, "face_detected": _found(looked)}
 
 
 def found_in_photos(bench: IdentityBench) -> dict[str, Any]:

@@ -162,9 +162,8 @@ def _claims(result: dict[str, Any]) -> Iterator[Claim]:
         ends = f"from nominal epsilon {epsilons[0]:g} to {epsilons[-1]:g}; {words}"
         least, most = points[law, epsilons[0]], points[law, epsilons[-1]]
         fall = paired(least, most, "psr")
-        yield Claim(
-            "A smaller budget protects better: PSR falls as it grows", f"by {fall} {ends}", fall.low > 0
-        )
+        text = "A smaller budget protects better: PSR falls as it grows"
+        yield Claim(text, f"by {fall} {ends}", fall.low > 0)
         rise = paired(most, least, "ssim")
         text = "Visual similarity improves as the budget grows"
         yield Claim(text, f"SSIM rises by {rise} {ends}", rise.low > 0)

@@ -104,6 +104,5 @@ def _memorisation(training: Tensor, sampled: Tensor, held_out: Tensor) -> dict[s
     return found
 
 
-FACE_MODEL = card(lambda name: load_model(name or DEFAULT_MODEL), face_model_card)(
-    "models/face-model", measure=whole(_run)
-)
+_card = card(lambda name: load_model(name or DEFAULT_MODEL), face_model_card)
+FACE_MODEL = _card("models/face-model", measure=whole(_run))

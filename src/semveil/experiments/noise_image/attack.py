@@ -90,9 +90,8 @@ def _classified(bench: NoiseImageBench, pixels: Tensor, shown: Pictures) -> dict
 
 def _compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
     """SSIM, PSNR and LPIPS of each picture to its source; LPIPS is None, with a reason, if not measured."""
-    found: dict[str, Any] = {
-        name: rounded(metric(images, sources).tolist()) for name, metric in (("ssim", ssim), ("psnr", psnr))
-    }
+    metrics = {"ssim": ssim, "psnr": psnr}
+    found: dict[str, Any] = {name: rounded(f(images, sources).tolist()) for name, f in metrics.items()}
     try:  # the network of LPIPS needs larger pictures
         large = [F.interpolate(x, scale_factor=2, mode="bilinear").clamp(-1, 1) for x in (images, sources)]
         parts = zip(*(x.split(128) for x in large), strict=True)

@@ -215,9 +215,8 @@ def load(run: Run) -> NoiseImageBench:
             "Python version unpacks to, a folder with train/CLASS/*.png, or an .npz), or take --preset "
             "smoke, which needs none"
         )
-    train, test = (
-        load_labelled(data, part=part) if data else made_pictures(part) for part in ("train", "test")
-    )
+    read = partial(load_labelled, data) if data else made_pictures
+    train, test = read(part="train"), read(part="test")
     if preset.classes and len(train.classes) != preset.classes:
         raise ValueError(
             f"preset {preset.name} is of {preset.classes} classes; {str(data)!r} has {len(train.classes)}"

@@ -71,10 +71,11 @@ def _local(bench: NoiseImageBench, base: str, epsilon: float) -> dict[str, Any]:
     """Train a service model on pictures released once each, with independent noise."""
     protect = bench.conversion(CELL) if base == "g(x)" else lambda images: images
     rng = streams(0)["dp"]
-    train, test = (
-        as_sent(lambda images: local_release(protect(images), epsilon, rng=rng)[0], part.pixels)
-        for part in (bench.train, bench.test)
-    )
+
+    def release(images: Tensor) -> Tensor:
+        return local_release(protect(images), epsilon, rng=rng)[0]
+
+    train, test = (as_sent(release, part.pixels) for part in (bench.train, bench.test))
     given = Pictures(train, bench.train.labels)
     network = bench.learn(given, "service", f"train f: {base}, epsilon {epsilon:g}")
     _, noise, guarantee = local_release(bench.test.rows(slice(1)).images, epsilon, rng=rng)
@@ -180,15 +181,12 @@ def _private_service(of: Half) -> Trained:
 
 def _private_all(of: Half) -> Trained:
     """Train explainer, g, D and service model on private pictures by DP-SGD, under one accountant."""
-    phases, settings, claim = of.phases(
-        "the explainer", "the conversion", "its discriminator", "the service model"
-    )
-    (pixels, labels), config, run = (of.private.pixels, of.private.labels), of.private_sizes, streams(0)
+    names = "the explainer", "the conversion", "its discriminator", "the service model"
+    phases, settings, claim = of.phases(*names)
+    pixels, labels, config, run = of.private.pixels, of.private.labels, of.private_sizes, streams(0)
     explainer = private_classifier(pixels, labels, config, phases[0], settings, rng=run["explainer"])
-    conversion = conversion_settings(of.bench.preset, CELL)
-    generator = private_conversion(
-        pixels, explainer, conversion, (phases[1], phases[2]), settings, rng=run["train"]
-    )
+    conversion, of_g_and_d = conversion_settings(of.bench.preset, CELL), (phases[1], phases[2])
+    generator = private_conversion(pixels, explainer, conversion, of_g_and_d, settings, rng=run["train"])
     protect = partial(convert, generator)
     sent = as_sent(protect, pixels)
     network = private_classifier(sent, labels, config, phases[3], settings, rng=run["service"])
