@@ -22,7 +22,6 @@ from torch import Tensor
 from semveil.core.errors import PhotoError
 from semveil.data.face_set import FaceSet
 from semveil.experiments.identity_dp import bench as identity_dp_bench
-from semveil.experiments.identity_dp import comparison
 from semveil.experiments.identity_dp import evaluate as evaluation
 from semveil.experiments.identity_dp import rows as identity_dp_measures
 from semveil.experiments.identity_dp.bench import public_faces
@@ -191,13 +190,13 @@ def test_baselines_are_kept_for_another_model_and_only_then(
     config, rows = _result(folder, "comparison")["config"], _result(folder, "baselines")["rows"]
     assert len(rows) == 12 and _result(folder, "comparison")["rows"][:12] == rows
     shutil.copy(folder / "baselines.json", tmp_path)
-    monkeypatch.setattr(comparison, "measured", lambda *args: [])
+    monkeypatch.setattr(identity_dp_measures, "measured", lambda *args: [])
 
     def kept(**changes: Any) -> list[dict[str, Any]]:
         bench = SimpleNamespace(config=config | changes)
         return _baselines(bench, tmp_path / "baselines.json", lambda *done: None)["rows"]  # type: ignore[arg-type]
 
-    monkeypatch.setattr(comparison, "baseline_rows", lambda bench: [])
+    monkeypatch.setattr(identity_dp_measures, "baseline_rows", lambda bench: [])
     assert kept(model={"name": "another"}, observed_sensitivity=1.0) == rows
     assert kept(photos={"digest": "others"}) == []
 

@@ -18,7 +18,7 @@ from semveil.attacks.networks import NetworkSettings
 from semveil.core.progress import quiet
 from semveil.core.results import write_result
 from semveil.data.face_set import FaceSet
-from semveil.experiments.identity_dp.leak import LEAK, LeakBench, LeakPreset, run
+from semveil.experiments.identity_dp.leak import LEAK, LeakBench, LeakPreset, _run
 from semveil.experiments.identity_dp.leak_attacks import (
     added_up,
     fused_anew,
@@ -89,12 +89,14 @@ def faces() -> FaceSet:
 
 @pytest.fixture(scope="module")
 def result(faces: FaceSet) -> dict:
-    photos = leak_faces(faces, **PARTS)
+    photos = leak_faces(faces, PRESET)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "semveil.experiments.identity_dp.leak_attacks.NETWORK", NetworkSettings(hidden=(8,), steps=2)
         )
-        measured = run(LeakBench(PRESET, example(), photos, {"looker": Looker()}, {}), Path(), quiet, at_once)
+        measured = _run(
+            LeakBench(PRESET, example(), photos, {"looker": Looker()}, {}), Path(), quiet, at_once
+        )
     config = {
         "preset": {"epsilon": 6.0},
         "model": {"name": "example", "digest": "0" * 64},
@@ -114,7 +116,7 @@ def found(result: dict, variant: str, attack: str, signal: str) -> float:
 
 
 def test_photos_have_their_parts_to_play(faces: FaceSet) -> None:
-    chosen = leak_faces(faces, **PARTS)
+    chosen = leak_faces(faces, PRESET)
     assert [len(part) for part in vars(chosen).values()] == [20, 40, 30, 36, 16]
     assert set(chosen.probes.names) == set(chosen.gallery.names)
     assert not set(chosen.probes.names) & {*chosen.strangers.names, *chosen.named.names}
@@ -122,7 +124,7 @@ def test_photos_have_their_parts_to_play(faces: FaceSet) -> None:
     probes = {image.numpy().tobytes() for image in chosen.probes.images}
     assert not probes & {image.numpy().tobytes() for image in chosen.gallery.images}
     with pytest.raises(DataMissing, match=r"4 training people with 9 photos \(0 found\)"):
-        leak_faces(faces, **{**PARTS, "named_photos": 9})
+        leak_faces(faces, replace(PRESET, named_photos=9))
 
 
 def test_who_passes_in_clear_is_found_and_who_is_not_there_is_not(result: dict) -> None:

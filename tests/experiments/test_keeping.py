@@ -23,8 +23,7 @@ from semveil.experiments.dp_semcom import link_bench, security
 from semveil.experiments.dp_semcom.security import SecurityPreset
 from semveil.experiments.dp_semcom.setup import PRESETS, prepare_run
 from semveil.experiments.identity_dp import leak as identity_leak
-from semveil.experiments.identity_dp.leak import LEAK_PRESETS, LeakPreset
-from semveil.experiments.identity_dp.leak_faces import LeakFaces
+from semveil.experiments.identity_dp.leak import LEAK_PRESETS, LeakBench, LeakPreset
 from semveil.experiments.kit import keeping
 from semveil.experiments.kit import reproduce as driver
 from semveil.experiments.kit.experiment import EXPERIMENTS, Run, load_all
@@ -195,8 +194,8 @@ def test_the_leak_of_other_people_is_measured_anew(
 ) -> None:
     runs: list[Tensor] = []
 
-    def probed(model: IdentityModel, people: LeakFaces, preset: LeakPreset) -> list[Any]:
-        runs.append(people.probes.images)
+    def probed(bench: LeakBench) -> list[Any]:
+        runs.append(bench.faces.probes.images)
         return []
 
     def identify(images: Tensor) -> Tensor:
@@ -217,7 +216,7 @@ def test_the_leak_of_other_people_is_measured_anew(
         identity_leak, "recognisers", lambda names, size: ({}, {name: {"digest": "0" * 64} for name in names})
     )
     monkeypatch.setattr(identity_leak, "signals", lambda model, recognisers: {})
-    monkeypatch.setattr(identity_leak, "_variants", lambda model, faces, preset: [])
+    monkeypatch.setattr(identity_leak, "_variants", lambda bench: [])
     monkeypatch.setattr(identity_leak, "_attribute_probe", probed)
     monkeypatch.setattr(driver, "draw", lambda path, figure: path)
     one, two = two_sets(8)

@@ -65,29 +65,26 @@ def demo(
     out = Path(out)
     faces = load_model(model)
     verifier, verifier_info = load_verifier("dlib", resolution=faces.size)
-    verifier = Remembering(verifier)
+    remembering = Remembering(verifier)
     progress("find and align the face", 0, 1)
     photos = public_photos(faces, 1)
     progress("find and align the face", 1, 1)
-    codes, inversion = cached_inversion(
-        faces, photos.images, progress=lambda done, total: progress("invert", done, total)
-    )
+    tick = lambda done, total: progress("invert", done, total)  # noqa: E731
+    codes, inversion = cached_inversion(faces, photos.images, progress=tick)
     methods = [protected_method(faces, epsilon, progress=progress) for epsilon in PICTURED_EPSILONS]
     methods.append(DPSemCom(faces, protection="rotation"))
     records: list[dict[str, Any]] = []
     pictures: Pictures = {}
     for done, method in enumerate(methods, 1):
         result = method.transmit(photos.images, snr_db=SNR_DB, codes=codes, run=seed)
-        (record,) = measure(result, method, verifier, ids=photos.ids)
+        (record,) = measure(result, method, remembering, ids=photos.ids)
         records.append({**record, "guarantee_text": result.transmission.guarantee.summary()})
-        pictures |= {
-            party: to_pixels(getattr(result, party))[0] for party in ("source", "inverted", "direct")
-        }
-        pictures |= {
-            f"{party} {setting(record)}": to_pixels(getattr(result, party))[0] for party in ("bob", "eve")
-        }
+        for party in ("source", "inverted", "direct", "bob", "eve"):
+            name = f"{party} {setting(record)}" if party in ("bob", "eve") else party
+            pictures[name] = to_pixels(getattr(result, party))[0]
         progress("transmit", done, len(methods))
     *published, keyed = records
+    paired, rotated = methods[0], methods[-1]
     content = {
         "experiment": "demo",
         "config": {
@@ -95,10 +92,10 @@ def demo(
             "model": {"name": faces.name, "digest": faces.digest},
             "verifier": verifier_info,
             "inversion": inversion,
-            "private_codes": list(methods[0].private_codes),
-            "private_parts": methods[0].private_parts,
-            "calibration": methods[0].calibration.name,
-            "protection": methods[0].protection,
+            "private_codes": list(paired.private_codes),
+            "private_parts": paired.private_parts,
+            "calibration": paired.calibration.name,
+            "protection": paired.protection,
             "snr_db": SNR_DB,
             "pairs": {f"{m.nominal_epsilon:g}": pair_digest(m.pair) for m in methods if m.pair},
         },
@@ -106,11 +103,7 @@ def demo(
         "versions": versions(),
         "commit": commit(),
         "images": published,
-        "keyed": {
-            **keyed,
-            "protection": methods[-1].protection,
-            "private_codes": list(methods[-1].private_codes),
-        },
+        "keyed": {**keyed, "protection": rotated.protection, "private_codes": list(rotated.private_codes)},
     }
     out.mkdir(parents=True, exist_ok=True)
     write_result(out / "result.json", content)
@@ -142,18 +135,12 @@ def _figure(content: dict[str, Any], pictures: Pictures) -> Any:
     def caption(head: str, metrics: dict[str, Any]) -> str:
         return f"{head}\n{quality(metrics)}\n{person(metrics)}"
 
-    first = records[0]
-    top = [
-        (pictures["source"], "source\n\n"),
-        (pictures["inverted"], caption("inversion", first["inverted"])),
-        (pictures["direct"], caption("direct, unprotected", first["direct"])),
-    ]
-    rows = [top]
+    rows = [[(pictures["source"], "source\n\n")]]
+    for party, words in (("inverted", "inversion"), ("direct", "direct, unprotected")):
+        rows[0].append((pictures[party], caption(words, records[0][party])))
     for party in ("bob", "eve"):
-        rows.append([
-            (pictures[f"{party} {setting(record)}"], caption(_head(record), record[party]))
-            for record in records
-        ])  # fmt: skip
+        captions = {f"{party} {setting(one)}": caption(_head(one), one[party]) for one in records}
+        rows.append([(pictures[name], words) for name, words in captions.items()])
     config, claim = content["config"], content["keyed"]["guarantee"]
     aside = (
         f"Sent at {config['snr_db']:g} dB to both; recogniser: {config['verifier']['name']}.\n"
@@ -201,11 +188,9 @@ def _table(content: dict[str, Any]) -> Table:
 
 
 def _promise(claim: dict[str, Any]) -> str:
-    epsilon = claim["epsilon"]
-    words = (
-        "none" if epsilon is None else f"epsilon {text_above(epsilon)}: {in_a_word(epsilon, claim['delta'])}"
-    )
-    return f"{words} ({claim['basis']})"
+    if (epsilon := claim["epsilon"]) is None:
+        return f"none ({claim['basis']})"
+    return f"epsilon {text_above(epsilon)}: {in_a_word(epsilon, claim['delta'])} ({claim['basis']})"
 
 
 def _number(metrics: dict[str, Any]) -> str:

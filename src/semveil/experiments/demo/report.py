@@ -25,6 +25,11 @@ METRICS = {
     "face_detected": "face detected",
 }
 
+UNPROTECTED = {
+    "source": "source",
+    "inverted": "inversion (no channel)",
+    "direct": "direct transmission, unprotected",
+}
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; --accent: #0072b2; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -58,14 +63,7 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
         f"dp-semcom over a wiretap channel at {config['snr_db']:g} dB. Bob has the deprotection network, or "
         "in the last picture the key; Eve decodes the received signal naively, as in the paper. An "
         "adaptive eavesdropper can undo the networks, but not the key.</p>",
-        _faces(
-            pictures,
-            {
-                "source": "source",
-                "inverted": "inversion (no channel)",
-                "direct": "direct transmission, unprotected",
-            },
-        ),
+        _faces(pictures, UNPROTECTED),
         "<h2>Bob</h2>",
         _faces(pictures, {f"bob {setting(r)}": _caption(r) for r in records}),
         "<h2>Eve</h2>",
@@ -110,17 +108,8 @@ def setting(record: Mapping[str, Any]) -> str:
     return "keyed" if record["nominal_epsilon"] is None else f"{record['nominal_epsilon']:g}"
 
 
-def data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
-    """Encode pixels as an embedded PNG, enlarged bicubically by an integer factor.
-
-    Args:
-        pixels: (H, W, 3); the factor is `side` // H, at least 1.
-        side: target height in pixels.
-
-    Example:
-        >>> data_uri(np.zeros((2, 2, 3), np.uint8), side=2)[:22]
-        'data:image/png;base64,'
-    """
+def _data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
+    """Encode pixels (H, W, 3) as an embedded PNG, enlarged bicubically by the integer factor side // H."""
     factor = max(1, side // pixels.shape[0])
     size = (pixels.shape[1] * factor, pixels.shape[0] * factor)
     buffer = io.BytesIO()
@@ -130,7 +119,7 @@ def data_uri(pixels: NDArray[np.uint8], *, side: int = 256) -> str:
 
 def _faces(pictures: Mapping[str, NDArray[np.uint8]], captions: Mapping[str, str]) -> str:
     cells = (
-        f'<figure><img src="{data_uri(pictures[name])}" alt="{escape(name)}">'
+        f'<figure><img src="{_data_uri(pictures[name])}" alt="{escape(name)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for name, caption in captions.items()
     )
@@ -187,9 +176,6 @@ def _number(value: float | None) -> str:
 def _reasons(records: list[dict[str, Any]]) -> str:
     """Paragraphs with the reason for each missing metric."""
     bob = records[0]["bob"]
-    lines = [
-        f"{METRICS[name]} was not measured: {bob[f'{name}_reason']}"
-        for name in METRICS
-        if f"{name}_reason" in bob
-    ]
+    reasons = {label: bob.get(f"{name}_reason") for name, label in METRICS.items()}
+    lines = (f"{label} was not measured: {reason}" for label, reason in reasons.items() if reason)
     return "".join(f"<p>{escape(line)}</p>" for line in lines)

@@ -63,10 +63,9 @@ def baseline(
     if reading not in READINGS:
         raise ValueError(f"the readings of [IDP]'s baselines are {' and '.join(READINGS)}, got {reading!r}")
     left, top, right, bottom = face_pixels(images.shape[-1])
+    face = (..., slice(top, bottom), slice(left, right))
     shown = images.clone()
-    shown[..., top:bottom, left:right] = BASELINES[name](amount, images, reading, rng)[
-        ..., top:bottom, left:right
-    ]
+    shown[face] = BASELINES[name](amount, images, reading, rng)[face]
     return shown
 
 
@@ -158,13 +157,11 @@ def _load(run: Run) -> Text:
     pixels = []
     for file in sorted(run.data.glob("*.jpg"))[:CHECKED]:
         with Image.open(file) as photo:
-            pixels.append(
-                np.asarray(photo.convert("RGB").resize((PAPER_SIDE, PAPER_SIDE), Image.Resampling.LANCZOS))
-            )
+            small = photo.convert("RGB").resize((PAPER_SIDE,) * 2, Image.Resampling.LANCZOS)
+            pixels.append(np.asarray(small))
     photos = PhotoSet(to_tensor(pixels), (), f"{len(pixels)} photos at {PAPER_SIDE} px", public=False)
-    return Text(
-        {"photos": photos.as_dict()}, lambda: f"{photos.description}\n\n{fit_of_readings(photos.images)}"
-    )
+    words = f"{photos.description}\n\n"
+    return Text({"photos": photos.as_dict()}, lambda: words + fit_of_readings(photos.images))
 
 
 READINGS_TABLE = text_table("identity-dp/readings", revision=1, load=_load)

@@ -11,11 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semveil.core.weights import WeightsMissing
+from semveil.data.face_set import FaceSet
 from semveil.experiments.identity_dp.presets import FACENETS, LITERAL, OURS, PUBLISHED, IdentityPreset
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.inputs import as_json, photos_to_measure, recognisers
 from semveil.experiments.kit.keeping import metric_weights
-from semveil.experiments.kit.photo_sets import PhotoSet, astronaut_and
+from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet, astronaut_and, load_face_set
 from semveil.experiments.kit.set_distance import SetFeatures
 from semveil.methods.identity_dp import IdentityDP, observed_sensitivity
 from semveil.models.face import load_model
@@ -25,6 +26,7 @@ from semveil.recognition.verifier import FaceNetVerifier, Verifier
 
 FIRST_TEST_PHOTO = 27_000  # of CelebA-HQ; the paper tests on 3,000 photos but does not say which
 CHUNK = 64  # photos at a time
+IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so `psr` excludes it
 PERTURBATIONS: dict[str, dict[str, Any]] = {
     PUBLISHED: {"mechanism": "laplace", "calibration": "as_published"},
     LITERAL: {"mechanism": "laplace", "calibration": "as_published", "renormalise": False},
@@ -38,8 +40,7 @@ class IdentityBench:
     """Loaded inputs of a run, and their description for the result.
 
     Attributes:
-        verifiers: recognisers for evaluation, by name; `psr` uses those that had no part in training the
-            model.
+        verifiers: recognisers for evaluation, by name.
         facenets: recognisers of the paper's identity distance with available weights.
         sensitivity: largest L1 distance between the photos' identity vectors, used by [IDP] V-D as the
             sensitivity.
@@ -60,6 +61,17 @@ class IdentityBench:
         """Fields of a result other than its config."""
         return {"seeds": [self.preset.seed], "photos": list(self.photos.ids)}
 
+    @property
+    def judges(self) -> dict[str, Verifier]:
+        """All recognisers by name."""
+        return {**self.verifiers, **self.facenets}
+
+    @property
+    def independent(self) -> list[Verifier]:
+        """Recognisers that had no part in training the model, or all if there are none."""
+        found = [judge for name, judge in self.verifiers.items() if name not in IN_TRAINING]
+        return found or list(self.verifiers.values())
+
     def method(self, epsilon: float, perturbation: str = OURS) -> IdentityDP:
         """identity-dp at an epsilon with one of `PERTURBATIONS`.
 
@@ -71,6 +83,19 @@ class IdentityBench:
         if "calibration" in options:
             options["observed_sensitivity"] = self.sensitivity
         return IdentityDP(self.model, epsilon=epsilon, **options)
+
+
+def in_chunks(make: Callable[..., Tensor], *batches: Tensor) -> Tensor:
+    """Evaluate a function on many photos, a part at a time.
+
+    Args:
+        make: maps as many tensors (B, ...) as there are `batches` to a tensor (B, ...).
+        *batches: (N, ...), all of the same length.
+
+    Returns:
+        (N, ...).
+    """
+    return torch.cat([make(*parts) for parts in zip(*(all_.split(CHUNK) for all_ in batches), strict=True)])
 
 
 def load(photos: Callable[[Run, IdentityModel], PhotoSet]) -> Callable[[Run], IdentityBench]:
@@ -99,15 +124,21 @@ def prepare_bench(
         verifiers: names of recognisers.
     """
     judges, cards = recognisers(verifiers, model.size)
-    facenets, lacking = _facenets()
+    facenets: dict[str, Verifier] = {}
+    for name in FACENETS:
+        trained_on = name.removeprefix("facenet-")
+        try:  # The threshold is a placeholder: none was measured, and distances need none.
+            facenets[name] = Remembering(FaceNetVerifier(threshold=1.0, trained_on=trained_on))
+        except WeightsMissing:
+            continue
     features = SetFeatures.load()
-    identities = torch.cat([model.identify(part) for part in photos.images.split(CHUNK)])
+    identities = in_chunks(model.identify, photos.images)
     sensitivity = observed_sensitivity(identities).value if len(identities) > 1 else float("nan")
     config = {
         "preset": as_json(preset),
         "model": {"name": model.name, "digest": model.digest, "dimension": model.dim, "size": model.size},
         "verifiers": cards,
-        "facenets_missing": lacking,
+        "facenets_missing": [name for name in FACENETS if name not in facenets],
         "facenets": {name: verifier.digest for name, verifier in facenets.items()},
         "features": features.names,
         "metric_weights": metric_weights(),
@@ -150,16 +181,20 @@ def public_faces(size: int, count: int) -> PhotoSet:
     return astronaut_and(size, count, generate, by="faces-128")
 
 
-def _facenets() -> tuple[dict[str, Verifier], list[str]]:
-    """The paper's recognisers with available weights, and the names of the others."""
-    found: dict[str, Verifier] = {}
-    lacking = []
-    for name in FACENETS:
-        try:
-            # Placeholder: no threshold was measured, and distances need none.
-            found[name] = Remembering(
-                FaceNetVerifier(threshold=1.0, trained_on=name.removeprefix("facenet-"))
-            )
-        except WeightsMissing:
-            lacking.append(name)
-    return found, lacking
+def people_of(run: Run, model: IdentityModel, what: str) -> FaceSet:
+    """Load a face set with several photos per person.
+
+    Args:
+        run: its data is a face set or a folder with LFW.
+        model: sets the size of the photos.
+        what: what needs them, for the error message.
+
+    Raises:
+        DataMissing: no data is given.
+    """
+    if run.data is None:
+        raise DataMissing(
+            f"{what} needs several photos per person: pass a face set or a folder with lfw as --data"
+        )
+    tick = lambda done, total: run.progress("prepare photos", done, total)  # noqa: E731
+    return load_face_set(run.data, model, progress=tick)

@@ -39,15 +39,10 @@ def cosines(dimension: int, threshold: float, *, epsilons: Sequence[float] = EPS
     rows = []
     for d in dict.fromkeys((PAPER_DIMENSION, dimension)):
         for name, kept in cosines_kept(d, epsilons).items():
-            found = accepted_from(name, d, threshold) if d == dimension else None
-            rows.append([f"{d}", name, *map(_cosine, kept), "" if found is None else f"{found:.1f}"])
-    head = [
-        "d",
-        "mechanism",
-        *(f"ε {epsilon:g}" for epsilon in epsilons),
-        f"ε where the mean reaches {threshold:.3f}",
-    ]
-    return markdown(head, rows)
+            found = f"{accepted_from(name, d, threshold):.1f}" if d == dimension else ""
+            rows.append([f"{d}", name, *(f"{k:.4f}" if k < 0.1 else f"{k:.3f}" for k in kept), found])
+    budgets = [f"ε {epsilon:g}" for epsilon in epsilons]
+    return markdown(["d", "mechanism", *budgets, f"ε where the mean reaches {threshold:.3f}"], rows)
 
 
 def accepted_from(name: str, dimension: int, threshold: float) -> float:
@@ -91,10 +86,6 @@ def looks(epsilons: Sequence[float] = LOOK_EPSILONS) -> str:
         mean = (look.choice.probabilities(utilities) * ranks).sum(1).mean()
         rows.append([f"{epsilon:g}", f"{float(mean):.0f} of {len(look.gallery):,}"])
     return markdown(["attribute ε", f"mean rank of the selected face, over {FACES} generated faces"], rows)
-
-
-def _cosine(value: float) -> str:
-    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
 
 
 def _cosines_of(run: Run) -> Text:

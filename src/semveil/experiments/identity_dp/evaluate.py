@@ -4,8 +4,9 @@
 `semveil evaluate` writes `evaluation.json`, from which figures and tables are generated as for any result.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,19 @@ from semveil.core.results import write_result
 from semveil.core.weights import WeightsMissing
 from semveil.data.faces import PhotoFace
 from semveil.data.judgements import read_judgements
-from semveil.data.pairs import PairList, read_pairs
+from semveil.data.pairs import Pair, read_pairs
+from semveil.experiments.identity_dp import rows, shown
 from semveil.experiments.identity_dp.bench import IdentityBench, prepare_bench
-from semveil.experiments.identity_dp.pairs import Pairs, acceptance
+from semveil.experiments.identity_dp.pairs import Pairs, acceptance, spread
 from semveil.experiments.identity_dp.paper import PAPER
-from semveil.experiments.identity_dp.photos import FolderFaces, find_faces, photo_files, same_face
+from semveil.experiments.identity_dp.photos import faces_as_set, find_faces, photo_files, same_face
 from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS, OURS
-from semveil.experiments.identity_dp.rows import Row, looks, measured, own_rows
-from semveil.experiments.identity_dp.shown import about, head_of, named, row_of
 from semveil.experiments.kit.experiment import written_elsewhere
 from semveil.experiments.kit.keeping import at_once
 from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
 from semveil.experiments.kit.picture_grid import Cell, draw_pictures, save_picture
 from semveil.experiments.kit.reproduce import draw
-from semveil.experiments.kit.statistics import NOT_MEASURED, value
+from semveil.experiments.kit.statistics import NOT_MEASURED
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, load_parser, utility_table
 from semveil.faces.pixels import to_tensor
@@ -92,15 +92,12 @@ def evaluate(
     preset = replace(IDENTITY_PRESETS["smoke"], name="evaluation", far=far, detected=1_000_000)
     loaded = load_identity_model(model or preset.model)
     files = photo_files(photos)
-    listed = None
-    if pairs is not None:
-        listed = read_pairs(pairs, photos)
-        wanted = {path for pair in listed.pairs for path in (pair.first, pair.second)}
+    listed = None if pairs is None else read_pairs(pairs, photos).pairs
+    if listed is not None:
+        wanted = {path for pair in listed for path in (pair.first, pair.second)}
         files = {place: path for place, path in files.items() if path in wanted}
     made = {name: photo_files(folder) for name, folder in outputs.items()}
-    complete = {
-        place: path for place, path in files.items() if all(place in places for places in made.values())
-    }
+    complete = {place: path for place, path in files.items() if all(place in own for own in made.values())}
     if not complete:
         raise DataMissing(
             f"no photo in {photos} has a picture of the same name in every folder; {len(files)} photos "
@@ -108,14 +105,14 @@ def evaluate(
         )
     found = find_faces(complete, loaded.size, progress=progress)
     faces, crops = _crops(found, made, loaded.size)
-    ids = tuple(f"photo {i:04d}" for i in range(1, len(faces) + 1))
-    images = to_tensor([face.aligned.pixels for face in faces.values()])
-    photo_set = PhotoSet(images, ids, f"{len(ids)} faces of a folder of photos", public=False)
-    bench = prepare_bench(preset, loaded, photo_set, verifiers or present_verifiers(loaded.size))
+    photo_set = faces_as_set(faces)
+    source = photo_set.images
+    bench = prepare_bench(preset, loaded, photo_set, verifiers or _present_verifiers(loaded.size))
     theirs = [
-        Row({"method": name, "setting": "", "guarantee": None}, _given(crops[name])) for name in outputs
+        rows.Row({"method": name, "setting": "", "guarantee": None}, partial(lambda given, _: given, crop))
+        for name, crop in crops.items()
     ]
-    rows = [*theirs, *own_rows(bench)]
+    compared = [*theirs, *rows.own_rows(bench)]
     result: dict[str, Any] = {
         "experiment": "identity-dp/evaluation",
         "config": dict(bench.config),
@@ -125,100 +122,79 @@ def evaluate(
         "paper": dict(PAPER),
         "left_out": {
             "without a picture in every folder": len(files) - len(complete),
-            "without a face": len(found.left_out),
-            "with a picture of another shape": len(found.faces) - len(faces),
+            "without a face": len(complete) - len(found),
+            "with a picture of another shape": len(found) - len(faces),
         },
-        "source": {"face_detected": looks(bench, photo_set.images, photo_set.images)["face_detected"]},
-        "rows": measured(bench, rows, progress, at_once),
+        "source": rows.found_in_photos(bench),
+        "rows": rows.measured(bench, compared, progress, at_once),
         "pairs": None,
-        "pictures": _pictures(out, photo_set, rows),
+        "pictures": _pictures(out, photo_set, compared),
     }
-    for row, record in zip(rows, result["rows"], strict=True):
-        record["kept"] = kept_on_crops(photo_set.images, row.make(photo_set.images), labels)
+    for row, record in zip(compared, result["rows"], strict=True):
+        record["kept"] = kept_on_crops(source, row.make(source), labels)
         if judged is not None and (name := row.said["method"]) in made:
             pictures = [made[name][place] for place in faces]
             record["kept"] |= kept_by_judge(judged, [complete[place] for place in faces], pictures)
     if listed is not None:
         known = _known_pairs(listed, {complete[place]: i for i, place in enumerate(faces)})
         result["pairs"] = {"same": int(known.same.sum()), "different": int((~known.same).sum()), "far": far}
-        for row, record in zip(rows, result["rows"], strict=True):
-            record |= _accepted(bench, known, row.make(photo_set.images), far)
+        for row, record in zip(compared, result["rows"], strict=True):
+            record |= _accepted(bench, known, row.make(source), far)
     write_result(out / RESULT, result)
     return out / RESULT, draw(out / RESULT, "identity-dp/fig8")
 
 
-def present_verifiers(resolution: int) -> list[str]:
-    """Recognisers that are available for a resolution.
-
-    Args:
-        resolution: side of the crops in pixels; recognisers without a threshold for it are excluded.
-    """
+def _present_verifiers(resolution: int) -> list[str]:
+    """Recognisers with weights and a threshold for crops of this side in pixels."""
     found = []
     for name in VERIFIERS:
         try:
             load_verifier(name, resolution=resolution)
-        except (
-            WeightsMissing,
-            ImportError,
-            ValueError,
-        ):  # no weights, no onnxruntime, no threshold at this resolution
+        except (WeightsMissing, ImportError, ValueError):  # no onnxruntime; no threshold at this resolution
             continue
         found.append(name)
     return found
 
 
 def _crops(
-    found: FolderFaces, made: Mapping[str, Mapping[str, Path]], size: int
+    found: Mapping[str, PhotoFace], made: Mapping[str, Mapping[str, Path]], size: int
 ) -> tuple[dict[str, PhotoFace], dict[str, Tensor]]:
     """Photos with pictures of the same aspect ratio in every folder, and the crops of those pictures."""
-    faces: dict[str, PhotoFace] = {}
-    pixels: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in made}
-    for place, face in found.faces.items():
+    cut: dict[str, dict[str, NDArray[np.uint8]]] = {}
+    for place, face in found.items():
         try:
-            cut = {name: same_face(face, places[place], size) for name, places in made.items()}
+            cut[place] = {name: same_face(face, places[place], size) for name, places in made.items()}
         except PhotoError:
             continue
-        faces[place] = face
-        for name, crop in cut.items():
-            pixels[name].append(crop)
-    if not faces:
+    if not cut:
         raise DataMissing(
-            f"none of {len(found.faces)} photos with a face has a picture of the same aspect ratio in every "
-            "folder"
+            f"none of {len(found)} photos with a face has a picture of the same aspect ratio in every folder"
         )
-    return faces, {name: to_tensor(crops) for name, crops in pixels.items()}
+    crops = {name: to_tensor([of_photo[name] for of_photo in cut.values()]) for name in made}
+    return {place: found[place] for place in cut}, crops
 
 
-def _given(pictures: Tensor) -> Callable[[Tensor], Tensor]:
-    """Wrap existing pictures as a `Row.make` function."""
-    return lambda photos: pictures
-
-
-def _known_pairs(listed: PairList, at: Mapping[Path, int]) -> Pairs:
+def _known_pairs(listed: Iterable[Pair], at: Mapping[Path, int]) -> Pairs:
     """Pairs with both photos measured, as row indices."""
-    both = [pair for pair in listed.pairs if pair.first in at and pair.second in at]
+    both = [pair for pair in listed if pair.first in at and pair.second in at]
     first, second = np.array([[at[pair.first], at[pair.second]] for pair in both], int).reshape(-1, 2).T
     return Pairs(first, second, np.array([p.same for p in both], bool), np.array([p.fold for p in both], int))
 
 
 def _accepted(bench: IdentityBench, known: Pairs, images: Tensor, far: float) -> dict[str, Any]:
     """True acceptance rate by recogniser, or the reason why it is undefined."""
-    judged = {**bench.verifiers, **bench.facenets}
-    photos = bench.photos.images
+    source, judges = bench.photos.images, bench.judges
     try:
-        return {
-            "true_acceptance": {
-                name: acceptance(judge, photos, images, known, far) for name, judge in judged.items()
-            }
-        }
+        rates = {name: acceptance(judge, source, images, known, far) for name, judge in judges.items()}
+        return {"true_acceptance": rates}
     except ValueError as error:  # too few pairs for this rate
-        return {"true_acceptance": dict.fromkeys(judged), "true_acceptance_reason": str(error)}
+        return {"true_acceptance": dict.fromkeys(judges), "true_acceptance_reason": str(error)}
 
 
-def _pictures(out: Path, photos: PhotoSet, rows: Sequence[Row]) -> list[dict[str, str]]:
+def _pictures(out: Path, photos: PhotoSet, compared: Sequence[rows.Row]) -> list[dict[str, str]]:
     """Save the first photos and their pictures next to the JSON, without rows of the paper's noise."""
     chosen = [("photos", photos.images)]
-    for row in rows:
+    for row in compared:
         if row.said["method"] != "identity-dp":
             chosen.append((row.said["method"], row.make(photos.images)))
         elif row.said["setting"] == OURS:
@@ -230,37 +206,27 @@ def _pictures(out: Path, photos: PhotoSet, rows: Sequence[Row]) -> list[dict[str
     ]
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw photos, other programs' outputs and ours, in rows.
-
-    Args:
-        result: content of `evaluation.json`.
-        folder: directory of the result file and its images.
-    """
-    rows: dict[str, list[Cell]] = {}
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw photos, other programs' outputs and ours, in rows."""
+    grid: dict[str, list[Cell]] = {}
     for record in result["pictures"]:
-        rows.setdefault(record["shows"], []).append((folder / record["file"], record["source"]))
-    return draw_pictures(list(rows.values()), row_labels=list(rows), title="Comparison with identity-dp")
+        grid.setdefault(record["shows"], []).append((folder / record["file"], record["source"]))
+    return draw_pictures(list(grid.values()), row_labels=list(grid), title="Comparison with identity-dp")
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Metrics and retained face attributes of other programs' outputs and of identity-dp.
-
-    Args:
-        result: content of `evaluation.json`.
-    """
-    found = value(result["source"], "face_detected")
-    rows, head = [row_of(row, found) for row in result["rows"]], head_of(result["rows"][0]["images"])
+def _table(result: dict[str, Any]) -> list[str]:
+    """Metrics and retained face attributes of other programs' outputs and of identity-dp."""
+    head, measured = shown.measured_rows(result)
     if result["pairs"]:
         judged = list(result["rows"][0]["true_acceptance"])
         head += [f"TAR, {name}" for name in judged]
-        for cells, row in zip(rows, result["rows"], strict=True):
-            for rate in map(row["true_acceptance"].get, judged):
-                cells.append(NOT_MEASURED if rate is None else f"{rate[0]:.3f} ± {rate[1]:.3f}")
-    kept = [(named(row), row["kept"]) for row in result["rows"] if "kept" in row]
-    return [about(result), markdown(head, rows), *([utility_table(kept)] if kept else [])]
+        for cells, row in zip(measured, result["rows"], strict=True):
+            rates = map(row["true_acceptance"].get, judged)
+            cells += [NOT_MEASURED if rate is None else spread(rate) for rate in rates]
+    kept = [(shown.row_cells(row)[0], row["kept"]) for row in result["rows"] if "kept" in row]
+    return [shown.about(result), markdown(head, measured), *([utility_table(kept)] if kept else [])]
 
 
 EVALUATION = written_elsewhere(
-    "identity-dp/evaluation", figures={"fig8": drawing}, table=table, photographs=frozenset({"fig8"})
+    "identity-dp/evaluation", figures={"fig8": _drawing}, table=_table, photographs=frozenset({"fig8"})
 )

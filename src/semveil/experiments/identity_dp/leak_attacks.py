@@ -14,11 +14,11 @@ from torch import Tensor
 from semveil.attacks.networks import NetworkSettings, train_regressor
 from semveil.attacks.reidentification import Reidentification, reidentify
 from semveil.attacks.ridge import Ridge
+from semveil.experiments.identity_dp.bench import in_chunks
 from semveil.models.identity import IdentityModel
 from semveil.recognition.verifier import Verifier
 
 Signal = Callable[[Tensor], Tensor]
-CHUNK = 64  # photos at a time
 NETWORK = NetworkSettings(hidden=(256,), steps=300)
 EVERYTHING = "everything"
 DIRECTIONS = 96  # principal directions kept per signal when all signals are concatenated
@@ -37,7 +37,8 @@ def signals(model: IdentityModel, verifiers: Mapping[str, Verifier]) -> dict[str
     """
 
     def attributes(images: Tensor) -> Tensor:
-        return torch.cat([small.flatten(1) for small in map(_small, model.attributes(images))], 1)
+        small = [F.adaptive_avg_pool2d(x, min(CELLS, x.shape[-1])) for x in model.attributes(images)]
+        return torch.cat([level.flatten(1) for level in small], 1)
 
     found: dict[str, Signal] = {name: verifier.embed for name, verifier in verifiers.items()}
     return {**found, "pixels": small_picture, "attributes": attributes}
@@ -52,10 +53,6 @@ def small_picture(images: Tensor) -> Tensor:
     return F.interpolate(images, (PIXELS, PIXELS), mode="bilinear", antialias=True).flatten(1)
 
 
-def _small(level: Tensor) -> Tensor:
-    return F.adaptive_avg_pool2d(level, min(CELLS, level.shape[-1]))
-
-
 def read(signal: Signal, images: Tensor) -> Tensor:
     """Evaluate a signal on many photos, in batches.
 
@@ -67,7 +64,7 @@ def read(signal: Signal, images: Tensor) -> Tensor:
         (N, p).
     """
     with torch.no_grad():
-        return torch.cat([signal(part) for part in images.split(CHUNK)]).float()
+        return in_chunks(signal, images).float()
 
 
 def together(training: Mapping[str, Tensor], *asked: Mapping[str, Tensor]) -> list[Tensor]:
@@ -131,15 +128,16 @@ def fused_anew(
         rng: draws the identities.
         draws: identities per picture.
     """
-    parts = []
+
+    def mean_of(part: Tensor) -> Tensor:
+        attributes, found = model.attributes(part), []
+        for _ in range(draws):
+            identities = F.normalize(torch.randn(len(part), model.dim, generator=rng), dim=1)
+            found.append(signal(model.fuse(identities, attributes).clamp(-1, 1)).float())
+        return torch.stack(found).mean(0)
+
     with torch.no_grad():
-        for part in pictures.split(CHUNK):
-            attributes, found = model.attributes(part), []
-            for _ in range(draws):
-                identities = F.normalize(torch.randn(len(part), model.dim, generator=rng), dim=1)
-                found.append(signal(model.fuse(identities, attributes).clamp(-1, 1)).float())
-            parts.append(torch.stack(found).mean(0))
-    return torch.cat(parts)
+        return in_chunks(mean_of, pictures)
 
 
 def added_up(*scores: Tensor) -> Tensor:

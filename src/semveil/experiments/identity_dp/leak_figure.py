@@ -32,18 +32,21 @@ def leak_tables(result: dict[str, Any]) -> list[str]:
     Args:
         result: content of `leak.json`.
     """
-    variants, rows = result["variants"], []
-    for attack, signal in _attacks(result):
-        cells = [_found(variant, attack, signal) for variant in variants.values()]
-        guessing = next(cell["guessing"] for cell in cells if cell)
-        rows.append([_label(attack), _label(signal), f"{guessing:.3f}", *(_cell(cell) for cell in cells)])
-    photos, people, model = (result["config"][name] for name in ("photos", "people", "model"))
-    further = [attack for attack in _attacks(result) if attack[0] in RANKED]
-    tenth = [
-        [*map(_label, attack), *(_cell(_found(variant, *attack), FURTHER) for variant in variants.values())]
-        for attack in further
+    variants, attacks = result["variants"], _attacks(result)
+    first, tenth = [], []
+    for attack, cells in attacks.items():
+        chance = next(cell["guessing"] for cell in cells if cell)
+        names = [*map(_label, attack)]
+        first.append([*names, f"{chance:.3f}", *map(_cell, cells)])
+        if attack[0] in RANKED:
+            tenth.append([*names, *(_cell(cell, FURTHER) for cell in cells)])
+    probe = [
+        [f"{row['attribute_side']} px", f"{row['cosine_with_the_identity']:.3f}", _cell(row)]
+        for row in result["attribute_probe"]
     ]
-    shown = list(map(_label, variants))
+    photos, people, model = (result["config"][name] for name in ("photos", "people", "model"))
+    head, shown = ["attack", "recogniser or features"], [*map(_label, variants)]
+    likeness = ", ".join(f"{_label(name)} {variant['ssim']:.3f}" for name, variant in variants.items())
     return [
         f"Rank-1 identification rates with 95 % confidence intervals over people; model {model['name']} "
         f"(`{model['digest'][:12]}`). {photos['probes']} held-out probes, gallery of {people['gallery']} "
@@ -51,21 +54,13 @@ def leak_tables(result: dict[str, Any]) -> list[str]:
         f"that the attacker protected; parrot recognition on half of {photos['named']} protected photos of "
         f"{people['named']} people, tested on the other half. The attackers' training photos were in the "
         "networks' training set, without labels; the test photos were not.",
-        markdown(["attack", "recogniser or features", "chance", *shown], rows),
+        markdown([*head, "chance", *shown], first),
         "Rank-10 identification rates of the attacks that are not trained on protected photos:",
-        markdown(["attack", "recogniser or features", *shown], tenth),
-        "SSIM to the photo: "
-        + ", ".join(f"{_label(name)} {variant['ssim']:.3f}" for name, variant in variants.items())
-        + ".",
+        markdown([*head, *shown], tenth),
+        f"SSIM to the photo: {likeness}.",
         "Linear probe that predicts the identity from the attributes sent in the clear, trained on "
         f"{photos['public']} photos:",
-        markdown(
-            ["attribute resolution", "cosine with the identity", "rank-1 identification rate"],
-            [
-                [f"{row['attribute_side']} px", f"{row['cosine_with_the_identity']:.3f}", _cell(row)]
-                for row in result["attribute_probe"]
-            ],
-        ),
+        markdown(["attribute resolution", "cosine with the identity", "rank-1 identification rate"], probe),
     ]
 
 
@@ -77,36 +72,25 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         folder: directory of the result file and its images.
     """
     variants, attacks = result["variants"], _attacks(result)
-    found = [[_found(variant, *attack) for variant in variants.values()] for attack in attacks]
-    table = np.array([[cell[RANK]["value"] if cell else np.nan for cell in row] for row in found])
+    table = np.array([[cell[RANK]["value"] if cell else np.nan for cell in row] for row in attacks.values()])
     figure = Figure(figsize=(4.2 + 0.95 * len(variants), 1.8 + 0.34 * len(attacks)))
     axes = figure.subplots()
-    heat_table(
-        axes, table, list(map(_label, variants)), [": ".join(map(_label, attack)) for attack in attacks]
-    )
+    names = [": ".join(map(_label, attack)) for attack in attacks]
+    heat_table(axes, table, [*map(_label, variants)], names)
     axes.set_title(f"Rank-1 identification rate, identity at ε = {result['config']['preset']['epsilon']:g}")
     return figure
 
 
 def _label(name: str) -> str:
-    return LABELS.get(
-        name, name.replace(", the gallery too", ", re-fused gallery").replace("everything", "all signals")
-    )
+    plain = name.replace(", the gallery too", ", re-fused gallery").replace("everything", "all signals")
+    return LABELS.get(name, plain)
 
 
-def _attacks(result: dict[str, Any]) -> list[Attack]:
-    """Attacks of all variants, in the order in which they were run."""
-    return list(
-        dict.fromkeys(
-            (row["attack"], row["signal"]) for v in result["variants"].values() for row in v["attacks"]
-        )
-    )
-
-
-def _found(variant: dict[str, Any], attack: str, signal: str) -> dict[str, Any] | None:
-    return next(
-        (row for row in variant["attacks"] if (row["attack"], row["signal"]) == (attack, signal)), None
-    )
+def _attacks(result: dict[str, Any]) -> dict[Attack, list[dict[str, Any] | None]]:
+    """Rows of each attack on all variants, None where it was not run, in the order in which they were run."""
+    measured = [variant["attacks"] for variant in result["variants"].values()]
+    variants = [{(row["attack"], row["signal"]): row for row in rows} for rows in measured]
+    return {attack: [rows.get(attack) for rows in variants] for one in variants for attack in one}
 
 
 def _cell(row: dict[str, Any] | None, rank: str = RANK) -> str:

@@ -1,38 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Table III of [IDP]: true acceptance rate when the second photo of each pair is protected, `pairs.json`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.core.progress import Progress
-from semveil.experiments.identity_dp.bench import CHUNK, IdentityBench, load
+from semveil.experiments.identity_dp import shown
+from semveil.experiments.identity_dp.bench import IdentityBench, in_chunks, load, people_of
 from semveil.experiments.identity_dp.paper import result_of_paper
 from semveil.experiments.identity_dp.presets import FACENETS
 from semveil.experiments.identity_dp.rows import Row, own_rows
-from semveil.experiments.identity_dp.shown import (
-    READINGS,
-    REPORTED,
-    SAID_BY,
-    guaranteed,
-    lacking,
-    material,
-    named,
-    photos_and_model,
-    row_name,
-)
 from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.experiment import Run, whole
 from semveil.experiments.kit.keeping import Keep, each
-from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, PhotoSet, load_face_set
+from semveil.experiments.kit.photo_sets import ORDER_SEED, DataMissing, PhotoSet
 from semveil.experiments.kit.plots import COLOURS, legend
 from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.tables import claims_table, markdown
@@ -41,6 +30,8 @@ from semveil.metrics import Moments
 from semveil.models.identity import IdentityModel
 from semveil.recognition.calibration import true_acceptance
 from semveil.recognition.verifier import Verifier
+
+RECOGNISED = 0.05  # in Table III, a method with a lower rate counts as effective
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,40 +50,23 @@ class Pairs:
     fold: NDArray[np.intp]
 
 
-def held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
-    """Photos of LFW's test split, several per person, with ids such as `person 0001, photo 1`.
-
-    Args:
-        run: its data is a face set or a folder with LFW, its preset limits people and photos per person.
-        model: sets the size of the photos.
-
-    Raises:
-        DataMissing: no data is given, or it has no person with two photos.
-    """
-    preset, data = run.preset, run.data
-    if data is None:
-        raise DataMissing(
-            "Table III needs several photos per person: pass a face set or a folder with lfw as --data"
-        )
-    faces = load_face_set(
-        data, model, progress=lambda done, total: run.progress("prepare photos", done, total)
-    )
-    rows = np.flatnonzero(faces.tested & np.char.startswith(faces.source, "lfw/"))
-    rng = np.random.default_rng(ORDER_SEED)
-    of_person = {
-        str(name): rng.permutation(rows[faces.person[rows] == name]) for name in np.unique(faces.person[rows])
-    }
+def _held_out_people(run: Run, model: IdentityModel) -> PhotoSet:
+    """Photos of LFW's test split, several per person, with ids such as `person 0001, photo 1`."""
+    faces = people_of(run, model, "Table III")
+    photos = np.flatnonzero(faces.tested & np.char.startswith(faces.source, "lfw/"))
+    who, rng = faces.person[photos], np.random.default_rng(ORDER_SEED)
+    of_person = {str(name): rng.permutation(photos[who == name]) for name in np.unique(who)}
     # People with several photos first: genuine pairs need them.
-    order = sorted(of_person, key=lambda name: (-min(2, len(of_person[name])), name))[: preset.people]
+    order = sorted(of_person, key=lambda name: (-min(2, len(of_person[name])), name))[: run.preset.people]
     if not order or len(of_person[order[0]]) < 2:
-        raise DataMissing(f"{data} has no person of LFW's test split with two photos")
-    chosen, ids = [], []
-    for number, name in enumerate(order, 1):
-        for j, row in enumerate(of_person[name][: preset.photos_per_person], 1):
-            chosen.append(row)
-            ids.append(f"person {number:04d}, photo {j}")
+        raise DataMissing(f"{run.data} has no person of LFW's test split with two photos")
+    chosen = {
+        f"person {number:04d}, photo {j}": row
+        for number, name in enumerate(order, 1)
+        for j, row in enumerate(of_person[name][: run.preset.photos_per_person], 1)
+    }
     text = f"{len(chosen)} photos of {len(order)} people of the test split of lfw"
-    return PhotoSet(to_tensor(list(faces.pixels[chosen])), tuple(ids), text, public=False)
+    return PhotoSet(to_tensor(list(faces.pixels[[*chosen.values()]])), tuple(chosen), text, public=False)
 
 
 def pairs_within_folds(people: NDArray[np.str_], folds: int) -> Pairs:
@@ -126,79 +100,43 @@ def acceptance(judge: Verifier, source: Tensor, images: Tensor, pairs: Pairs, fa
         pairs: row indices into both.
         far: false acceptance rate.
     """
-    a, b = (torch.cat([judge.embed(part) for part in batch.split(CHUNK)]) for batch in (source, images))
+    a, b = (in_chunks(judge.embed, batch) for batch in (source, images))
     scores = judge.similarity(a[pairs.first], b[pairs.second]).double().numpy()
     mean, deviation = true_acceptance(scores, pairs.same, pairs.fold, far=far)
     return [round(mean, 4), round(deviation, 4)]
 
 
-def table3(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure true acceptance rate and Frechet distance of the photos and of identity-dp's pictures.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
-    photos = bench.photos.images
+def _run(bench: IdentityBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure true acceptance rate and Frechet distance of the photos and of identity-dp's pictures."""
+    preset = bench.preset
     people = np.array([name.partition(",")[0] for name in bench.photos.ids])
-    pairs = pairs_within_folds(people, bench.preset.folds)
-    source = bench.features.of(photos)
-    rows = [
-        Row({"method": "original", "setting": "", "guarantee": None}, lambda photos: photos),
-        *own_rows(bench),
-    ]
-    found = each(
-        {row.key: partial(_table3_row, bench, row, pairs, source) for row in rows}, keep, progress, "verify"
-    )
-    counts = {
-        "same": int(pairs.same.sum()),
-        "different": int((~pairs.same).sum()),
-        "folds": bench.preset.folds,
-    }
-    return {"pairs": counts, "far": bench.preset.far, "rows": found}
+    pairs = pairs_within_folds(people, preset.folds)
+    source = bench.features.of(bench.photos.images)
+    original = Row({"method": "original", "setting": "", "guarantee": None}, lambda photos: photos)
+    jobs = {row.key: partial(_measured, bench, row, pairs, source) for row in (original, *own_rows(bench))}
+    found = each(jobs, keep, progress, "verify")
+    counts = {"same": int(pairs.same.sum()), "different": int((~pairs.same).sum()), "folds": preset.folds}
+    return {"pairs": counts, "far": preset.far, "rows": found}
 
 
-def _table3_row(
-    bench: IdentityBench, row: Row, pairs: Pairs, source: Mapping[str, Moments]
-) -> dict[str, Any]:
-    photos = bench.photos.images
+def _measured(bench: IdentityBench, row: Row, pairs: Pairs, source: Mapping[str, Moments]) -> dict[str, Any]:
+    photos, far = bench.photos.images, bench.preset.far
     images = row.make(photos)
-    accepted = {
-        name: acceptance(judge, photos, images, pairs, bench.preset.far)
-        for name, judge in {**bench.verifiers, **bench.facenets}.items()
-    }
+    accepted = {name: acceptance(judge, photos, images, pairs, far) for name, judge in bench.judges.items()}
     return {**row.said, "true_acceptance": accepted, **bench.features.distances(source, images)}
 
 
-RECOGNISED = 0.05  # in Table III, a method with a lower rate counts as effective
-
-
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw true acceptance rate (TAR) by recogniser, and Frechet distance, for each row (Table III).
-
-    Args:
-        result: content of `pairs.json`.
-        folder: directory of the result file and its images.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw true acceptance rate (TAR) by recogniser, and Frechet distance, for each row (Table III)."""
     figure = Figure(figsize=(12.6, 5.6))
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
     rows = result["rows"]
-    names = [row_name(row) for row in rows]
     found = list(rows[0]["true_acceptance"])
     width = 0.8 / len(found)
     for k, judge in enumerate(found):
-        values = [row["true_acceptance"][judge] for row in rows]
         at = [i + (k - (len(found) - 1) / 2) * width for i in range(len(rows))]
-        left.bar(
-            at,
-            [v[0] for v in values],
-            width,
-            yerr=[v[1] for v in values],
-            color=COLOURS["series"][k],
-            label=judge,
-        )
+        means, deviations = zip(*(row["true_acceptance"][judge] for row in rows), strict=True)
+        left.bar(at, means, width, yerr=deviations, color=COLOURS["series"][k], label=judge)
     for k, theirs in enumerate(row for row in result["paper"]["table3"] if row["method"] == "identity-dp"):
         label = f"the paper, {theirs['setting']}, FaceNet (VGGFace2)"
         left.axhline(theirs["facenet-vggface2"][0], color="#777777", ls="--" if k else ":", label=label)
@@ -207,70 +145,65 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     right.bar(range(len(rows)), [row["frechet"] or 0 for row in rows], color=COLOURS["bob"])
     right.set(title=f"Fréchet distance ({metric})")
     for axes in (left, right):
-        axes.set_xticks(range(len(rows)), names, rotation=25, ha="right")
+        axes.set_xticks(range(len(rows)), [*map(shown.row_name, rows)], rotation=25, ha="right")
     legend(figure, [left])
-    counts = result["pairs"]
-    figure.suptitle(
-        f"{photos_and_model(result)}\n{counts['same']} genuine and {counts['different']} impostor pairs "
-        f"in {counts['folds']} folds"
-    )
+    figure.suptitle(f"{shown.photos_and_model(result)}\n{_counts(result)}")
     return figure
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Table III as measured here, the claims, and the paper's values.
+def _counts(result: dict[str, Any]) -> str:
+    return "{same} genuine and {different} impostor pairs in {folds} folds".format(**result["pairs"])
 
-    Args:
-        result: content of `pairs.json`.
-    """
+
+def _table(result: dict[str, Any]) -> list[str]:
+    """Table III as measured here, the claims, and the paper's values."""
     judged = list(result["rows"][0]["true_acceptance"])
-    head = ["method", "ε (basis)", *(f"TAR, {name}" for name in judged), "Fréchet"]
-    rows = []
+    rows, paper = [], []
     for row in result["rows"]:
-        rates = [f"{m:.3f} ± {s:.3f}" for m, s in (row["true_acceptance"][name] for name in judged)]
-        rows.append([named(row), guaranteed(row.get("of_a_release")), *rates, shown_distances(row)])
-    paper = []
+        rates = [spread(row["true_acceptance"][name]) for name in judged]
+        rows.append([*shown.row_cells(row), *rates, shown_distances(row)])
     for row in result["paper"]["table3"]:
-        rates = [f"{m:.3f} ± {s:.3f}" for m, s in (row[name] for name in FACENETS)]
+        rates = [spread(row[name]) for name in FACENETS]
         paper.append([row["method"], row["setting"], *rates, f"{row['fid']:.4f}"])
-    counts = result["pairs"]
     return [
-        f"{material(result)} Recognisers: {', '.join(judged)}.{lacking(result)}",
-        f"{counts['same']} genuine and {counts['different']} impostor pairs in {counts['folds']} folds with "
-        "disjoint people; the second photo of a pair is protected; the threshold of each fold gives a "
-        f"false acceptance rate (FAR) of {result['far']:g} on the other folds. TAR: true acceptance rate. "
-        "Mean and standard deviation over folds.",
-        markdown(head, rows),
-        claims_table(judge(result), said_by=SAID_BY),
-        f"Table III, {REPORTED} (LFW; FaceNet):",
+        shown.material(result, f"Recognisers: {', '.join(judged)}."),
+        f"{_counts(result)} with disjoint people; the second photo of a pair is protected; the threshold of "
+        f"each fold gives a false acceptance rate (FAR) of {result['far']:g} on the other folds. TAR: true "
+        "acceptance rate. Mean and standard deviation over folds.",
+        markdown(["method", "ε (basis)", *(f"TAR, {name}" for name in judged), "Fréchet"], rows),
+        claims_table(_claims(result), said_by=shown.SAID_BY),
+        f"Table III, {shown.REPORTED} (LFW; FaceNet):",
         markdown(["method", "setting", "CASIA", "VGGFace2", "FID"], paper),
     ]
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """Check the claim of [IDP] V-F 5 (Table III).
+def spread(rate: Sequence[float]) -> str:
+    """Return the table cell of a rate over folds.
 
     Args:
-        result: content of `pairs.json`.
+        rate: mean and standard deviation.
     """
+    mean, deviation = rate
+    return f"{mean:.3f} ± {deviation:.3f}"
+
+
+def _claims(result: dict[str, Any]) -> Iterator[Claim]:
+    """Check the claim of [IDP] V-F 5 (Table III)."""
     rows = {(row["setting"], row.get("nominal_epsilon")): row for row in result["rows"]}
-    for law, epsilon in (
-        (law, epsilon) for law in READINGS for epsilon in (6.0, 0.57) if (law, epsilon) in rows
-    ):
-        found = rows[law, epsilon]["true_acceptance"]
-        said = ", ".join(f"{name} {mean:.3f} ± {deviation:.3f}" for name, (mean, deviation) in found.items())
-        yield Claim(
-            f"At epsilon {epsilon:g} the true acceptance rate drops below {RECOGNISED:g}",
-            f"{READINGS[law]}: {said}",
-            max(mean for mean, _ in found.values()) < RECOGNISED,
-        )
+    for law, words in shown.READINGS.items():
+        for epsilon in (6.0, 0.57):
+            if (law, epsilon) in rows:
+                found = rows[law, epsilon]["true_acceptance"]
+                said = ", ".join(f"{name} {spread(rate)}" for name, rate in found.items())
+                text = f"At epsilon {epsilon:g} the true acceptance rate drops below {RECOGNISED:g}"
+                yield Claim(text, f"{words}: {said}", max(mean for mean, _ in found.values()) < RECOGNISED)
 
 
 PAIRS = result_of_paper(
     "identity-dp/pairs",
-    load=load(held_out_people),
-    measure=whole(table3),
-    figures={"table3": drawing},
-    table=table,
-    claims=judge,
+    load=load(_held_out_people),
+    measure=whole(_run),
+    figures={"table3": _drawing},
+    table=_table,
+    claims=_claims,
 )

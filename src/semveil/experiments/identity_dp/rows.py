@@ -14,7 +14,7 @@ from semveil.core.progress import Progress
 from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.experiments.identity_dp.baselines import READINGS, baseline
-from semveil.experiments.identity_dp.bench import CHUNK, IdentityBench
+from semveil.experiments.identity_dp.bench import IdentityBench, in_chunks
 from semveil.experiments.identity_dp.paper import TABLE_AMOUNTS
 from semveil.experiments.identity_dp.presets import LITERAL, OURS, PUBLISHED
 from semveil.experiments.kit.keeping import Keep, each
@@ -22,7 +22,6 @@ from semveil.methods.identity_dp import IdentityDP
 from semveil.metrics import Moments, face_detected, fppsr, identity_distance, psnr, psr, sharpness, ssim
 
 PAPER_EPSILONS = (6.0, 0.57)  # of Tables I to III
-IN_TRAINING = ("bundled",)  # the model was trained to deceive it, so `psr` excludes it
 
 
 @dataclass(frozen=True)
@@ -64,18 +63,18 @@ def baseline_rows(bench: IdentityBench) -> list[Row]:
     """The paper's traditional methods, in both readings.
 
     Args:
-        bench: loaded inputs of the run.
+        bench: provides the seed.
     """
+
+    def made(name: str, amount: float, reading: str, photos: Tensor) -> Tensor:
+        return baseline(name, amount, photos, reading=reading, rng=streams(bench.preset.seed)["dp 0"])
+
     rows = []
     for reading in READINGS:
         for name, amount in TABLE_AMOUNTS:
             said = {"method": name, "amount": amount, "reading": reading, "guarantee": None}
-            rows.append(Row(said, partial(_baseline, bench, name, amount, reading)))
+            rows.append(Row(said, partial(made, name, amount, reading)))
     return rows
-
-
-def _baseline(bench: IdentityBench, name: str, amount: float, reading: str, photos: Tensor) -> Tensor:
-    return baseline(name, amount, photos, reading=reading, rng=streams(bench.preset.seed)["dp 0"])
 
 
 def measured(
@@ -89,18 +88,15 @@ def measured(
         progress: progress callback, by rows.
         keep: stores each row under its key.
     """
-    photos = bench.photos.images
-    source = bench.features.of(photos)
+    source = bench.features.of(bench.photos.images)
     return each({row.key: partial(_measured, bench, row, source) for row in rows}, keep, progress, "compare")
 
 
 def _measured(bench: IdentityBench, row: Row, source: Mapping[str, Moments]) -> dict[str, Any]:
     photos = bench.photos.images
     images = row.make(photos)
-    return {
-        **row.said,
-        "images": {**looks(bench, photos, images), **bench.features.distances(source, images)},
-    }
+    columns = {**looks(bench, photos, images), **bench.features.distances(source, images)}
+    return {**row.said, "images": columns}
 
 
 def claim(method: IdentityDP) -> dict[str, Any]:
@@ -132,7 +128,7 @@ def protected(bench: IdentityBench, method: IdentityDP, photos: Tensor, *, draw:
         (N, 3, S, S) in [-1, 1].
     """
     rng = streams(bench.preset.seed)[f"dp {draw}"]
-    return torch.cat([method.protect(part, rng=rng).images for part in photos.split(CHUNK)]).clamp(-1, 1)
+    return in_chunks(lambda part: method.protect(part, rng=rng).images, photos).clamp(-1, 1)
 
 
 def rebuilt(bench: IdentityBench, photos: Tensor) -> Tensor:
@@ -145,10 +141,8 @@ def rebuilt(bench: IdentityBench, photos: Tensor) -> Tensor:
     Returns:
         (N, 3, S, S) in [-1, 1].
     """
-    model = bench.model
-    return torch.cat(
-        [model.fuse(model.identify(part), model.attributes(part)) for part in photos.split(CHUNK)]
-    ).clamp(-1, 1)
+    identify, attributes, fuse = bench.model.identify, bench.model.attributes, bench.model.fuse
+    return in_chunks(lambda part: fuse(identify(part), attributes(part)), photos).clamp(-1, 1)
 
 
 def looks(
@@ -163,40 +157,33 @@ def looks(
         detected: number of pictures, from the first, for face detection; None uses the preset's.
 
     Returns:
-        `identity_distance NAME` and `protected NAME` for every recogniser, `psr` against all of them except
-        `IN_TRAINING`, `psnr`, `ssim`, `sharpness` inside the face, `face_detected`.
+        `identity_distance NAME` and `protected NAME` for every recogniser, `psr` against the independent
+        ones, `psnr`, `ssim`, `sharpness` inside the face, `face_detected`.
     """
-    columns: dict[str, list[float | None]] = {}
-    for name, judge in {**bench.verifiers, **bench.facenets}.items():
-        columns[f"identity_distance {name}"] = _of_chunks(
-            source, images, lambda a, b, v=judge: identity_distance(a, b, v)
-        )
-    for name, judge in bench.verifiers.items():
-        columns[f"protected {name}"] = _of_chunks(source, images, lambda a, b, v=judge: fppsr(a, b, v))
-    judges = independent(bench)
-    columns["psr"] = _of_chunks(source, images, lambda a, b: psr(a, b, judges))
-    columns["psnr"], columns["ssim"] = _of_chunks(source, images, psnr), _of_chunks(source, images, ssim)
-    columns["sharpness"] = _of_chunks(source, images, sharpness)
-    columns["face_detected"] = (
-        face_detected(images[: bench.preset.detected if detected is None else detected]).float().tolist()
-    )
-    return {name: rounded(values) for name, values in columns.items()}
+    metrics: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        **{f"identity_distance {n}": partial(identity_distance, verifier=v) for n, v in bench.judges.items()},
+        **{f"protected {n}": partial(fppsr, verifier=v) for n, v in bench.verifiers.items()},
+        "psr": partial(psr, verifiers=bench.independent),
+        "psnr": psnr,
+        "ssim": ssim,
+        "sharpness": sharpness,
+    }
+    columns = {name: rounded(in_chunks(metric, source, images).tolist()) for name, metric in metrics.items()}
+    looked = images[: bench.preset.detected if detected is None else detected]
+    return {**columns, "face_detected": _found(looked)}
 
 
-def independent(bench: IdentityBench) -> list[Any]:
-    """Recognisers that had no part in training the model, or all if there are none.
+def found_in_photos(bench: IdentityBench) -> dict[str, Any]:
+    """Whether faces are detected in the photos themselves, as stored in results.
 
     Args:
-        bench: loaded inputs of the run.
+        bench: provides the photos; the preset limits their number.
     """
-    found = [judge for name, judge in bench.verifiers.items() if name not in IN_TRAINING]
-    return found or list(bench.verifiers.values())
+    return {"face_detected": _found(bench.photos.images[: bench.preset.detected])}
 
 
-def _of_chunks(source: Tensor, images: Tensor, metric: Any) -> list[float | None]:
-    return torch.cat(
-        [metric(a, b) for a, b in zip(source.split(CHUNK), images.split(CHUNK), strict=True)]
-    ).tolist()
+def _found(images: Tensor) -> list[float]:
+    return face_detected(images).float().tolist()
 
 
 def other_people(bench: IdentityBench) -> dict[str, Any]:
@@ -208,9 +195,9 @@ def other_people(bench: IdentityBench) -> dict[str, Any]:
     Returns:
         `identity_distance NAME` for every recogniser; None for a single photo.
     """
-    photos, found = bench.photos.images, {}
-    for name, judge in {**bench.verifiers, **bench.facenets}.items():
-        embedded = torch.cat([judge.embed(part) for part in photos.split(CHUNK)])
+    found = {}
+    for name, judge in bench.judges.items():
+        embedded = in_chunks(judge.embed, bench.photos.images)
         distances = torch.cdist(embedded, embedded)[~torch.eye(len(embedded), dtype=torch.bool)]
         found[f"identity_distance {name}"] = round(float(distances.mean()), 4) if len(distances) else None
     return found

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Helpers shared by identity-dp's figures, tables and claims."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from semveil.experiments.identity_dp.paper import COLUMNS
 from semveil.experiments.identity_dp.presets import LITERAL, PUBLISHED
 from semveil.experiments.kit.plots import number
 from semveil.experiments.kit.set_distance import shown_distances
-from semveil.experiments.kit.statistics import mean
-from semveil.experiments.kit.tables import HEADS, markdown, means
+from semveil.experiments.kit.statistics import mean, value
+from semveil.experiments.kit.tables import HEADS, means
 
 SAID_BY = "Claim in the paper, or our target"
 REPORTED = "as reported by the paper"
@@ -20,6 +19,7 @@ READINGS = {
     PUBLISHED: "noise as published, normalised to unit length",
     LITERAL: "noise by Eq. 11 to the letter",
 }
+DISTANCE = "identity_distance "
 
 
 def distance_judge(result: dict[str, Any]) -> str:
@@ -31,9 +31,7 @@ def distance_judge(result: dict[str, Any]) -> str:
         result: its rows have `identity_distance` columns.
     """
     columns = (result.get("reconstructed") or result["rows"][0])["images"]
-    judges = [
-        name.removeprefix("identity_distance ") for name in columns if name.startswith("identity_distance ")
-    ]
+    judges = [name.removeprefix(DISTANCE) for name in distances_in(columns)]
     return min(judges, key=lambda judge: (not judge.startswith("facenet"), judge == "dlib"))
 
 
@@ -49,22 +47,32 @@ def judges(result: dict[str, Any]) -> str:
     return f"PSR against {names} in place of Microsoft Azure Face{distance}"
 
 
-def row_name(row: dict[str, Any]) -> str:
+def row_name(row: dict[str, Any], epsilon: str = "$\\epsilon$") -> str:
     """Display name of a row.
 
     Args:
         row: of a result; only traditional methods have `reading`.
+        epsilon: sign for the nominal budget.
 
     Example:
         >>> row_name({"method": "blur", "amount": 7.0, "reading": "text"})
         'blur 7, text'
-        >>> row_name({"method": "identity-dp", "setting": "privunit", "nominal_epsilon": 6.0})
-        'identity-dp, privunit, $\\\\epsilon$ 6'
+        >>> row_name({"method": "identity-dp", "setting": "privunit", "nominal_epsilon": 6.0}, "nominal ε")
+        'identity-dp, privunit, nominal ε 6'
     """
     if "reading" in row:
         return f"{row['method']} {row['amount']:g}, {row['reading']}"
     name = ", ".join(part for part in (row["method"], row.get("setting")) if part)
-    return name if row.get("nominal_epsilon") is None else f"{name}, $\\epsilon$ {row['nominal_epsilon']:g}"
+    return name if row.get("nominal_epsilon") is None else f"{name}, {epsilon} {row['nominal_epsilon']:g}"
+
+
+def row_cells(row: dict[str, Any]) -> list[str]:
+    """First table cells of a row: its name, and the epsilon of a release.
+
+    Args:
+        row: of a result.
+    """
+    return [row_name(row, "nominal ε"), guaranteed(row.get("of_a_release"))]
 
 
 def photos_and_model(result: dict[str, Any]) -> str:
@@ -73,81 +81,31 @@ def photos_and_model(result: dict[str, Any]) -> str:
     Args:
         result: content of a result file.
     """
-    config = result["config"]
-    return (
-        f"{config['photos']['count']} photos, {config['model']['name']} (d = {config['model']['dimension']})"
-    )
+    photos, model = result["config"]["photos"], result["config"]["model"]
+    return f"{photos['count']} photos, {model['name']} (d = {model['dimension']})"
 
 
-def caption(record: dict[str, Any]) -> str:
-    """Caption of a picture in a grid.
-
-    Args:
-        record: of a picture; with `nominal_epsilon`, or with `shows` and optionally `amount`.
-    """
-    if "nominal_epsilon" in record:
-        return f"$\\epsilon$ {record['nominal_epsilon']:g}"
-    return record["shows"] + (f" {record['amount']:g}" if "amount" in record else "")
-
-
-def basis(result: dict[str, Any]) -> str:
-    """Basis of the guarantees of a result's pictures.
-
-    Args:
-        result: content of a result file.
-    """
-    return next(record["guarantee"]["basis"] for record in result["images"] if "guarantee" in record)
-
-
-def row_of(row: dict[str, Any], source_rate: float) -> list[str]:
-    """Table cells of a row.
+def measured_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Heads and cells of a table of all rows, as in Table I.
 
     They hold name, budget, metrics with intervals, relative detection rate and Frechet distances.
 
     Args:
-        row: of a result.
-        source_rate: face detection rate on the original photos.
+        result: with `source` and `rows`.
     """
-    images = row["images"]
-    cells = means(images, _metrics(images))
-    rate = mean(images, "face_detected")
-    ratio = "" if rate is None or not source_rate else f"{rate.value / source_rate:.3f}"
-    return [named(row), guaranteed(row.get("of_a_release")), *cells, ratio, shown_distances(images)]
-
-
-def head_of(columns: Iterable[str]) -> list[str]:
-    """Column headings for `row_of`.
-
-    Args:
-        columns: names of the measured metrics.
-    """
-    return [
-        "method",
-        "ε (basis)",
-        *map(column, _metrics(columns)),
-        "detection rate relative to the photos",
-        "Fréchet",
-    ]
-
-
-def _metrics(columns: Iterable[str]) -> list[str]:
-    """Metrics in a row of Table I: distance and PSR by every recogniser, then the others."""
-    names = list(columns)
+    names = result["rows"][0]["images"]
     alone = [name for name in names if name.startswith("protected ")]
     sharp = [name for name in names if name == "sharpness"]  # results of earlier versions have none
-    return [*distances_in(names), *alone, "psr", "psnr", "ssim", *sharp, "face_detected"]
-
-
-def reported(rows: Sequence[dict[str, Any]]) -> str:
-    """Table of rows as reported by the paper.
-
-    Args:
-        rows: with `method`, `setting` and all of `COLUMNS`.
-    """
-    cells = [[row["method"], row["setting"], *(f"{row[name]:g}" for name in COLUMNS)] for row in rows]
-    return markdown(
-        ["method", "setting", "distance, CASIA", "distance, VGGFace2", "PSR", "PSNR", "SSIM", "FDR"], cells
-    )
+    metrics = [*distances_in(names), *alone, "psr", "psnr", "ssim", *sharp, "face_detected"]
+    source_rate = value(result["source"], "face_detected")
+    cells = []
+    for row in result["rows"]:
+        rate = mean(row["images"], "face_detected")
+        ratio = "" if rate is None or not source_rate else f"{rate.value / source_rate:.3f}"
+        shown = [*means(row["images"], metrics), ratio, shown_distances(row["images"])]
+        cells.append([*row_cells(row), *shown])
+    last = ["detection rate relative to the photos", "Fréchet"]
+    return ["method", "ε (basis)", *map(column, metrics), *last], cells
 
 
 def about(result: dict[str, Any]) -> str:
@@ -160,41 +118,33 @@ def about(result: dict[str, Any]) -> str:
         f"{name} threshold {card['threshold']:.4g} ({card['threshold_from']})"
         for name, card in result["config"]["verifiers"].items()
     )
-    words = f"{material(result)} {judges(result)}; {thresholds}.{lacking(result)}"
-    return f"{words} Mean over photos with a 95 % bootstrap interval."
+    words = f"{judges(result)}; {thresholds}."
+    return f"{material(result, words)} Mean over photos with a 95 % bootstrap interval."
 
 
-def material(result: dict[str, Any]) -> str:
-    """Describe photos and model.
+def material(result: dict[str, Any], words: str) -> str:
+    """Describe photos and model, and name the recognisers that were skipped for missing weights.
 
     Args:
         result: content of a result file.
+        words: sentence on the recognisers.
     """
     config = result["config"]
-    model = config["model"]
-    description = config["photos"]["description"]
-    return f"{description}; model {model['name']} (`{model['digest'][:12]}`), d = {model['dimension']}."
-
-
-def lacking(result: dict[str, Any]) -> str:
-    """Sentence on recognisers skipped for missing weights; empty if there are none.
-
-    Args:
-        result: its config names the recognisers without weights.
-    """
-    absent = ", ".join(result["config"]["facenets_missing"])
-    return f" Not measured because the weights are missing: {absent}." if absent else ""
+    model, absent = config["model"], ", ".join(config["facenets_missing"])
+    lacking = f" Not measured because the weights are missing: {absent}." if absent else ""
+    digest = f"`{model['digest'][:12]}`"
+    about_model = f"model {model['name']} ({digest}), d = {model['dimension']}"
+    return f"{config['photos']['description']}; {about_model}. {words}{lacking}"
 
 
 def others(result: dict[str, Any]) -> str:
-    """Mean identity distance between different people, by recogniser, as text.
+    """Sentence on the mean identity distance between different people, by recogniser.
 
     Args:
         result: content of a result file.
     """
-    return ", ".join(
-        f"{name.removeprefix('identity_distance ')} {value}" for name, value in result["other_people"].items()
-    )
+    found = ", ".join(f"{k.removeprefix(DISTANCE)} {v}" for k, v in result["other_people"].items())
+    return f"Identity distance between different people: {found}."
 
 
 def distances_in(columns: Iterable[str]) -> list[str]:
@@ -203,7 +153,7 @@ def distances_in(columns: Iterable[str]) -> list[str]:
     Args:
         columns: metric names, such as `identity_distance edgeface`.
     """
-    return [name for name in columns if name.startswith("identity_distance ")]
+    return [name for name in columns if name.startswith(DISTANCE)]
 
 
 def column(metric: str) -> str:
@@ -212,18 +162,7 @@ def column(metric: str) -> str:
     Args:
         metric: its name in results.
     """
-    return HEADS.get(
-        metric, metric.replace("identity_distance ", "distance, ").replace("protected ", "PSR, ")
-    )
-
-
-def named(row: dict[str, Any]) -> str:
-    """Display name of a row in Markdown, with epsilon as a Greek letter.
-
-    Args:
-        row: as for `row_name`.
-    """
-    return row_name(row).replace("$\\epsilon$", "nominal ε")
+    return HEADS.get(metric, metric.replace(DISTANCE, "distance, ").replace("protected ", "PSR, "))
 
 
 def guaranteed(guarantee: dict[str, Any] | None) -> str:

@@ -101,24 +101,19 @@ class CardBench:
             Means over the photos by metric; None with `METRIC_reason` if weights are missing. `accepted_NAME`
             is the acceptance rate of a verifier, 0 to 1.
         """
-        found: dict[str, Any] = {
-            "psnr": float(psnr(images, source).mean()),
-            "ssim": float(ssim(images, source).mean()),
-        }
-        found |= {
-            "sharpness": float(sharpness(source, images).mean()),
-            "overlap": overlap_of_features(source, images),
-        }
+        values = {"psnr": psnr(images, source), "ssim": ssim(images, source)}
+        values["sharpness"] = sharpness(source, images)
+        found: dict[str, Any] = {name: float(value.mean()) for name, value in values.items()}
+        found["overlap"] = overlap_of_features(source, images)
         nets: tuple[tuple[str, Net], ...] = (("lpips", "alex"), ("lpips_squeeze", "squeeze"))
         for metric, net in nets:
             try:
                 found[metric] = float(lpips(images, source, net=net).mean())
             except WeightsMissing as error:
                 found |= {metric: None, f"{metric}_reason": str(error)}
-        accepted = {
-            name: 1 - float(fppsr(source, images, judge).mean()) for name, judge in self.verifiers.items()
-        }
-        return found | {f"accepted_{name}": rate for name, rate in accepted.items()}
+        for name, judge in self.verifiers.items():
+            found[f"accepted_{name}"] = 1 - float(fppsr(source, images, judge).mean())
+        return found
 
 
 def overlap_of_features(source: Tensor, images: Tensor) -> dict[str, float | None]:

@@ -22,38 +22,40 @@ from semveil.recognition.verifier import Verifier
 COARSE_SIDES = (16, 8)
 
 
-def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure photos fused with their own identity, another photo's, and a random one.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
-    model, rng, judges = bench.model, streams(bench.preset.seed)["figures"], list(bench.verifiers.values())
+def _run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure photos fused with their own identity, another photo's, and a random one."""
+    model, rng, judges = bench.model, streams(bench.preset.seed)["figures"], bench.verifiers
     source, people = bench.held_out(bench.faces.split == bench.preset.split, rng)
+    half = len(source) // 2  # adjacent photos often show the same person
     began = time.perf_counter()
     own, attributes = model.identify(source), model.attributes(source)
     rebuilt = model.fuse(own, attributes)
     seconds = (time.perf_counter() - began) / len(source)
     drawn = F.normalize(torch.randn(own.shape, generator=rng), dim=1)
-    other = own.roll(len(own) // 2, 0)  # adjacent photos often show the same person
-
+    other = own.roll(half, 0)
+    of_other, random = model.fuse(other, attributes), model.fuse(drawn, attributes)
     shown = {
         "own_identity": (own, rebuilt),
-        "identity_of_another_photo": (other, model.fuse(other, attributes)),
-        "random_identity": (drawn, model.fuse(drawn, attributes)),
+        "identity_of_another_photo": (other, of_other),
+        "random_identity": (drawn, random),
     }
     for side in COARSE_SIDES:
         coarse = model.attributes(coarsened(source, side))
         shown[f"own_identity_attributes_of_{side}_px"] = (own, model.fuse(own, coarse))
         shown[f"random_identity_attributes_of_{side}_px"] = (drawn, model.fuse(drawn, coarse))
     again = model.fuse(F.normalize(torch.randn(own.shape, generator=rng), dim=1), attributes)
-    elsewhere = model.fuse(drawn.roll(len(own) // 2, 0), attributes).roll(
-        -(len(own) // 2), 0
-    )  # the same draws, other photos
-    found = face_detected(source).float().mean().item()
+    elsewhere = model.fuse(drawn.roll(half, 0), attributes).roll(-half, 0)  # the same draws, other photos
+    found = _detected(source)
+
+    def measured(wanted: Tensor, images: Tensor) -> dict[str, Any]:
+        identity = model.identify(images)
+        return bench.quality(source, images) | {
+            "psr": psr(source, images, [*judges.values()]).mean().item(),
+            "face_detected_relative_to_source": _detected(images) / found if found else None,
+            "cosine_to_wanted_identity": (identity * wanted).sum(1).mean().item(),
+            "cosine_to_own_identity": (identity * own).sum(1).mean().item(),
+        }
+
     return {
         "model": {"name": model.name, "digest": model.digest},
         "verifiers": list(bench.config["verifiers"].values()),
@@ -65,27 +67,18 @@ def run(bench: CardBench, folder: Path, progress: Progress, keep: Keep) -> dict[
         "follows_the_identity": {
             name: {
                 "accepted_as_the_other_person": 1
-                - fppsr(source.roll(len(own) // 2, 0), shown["identity_of_another_photo"][1], judge)
-                .mean()
-                .item(),
-                "one_draw_on_two_photos": _likeness(judge, shown["random_identity"][1], elsewhere),
-                "two_draws_on_one_photo": _likeness(judge, shown["random_identity"][1], again),
+                - fppsr(source.roll(half, 0), of_other, judge).mean().item(),
+                "one_draw_on_two_photos": _likeness(judge, random, elsewhere),
+                "two_draws_on_one_photo": _likeness(judge, random, again),
             }
-            for name, judge in bench.verifiers.items()
+            for name, judge in judges.items()
         },
-        **{
-            name: bench.quality(source, images)
-            | {
-                "psr": psr(source, images, judges).mean().item(),
-                "face_detected_relative_to_source": face_detected(images).float().mean().item() / found
-                if found
-                else None,
-                "cosine_to_wanted_identity": (model.identify(images) * wanted).sum(1).mean().item(),
-                "cosine_to_own_identity": (model.identify(images) * own).sum(1).mean().item(),
-            }
-            for name, (wanted, images) in shown.items()
-        },
+        **{name: measured(*pair) for name, pair in shown.items()},
     }
+
+
+def _detected(images: Tensor) -> float:
+    return face_detected(images).float().mean().item()
 
 
 def _likeness(judge: Verifier, first: Tensor, second: Tensor) -> float:
@@ -96,4 +89,4 @@ def _likeness(judge: Verifier, first: Tensor, second: Tensor) -> float:
 IDENTITY_MODEL = card(
     lambda name: load_identity_model(name or DEFAULT_IDENTITY_MODEL),
     lambda model: {"name": model.name, "digest": model.digest, "dimension": model.dim},
-)("models/identity-model", measure=whole(run))
+)("models/identity-model", measure=whole(_run))

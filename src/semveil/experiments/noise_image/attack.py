@@ -12,68 +12,51 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from semveil.attacks.intervals import Score, rate
+from semveil.attacks.intervals import Score
 from semveil.attacks.inverter import InverterSettings, train_inverter
 from semveil.core.results import rounded
 from semveil.core.rng import streams
 from semveil.core.weights import WeightsMissing
 from semveil.experiments.kit.keeping import Keep, each
-from semveil.experiments.kit.statistics import NOT_MEASURED, mean, score_as_json, shown_score
+from semveil.experiments.kit.statistics import NOT_MEASURED, mean, shown_score
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.noise_image.bench import NoiseImageBench, bars, label_of, shown_by
 from semveil.experiments.noise_image.cell_claims import named
-from semveil.experiments.noise_image.hits import right
+from semveil.experiments.noise_image.hits import accuracy, right
 from semveil.experiments.noise_image.paper import result_of_paper
-from semveil.experiments.noise_image.picture_sets import Pictures, Protect, as_sent, eight_bits
+from semveil.experiments.noise_image.picture_sets import Pictures, Protect, as_sent, eight_bits, scaled
 from semveil.experiments.noise_image.presets import MAIN, Cell
 from semveil.metrics import lpips, psnr, ssim
 
 BLUR = 2.0  # standard deviation in pixels
-TARGETS = (
-    *(Cell(sigma, "published", *MAIN) for sigma in (3.0, 5.0)),
-    *(Cell(sigma, "without loss") for sigma in (3.0, 5.0)),
-    *(Cell(sigma, "noised") for sigma in (3.0, 5.0)),
-    Cell(3.0, "as_released"),
-)
+KINDS = (("published", *MAIN), ("without loss",), ("noised",))
+TARGETS = (*(Cell(sigma, *kind) for kind in KINDS for sigma in (3.0, 5.0)), Cell(3.0, "as_released"))
 LONGER = 3  # factor on the training steps for the targets in `PATIENT`
 PATIENT = (Cell(3.0, "published", *MAIN), Cell(3.0, "noised"))
 
 
-def attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
+def _attack_targets(bench: NoiseImageBench, keep: Keep) -> None:
     """Attack all targets and the controls.
 
     Permutation and blur are positive controls, which the inverter must reconstruct. The mean picture is the
     score of a guess that ignores the transmitted picture.
-
-    Args:
-        bench: loaded inputs of the run.
-        keep: stores partial results.
     """
     steps = bench.preset.inverter_steps
-    named: dict[str, tuple[Callable[[], Protect], int]] = {
-        "permutation": (lambda: shuffled, steps),
-        "blur": (lambda: blurred, steps),
-        **{cell.name: (partial(bench.conversion, cell), steps) for cell in TARGETS},
-        **{
-            f"{cell.name}, {LONGER * steps} steps": (partial(bench.conversion, cell), LONGER * steps)
-            for cell in PATIENT
-        },
-    }
     shown = bench.test.rows(slice(bench.preset.attacked))
     average = bench.train.images.mean(0)
-    keep("mean picture", lambda: rebuilt(bench, average.expand_as(shown.images), shown))
-    keep(
-        "source",
-        lambda: {
-            "classified": score_as_json(rate(right(bench.explainer, shown.pixels, shown.labels).numpy()))
-        },
-    )
+    keep("mean picture", lambda: _rebuilt(bench, average.expand_as(shown.images), shown))
+    keep("source", lambda: _classified(bench, shown.pixels, shown))
 
-    def job(name: str) -> dict[str, Any]:
-        make, chosen = named[name]
-        return attacked(bench, make(), shown, steps=chosen)
+    def on(cell: Cell, steps: int) -> dict[str, Any]:
+        return attacked(bench, bench.conversion(cell), shown, steps=steps)
 
-    each({name: partial(job, name) for name in named}, keep, bench.progress, "attack")
+    jobs: dict[str, Callable[[], dict[str, Any]]] = {
+        "permutation": partial(attacked, bench, shuffled, shown, steps=steps),
+        "blur": partial(attacked, bench, blurred, shown, steps=steps),
+        **{cell.name: partial(on, cell, steps) for cell in TARGETS},
+        **{f"{cell.name}, {LONGER * steps} steps": partial(on, cell, LONGER * steps) for cell in PATIENT},
+    }
+    each(jobs, keep, bench.progress, "attack")
 
 
 def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps: int) -> dict[str, Any]:
@@ -85,49 +68,34 @@ def attacked(bench: NoiseImageBench, protect: Protect, shown: Pictures, *, steps
         shown: test pictures to reconstruct.
         steps: of the inverter's training.
     """
-    known, sent = (
-        as_sent(protect, pixels).float() / 127.5 - 1 for pixels in (bench.train.pixels, shown.pixels)
-    )
+    known, sent = (scaled(as_sent(protect, pixels)) for pixels in (bench.train.pixels, shown.pixels))
     settings = InverterSettings(width=bench.preset.inverter_width, steps=steps)
     inverter = train_inverter(known, bench.train.images, settings, rng=streams(0)["attack"])
     return {
         "known_pairs": len(known),
         "validation_error": round(inverter.error, 4),
-        "sent": compared(sent, shown.images),
-        "rebuilt": rebuilt(bench, inverter(sent), shown),
+        "sent": _compared(sent, shown.images),
+        "rebuilt": _rebuilt(bench, inverter(sent), shown),
     }
 
 
-def rebuilt(bench: NoiseImageBench, images: Tensor, shown: Pictures) -> dict[str, Any]:
-    """Similarity of estimates to their sources, and the explainer's accuracy on them.
-
-    Args:
-        bench: provides the explainer, trained on original pictures.
-        images: (N, 3, H, W) in [-1, 1], estimates.
-        shown: the original pictures.
-    """
-    pixels = eight_bits(images)
-    hits = right(bench.explainer, pixels, shown.labels)
-    return {**compared(images, shown.images), "classified": score_as_json(rate(hits.numpy()))}
+def _rebuilt(bench: NoiseImageBench, images: Tensor, shown: Pictures) -> dict[str, Any]:
+    """Similarity of estimates in [-1, 1] to their sources, and the explainer's accuracy on them."""
+    return {**_compared(images, shown.images), **_classified(bench, eight_bits(images), shown)}
 
 
-def compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
-    """SSIM, PSNR and LPIPS of each picture to its source.
+def _classified(bench: NoiseImageBench, pixels: Tensor, shown: Pictures) -> dict[str, Any]:
+    return {"classified": accuracy(right(bench.explainer, pixels, shown.labels))}
 
-    LPIPS is None, with a reason, if its weights are missing.
 
-    Args:
-        images: (N, 3, H, W) in [-1, 1].
-        sources: (N, 3, H, W) in [-1, 1], in the same order.
-    """
-    found: dict[str, Any] = {
-        name: rounded(metric(images, sources).tolist()) for name, metric in (("ssim", ssim), ("psnr", psnr))
-    }
+def _compared(images: Tensor, sources: Tensor) -> dict[str, Any]:
+    """SSIM, PSNR and LPIPS of each picture to its source; LPIPS is None, with a reason, if not measured."""
+    metrics = {"ssim": ssim, "psnr": psnr}
+    found: dict[str, Any] = {name: rounded(f(images, sources).tolist()) for name, f in metrics.items()}
     try:  # the network of LPIPS needs larger pictures
         large = [F.interpolate(x, scale_factor=2, mode="bilinear").clamp(-1, 1) for x in (images, sources)]
-        found["lpips"] = rounded(
-            torch.cat([lpips(a, b) for a, b in zip(*(x.split(128) for x in large), strict=True)]).tolist()
-        )
+        parts = zip(*(x.split(128) for x in large), strict=True)
+        found["lpips"] = rounded(torch.cat([lpips(a, b) for a, b in parts]).tolist())
     except WeightsMissing as error:
         found["lpips"], found["lpips_reason"] = None, str(error)
     return found
@@ -156,40 +124,24 @@ def blurred(images: Tensor) -> Tensor:
     return F.conv2d(F.conv2d(padded, weights, groups=3), weights.mT, groups=3)
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw SSIM of the reconstructions and classification accuracy on them, by target.
-
-    Args:
-        result: content of `attack.json`.
-        folder: directory of the result file and its images.
-    """
-    rows = attack_rows(result)
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw SSIM of the reconstructions and classification accuracy on them, by target."""
+    rows = _attack_rows(result)
     figure = Figure(figsize=(9, 0.45 * len(rows) + 1.4))
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(rows))[::-1]
-    for axes, column, label in (
-        (left, "ssim", "SSIM of the reconstruction"),
-        (right, "classified", "classification accuracy"),
-    ):
-        found = [row[column] for row in rows]
-        bars(axes, places, found, label)
+    bars(left, places, [row["ssim"] for row in rows], "SSIM of the reconstruction")
+    bars(right, places, [row["classified"] for row in rows], "classification accuracy")
     left.set_yticks(places, [label_of(row["name"]) for row in rows])
     right.axvline(result["attack"]["source"]["classified"]["value"], color="grey", lw=1)
     right.axvline(result["explainer"]["chance"], color="grey", lw=1, ls=":")
-    figure.suptitle(
-        "Reconstruction by a trained inverter (vertical lines: accuracy on the originals, chance)"
-    )
+    lines = "(vertical lines: accuracy on the originals, chance)"
+    figure.suptitle(f"Reconstruction by a trained inverter {lines}")
     return figure
 
 
-def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Scores of the reconstructions by target; None if not measured.
-
-    The key `sent` is the SSIM of the transmitted pictures.
-
-    Args:
-        result: content of `attack.json`.
-    """
+def _attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Scores of the reconstructions by target, and the SSIM of the transmitted pictures, `sent`."""
     rows = []
     for name, target in result["attack"].items():
         if name != "source":
@@ -200,22 +152,11 @@ def attack_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Quality of the reconstructions and classification accuracy on them, by target.
-
-    Args:
-        result: content of `attack.json`.
-    """
-    head = [
-        "transmitted picture",
-        "SSIM before the attack",
-        "SSIM",
-        "PSNR, dB",
-        "LPIPS",
-        "classification accuracy",
-    ]
+def _table(result: dict[str, Any]) -> list[str]:
+    """Quality of the reconstructions and classification accuracy on them, by target."""
+    head = ["transmitted picture", "SSIM before the attack", "SSIM", "PSNR, dB", "LPIPS"]
     rows = []
-    for row in attack_rows(result):
+    for row in _attack_rows(result):
         scores = [str(row[c] or NOT_MEASURED) for c in ("ssim", "psnr", "lpips", "classified")]
         rows.append([named(row["name"]), str(row["sent"] or ""), *scores])
     known = max(target.get("known_pairs", 0) for target in result["attack"].values())
@@ -227,13 +168,13 @@ def table(result: dict[str, Any]) -> list[str]:
         f"pictures is {shown_score(result['attack']['source']['classified'])}, chance is "
         f"{result['explainer']['chance']:.3f}."
     )
-    return [about, markdown(head, rows)]
+    return [about, markdown([*head, "classification accuracy"], rows)]
 
 
 ATTACK = result_of_paper(
     "noise-image/attack",
     revision=2,
-    measure=shown_by("attack", {"attack": attack_targets}),
-    figures={"attack": drawing},
-    table=table,
+    measure=shown_by("attack", {"attack": _attack_targets}),
+    figures={"attack": _drawing},
+    table=_table,
 )

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from semveil.attacks.intervals import Score, rate
+from semveil.attacks.intervals import Score
 from semveil.core.checkpoints import load_strictly, read_checkpoint
 from semveil.core.digests import digest_of_json, digest_of_tensors
 from semveil.core.files import write_whole
@@ -26,21 +26,12 @@ from semveil.experiments.kit.inputs import as_json
 from semveil.experiments.kit.keeping import Keep, Kept, metric_weights
 from semveil.experiments.kit.photo_sets import DataMissing
 from semveil.experiments.kit.plots import COLOURS
-from semveil.experiments.kit.statistics import score_as_json
-from semveil.experiments.noise_image.hits import right
-from semveil.experiments.noise_image.picture_sets import (
-    Pictures,
-    Protect,
-    as_sent,
-    as_tensors,
-    enlarged,
-    made_pictures,
-)
-from semveil.experiments.noise_image.presets import Cell, NoiseImagePreset
+from semveil.experiments.noise_image.hits import accuracy, right
+from semveil.experiments.noise_image.picture_sets import Pictures, Protect, as_sent, as_tensors, made_pictures
+from semveil.experiments.noise_image.presets import Cell, NoiseImagePreset, Role
 from semveil.generators.conversion import ConversionConfig, ConversionGenerator
 from semveil.models.noise_image import load_noise_image_model
 from semveil.recognition.vgg16_classifier import VGG16Classifier
-from semveil.recognition.vgg16_config import VGG16Config
 from semveil.training.classifier import ClassifierTraining, train_classifier
 from semveil.training.explanation_noise import ExplanationNoise
 from semveil.training.noise_image import ConversionTraining, convert, noised, train_conversion
@@ -58,8 +49,8 @@ class NoiseImageBench:
     """Pictures, and the explainer trained on them.
 
     Attributes:
-        digest: SHA-256 over all pictures, their labels and the class names.
         folder: results directory; also stores trained networks for reuse by other figures.
+        config: config stored in result files.
     """
 
     preset: NoiseImagePreset
@@ -67,31 +58,13 @@ class NoiseImageBench:
     train: Pictures
     test: Pictures
     classes: tuple[str, ...]
-    description: str
-    digest: str
     explainer: VGG16Classifier
-    explainer_from: str
+    config: Mapping[str, Any]
     progress: Progress
 
     @property
     def head(self) -> dict[str, Any]:
         return {}
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Config stored in result files."""
-        return {
-            "preset": as_json(self.preset),
-            "pictures": self.description,
-            "digest": self.digest,
-            "explainer": self.explainer_from,
-            "networks_revision": NETWORKS_REVISION,
-            "metric_weights": metric_weights(),
-            "train": len(self.train.labels),
-            "test": len(self.test.labels),
-            "classes": len(self.classes),
-            "size": self.train.pixels.shape[-1],
-        }
 
     def conversion(self, cell: Cell) -> Protect:
         """Protection of a cell: its generator, trained or loaded, or genuine noise n(x).
@@ -106,20 +79,24 @@ class NoiseImageBench:
         if cell.kind == "noised":
             rng = streams(cell.seed)[f"noise {cell.sigma:g}"]
             return lambda images: noised(images, cell.sigma, rng=rng)
-        settings = conversion_settings(self.preset, cell)
-        network = ConversionGenerator(settings.generator, rng=torch.Generator())
+        return self.converter(f"g {cell.name}", self.train.pixels, self.explainer, cell)
 
-        def train() -> nn.Module:
-            stage = f"train g: {cell.name}"
-            return train_conversion(
-                self.train.pixels,
-                self.explainer,
-                settings,
-                rng=streams(cell.seed)["train"],
-                progress=lambda step, steps, losses: self.progress(stage, step, steps),
-            )[0]
+    def converter(self, name: str, pixels: Tensor, explainer: VGG16Classifier, cell: Cell) -> Protect:
+        """Conversion by a generator, stored under a name or trained.
 
-        generator = self.kept(f"g {cell.name}", network, train)
+        Args:
+            name: of the generator's file.
+            pixels: (N, 3, H, W) uint8, training pictures.
+            explainer: network whose explanations are kept.
+            cell: setting of the training.
+        """
+        settings, rng = conversion_settings(self.preset, cell), streams(cell.seed)["train"]
+        tick = lambda step, steps, losses: self.progress(f"train {name}", step, steps)  # noqa: E731
+        generator = self.kept(
+            name,
+            ConversionGenerator(settings.generator, rng=torch.Generator()),
+            lambda: train_conversion(pixels, explainer, settings, rng=rng, progress=tick)[0],
+        )
         return lambda images: convert(generator, images)
 
     def service(self, cell: Cell, protect: Protect, sent: Tensor | None = None) -> VGG16Classifier:
@@ -134,44 +111,49 @@ class NoiseImageBench:
             protect: protection applied by the clients.
             sent: transmitted training pictures (N, 3, H, W) uint8; None computes them if training is needed.
         """
-        network = VGG16Classifier(self.sizes(self.preset.service_width), rng=torch.Generator())
 
         def train() -> nn.Module:
             given = as_sent(protect, self.train.pixels) if sent is None else sent
             mirrored = None if cell.kind == "noised" else as_sent(protect, self.train.pixels.flip(-1))
-            return self.classifier(given, cell.seed, f"train f: {cell.name}", mirrored=mirrored)
+            pictures = Pictures(given, self.train.labels)
+            return self.learn(pictures, "service", f"train f: {cell.name}", seed=cell.seed, mirrored=mirrored)
 
-        return self.kept(f"f {cell.name}", network, train)
+        config = self.preset.classifier("service", len(self.classes))
+        return self.kept(f"f {cell.name}", VGG16Classifier(config, rng=torch.Generator()), train)
 
-    def classifier(
-        self, sent: Tensor, seed: int, stage: str, *, mirrored: Tensor | None = None
+    def learn(
+        self,
+        pictures: Pictures,
+        role: Role,
+        stage: str,
+        *,
+        classes: int | None = None,
+        seed: int = 0,
+        times: int = 1,
+        mirrored: Tensor | None = None,
     ) -> VGG16Classifier:
-        """Train a service model on transmitted training pictures and their mirrored versions.
+        """Train a classifier.
 
         Args:
-            sent: (N, 3, H, W) uint8, in the order of the training pictures.
-            seed: for training.
+            pictures: training pictures.
+            role: sets layer sizes, epochs and random stream.
             stage: label for progress reports.
-            mirrored: transmitted mirrored pictures; None mirrors `sent`.
+            classes: number of classes; None for all of the data set.
+            seed: of the random stream.
+            times: factor on the preset's epochs.
+            mirrored: the pictures' mirrored versions, uint8; None mirrors them.
         """
+        preset = self.preset
+        epochs = times * (preset.service_epochs if role == "service" else preset.explainer_epochs)
         return train_classifier(
-            sent,
-            self.train.labels,
-            self.sizes(self.preset.service_width),
-            training(self.preset, self.preset.service_epochs),
-            rng=streams(seed)["service"],
+            pictures.pixels,
+            pictures.labels,
+            preset.classifier(role, classes or len(self.classes)),
+            ClassifierTraining(epochs=epochs, batch=preset.batch, learning_rate=preset.classifier_rate),
+            rng=streams(seed)[role],
             mirrored=mirrored,
             progress=lambda step, steps, loss: self.progress(stage, step, steps),
         )
-
-    def sizes(self, width: int, classes: int | None = None) -> VGG16Config:
-        """Layer sizes of a classifier.
-
-        Args:
-            width: of the first layers; ignored by presets with the paper's sizes.
-            classes: number of classes; None uses all of the data set.
-        """
-        return classifier_sizes(self.preset, width, classes or len(self.classes))
 
     def kept(self, name: str, network: Network, train: Callable[[], nn.Module]) -> Network:
         """Load a stored network, or train and store it; returned frozen and in evaluation mode.
@@ -181,7 +163,7 @@ class NoiseImageBench:
             network: receives the weights.
             train: returns a trained network of the same architecture; called if there is no file.
         """
-        digest = digest_of_json([NETWORKS_REVISION, self.config, versions()])[:12]
+        digest = digest_of_json([NETWORKS_REVISION, dict(self.config), versions()])[:12]
         path = self.folder / NETWORKS / digest / f"{name.replace(', ', '_').replace(' ', '-')}.safetensors"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -202,16 +184,15 @@ def shown_by(place: str, bodies: Mapping[str, Body]) -> Callable[[NoiseImageBenc
         bodies: measurement of each figure, by figure name.
     """
 
+    def explained(bench: NoiseImageBench) -> dict[str, Any]:
+        hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
+        return {"accuracy": accuracy(hits), "chance": 1 / len(bench.classes)}
+
     def measure(bench: NoiseImageBench, kept: Kept, run: Run) -> None:
-        kept.part("explainer", measure=partial(_explainer_accuracy, bench))
+        kept.part("explainer", measure=partial(explained, bench))
         bodies[run.figure](bench, lambda name, cell: kept.part(place, name, measure=cell))
 
     return measure
-
-
-def _explainer_accuracy(bench: NoiseImageBench) -> dict[str, Any]:
-    hits = right(bench.explainer, bench.test.pixels, bench.test.labels)
-    return {"accuracy": score_as_json(rate(hits.numpy())), "chance": 1 / len(bench.classes)}
 
 
 def load(run: Run) -> NoiseImageBench:
@@ -234,45 +215,36 @@ def load(run: Run) -> NoiseImageBench:
             "Python version unpacks to, a folder with train/CLASS/*.png, or an .npz), or take --preset "
             "smoke, which needs none"
         )
-    train, test = (
-        load_labelled(data, part=part) if data else made_pictures(part) for part in ("train", "test")
-    )
+    read = partial(load_labelled, data) if data else made_pictures
+    train, test = read(part="train"), read(part="test")
     if preset.classes and len(train.classes) != preset.classes:
         raise ValueError(
             f"preset {preset.name} is of {preset.classes} classes; {str(data)!r} has {len(train.classes)}"
         )
-    rows = slice(preset.tested)
     parts = [torch.from_numpy(values) for part in (train, test) for values in (part.pixels, part.labels)]
     digest = digest_of_json([digest_of_tensors(parts), train.classes])
     size = f"{train.pixels.shape[1]} px" + (f" enlarged to {preset.size}" if preset.size else "")
+    measured, tested = as_tensors(train, preset.size), as_tensors(test, preset.size, preset.tested)
     explainer, source = _explainer(preset, run.model, train.classes)
+    config = {
+        "preset": as_json(preset),
+        "pictures": f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, "
+        f"{size}, digest {digest[:12]}" + ("" if data else "; made, no photographs"),
+        "digest": digest,
+        "explainer": source,
+        "networks_revision": NETWORKS_REVISION,
+        "metric_weights": metric_weights(),
+        "train": len(measured.labels),
+        "test": len(tested.labels),
+        "classes": len(train.classes),
+        "size": measured.pixels.shape[-1],
+    }
     bench = NoiseImageBench(
-        preset,
-        run.folder,
-        enlarged(as_tensors(train), preset.size),
-        enlarged(as_tensors(test).rows(rows), preset.size),
-        train.classes,
-        f"{len(train)} training and {len(test)} test pictures of {len(train.classes)} classes, {size}, "
-        f"digest {digest[:12]}" + ("" if data else "; made, no photographs"),
-        digest,
-        explainer,
-        source,
-        run.progress,
+        preset, run.folder, measured, tested, train.classes, explainer, config, run.progress
     )
-    if run.model:
-        return bench
-
-    def learn() -> nn.Module:
-        return train_classifier(
-            bench.train.pixels,
-            bench.train.labels,
-            bench.explainer.config,
-            training(preset, preset.explainer_epochs),
-            rng=streams(0)["explainer"],
-            progress=lambda step, steps, loss: run.progress("train the explainer", step, steps),
-        )
-
-    bench.kept("explainer", bench.explainer, learn)
+    if run.model is None:
+        learn = partial(bench.learn, bench.train, "explainer", "train the explainer")
+        bench.kept("explainer", explainer, learn)
     return bench
 
 
@@ -281,27 +253,15 @@ def _explainer(
 ) -> tuple[VGG16Classifier, str]:
     """A trained model's explainer, or an untrained one, and its provenance."""
     if model is None:
-        config = classifier_sizes(preset, preset.explainer_width, len(classes))
+        config = preset.classifier("explainer", len(classes))
         return VGG16Classifier(config, rng=torch.Generator()), "trained on the training pictures"
     loaded = load_noise_image_model(model)
     if loaded.classes != classes:
         raise ValueError(
             f"model {loaded.name} has {len(loaded.classes)} classes, which differ from those of the data set"
         )
-    return (
-        loaded.explainer,
-        f"of model {loaded.name}, digest {digest_of_tensors(loaded.explainer.state_dict().values())}",
-    )
-
-
-def training(preset: NoiseImagePreset, epochs: int) -> ClassifierTraining:
-    """Training settings of classifiers.
-
-    Args:
-        preset: sets batch size and learning rate.
-        epochs: over all training pictures.
-    """
-    return ClassifierTraining(epochs=epochs, batch=preset.batch, learning_rate=preset.classifier_rate)
+    digest = digest_of_tensors(loaded.explainer.state_dict().values())
+    return loaded.explainer, f"of model {loaded.name}, digest {digest}"
 
 
 def conversion_settings(preset: NoiseImagePreset, cell: Cell) -> ConversionTraining:
@@ -326,21 +286,6 @@ def conversion_settings(preset: NoiseImagePreset, cell: Cell) -> ConversionTrain
         learning_rate=preset.conversion_rates[0],
         discriminator_rate=preset.conversion_rates[1],
         decay=preset.decay,
-    )
-
-
-def classifier_sizes(preset: NoiseImagePreset, width: int, classes: int) -> VGG16Config:
-    """Layer sizes of an explainer or a service model.
-
-    Args:
-        preset: selects the paper's sizes or the small ones.
-        width: of the first layers of the small network.
-        classes: number of classes.
-    """
-    return (
-        VGG16Config.published(classes=classes)
-        if preset.table2
-        else VGG16Config.small(classes=classes, width=width)
     )
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from semveil.attacks.intervals import Score
-from semveil.experiments.kit.claims import Claim
-from semveil.experiments.kit.statistics import mean_of_photos
+from semveil.experiments.kit.claims import Claim, side
+from semveil.experiments.kit.statistics import mean_of_photos, paired
 from semveil.experiments.noise_image.hits import unpacked
 from semveil.experiments.noise_image.presets import AS_PUBLISHED, MAIN, SIGMAS, Cell
 
@@ -37,12 +37,8 @@ def cells_by_setting(result: dict[str, Any]) -> Cells:
     return {s: dict(sorted(found[s].items())) for s in sorted(found, key=lambda s: (places[s], s))}
 
 
-def hits(cells: list[dict[str, Any]]) -> NDArray[np.float64]:
-    """Correct classifications by the service model, (seeds, pictures), 0 or 1.
-
-    Args:
-        cells: one per seed, of the same test pictures.
-    """
+def _hits(cells: list[dict[str, Any]]) -> NDArray[np.float64]:
+    """Correct classifications of the same pictures by a setting's cells, (seeds, pictures), 0 or 1."""
     return np.array([unpacked(cell["right"], cell["accuracy"]["count"]) for cell in cells], float)
 
 
@@ -52,9 +48,7 @@ def mean_accuracy(cells: list[dict[str, Any]]) -> Score:
     Args:
         cells: one per seed, of the same test pictures.
     """
-    mean = mean_of_photos(hits(cells))
-    assert mean is not None
-    return mean
+    return _over_pictures(_hits(cells))
 
 
 def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[Score, Score | None]:
@@ -67,17 +61,17 @@ def over_seeds(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tup
         second: cells of the other, of the same test pictures; unpaired seeds are ignored.
     """
     rows = _gains(first, second)
-    over_pictures = mean_of_photos(rows)
-    assert over_pictures is not None
-    return over_pictures, over_trainings(rows)
+    return _over_pictures(rows), _over_trainings(rows)
 
 
-def over_trainings(rows: NDArray[np.float64]) -> Score | None:
-    """Mean with Student's t interval over trainings; None for a single training.
+def _over_pictures(rows: NDArray[np.float64]) -> Score:
+    mean = mean_of_photos(rows)
+    assert mean is not None
+    return mean
 
-    Args:
-        rows: (trainings, pictures), correctness (0 or 1) or differences of it.
-    """
+
+def _over_trainings(rows: NDArray[np.float64]) -> Score | None:
+    """Mean of (trainings, pictures) with Student's t interval over trainings; None for a single training."""
     trainings = rows.mean(1)
     if len(trainings) < 2:
         return None
@@ -95,13 +89,10 @@ def noise_claims(result: dict[str, Any]) -> Iterator[Claim]:
     cells = cells_by_setting(result)
     noise = cells.get("noised", {})
     for setting in (EFFECT, BARE):
+        text = f"Converted pictures ({named(setting)}) are classified more accurately"
         for sigma, of in cells.get(setting, {}).items():
             if sigma in noise:
-                yield _compare(
-                    f"Converted pictures ({named(setting)}) are classified more accurately, σ = {sigma:g}",
-                    of,
-                    noise[sigma],
-                )
+                yield _compare(f"{text}, σ = {sigma:g}", of, noise[sigma])
     if {3.0, 5.0} <= noise.keys():
         yield _compare("Accuracy on genuine noise falls with σ, from 3 to 5", noise[3.0], noise[5.0])
 
@@ -112,54 +103,44 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
     Args:
         result: content of `cells.json`.
     """
-    cells = cells_by_setting(result)
+    cells, paper = cells_by_setting(result), result["paper"]
     helped, bare = (cells.get(setting, {}) for setting in (EFFECT, BARE))
     both = [sigma for sigma in SIGMAS if sigma in helped and sigma in bare]
+    improves = "The explanation loss improves accuracy"
     for sigma in both:
-        yield _compare(
-            f"The explanation loss improves accuracy: {EFFECT} against none, σ = {sigma:g}",
-            helped[sigma],
-            bare[sigma],
-        )
+        yield _compare(f"{improves}: {EFFECT} against none, σ = {sigma:g}", helped[sigma], bare[sigma])
     several = [effect for sigma in both if len(effect := _gains(helped[sigma], bare[sigma])) > 1]
     if len(several) > 1 and len({len(effect) for effect in several}) == 1:
         # cells of one seed start from the same weights, so they count as one trial
-        together = over_trainings(np.concatenate(several, 1))
+        together = _over_trainings(np.concatenate(several, 1))
         assert together is not None
-        text = "The explanation loss improves accuracy: mean over every σ with several seeds"
-        yield Claim(text, f"{together} over {together.count} seeds", _sign(together))
+        ours = f"{together} over {together.count} seeds"
+        yield Claim(f"{improves}: mean over every σ with several seeds", ours, side(together, 0))
     for setting, of in cells.items():
-        if setting.removesuffix(AS_PUBLISHED) in result["paper"]["table3"] and {3.0, 5.0} <= of.keys():
+        if setting.removesuffix(AS_PUBLISHED) in paper["table3"] and {3.0, 5.0} <= of.keys():
             yield _compare(f"Accuracy falls with σ, from 3 to 5 ({named(setting)})", of[3.0], of[5.0])
     for law, words in (("", "N corrected"), (AS_PUBLISHED, "N as published")):
         weak, strong = (
-            [
-                c
-                for d in ("1e-05", "0.9")
-                for of in [cells.get(f"epsilon {e}, delta {d}{law}", {})]
-                for c in _of_seed(of)
-            ]
+            [one for d in ("1e-05", "0.9") for one in _first(cells, f"epsilon {e}, delta {d}{law}")]
             for e in ("0.9", "0.1")
         )
         if len(weak) == len(strong) > 1:
-            gain = over_trainings(hits(weak) - hits(strong))
-            assert gain is not None
+            gain = _over_trainings(_hits(weak) - _hits(strong))
             text = f"Accuracy is higher at epsilon 0.9 than at 0.1 ({words})"
-            yield Claim(text, f"{gain} over {len(weak)} pairs of cells", _sign(gain))
+            yield Claim(text, f"{gain} over {len(weak)} pairs of cells", side(gain, 0))
     noise = cells.get("noised", {})
-    gaps = []
-    for setting in (
-        name + law for name in result["paper"]["table4"] if name != "noised" for law in ("", AS_PUBLISHED)
-    ):
-        for sigma, made in cells.get(setting, {}).items():
-            if sigma in noise:
-                gaps.append(mean_of_photos(np.array(made[0]["ssim"]) - np.array(noise[sigma][0]["ssim"])))
-    found = [gap for gap in gaps if gap]
-    if found:
-        worst = max(found, key=lambda gap: abs(gap.value))
-        text = "Converted pictures are as dissimilar to the original as genuinely noised ones (SSIM)"
+    gaps = [
+        paired(of[0], noise[sigma][0], "ssim")
+        for name in paper["table4"]
+        if name != "noised"
+        for law in ("", AS_PUBLISHED)
+        for sigma, of in cells.get(name + law, {}).items()
+        if sigma in noise
+    ]
+    if gaps:
+        worst = max(gaps, key=lambda gap: abs(gap.value))
         yield Claim(
-            text,
+            "Converted pictures are as dissimilar to the original as genuinely noised ones (SSIM)",
             f"largest mean difference {worst} (tolerance: {NEAR_SSIM})",
             max(abs(worst.low), abs(worst.high)) <= NEAR_SSIM,
         )
@@ -168,24 +149,20 @@ def cell_claims(result: dict[str, Any]) -> Iterator[Claim]:
 def _compare(text: str, first: list[dict[str, Any]], second: list[dict[str, Any]]) -> Claim:
     """Claim that the first is more accurate, decided by the interval over seeds if there are several."""
     over_pictures, seeds = over_seeds(first, second)
-    ours = f"{over_pictures} over pictures" + (
-        f", {seeds} over {seeds.count} seeds" if seeds else ", one seed"
-    )
-    return Claim(text, ours, _sign(seeds) if seeds else None)
+    said = f"{seeds} over {seeds.count} seeds" if seeds else "one seed"
+    return Claim(text, f"{over_pictures} over pictures, {said}", side(seeds, 0))
 
 
 def _gains(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> NDArray[np.float64]:
     """Differences of correctness (-1, 0 or 1) for seeds in both, (seeds, pictures)."""
     pairs = [(a, b) for a in first for b in second if a["seed"] == b["seed"]]
-    return hits([a for a, _ in pairs]) - hits([b for _, b in pairs])
+    return _hits([a for a, _ in pairs]) - _hits([b for _, b in pairs])
 
 
-def _sign(difference: Score) -> bool | None:
-    return True if difference.low > 0 else False if difference.high < 0 else None
-
-
-def _of_seed(of: dict[float, list[dict[str, Any]]], seed: int = 0) -> list[dict[str, Any]]:
-    return [cell for sigma in SIGMAS for cell in of.get(sigma, []) if cell["seed"] == seed]
+def _first(cells: Cells, setting: str) -> list[dict[str, Any]]:
+    """Cells of a setting with seed 0."""
+    of = cells.get(setting, {})
+    return [cell for sigma in SIGMAS for cell in of.get(sigma, []) if cell["seed"] == 0]
 
 
 def named(setting: str) -> str:

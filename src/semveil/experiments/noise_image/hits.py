@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Correctly classified pictures, and their packed form in results."""
 
+from typing import Any
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semveil.experiments.noise_image.picture_sets import AT_ONCE
+from semveil.attacks.intervals import rate
+from semveil.experiments.kit.statistics import score_as_json
+from semveil.experiments.noise_image.picture_sets import in_batches
 from semveil.recognition.vgg16_classifier import VGG16Classifier
 from semveil.training.classifier import class_scores
 
@@ -22,9 +25,16 @@ def right(network: VGG16Classifier, pixels: Tensor, labels: Tensor) -> Tensor:
     Returns:
         (N,) booleans.
     """
-    rows = max(1, AT_ONCE // pixels[:1].numel())
-    scores = torch.cat([class_scores(network, part.float() / 127.5 - 1) for part in pixels.split(rows)])
-    return scores.argmax(1) == labels
+    return in_batches(lambda images: class_scores(network, images), pixels).argmax(1) == labels
+
+
+def accuracy(hits: Tensor) -> dict[str, Any]:
+    """Share of correctly classified pictures with its interval, as stored in results.
+
+    Args:
+        hits: see `right`.
+    """
+    return score_as_json(rate(hits.numpy()))
 
 
 def packed(hits: Tensor) -> str:

@@ -32,7 +32,7 @@ class Pictures:
     @property
     def images(self) -> Tensor:
         """(N, 3, H, W) in [-1, 1]."""
-        return self.pixels.float() / 127.5 - 1
+        return scaled(self.pixels)
 
     def rows(self, index: Tensor | slice) -> "Pictures":
         """Select pictures.
@@ -43,14 +43,24 @@ class Pictures:
         return Pictures(self.pixels[index], self.labels[index])
 
 
-def as_tensors(pictures: LabelledPictures) -> Pictures:
-    """Convert loaded pictures to tensors.
+def scaled(pixels: Tensor) -> Tensor:
+    """Images in [-1, 1].
 
     Args:
-        pictures: as loaded, pixels (N, H, W, 3).
+        pixels: any shape, uint8.
     """
-    pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels.transpose(0, 3, 1, 2)))
-    return Pictures(pixels, torch.from_numpy(pictures.labels))
+    return pixels.float() / 127.5 - 1
+
+
+def in_batches(make: Protect, pixels: Tensor) -> Tensor:
+    """Evaluate a function on pictures, in batches.
+
+    Args:
+        make: maps images in [-1, 1] to as many results.
+        pixels: (N, 3, H, W) uint8.
+    """
+    rows = max(1, AT_ONCE // pixels[:1].numel())
+    return torch.cat([make(scaled(part)) for part in pixels.split(rows)])
 
 
 def as_sent(protect: Protect, pixels: Tensor) -> Tensor:
@@ -63,8 +73,7 @@ def as_sent(protect: Protect, pixels: Tensor) -> Tensor:
     Returns:
         (N, 3, H, W) uint8.
     """
-    rows = max(1, AT_ONCE // pixels[:1].numel())
-    return torch.cat([eight_bits(protect(part.float() / 127.5 - 1)) for part in pixels.split(rows)])
+    return in_batches(lambda images: eight_bits(protect(images)), pixels)
 
 
 def eight_bits(images: Tensor) -> Tensor:
@@ -79,22 +88,20 @@ def eight_bits(images: Tensor) -> Tensor:
     return torch.from_numpy(to_pixels(images)).permute(0, 3, 1, 2).contiguous()
 
 
-def enlarged(pictures: Pictures, size: int | None) -> Pictures:
-    """Upsample pictures by bicubic interpolation.
+def as_tensors(pictures: LabelledPictures, size: int | None, count: int | None = None) -> Pictures:
+    """Convert loaded pictures to tensors, upsampled by bicubic interpolation.
 
     Args:
-        pictures: square pictures.
-        size: side in pixels; None returns them unchanged.
+        pictures: as loaded, pixels (N, H, W, 3); square if they are upsampled.
+        size: side in pixels; None keeps theirs.
+        count: number of pictures, from the first; None for all.
     """
-    if size is None or pictures.pixels.shape[-1] == size:
-        return pictures
-    rows = max(1, AT_ONCE // (3 * size**2))
-    parts = (
-        F.interpolate(part.float(), (size, size), mode="bicubic") for part in pictures.pixels.split(rows)
-    )
-    return Pictures(
-        torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts]), pictures.labels
-    )
+    pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels[:count].transpose(0, 3, 1, 2)))
+    if size is not None and pixels.shape[-1] != size:
+        parts = pixels.split(max(1, AT_ONCE // (3 * size**2)))
+        large = (F.interpolate(part.float(), (size, size), mode="bicubic") for part in parts)
+        pixels = torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in large])
+    return Pictures(pixels, torch.from_numpy(pictures.labels[:count]))
 
 
 def made_pictures(part: str) -> LabelledPictures:
@@ -103,14 +110,13 @@ def made_pictures(part: str) -> LabelledPictures:
     Args:
         part: `train` (96 pictures) or `test` (32).
     """
-    rng = np.random.default_rng(["train", "test"].index(part))
-    count = {"train": 96, "test": 32}[part]
+    seed, count = {"train": (0, 96), "test": (1, 32)}[part]
+    rng = np.random.default_rng(seed)
     labels = rng.integers(0, 4, count)
     across, down = np.meshgrid(np.arange(32), np.arange(32))
     ways = np.stack([across, down, across + down, across - down])[labels]
-    waves = np.sin(ways / 2 + rng.uniform(0, 6, (count, 1, 1)))[..., None] * rng.uniform(
-        20, 120, (count, 1, 1, 3)
-    )
+    waves = np.sin(ways / 2 + rng.uniform(0, 6, (count, 1, 1)))[..., None]
+    waves = waves * rng.uniform(20, 120, (count, 1, 1, 3))
     return LabelledPictures((128 + waves).astype(np.uint8), labels, ("across", "down", "falling", "rising"))
 
 
@@ -125,10 +131,6 @@ def shown_pictures(size: int) -> tuple[Tensor, tuple[str, ...]]:
     """
     from skimage import data
 
-    found = {
-        "astronaut": data.astronaut()[:300, 80:380],
-        "cat": data.chelsea(),
-        "coffee": data.coffee(),
-        "rocket": data.rocket(),
-    }
+    found = {"astronaut": data.astronaut()[:300, 80:380], "cat": data.chelsea()}
+    found |= {"coffee": data.coffee(), "rocket": data.rocket()}
     return to_tensor([centred(picture, size) for picture in found.values()]), tuple(found)

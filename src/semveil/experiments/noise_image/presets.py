@@ -2,12 +2,15 @@
 """Presets (run sizes) of noise-image, and the settings measured in its tables."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from semveil.experiments.kit.experiment import presets
+from semveil.recognition.vgg16_config import VGG16Config
 
 SIGMAS = (3.0, 4.0, 5.0)
 PRIVACY = ((0.1, 1e-5), (0.1, 0.9), (0.9, 1e-5), (0.9, 0.9))  # epsilon and delta of [NI] Table 3
 AS_PUBLISHED = ", N as published"
+Role = Literal["explainer", "service"]
 MAIN = (0.9, 1e-5)  # the setting whose effect is measured over several seeds
 
 
@@ -33,14 +36,10 @@ class Cell:
     calibration: str = "corrected"
 
     @property
-    def printed(self) -> str:
-        """Corresponding row of the paper's tables."""
-        return f"epsilon {self.epsilon:g}, delta {self.delta:g}" if self.kind == "published" else self.kind
-
-    @property
     def setting(self) -> str:
-        """Name of its row in our Table 3."""
-        return self.printed + (AS_PUBLISHED if self.calibration == "as_published" else "")
+        """Name of its row in our Table 3: the paper's, with a note if N is calibrated as published."""
+        printed = f"epsilon {self.epsilon:g}, delta {self.delta:g}" if self.kind == "published" else self.kind
+        return printed + (AS_PUBLISHED if self.calibration == "as_published" else "")
 
     @property
     def name(self) -> str:
@@ -116,66 +115,43 @@ class NoiseImagePreset:
     size: int | None = None
     table2: bool = False
 
+    def classifier(self, role: Role, classes: int) -> VGG16Config:
+        """Layer sizes of an explainer or a service model.
 
-_SMOKE = NoiseImagePreset(
-    name="smoke",
-    needs_data=False,
-    explainer_width=4,
-    explainer_epochs=2,
-    service_width=4,
-    service_epochs=1,
-    batch=32,
-    generator_width=4,
-    blocks=1,
-    halvings=1,
-    discriminator_width=4,
-    conversion_steps=4,
-    conversion_batch=8,
-    main_seeds=1,
-    tested=64,
-    compared=32,
-    attacked=8,
-    inverter_steps=3,
-    inverter_width=4,
-    epsilons=(100.0,),
-    private_steps=3,
-    private_rate=0.1,
-    private_width=4,
-    released_width=4,
-)
+        Args:
+            role: which of both.
+            classes: number of classes.
+        """
+        if self.table2:
+            return VGG16Config.published(classes=classes)
+        width = self.service_width if role == "service" else self.explainer_width
+        return VGG16Config.small(classes=classes, width=width)
+
+
 # Resolution and networks of [NI] (Tables 1 and 2). Batch, epochs and rates of g and D are the public
 # code's (batch 24, 30 epochs, Adam 2e-4, 0.95 per epoch). The paper gives neither those of the classifiers
 # nor the architecture of D.
 _PAPER = NoiseImagePreset(
-    name="paper",
-    explainer_width=64,
-    explainer_epochs=60,
-    service_width=64,
-    service_epochs=60,
-    generator_width=64,
-    blocks=6,
-    discriminator_width=64,
+    "paper", explainer_width=64, explainer_epochs=60, service_width=64, service_epochs=60, generator_width=64,
+    blocks=6, discriminator_width=64, main_seeds=3, compared=10_000, attacked=1000, size=224, table2=True,
     conversion_steps=62_500,  # 30 epochs of 50,000 pictures
-    conversion_batch=24,
-    main_seeds=3,
-    compared=10_000,
-    attacked=1000,
-    inverter_steps=20_000,
-    inverter_width=128,
-    epsilons=(10.0, 100.0, 1000.0, 10_000.0),
-    private_steps=5000,
-    private_rate=0.02,
-    private_width=16,
-    conversion_rates=(2e-4, 2e-4),
-    decay=0.95,
-    classifier_rate=0.01,
-    size=224,
-    table2=True,
-)
+    conversion_batch=24, conversion_rates=(2e-4, 2e-4), decay=0.95, classifier_rate=0.01,
+    inverter_steps=20_000, inverter_width=128, epsilons=(10.0, 100.0, 1000.0, 10_000.0), private_steps=5000,
+    private_rate=0.02, private_width=16,
+)  # fmt: skip
 # `cifar10`: [NI] Table 4 also covers CIFAR-10. Not measured here.
 NOISE_IMAGE_PRESETS = presets(
-    _SMOKE, NoiseImagePreset("small"), _PAPER, replace(_PAPER, name="cifar10", classes=10)
-)
+    NoiseImagePreset(
+        "smoke", needs_data=False, explainer_width=4, explainer_epochs=2, service_width=4, service_epochs=1,
+        batch=32, generator_width=4, blocks=1, halvings=1, discriminator_width=4, conversion_steps=4,
+        conversion_batch=8, main_seeds=1, tested=64, compared=32, attacked=8, inverter_steps=3,
+        inverter_width=4, epsilons=(100.0,), private_steps=3, private_rate=0.1, private_width=4,
+        released_width=4,
+    ),
+    NoiseImagePreset("small"),
+    _PAPER,
+    replace(_PAPER, name="cifar10", classes=10),
+)  # fmt: skip
 
 
 def table3_cells(preset: NoiseImagePreset) -> list[Cell]:
@@ -187,26 +163,24 @@ def table3_cells(preset: NoiseImagePreset) -> list[Cell]:
     Args:
         preset: sets the number of seeds of the main cells.
     """
-    seeds = range(preset.main_seeds)
     kinds = [("published", *MAIN), ("without loss", None, None), ("noised", None, None)]
+    seeds = range(preset.main_seeds)
     main = [Cell(sigma, *kind, seed=seed) for seed in seeds for sigma in (3.0, 5.0) for kind in kinds]
-    rest = [Cell(4.0, *kind) for kind in kinds]
-    rest += [Cell(sigma, "published", *privacy) for sigma in SIGMAS for privacy in PRIVACY if privacy != MAIN]
-    rest += [
-        Cell(sigma, "published", *privacy, calibration="as_published")
-        for sigma in SIGMAS
-        for privacy in PRIVACY
+    settings = [(sigma, "published", *privacy) for sigma in SIGMAS for privacy in PRIVACY]
+    return [
+        *main,
+        *(Cell(4.0, *kind) for kind in kinds),
+        *(Cell(*setting) for setting in settings if setting[2:] != MAIN),
+        *(Cell(*setting, calibration="as_published") for setting in settings),
+        *(Cell(sigma, "as_released") for sigma in (3.0, 5.0)),
     ]
-    return [*main, *rest, *(Cell(sigma, "as_released") for sigma in (3.0, 5.0))]
 
 
 def table4_cells() -> list[Cell]:
     """Cells of [NI] Table 4: n(x), and conversions at delta 0.9 with N by either calibration."""
-    noised = [Cell(sigma, "noised") for sigma in SIGMAS]
-    laws = ("corrected", "as_published")
-    return noised + [
+    return [Cell(sigma, "noised") for sigma in SIGMAS] + [
         Cell(sigma, "published", epsilon, 0.9, calibration=law)
-        for law in laws
+        for law in ("corrected", "as_published")
         for epsilon in (0.9, 0.5, 0.1)
         for sigma in SIGMAS
     ]
