@@ -4,16 +4,20 @@ doubtful.
 """
 
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image, ImageDraw
+import torch
+from PIL import Image, ImageDraw, ImageOps
 
+import semveil
 from semveil.data import detection
 from semveil.data.boxes import overlap
 from semveil.data.detection import find_all_faces, resolve_detector
 from semveil.data.faces import find_faces
+from semveil.data.load_faces import load_faces
 from semveil.data.photos import Photo
 from semveil.recognition.dlib_faces import Face, detect_faces
 from semveil.recognition.yunet import Detection, DetectorMissing
@@ -222,3 +226,24 @@ def test_faces_of_all_sizes_have_the_landmarks_that_dlib_alone_gives_them() -> N
     # of the same face in another photo they are others: the equality is not for nothing
     shifted = find_faces(photo_of(photo.pixels[:, 7:]), detector="dlib")
     assert not np.array_equal(shifted[0].landmarks + np.array([7, 0]), alone[0].landmarks)
+
+
+@needs_yunet
+def test_every_command_numbers_faces_alike(tmp_path: Path) -> None:
+    """A face on its side, which dlib alone does not find, and a smaller upright one."""
+    head = Image.fromarray(skimage.data.astronaut()).crop((120, 0, 330, 210))
+    scene = Image.new("RGB", (640, 320), (90, 120, 150))
+    scene.paste(head.resize((300, 300)).rotate(90, expand=True), (10, 10))
+    scene.paste(ImageOps.mirror(head).resize((200, 200)), (400, 60))
+    scene.save(tmp_path / "scene.png")
+    photo = Photo(np.asarray(scene), "scene", "PNG")
+    numbered = find_faces(photo, detector="union")
+    assert [face.detector for face in numbered] == ["yunet", "dlib+yunet"]
+    assert len(find_faces(photo)) == 1  # dlib alone
+    turned = load_faces(tmp_path / "scene.png", size=64, face="0").images
+    array = load_faces(np.asarray(scene), size=64, face=0).images
+    assert torch.equal(turned, array)
+    upright = load_faces(tmp_path / "scene.png", size=64, face=1).images
+    assert (turned - upright.flip(-1)).abs().mean() < 0.25  # upright in both crops
+    kept = semveil.protect(tmp_path / "scene.png", method="blur", face="0", size=64, sigma=0.5)
+    assert (kept.images - turned).abs().mean() < 0.05 < (kept.images - upright).abs().mean()

@@ -10,7 +10,7 @@ from semveil.core.errors import FaceChoiceError, FaceTooSmallError, NoFaceError
 from semveil.core.registry import suggest
 from semveil.data.align import AlignedFace
 from semveil.data.boxes import SMALLEST_FACE
-from semveil.data.detection import find_all_faces, smallest_found
+from semveil.data.detection import find_all_faces, resolve_detector, smallest_found
 from semveil.data.frontal import find_frontal_faces, smallest_frontal
 from semveil.data.paste import align_apart
 from semveil.data.photos import LARGEST_PIXELS, Photo, load_photo
@@ -120,7 +120,7 @@ def choose_faces(
             "crop it to the face)"
         )
     if selection is None:
-        large = [(i, face) for i, face in numbered if face.shorter_side >= smallest]
+        large = [(i, face) for i, face in numbered if face.shorter_side >= smallest and not face.doubtful]
         if len(large) > 1:
             raise FaceChoiceError(
                 f"{photo.name!r} shows {len(large)} faces; choose with --face N, --face largest or --face "
@@ -155,6 +155,7 @@ def load_aligned_faces(
     selection: Selection | str = None,
     smallest: int | None = None,
     largest_pixels: int = LARGEST_PIXELS,
+    detector: str = "dlib",
 ) -> list[PhotoFace]:
     """Read a photo, choose faces in it and align them, each with its neighbours blanked (`align_apart`).
 
@@ -164,6 +165,7 @@ def load_aligned_faces(
         selection: as for `choose_faces`.
         smallest: minimum shorter side of a chosen face's box in pixels; None for `smallest_face(size)`.
         largest_pixels: as for `load_photo`.
+        detector: one of `detection.DETECTORS`.
 
     Returns:
         At least one face; `faces.pixels.to_tensor([f.aligned.pixels for f in faces])` converts them to
@@ -173,13 +175,17 @@ def load_aligned_faces(
         PhotoError: the photo cannot be read.
         FaceError: the photo does not show the requested face or faces.
     """
-    return align_chosen(
-        load_photo(path, largest_pixels=largest_pixels), size=size, selection=selection, smallest=smallest
-    )
+    photo = load_photo(path, largest_pixels=largest_pixels)
+    return align_chosen(photo, size=size, selection=selection, smallest=smallest, detector=detector)
 
 
 def align_chosen(
-    photo: Photo, *, size: int, selection: Selection | str = None, smallest: int | None = None
+    photo: Photo,
+    *,
+    size: int,
+    selection: Selection | str = None,
+    smallest: int | None = None,
+    detector: str = "dlib",
 ) -> list[PhotoFace]:
     """Detect, choose and align faces in a decoded photo.
 
@@ -188,14 +194,21 @@ def align_chosen(
         size: side of the crops in pixels.
         selection: as for `choose_faces`.
         smallest: minimum shorter side of a chosen face's box in pixels; None for `smallest_face(size)`.
+        detector: one of `detection.DETECTORS`.
 
     Raises:
         FaceError: there is no face, the selection is missing or does not exist, or a chosen face is too
             small.
     """
-    faces = find_faces(photo)
+    faces = find_faces(photo, detector=resolve_detector(detector))
     least = smallest_face(size) if smallest is None else smallest
     chosen = choose_faces(photo, selection, smallest=least, faces=faces)
+    for i, face in chosen:
+        if face.doubtful:
+            raise FaceChoiceError(
+                f"face {i} in {photo.name!r} cannot be aligned: {face.doubtful}; choose another one with "
+                f"--face N: {list_faces(list(enumerate(faces)))}"
+            )
     aligned = align_apart(photo.pixels, [face.landmarks for face in faces], size)
     return [PhotoFace(photo, i, face, aligned[i]) for i, face in chosen]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from semveil.data.detection import resolve_detector
 from semveil.data.faces import find_faces
 from semveil.data.photos import Photo
 from semveil.recognition.dlib_faces import Face
@@ -20,7 +21,7 @@ def faces_of(pixels: NDArray[np.uint8]) -> list[Face]:
     Args:
         pixels: (H, W, 3) RGB uint8.
     """
-    return find_faces(Photo(pixels, "photo", "PNG"))
+    return find_faces(Photo(pixels, "photo", "PNG"), detector=resolve_detector("auto"))
 
 
 def menu(faces: Sequence[Face], width: int) -> list[tuple[str, str]]:
