@@ -107,8 +107,29 @@ def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(
     assert (third.protected, third.done_before) == (2, 1)
     assert (out / "a.png").read_bytes() == first["a.png"]
     assert (out / "b.png").read_bytes() != first["b.png"]
+    assert third.notes == (
+        "1 picture of an earlier run replaced; each new one is a further release about its people",
+    )
     (out / "a.png").unlink()  # gone, so it is made again
     assert protect_photos([folder], out, NOISE).protected == 1
+
+
+def test_another_photo_of_the_same_name_replaces_nothing(album: Callable, tmp_path: Path) -> None:
+    here, out = album("a.jpg"), tmp_path / "out"
+    protect_photos([here / "a.jpg"], out, MOSAIC)
+    made = (out / "a.png").read_bytes()
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "a.jpg").write_bytes((here / "a.jpg").read_bytes())
+    moved = protect_photos([there / "a.jpg"], out, MOSAIC)
+    assert moved.done_before == 1  # the same photo, wherever it lies
+    with Image.open(here / "a.jpg") as photo:
+        photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(there / "a.jpg")
+    other = protect_photos([there / "a.jpg"], out, MOSAIC)
+    assert other.exit_code == 2 and "made from another photo of this name" in other.refused[0].reason
+    assert (out / "a.png").read_bytes() == made
+    (out / "a.png").unlink()
+    assert protect_photos([there / "a.jpg"], out, MOSAIC).protected == 1
 
 
 def test_other_options_do_all_photos_anew_and_defaults_are_the_same_as_given(

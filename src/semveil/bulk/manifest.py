@@ -30,6 +30,7 @@ from semveil.core.errors import KeyProblem, OutputError, PhotoError
 from semveil.core.files import append_line, open_regular
 from semveil.core.locks import lock_file
 from semveil.core.text import parse_json
+from semveil.data.certified import SUFFIX
 
 FOLDER = ".semveil"
 LOG = "manifest.jsonl"
@@ -62,6 +63,7 @@ class PhotoEntry:
         replaces: outputs of an earlier version of the photo, to be deleted.
         marks: fate of each face, as returned by `Mark.as_dict`; absent in logs of earlier versions.
         clip: facts about a clip, as returned by `ClipFacts.as_dict`.
+        source: HMAC of the photo's absolute path; empty in logs of earlier versions.
         people: HMAC of the enrolled people and the ledger with which its releases were recorded; empty if
             there were none, and in logs of earlier versions.
     """
@@ -82,6 +84,7 @@ class PhotoEntry:
     marks: tuple[dict[str, Any], ...] = ()
     clip: dict[str, Any] | None = None
     people: str = ""
+    source: str = ""
 
 
 class Manifest:
@@ -164,6 +167,17 @@ class Manifest:
         """
         return hmac.new(self._key.value, b"semveil settings\n" + digest.encode(), hashlib.sha256).hexdigest()
 
+    def source_of(self, path: str) -> str:
+        """Keyed digest under which the log records where a photo lies: HMAC-SHA-256 under the user's key.
+
+        Args:
+            path: absolute path of the photo.
+
+        Returns:
+            64 hexadecimal digits.
+        """
+        return hmac.new(self._key.value, b"semveil source\n" + os.fsencode(path), hashlib.sha256).hexdigest()
+
     def people_of(self, enrolment: str, ledger: Path) -> str:
         """Keyed digest of the enrolled people and the ledger: HMAC-SHA-256 under the user's key.
 
@@ -206,6 +220,20 @@ class Manifest:
         if entry is None or (entry.content, entry.settings) != (content, settings):
             return False
         return entry.status == "protected" or entry.policy == policy
+
+    def of_another(self, place: str, path: str, content: str) -> str | None:
+        """An output of another photo of the same place, which this photo would replace; None without one.
+
+        Args:
+            place: place of the photo, as in `Source.place`.
+            path: absolute path of the photo.
+            content: result of `content_of`.
+        """
+        entry = self.entries.get(place)
+        if entry is None or entry.content == content or entry.source in ("", self.source_of(path)):
+            return None
+        pictures = (name for name in entry.outputs if not name.endswith(SUFFIX))
+        return next((name for name in pictures if os.path.lexists(self.out / name)), None)
 
     def altered(self, place: str) -> list[str]:
         """Outputs of a processed photo that are missing, changed or not regular files.
@@ -332,7 +360,9 @@ class Manifest:
         if not isinstance(tag, str) or not hmac.compare_digest(tag.encode(), self._tag(content).encode()):
             return None
         # for example a copy of the header line
-        if set(content) | {"marks", "clip", "people"} != {field.name for field in fields(PhotoEntry)}:
+        if set(content) | {"marks", "clip", "people", "source"} != {
+            field.name for field in fields(PhotoEntry)
+        }:
             return None
         lists = {name: tuple(content.get(name, ())) for name in ("outputs", "contents", "replaces", "marks")}
         return PhotoEntry(**content | lists)

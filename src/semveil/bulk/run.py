@@ -150,6 +150,7 @@ class _Run:
     new: list[PhotoEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     faces_of_refused: int = 0
+    replaced: int = 0
     strangers: int = 0
     recorded: int = 0
     guarantee: Guarantee | None = None
@@ -173,6 +174,11 @@ class _Run:
         progress(total, total)
         if self.sources.folders:
             self._name_left_over()
+        if self.replaced:
+            pictures = f"{self.replaced} picture{'s' if self.replaced > 1 else ''}"
+            self.notes.append(
+                f"{pictures} of an earlier run replaced; each new one is a further release about its people"
+            )
         if self.manifest.foreign:
             lines = f"{self.manifest.foreign} line{'s' if self.manifest.foreign > 1 else ''}"
             self.notes.append(
@@ -233,6 +239,14 @@ class _Run:
                     f"{files} in the output is not what was put there; {str(source.path)!r} is done again"
                 )
             path, run = str(source.path.absolute()), str(self.manifest.run)
+            taken_by = self.manifest.of_another(source.place, path, content)
+            if taken_by is not None:
+                reason = (
+                    f"{str(source.path)!r} is not protected: {taken_by!r} in the output was made from "
+                    "another photo of this name, elsewhere; choose another --out"
+                )
+                self.refused.append(Refused(str(source.path), reason, SourceError.exit_code))
+                continue
             yield Task(path, source.place, names[source.place], run, digest, self.people)
 
     def _settle(self, task: Task, outcome: Outcome, path: str) -> None:
@@ -262,6 +276,7 @@ class _Run:
             marks=tuple(mark.as_dict() for mark in outcome.marks),
             clip=None if outcome.clip is None else outcome.clip.as_dict(),
             people=self._people(),
+            source=self.manifest.source_of(task.path),
         )
         try:
             self._record(outcome.recorded)
@@ -276,6 +291,7 @@ class _Run:
             self.faces_of_refused += outcome.faces
             return
         self.new.append(entry)
+        self.replaced += bool(before is not None and before.protected and entry.protected)
         self.notes += [f"{path!r}: {text}" for text in outcome.lost]
         self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
         self.strangers += outcome.strangers
