@@ -40,10 +40,10 @@ fast: lint ## lint and the quick tests, in under a minute
 test-all: .venv/installed-all lint types ## test, with slow tests and those that need other programs
 	@SEMVEIL_TEST_ALL=1 $(PYTEST) -n 2 --dist loadfile -rs
 
-test-lowest: .venv-lowest/installed ## the tests with the lowest version of every requirement; TESTS=... for some of them
+test-lowest: .venv-lowest/installed ## the tests with the lowest versions of requirements; TESTS=... for some of them
 	@OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -W default $(TESTS)
 
-test-newest: .venv-newest/installed ## the tests with the newest version of every requirement; TESTS=... for some of them
+test-newest: .venv-newest/installed ## the tests with the newest versions of requirements; TESTS=... for some of them
 	@OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -W default $(TESTS)
 
 coverage: .venv/installed-dev ## lines run by the tests, as a table and in out/coverage

@@ -10,10 +10,9 @@ import tomllib
 from functools import reduce
 
 import pytest
+from docs.pages import DOCS, ROOT, anchors, links, pages, source, targets, text
 from PIL import Image
 from skimage.data import astronaut
-
-from docs.pages import DOCS, ROOT, anchors, links, pages, source, targets, text
 
 import semveil
 
@@ -75,6 +74,14 @@ def test_the_page_on_the_api_lists_all_public_names():
 def test_each_paper_has_a_table_of_equations():
     methods = {path.stem for path in (DOCS / "methods").glob("*.md")}
     assert set(re.findall(r"^## (\S+) \[", text("equations.md"), re.M)) == methods
+
+
+def test_the_page_on_citing_has_the_papers_of_the_methods_pages():
+    cited = " ".join(re.sub(r"[{}]", "", text("citing.md")).split())
+    for path in sorted((DOCS / "methods").glob("*.md")):
+        authors, title = re.match(r"# .*\n\n(.*?), \*(.*?)\*", path.read_text(), re.S).groups()
+        assert " ".join(title.split()) in cited
+        assert " and ".join(" ".join(authors.split()).split(", ")) in cited
 
 
 def test_odds_are_those_of_the_definition():
