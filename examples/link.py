@@ -2,8 +2,8 @@
 # %% [markdown]
 # # The link in Python
 #
-# Alice sends a photo over a noisy channel; Bob has the key, Eve has not. First as three parties that
-# share one file, then all in one call.
+# Alice sends a photo over a noisy channel; Bob has the key, Eve does not. First come three parties that
+# share one file, then all three in one call.
 
 # %%
 from pathlib import Path
@@ -22,8 +22,8 @@ if not Path("link.key").exists():  # keys are never overwritten
     write_secret("link.key", Secret.generate())
 
 # %% [markdown]
-# A key is for both, a message is for once: Bob's second attempt to read the same message is refused as a
-# replay.
+# A key can be reused, but a message can be read only once: Bob's second attempt to read the same message
+# is refused as a replay.
 
 # %%
 sent = semveil.send("portrait.png", "message.svl", key="link.key")
@@ -32,7 +32,7 @@ bob = semveil.receive("message.svl", key="link.key", snr_db=20.0)
 eve = semveil.eavesdrop("message.svl", snr_db=20.0)
 
 # %% [markdown]
-# What each of them sees, against the face that Alice encoded:
+# Bob's and Eve's pictures compared with the face that Alice encoded:
 
 # %%
 face = semveil.load_faces("portrait.png").images
@@ -41,8 +41,8 @@ for party, images in {"bob": bob.images, "eve": eve.images}.items():
     Image.fromarray(to_pixels(images)[0]).save(f"{party}.png")
 
 # %% [markdown]
-# `transmit` simulates all three and measures. Eve may have a better channel than Bob; under a key it does
-# not help her.
+# `transmit` simulates all three parties and measures the result. Here Eve has a better channel than Bob,
+# but without the key it does not help her.
 
 # %%
 result = semveil.transmit(face, protection="rotation", snr_db=10.0, eve_snr_db=30.0, seed=0)

@@ -2,9 +2,9 @@
 # %% [markdown]
 # # An attack of your own
 #
-# An attack gets what the threat model shows Eve, an `Observation` and `PublicKnowledge`, and returns
-# codes. The one here looks up the public face whose common codes, which are sent in clear, are nearest to
-# those she hears, and takes its private codes.
+# An attack receives Eve's data under the threat model, an `Observation` and `PublicKnowledge`, and returns
+# codes. This one finds the public face with the common codes nearest to the received ones (they are sent
+# in the clear), and returns its private codes.
 
 # %%
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class Lookalike:
 
 
 # %% [markdown]
-# Alice sends faces under the paper's networks. Eve hears them at 20 dB, and knows the photos behind 600
+# Alice sends faces under the paper's networks. Eve receives them at 20 dB, and knows the photos of 600
 # earlier transmissions.
 
 # %%
@@ -60,9 +60,9 @@ traffic = Traffic.of(method, target, shots=1, known=known)
 eve = listen(method, heard, traffic, snr_db=20.0, latents=known, rng=rng)
 
 # %% [markdown]
-# Compared with two of the attacks that come with semveil, in the mean square error of the private codes.
-# The faces are drawn from the generator's own prior, whose codes are nearly independent of each other; of
-# real photos the common codes tell more.
+# Comparison with two of semveil's own attacks, by the mean square error of the private codes. The faces are
+# drawn from the generator's prior, in which codes are nearly independent; the common codes of real photos
+# reveal more.
 
 # %%
 private = list(method.private_codes)
@@ -74,4 +74,4 @@ for attack in (Direct(), Lookalike(), Linear()):
 assert errors["linear"] < errors["direct"]  # the paper's networks are undone by regression
 
 # %% [markdown]
-# `ATTACKS.add(Lookalike.name, Lookalike)` puts it among those that `semveil.link.attack_message` tries.
+# `ATTACKS.add(Lookalike.name, Lookalike)` makes `semveil.link.attack_message` run it too.

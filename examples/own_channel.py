@@ -2,8 +2,8 @@
 # %% [markdown]
 # # A channel of your own
 #
-# A channel is anything that is called as `channel(symbols, snr_db, rng)` and returns what arrives with a
-# `ChannelState`. Here: bursts of interference that hit some symbols and spare the others.
+# A channel is any callable `channel(symbols, snr_db, rng)` that returns the received symbols and a
+# `ChannelState`. This one adds bursts of interference to some of the symbols.
 
 # %%
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Bursts:
 
 
 # %% [markdown]
-# First its own law: the noise power that the state claims is the one that is there.
+# First check that the noise power stated by the state is the actual one.
 
 # %%
 ones = torch.ones(64, 896, dtype=torch.complex64)
@@ -52,7 +52,7 @@ print(f"noise power: measured {measured:.3f}, stated {stated:.3f}")
 assert abs(measured / stated - 1) < 0.05
 
 # %% [markdown]
-# Then the link over it. Bob hears the bursts; Eve keeps the plain channel.
+# Then use it in the link. Bob receives the bursts; Eve has the plain channel.
 
 # %%
 method = semveil.load_method("dp-semcom", protection="rotation")

@@ -2,10 +2,10 @@
 # %% [markdown]
 # # A generator of your own
 #
-# `dp-image` and `latent-dp` need of a generator what `LatentModel` lists: two functions, public bounds,
-# and where public latents come from. No class of semveil has to be inherited. As the smallest example:
-# principal components of faces ("eigenfaces"), fitted to faces of nobody, which the bundled generator
-# draws.
+# `dp-image` and `latent-dp` take any generator as a `LatentModel`: an encoding and a decoding function,
+# public bounds, and a source of public latents. No base class is needed. This example is as small as
+# possible: principal components ("eigenfaces") of random faces from the bundled generator, so fitting
+# needs no photo of a real person.
 
 # %%
 import hashlib
@@ -44,17 +44,17 @@ def synthesize(latents: Tensor) -> Tensor:
 
 # %% [markdown]
 # **Bounds and public latents must not come from the photos that are protected**, or the claim is void.
-# Here they come from a standard normal law, which is public. The digest stands in certificates, so that a
-# reader knows which generator it was.
+# Here they come from a standard normal law, which is public. Certificates contain the digest, which
+# identifies the generator.
 
 
 # %%
 def public_latents(count: int, rng: torch.Generator) -> Tensor:
-    """Latents (count, 1, COMPONENTS) of faces that are nobody's.
+    """Latents (count, 1, COMPONENTS) of random faces.
 
     Args:
-        count: how many.
-        rng: draws them.
+        count: number of latents.
+        rng: source of the samples.
     """
     return torch.randn(count, 1, COMPONENTS, generator=rng)
 
@@ -77,7 +77,7 @@ eigenfaces = LatentModel(
 )
 
 # %% [markdown]
-# The methods take it where they take a name.
+# Methods accept it in place of a model's name.
 
 # %%
 photo = semveil.load_faces([astronaut()]).images

@@ -67,7 +67,7 @@ class Logistic:
 
 
 # %% [markdown]
-# The basis of the claim is `simulation`, because noise drawn in floats has gaps that show the record; a
+# The basis of the claim is `simulation`, because noise drawn in floats has gaps that reveal the record; a
 # release needs an exact sampler (`semveil.mechanisms.exact.release`).
 
 # %%
@@ -77,9 +77,9 @@ claim = mechanism.guarantee(sensitivity)
 print(claim.summary())
 
 # %% [markdown]
-# Now try to refute it. The auditor draws many outputs for two records that differ as much as they may,
-# and looks for an event that the claim forbids. A `pass` says that a doubled epsilon would have been
-# noticed.
+# Now try to refute it. The auditor draws many outputs for two records at the largest allowed distance, and
+# searches for an event that contradicts the claim. A `pass` means that a doubled epsilon would have been
+# detected.
 
 
 # %%
@@ -102,7 +102,7 @@ def audit(noise: Logistic, claimed: Guarantee) -> Verdict:
 assert audit(mechanism, claim) == Verdict.PASS
 
 # %% [markdown]
-# An audit that nothing fails is worthless. Half the noise under the same claim is caught:
+# An audit that cannot fail is worthless. Half the noise under the same claim is detected:
 
 # %%
 assert audit(Logistic(mechanism.scale / 2), claim) == Verdict.VIOLATED

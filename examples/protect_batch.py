@@ -2,8 +2,8 @@
 # %% [markdown]
 # # Protect a batch of photos
 #
-# Faces are found and aligned, protected together, and come back with a certificate each. The portrait is
-# the one that scikit-image ships (NASA, public domain); use your own photos in its place.
+# Faces are detected, aligned and protected together, and each gets a certificate. The portrait comes with
+# scikit-image (NASA, public domain); replace it with your own photos.
 
 # %%
 from pathlib import Path
@@ -18,8 +18,8 @@ faces = semveil.load_faces([portrait, portrait[:, ::-1]], names=["portrait", "mi
 print(faces.ids, tuple(faces.images.shape))  # aligned faces (B, 3, 128, 128) in [-1, 1]
 
 # %% [markdown]
-# `dp-image` adds noise to what a generator says of the face. In a subspace of 16 numbers a budget of 16
-# covers the whole crop.
+# `dp-image` adds noise to the latent codes of a face. In a subspace of 16 numbers, a budget of 16 covers
+# the whole crop.
 
 # %%
 made = semveil.protect(faces, method="dp-image", subspace=16, noise="privunit-g", epsilon=16.0)
@@ -27,8 +27,8 @@ for name, certificate in zip(made.ids, made.certificates, strict=True):
     print(f"{name}: {certificate.guarantee.summary()}")
 
 # %% [markdown]
-# The same for files: pictures and certificates go into a folder, which mirrors the input. Run it again
-# and it goes on where it stopped; nothing is done twice.
+# The same for files: pictures and certificates go into a folder that mirrors the input. A second run
+# resumes an interrupted one and does no work twice.
 
 # %%
 Image.fromarray(portrait).save("portrait.png")

@@ -2,7 +2,7 @@
 # %% [markdown]
 # # Sweep the SNR, with a plot
 #
-# How well do Bob and Eve see the face, over the signal-to-noise ratio of their channels? The photo is
+# Quality of Bob's and Eve's pictures over the signal-to-noise ratio of their channels. The photo is
 # inverted once; only channel and receivers are repeated. Writes `sweep.png`.
 
 # %%

@@ -24,7 +24,7 @@ latents = model.box.clip(model.public_latents(2000, rng=rng))
 settings = pair_settings(model, epsilon=10.0, snr_db=20.0, trained_on="2000 faces of the public prior")
 
 # %% [markdown]
-# A hundred epochs on 11,000 faces are the default; a few on 2,000 show the loss fall.
+# The default is a hundred epochs on 11,000 faces; a few epochs on 2,000 faces suffice to show the loss fall.
 
 # %%
 losses = []
@@ -35,8 +35,8 @@ print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f} in {len(losses)} epochs")
 assert losses[-1] < losses[0]
 
 # %% [markdown]
-# The link with this pair, and what it promises: nothing, whatever the nominal epsilon, because the change
-# is the same for every photo.
+# The link with this pair. It guarantees nothing, whatever the nominal epsilon, because the change is the
+# same for every photo.
 
 # %%
 method = DPSemCom(model, pair=pair)

@@ -74,13 +74,13 @@ def test_the_command_lines_run_in_order(portrait_folder, capsys):
 
 
 def test_what_one_wants_to_do_is_what_the_commands_do(portrait_folder, capsys):
-    """Two protected photos, what one of them promises, and an audit that passes."""
+    """Three protected photos, the guarantee of one of them, and an audit that passes."""
     lines = commands_in_the_table()
-    assert [line.split()[1] for line in lines] == ["protect", "protect", "certify", "audit"]
+    assert [line.split()[1] for line in lines] == ["protect", "protect", "protect", "certify", "audit"]
     said = run(lines, capsys)
-    for folder in ("pasted", "private"):
+    for folder in ("out/protect/identity-dp", "pasted", "private"):
         assert (portrait_folder / folder / "portrait.png").is_file()
-    assert "identity" in said[lines[2]] and "7 games: 7 pass" in said[lines[3]]
+    assert "identity" in said[lines[3]] and "7 games: 7 pass" in said[lines[4]]
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ BOOSTS = {"faq.md": 3.0, **{f"reference/{package}.md": 0.02 for package in PACKA
 
 _FENCED = re.compile(r"(^ *```.*?^ *```\s*?$|``.+?``|`[^`\n]+`)", re.M | re.S)
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
+_IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s:]+)\)")
 _DISPLAY = re.compile(r"\n?\$\$(.+?)\$\$\n?", re.S)
 _MATHS = re.compile(r'<(span|div) class="arithmatex">(?:\\\(|\\\[)(.*?)(?:\\\)|\\\])</\1>', re.S)
 _NAMED = re.compile(r"`(semveil(?:\.\w+)+)`")
@@ -56,7 +57,15 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that lie elsewhere, and a page of the API for each package."""
+    """Adds the pages that lie elsewhere, pictures in them and in other pages, and a page of the API for each
+    package.
+    """
+    homes = [f"docs/{file.src_uri}" for file in files if file.src_uri.endswith(".md")]
+    for home in [*homes, *(one for one in ELSEWHERE if one.endswith(".md"))]:
+        for _, target in _IMAGE.findall((ROOT / home).read_text()):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(home), target))
+            if not path.startswith("docs/") and files.get_file_from_path(path) is None:
+                files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
     for source, page in ELSEWHERE.items():
         text = (ROOT / source).read_text()
         files.append(
@@ -138,7 +147,12 @@ def _links(markdown: str, home: str, place: str) -> str:
             raise FileNotFoundError(f"{home} links to {target}, which does not exist")
         return f"[{text}]({base_address()}{path})" if base_address() else text
 
-    return _LINK.sub(moved, markdown)
+    def shown(found: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(home), found[2]))
+        on_site = posixpath.relpath(path.removeprefix("docs/"), posixpath.dirname(place) or ".")
+        return f"![{found[1]}]({on_site})"
+
+    return _IMAGE.sub(shown, _LINK.sub(moved, markdown))
 
 
 def _mathml(tex: str, display: bool) -> str:

@@ -32,12 +32,18 @@ QUESTIONS = (
     ),
     Question("Can I protect a video?", "video.md", "semveil protect clip.mp4", "protect clips"),
     Question("How do I use it from Python?", "tutorials/examples.md", "semveil.protect(", "python examples"),
+    Question(
+        "Does it run on Windows or a Mac?",
+        "packaging.md#systems",
+        "macOS arm64, Windows x86-64",
+        "Windows macOS systems",
+    ),
     Question("Is there a page for the browser?", "web.md", "semveil web", "page browser"),
     Question(
         "Does anything leave my machine?", "web.md#whose-photos-and-for-how-long", "127.0.0.1", "whose photos"
     ),
     Question(
-        "Is blurring not enough?",
+        "Is blurring enough?",
         "which-method.md",
         "trained on blur see through it",
         "blur anonymous recognisers",
@@ -68,17 +74,20 @@ QUESTIONS = (
     ),
     Question("How can I check a claim myself?", "tutorials/question.md", "## Audit a claim", "audit claim"),
     Question("What is wrong in the papers?", "errata.md", "What published methods get wrong", "errata"),
-    Question("Why was a face not found?", "photos.md#who-looks-for-faces", "YuNet", "looks faces"),
+    Question("Why was a face not found?", "photos.md#face-detectors", "YuNet", "face detectors"),
     Question(
-        "Can I get the original back?", "photos.md#the-way-back", "semveil restore", "restore original faces"
+        "Can I get the original back?",
+        "photos.md#restoring-originals",
+        "semveil restore",
+        "restore original faces",
     ),
     Question("How does Bob get the key?", "guarantees.md#what-keys-do", "**Passphrase.**", "keys passphrase"),
-    Question("Why are faces so soft?", "models.md", "CelebAMask-HQ-512x512.pt", "official weights 512"),
+    Question("Why do new faces look soft?", "models.md", "CelebAMask-HQ-512x512.pt", "official weights 512"),
     Question("Does it use my GPU?", "devices.md#where-networks-compute", "--device", "GPU networks compute"),
     Question("How fast is it?", "speed.md", "CPU seconds", "speed benchmark"),
     Question("May a company use it?", "model-card.md#data-and-terms", "research", "terms data research"),
     Question(
-        "How do I make a figure of a paper again?", "results.md", "semveil reproduce", "reproduce figure"
+        "How do I reproduce a figure of a paper?", "results.md", "semveil reproduce", "reproduce figure"
     ),
     Question("Where is equation 19 in the code?", "equations.md", "Eqs. 18, 19", "equation line"),
     Question("How do I add a noise mechanism?", "how-to/mechanism.md", "MECHANISMS.add", "add mechanism"),

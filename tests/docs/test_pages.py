@@ -11,6 +11,8 @@ from functools import reduce
 
 import pytest
 from docs.pages import DOCS, ROOT, anchors, links, pages, source, targets, text
+from PIL import Image
+from skimage.data import astronaut
 
 import semveil
 
@@ -74,6 +76,14 @@ def test_each_paper_has_a_table_of_equations():
     assert set(re.findall(r"^## (\S+) \[", text("equations.md"), re.M)) == methods
 
 
+def test_the_page_on_citing_has_the_papers_of_the_methods_pages():
+    cited = " ".join(re.sub(r"[{}]", "", text("citing.md")).split())
+    for path in sorted((DOCS / "methods").glob("*.md")):
+        authors, title = re.match(r"# .*\n\n(.*?), \*(.*?)\*", path.read_text(), re.S).groups()
+        assert " ".join(title.split()) in cited
+        assert " and ".join(" ".join(authors.split()).split(", ")) in cited
+
+
 def test_odds_are_those_of_the_definition():
     rows = re.findall(r"^\| ([\d.]+) \| ([\d.]+) % \|", text("epsilon.md"), re.M)
     assert len(rows) >= 6
@@ -89,10 +99,31 @@ def test_the_site_takes_nothing_from_elsewhere():
 
 
 def test_how_to_pages_show_code_that_runs():
-    for page in ("how-to/mechanism.md", "how-to/channel.md"):
-        (block,) = re.findall(r"```python\n(.*?)```", text(page), re.S)
-        names: dict[str, object] = {"__name__": page}
+    for page, count in (("how-to/mechanism.md", 1), ("how-to/channel.md", 1), ("how-to/generator.md", 2)):
+        assert len(run_blocks(page)) == count
+
+
+def run_blocks(page: str) -> list[str]:
+    """Runs a page's Python blocks in order, with common names."""
+    blocks = re.findall(r"```python\n(.*?)```", text(page), re.S)
+    names: dict[str, object] = {"__name__": page}
+    for block in blocks:
         exec(compile(block, page, "exec"), names)
+    return blocks
+
+
+def test_the_page_on_pytorch_shows_code_that_runs(tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(astronaut()).save(tmp_path / "photos" / f"{name}.jpg")
+    assert len(run_blocks("how-to/torch.md")) == 2
+    printed = capsys.readouterr().out
+    assert "2 faces, 128 px" in printed and "('a.jpg', 'b.jpg')" in printed
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def test_every_explanation_says_what_is_and_is_not_covered_and_against_whom(cert
         "Not protected",
         "Against whom",
         "Made with",
-        "Worth of this certificate",
+        "Validity",
     ):
         assert topics.count(topic) == 1
     joined = " ".join(lines)

@@ -51,6 +51,8 @@ def test_versions_agree() -> None:
     )["project"]
     cited = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
     assert cited and {PROJECT["version"], models["version"], cited[1]} == {PROJECT["version"]}
+    for name in ("README.md", "docs/citing.md"):
+        assert f"version = {{{PROJECT['version']}}}" in (ROOT / name).read_text(encoding="utf-8"), name
 
 
 def test_a_bug_report_asks_for_no_photo() -> None:

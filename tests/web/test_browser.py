@@ -210,7 +210,7 @@ def test_every_method_side_by_side(page: Any) -> None:
     page.wait_for_function("document.querySelectorAll('#sv-protect .sv-card').length == 9")
     assert page.locator("#sv-protect img").count() == 9
     page.click("#sv-protect details summary")
-    assert "Worth of this certificate" in page.inner_text("#sv-protect details")
+    assert "Validity" in page.inner_text("#sv-protect details")
 
 
 def test_attacks(page: Any) -> None:

@@ -20,8 +20,7 @@ LABELS = {
     "Epsilon by part": "Parts",
     "The release is made": "Release",
     "Release": "Release",
-    "Mind": "Mind",
-    "Worth of this certificate: ": "Worth",
+    "Note": "Note",
 }
 """Labels of topics with long names."""
 

@@ -140,7 +140,7 @@ def demo(
         path = demo(out, seed=seed, progress=advance, console=Console(quiet=as_json, highlight=False))
     lines: list[Line] = [
         ("nn", "the paper's trained pair: it only seems to protect, semveil attack undoes it"),
-        ("rotation", "all codes under a key that Bob has: for Eve the photo is any photo"),
+        ("rotation", "all codes under a key that Bob has: to Eve every photo looks equally likely"),
         ("Written", f"{out}: {', '.join(FILES)}"),
         ("Next", f"open {out / 'report.html'} in a browser"),
         ("", "semveil protect PHOTO, or semveil transmit PHOTO, with a photo of yours"),

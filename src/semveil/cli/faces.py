@@ -37,7 +37,7 @@ def faces(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show which faces are found in photos, and how surely.
+    """Show which faces are found in photos, and with what confidence.
 
     The numbers are those that `protect --face` takes: 0 is the largest face, in clips the one with most
     pixels in all its frames. dlib's score goes from about 0 to 3, YuNet's from 0 to 1. `protect` can only
@@ -61,7 +61,7 @@ def faces(
     if detector == "auto" and settled == "dlib":
         note(f"only dlib looked for faces; {MISSED_WITHOUT}")
     rows = [
-        [photo["photo"], face["number"], _where(face), _sure(face), face["doubt"]]
+        [photo["photo"], face["number"], _position(face), _confidence(face), face["doubt"]]
         for photo in found.photos
         for face in photo["faces"]
     ]
@@ -73,7 +73,7 @@ def faces(
     table = (
         None
         if as_json or not rows
-        else make_table(["photo", "face", "where", "sure", "doubtful, since"], rows)
+        else make_table(["photo", "face", "position", "confidence", "doubtful because"], rows)
     )
     result = {"detector": settled, "photos": list(found.photos), "drawn": None if draw is None else str(draw)}
     show(result, lines, as_json=as_json, table=table)
@@ -81,7 +81,7 @@ def faces(
         raise typer.Exit(found.refused[-1].exit_code)
 
 
-def _where(face: dict[str, Any]) -> str:
+def _position(face: dict[str, Any]) -> str:
     place = f"{face['px']} px at {tuple(face['box'][:2])}"
     return (
         place
@@ -90,5 +90,5 @@ def _where(face: dict[str, Any]) -> str:
     )
 
 
-def _sure(face: dict[str, Any]) -> str:
+def _confidence(face: dict[str, Any]) -> str:
     return f"{face['detector']} {face['score']:.2f}"

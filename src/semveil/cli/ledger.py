@@ -188,8 +188,8 @@ def change_budget(
     """Set, change or lift the limit on what all releases about a person may cost together.
 
     A budget is fixed before the first release. Later releases that depend on earlier ones add up as stated
-    only below a budget that does not depend on them, so raising or lifting it is a decision to be answered
-    for; the ledger keeps every change.
+    only below a budget that does not depend on them, so be ready to justify raising or lifting it; the
+    ledger keeps every change.
 
     Example: semveil ledger budget --subject "Ada Lovelace" --limit 5
 

@@ -193,7 +193,7 @@ def _note_recognised(summary: "Summary") -> None:
     note(
         f"{_count(len(summary.recognised), 'photo')} with faces that are still recognised; all are listed "
         f"in {log_path()}. This was computed from the originals: keep it private; covering or redrawing a "
-        "face because of it tells of them"
+        "face because of it reveals something about them"
     )
 
 

@@ -20,7 +20,7 @@ class FaceDataset(Dataset[tuple[Tensor, str]]):
 
     Args:
         source: a folder of photos, searched recursively without hidden files, whose photos are read on
-            access; an `.npz` file prepared by `semveil data faces`; a `FaceSet`; or loaded `Faces`.
+            access; an `.npz` file prepared by `semveil data prepare`; a `FaceSet`; or loaded `Faces`.
         size: side S of the images in pixels; must equal that of a face set or of loaded faces.
         face: face to use in a photo with several: `largest` or a number from 0.
         split: split of a face set: `training`, `development` or `test`; None for all.

@@ -82,7 +82,7 @@ def explain(certificate: Certificate) -> list[str]:
         joint = f"{certificate.sealed.summary()} It holds only if, besides: {more}."
         lines.append(f"With the sealed originals, beside the picture or in it: {joint} {_SEALED}")
     lines += _how(certificate)
-    lines += [f"Mind ({caveat.value}): {caveat.meaning}." for caveat in certificate.caveats]
+    lines += [f"Note ({caveat.value}): {caveat.meaning}." for caveat in certificate.caveats]
     return [*lines, *_origin(certificate)]
 
 
@@ -264,10 +264,10 @@ def _origin(certificate: Certificate) -> list[str]:
         lines.append(f"Belongs to: the {certificate.output.of} of SHA-256 {certificate.output.sha256}.")
     return [
         *lines,
-        f"Release {certificate.release_id}: what carries the same number comes from the same release.",
-        "Worth of this certificate: it is the statement of whoever made the file. It is not signed, so it "
-        "shows damage and mix-ups, not forgery, and does not tell whether other releases of the person "
-        "exist.",
+        f"Release {certificate.release_id}: files with this number come from one release.",
+        "Validity: this certificate is a statement by the maker of the file. It is not signed, so it shows "
+        "damage and mix-ups but not forgery, and does not say whether there are other releases about the "
+        "person.",
     ]
 
 

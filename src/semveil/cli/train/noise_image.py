@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`semveil train noise-image`: explainer, conversion and service model on the user's own CIFAR."""
+"""`semveil train noise-image`: explainer, conversion and service model on own labelled pictures."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def noise_image(
         Path,
         typer.Argument(
             help=(
-                "CIFAR-10 or CIFAR-100 as its page gives it for Python; or a folder with train/CLASS/*.png "
+                "CIFAR-10 or CIFAR-100 in the Python version; or a folder with train/CLASS/*.png "
                 "and test/CLASS/*.png; or an .npz."
             ),
             metavar="DATA",
@@ -29,7 +29,7 @@ def noise_image(
     seed: training_run.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train noise-image's networks on a CIFAR of your own.
+    """Train noise-image's networks on your own labelled pictures.
 
     Trains the explainer, then the conversion with it, then the service model on converted pictures only. Run
     it again to resume after a break: finished networks are kept.
