@@ -357,3 +357,13 @@ def test_a_pair_for_other_codes_is_refused(model):
 def test_load_method(tiny_model_folder):
     method = semveil.load_method("dp-semcom", str(tiny_model_folder), protection="none")
     assert isinstance(method, DPSemCom) and method.model.size == 32
+
+
+@pytest.mark.parametrize(("protection", "bits"), [("none", 32), ("modulo", 32 + 128 + 256)])
+def test_side_information_is_counted_for_an_image_alone(protection: str, bits: int) -> None:
+    """A tag and a nonce each, however many images share a message; norms only where rotations hide them."""
+    method = DPSemCom(load_model(), protection=protection)
+    codes = method.model.box.clip(method.model.public_latents(2, rng=torch.Generator().manual_seed(0)))
+    assert method.send_codes(codes).side_bits() == method.send_codes(codes[:1]).side_bits() == bits
+    rotated = DPSemCom(load_model(), protection="rotation").send_codes(codes)
+    assert rotated.side_bits() == 32 + 128 + 256 + 28 * 32

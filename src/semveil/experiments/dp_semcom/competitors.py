@@ -235,7 +235,10 @@ def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[st
         "guarantee": link.guarantee().as_dict(),
         "known_pairs": len(known),
         "bandwidth_ratio": round(
-            bandwidth(sent.symbols.shape[1], bench.model.size, link=bob_channel).ratio, 5
+            bandwidth(
+                sent.symbols.shape[1], bench.model.size, link=bob_channel, side_bits=sent.side_bits()
+            ).ratio,
+            5,
         ),
         "bob": measured(bench, link.receive(hear(link, sent, snr, run["bob"], bob_channel)[0])),
         "eves": [
