@@ -16,7 +16,7 @@ from semveil.cli.terminal import told
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 RED, MAGENTA, DEFAULT = "31", "35", "39"
 WORDS = (
-    "the photo as a whole is protected in this message as well as can be, with epsilon 0 for all codes, "
+    "the photo as a whole is protected in this message with epsilon 0: as good as it gets, for all codes, "
     "UNPROTECTED"
 )
 LINES = [
