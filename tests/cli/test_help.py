@@ -6,12 +6,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cli.test_main import VERBS
 from cli.tiny import SRC
 
+from semveil.cli import completion
 from semveil.cli.main import PANELS
+
+LEARNED = "dp-semcom/learned"
 
 
 @pytest.fixture(autouse=True)
@@ -63,17 +67,45 @@ def test_options_are_grouped_and_what_every_command_has_comes_last(semveil: Call
         ("semveil protect --method dp", {"dp-image", "dp-pix", "dp-svd"}),
         ("semveil protect --doubtful ", {"cover", "refuse", "keep"}),
         ("semveil protect --method blur --sig", {"--sigma"}),
+        ("semveil methods dp-s", {"dp-semcom", "dp-svd"}),
+        ("semveil models info faces", {"faces-128"}),
+        ("semveil models get lpips-a", {"lpips-alex"}),
+        ("semveil reproduce dp-semcom/fig", {f"dp-semcom/fig{n}" for n in (3, 4, 5, 6)}),
+        ("semveil audit --mechanism dp-semcom/l", {f"dp-semcom/{n}laplace" for n in ("", "l2-")} | {LEARNED}),
+        ("semveil attack m.svl --attack l", {"linear", "learned-same", "learned-deep"}),
+        ("semveil send a.jpg --model ", {"faces-128", "celebamask-hq-512"}),
+        ("semveil protect --model identity", {"identity-128"}),
+        ("semveil evaluate --model ", {"identity-128"}),
     ],
 )
-def test_the_shell_completes_commands_methods_choices_and_options(words: str, offered: set[str]) -> None:
+def test_the_shell_completes_names_without_loading_torch(
+    words: str, offered: set[str], tmp_path: Path
+) -> None:
     environment = {
         **os.environ,
         "PYTHONPATH": str(SRC),
+        "SEMVEIL_HOME": str(tmp_path),
         "_SEMVEIL_COMPLETE": "complete_bash",
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split(" ")) - 1),
     }
+    started = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))"
     done = subprocess.run(
-        [sys.executable, "-m", "semveil"], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", f"{started}; from semveil.cli.start import run; run()"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert set(done.stdout.split()) == offered, done.stderr
+    assert done.stderr.split() == ["False"] or "--method blur" in words  # a method's options need the method
+
+
+def test_names_that_the_shell_completes_are_those_that_are_registered() -> None:
+    from semveil.attacks import ATTACKS
+    from semveil.audit.target import targets
+    from semveil.experiments.kit.experiment import figures
+
+    assert tuple(ATTACKS) == completion.ATTACKS
+    assert {paper: names.split() for paper, names in completion.FIGURES.items()} == figures()
+    assert set(completion.joined(completion.AUDITED)) == set(targets())

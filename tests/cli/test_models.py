@@ -3,6 +3,7 @@
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,25 @@ def test_models_of_every_method_are_known(semveil: Callable) -> None:
         assert card["size"] == size and card["card"]
         (check,) = json.loads(semveil("models", "verify", name, "--json").stdout)["checks"]
         assert check["good"] and check["sha256"] == card["digest"]
+
+
+def test_the_official_model_is_listed_with_the_way_to_get_it(
+    semveil: Callable, failed: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    listed = {
+        model["name"]: model for model in json.loads(semveil("models", "list", "--json").stdout)["models"]
+    }
+    assert listed["celebamask-hq-512"]["path"] is None
+    told = "face model of 512 px; its weights: semveil models get semantic-stylegan"
+    assert re.search(rf"celebamask-hq-512 +{told} +-$", semveil("models", "list").stdout, re.MULTILINE)
+    failed(semveil("models", "get", "celebamask-hq-512"), 2, "semveil models get semantic-stylegan")
+
+
+def test_models_that_are_here_need_no_download(semveil: Callable, home: Path) -> None:
+    got = semveil("models", "get", "faces-128")
+    assert (got.code, got.stdout) == (0, "faces-128 is bundled with semveil; nothing to download.\n")
+    assert f"tiny lies in {home / 'models' / 'tiny'}" in semveil("models", "get", "tiny").stdout
 
 
 def test_unknown_names_suggest_near_ones(semveil: Callable, failed: Callable) -> None:

@@ -66,6 +66,20 @@ def test_an_epsilon_that_protects_nobody_is_said_to_hide_nothing(
     assert "where epsilon" not in answer.stdout and "take most faces" not in answer.stdout
 
 
+def test_the_link_is_met_with_its_commands(semveil: Callable, failed: Callable, photo: Path) -> None:
+    words = "it is a link: use semveil transmit or semveil send"
+    failed(semveil("protect", photo, "--method", "dp-semcom"), 2, words)
+    assert (
+        "Leaves: when and how much is sent, but nothing of the photo"
+        in semveil("methods", "dp-semcom").stdout
+    )
+    for name in image_methods():
+        (about,) = [
+            line for line in semveil("methods", name).stdout.splitlines() if line.startswith("Method: ")
+        ]
+        assert not set("=[(") & set(about)
+
+
 def test_crops_are_said_to_be_pictures_of_faces(semveil: Callable, photo: Path, tmp_path: Path) -> None:
     crops = semveil("protect", photo, "--out", tmp_path / "crops", *MOSAIC).stdout
     size = "a picture of each face, 64 x 64 px; --whole-photo pastes it back into the photo"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import completion, options
 from semveil.cli.console import NOTHING_KEPT, Line, show, stages, when_interrupted
 
 
@@ -19,6 +19,7 @@ def reproduce(
                 "Without it all names are listed."
             ),
             metavar="FIGURE",
+            autocompletion=completion.figure,
         ),
     ] = None,
     preset: Annotated[
@@ -40,7 +41,7 @@ def reproduce(
         Path | None,
         typer.Option(help="Photos: a face set, or a folder as the documentation names it.", metavar="PATH"),
     ] = None,
-    model: options.Model = None,
+    model: options.AnyModel = None,
     verifier: Annotated[
         str | None, typer.Option(help="Recogniser; the preset's by default.", metavar="NAME")
     ] = None,

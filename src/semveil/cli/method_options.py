@@ -45,9 +45,13 @@ class MethodCommand(Command):
         ):
             return  # help and usage errors do not wait for torch
 
-        from semveil.methods.registry import DEFAULT_IMAGE_METHOD, check_image_method
+        from semveil.methods.registry import DEFAULT_IMAGE_METHOD, LINK, check_image_method
 
         name = DEFAULT_IMAGE_METHOD if name is None else str(name)
+        if name == LINK:
+            raise options.OptionError(
+                f"{LINK} does not protect pictures; it is a link: use semveil transmit or semveil send"
+            )
         check_image_method(name)
         ctx.meta[_CHOSEN] = name
 
