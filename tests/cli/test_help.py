@@ -50,6 +50,12 @@ def test_groups_have_an_example(semveil: Callable, group: str) -> None:
     assert f"\nExample: semveil {group} " in semveil(group, "--help").stdout
 
 
+@pytest.mark.parametrize("group", ["data", "ledger", "models", "train"])
+def test_a_group_without_a_command_prints_its_help(semveil: Callable, group: str) -> None:
+    alone, asked = semveil(group), semveil(group, "--help")
+    assert (alone.code, alone.stderr) == (0, "") and alone.stdout.strip() == asked.stdout.strip()
+
+
 def test_options_are_grouped_and_what_every_command_has_comes_last(semveil: Callable) -> None:
     lines = semveil("transmit", "--help").stdout.splitlines()
     headings = [line for line in lines if re.match(r"[A-Z]\w+( \w+)*$", line) and not line.endswith(".")]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from semveil.cli.streams import writing_output
+from semveil.cli.streams import INTERRUPTED, SIGNALLED, tell_end, writing_output
 from semveil.cli.terminal import ALARM, CODE, NARROWEST, told
 from semveil.core.errors import printable
 
@@ -116,8 +116,10 @@ def when_interrupted(kept: Callable[[], str] | str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
-        note(kept if isinstance(kept, str) else kept())
+    except (KeyboardInterrupt, SystemExit) as error:
+        code = error.code if isinstance(error, SystemExit) else INTERRUPTED
+        if isinstance(code, int) and code > SIGNALLED:
+            tell_end(code, kept if isinstance(kept, str) else kept())
         raise
 
 
