@@ -141,8 +141,16 @@ def test_a_malicious_checkpoint_is_never_resumed(
 
 def test_a_card_is_told_in_lines_without_python_values(semveil: Callable) -> None:
     lines = semveil("models", "info", "faces-128").stdout.splitlines()
-    assert "latent shape: 28 x 64" in lines
-    assert not any("{" in line or "[" in line for line in lines)
+    assert {"Latent codes: 28 x 64", "Size: 128 x 128 px"} < set(lines)
+    inversion = next(line for line in lines if line.startswith("Inversion: "))
+    assert "steps 40, learning rate 0.3, squared error weight 1," in inversion
+    assert all(line[0].isupper() or line.startswith("  ") for line in lines)
+    assert not any("{" in line or "[" in line or "card" in line for line in lines)
+    others = [
+        semveil("models", "info", name).stdout for name in ("identity-128", "noise-image-32", "lpips-alex")
+    ]
+    assert "lpips_v0.1_alex.pth, alex.pth" in others[2] and "Classes: apple, aquarium fish," in others[1]
+    assert not any(sign in text for text in others for sign in "{[")
     epsilons = [
         float(line.partition("nominal epsilon ")[2].split()[0])
         for line in lines

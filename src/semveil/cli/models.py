@@ -19,6 +19,16 @@ app = typer.Typer(
     cls=Group,
     help="List, check and download models and third-party weights.\n\nExample: semveil models list",
 )
+_LABELS: dict[str, Any] = {
+    "latent_shape": "Latent codes",
+    "digest": "SHA-256",
+    "pairs": "Trained pairs",
+    "url": "Address",
+    "megabytes": "Megabytes",
+    "perceptual": "Perceptual term",
+    "inversion": {"mse": "squared error weight", "perceptual": "perceptual weight", "prior": "prior weight"},
+    "settings": {"rate": "learning rate"},
+}  # of facts in a model's card, and in its groups, where the key does not say it
 OFFICIAL_WEIGHTS = "semantic-stylegan"
 IDENTITY, NOISE_IMAGE = "identity model", "noise-image model"
 
@@ -151,17 +161,39 @@ def verify(
 
 
 def _card_lines(key: str, value: Any) -> list[Line]:
-    """Lines for one fact of a card; a group of facts gets a line for each, labelled with both names."""
+    """Lines for one fact of a card under a readable label; a group of settings is one line."""
+    named = _LABELS.get(key)
+    label = named if isinstance(named, str) else key.replace("_", " ").capitalize()
+    if isinstance(named, dict):
+        value = {named.get(name, name): inner for name, inner in value.items()}
+    if key == "card":
+        return [line for part, inner in value.items() if part != "size" for line in _card_lines(part, inner)]
+    if key == "clip_box":
+        return [(label, f"{value['lower']:.4g} to {value['upper']:.4g}; {value['source']}")]
+    if key == "pairs":
+        return [(label if i == 0 else "", str(pair)) for i, pair in enumerate(value)]
+    if key == "size":
+        return [(label, f"{value} x {value} px")]
+    return [(label, _fact(value).replace("_", " ") if key == "classes" else _fact(value))]
+
+
+def _fact(value: Any) -> str:
+    """A setting as text; those of a group with their names."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
-        told = {part: inner for part, inner in value.items() if inner is not None}
-        return [
-            line
-            for part, inner in told.items()
-            for line in _card_lines(f"{key} {part}".replace("_", " "), inner)
-        ]
-    if isinstance(value, list) and any(isinstance(item, str) for item in value):
-        return [(key if i == 0 else "", str(item)) for i, item in enumerate(value)]
-    return [(key.replace("_", " "), " x ".join(map(str, value)) if isinstance(value, list) else str(value))]
+        told = {name.replace("_", " "): inner for name, inner in value.items()}
+        return ", ".join(
+            f"{name} ({_fact(inner)})" if isinstance(inner, dict) else f"{name} {_fact(inner)}"
+            for name, inner in told.items()
+            if inner is not None
+        )
+    if isinstance(value, list):
+        words = any(isinstance(item, str) for item in value)
+        return (", " if words else " x ").join(
+            f"({_fact(item)})" if isinstance(item, list) else _fact(item) for item in value
+        )
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _place(path: str | None, home: Path) -> str | None:
