@@ -121,7 +121,10 @@ def test_the_certificate_says_what_holds_for_the_clip(glide: Path, tmp_path: Pat
     clear = {part.kind for part in made.guarantee.coverage.clear}
     assert clear == {Kind.SURROUNDINGS, Kind.OTHER_FACES, Kind.SOUND}
     words = "\n".join(explain(made))
-    assert "part of the clip is protected in this clip" in words and "take any two clips that agree" in words
+    assert (
+        "part of the clip has epsilon 1985 and delta 1e-05 in this clip: protects nobody" in words
+        and "take any two clips that agree" in words
+    )
     assert "each face has one draw" in words and "voices" in words
     assert Certificate.from_json(made.to_json()) == made
 

@@ -47,6 +47,9 @@ def test_pictures_mirror_the_folder_with_certificates_and_nothing_else(
     summary = protect_photos([folder], out, NOISE, progress=lambda done, total: seen.append((done, total)))
     assert (summary.photos, summary.protected, summary.faces_found, summary.faces_protected) == (3, 3, 3, 3)
     assert (summary.exit_code, seen[0], seen[-1]) == (0, (0, 3), (3, 3))
+    assert repr(summary).startswith(
+        "Summary(3 photos and clips, 3 protected; 3 faces found, 3 protected; epsilon "
+    )
     assert visible(out) == ["a.png", "sub/c.png", "sub/deep/b.png"]
     assert summary.guarantee is not None
     for picture in visible(out):

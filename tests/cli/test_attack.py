@@ -48,6 +48,15 @@ def test_a_keyed_message_needs_no_key_to_be_attacked(semveil: Callable, photo: P
     assert "Verdict: " in told.stdout and "Compared: with the photo" in told.stdout
 
 
+def test_the_table_tells_how_many_photos_eve_knows(
+    semveil: Callable, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert semveil("send", photo, *ALICE, "--protection", "none", "--out", tmp_path / "m.svl").code == 0
+    found = semveil("attack", tmp_path / "m.svl", *FEW, "--attack", "linear", "--out", tmp_path / "out")
+    assert "150 transmissions of photos that she knows" in found.stdout
+
+
 @pytest.mark.parametrize(
     ("name", "words"), [("inpute", "did you mean 'impute'"), ("multi-shot", "does not apply")]
 )

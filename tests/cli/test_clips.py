@@ -90,7 +90,8 @@ def test_the_original_comes_back_byte_for_byte(
     failed(semveil("restore", made, "--key", keys[0]), 7, "cannot read the sealed part")
 
 
-def test_faces_of_clips_are_listed(semveil: Callable, clip: Path) -> None:
+def test_faces_of_clips_are_listed(semveil: Callable, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     (face,) = json.loads(semveil("faces", clip, "--json", "--detector", "dlib").stdout)["photos"][0]["faces"]
     assert (face["number"], face["from_s"], face["to_s"]) == (0, 0.0, 0.36) and 36 <= face["px"] <= 44
     assert "seen 0.0 to 0.36 s" in semveil("faces", clip, "--detector", "dlib").stdout

@@ -68,9 +68,7 @@ def test_a_forger_who_renews_the_checksum_is_found_out(
     for place in (len(data) - 1, len(data) - 100, data.index(b'"tiny"') + 1):
         bad = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         forged.write_bytes(bad + hashlib.sha256(bad).digest())
-        refused = semveil("receive", forged, "--model", "tiny", "--key", key, "--out", out)
-        # after the note that it was sent from here
-        assert refused.code == 7 and "altered" in refused.stderr, refused
+        failed(semveil("receive", forged, "--model", "tiny", "--key", key, "--out", out), 7, "altered")
     failed(semveil("receive", message, "--out", out), 7, "--key")
     assert not out.exists()
     assert semveil("receive", message, "--key", key, "--out", out).code == 0  # forgeries did not use it up

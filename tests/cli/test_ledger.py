@@ -136,7 +136,10 @@ def partly(private: tuple[int, ...]) -> Certificate:
     return replace(release(1.0), guarantee=claim, model="faces-64", model_hash="0f" * 32)
 
 
-def test_totals_are_shown_for_each_part_and_for_the_whole_record(semveil: Callable, book: Ledger) -> None:
+def test_totals_are_shown_for_each_part_and_for_the_whole_record(
+    semveil: Callable, book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     for private in ((0, 1, 4, 5), (0, 1, 6, 7)):
         book.record("Mary", partly(private))
     _, out, _ = semveil("show", "--subject", "Mary", "--limit", "5")
@@ -168,7 +171,7 @@ def test_figures_are_printed_rounded_up(semveil: Callable, book: Ledger) -> None
     assert "epsilon 1.00001: strong (basis: proved" in semveil("show", "--subject", "Mary")[1]
     assert "1.00001" in semveil("list")[1]
     assert (
-        "epsilon 1.00001 (basis: proved) for the whole record is above"
+        "epsilon 1.00001: strong (basis: proved) for the whole record is above"
         in semveil("show", "--subject", "Mary", "--limit", "1")[1]
     )
 

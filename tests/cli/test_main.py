@@ -88,7 +88,7 @@ def test_help_and_usage_errors_never_load_torch() -> None:
     ("arguments", "words"),
     [
         (["trasmit"], "Did you mean 'transmit'"),
-        (["train"], "see semveil train --help"),
+        (["train", "fusio"], "see semveil train --help"),
         (["transmit"], "PHOTO"),
         (["send", "a.jpg"], "--out"),
         (["reproduce", "dp-semcom/fig9"], "fig9"),

@@ -3,6 +3,7 @@
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,25 @@ def test_models_of_every_method_are_known(semveil: Callable) -> None:
         assert card["size"] == size and card["card"]
         (check,) = json.loads(semveil("models", "verify", name, "--json").stdout)["checks"]
         assert check["good"] and check["sha256"] == card["digest"]
+
+
+def test_the_official_model_is_listed_with_the_way_to_get_it(
+    semveil: Callable, failed: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    listed = {
+        model["name"]: model for model in json.loads(semveil("models", "list", "--json").stdout)["models"]
+    }
+    assert listed["celebamask-hq-512"]["path"] is None
+    told = "face model of 512 px; its weights: semveil models get semantic-stylegan"
+    assert re.search(rf"celebamask-hq-512 +{told} +-$", semveil("models", "list").stdout, re.MULTILINE)
+    failed(semveil("models", "get", "celebamask-hq-512"), 2, "semveil models get semantic-stylegan")
+
+
+def test_models_that_are_here_need_no_download(semveil: Callable, home: Path) -> None:
+    got = semveil("models", "get", "faces-128")
+    assert (got.code, got.stdout) == (0, "faces-128 is bundled with semveil; nothing to download.\n")
+    assert f"tiny lies in {home / 'models' / 'tiny'}" in semveil("models", "get", "tiny").stdout
 
 
 def test_unknown_names_suggest_near_ones(semveil: Callable, failed: Callable) -> None:
@@ -121,8 +141,16 @@ def test_a_malicious_checkpoint_is_never_resumed(
 
 def test_a_card_is_told_in_lines_without_python_values(semveil: Callable) -> None:
     lines = semveil("models", "info", "faces-128").stdout.splitlines()
-    assert "latent shape: 28 x 64" in lines
-    assert not any("{" in line or "[" in line for line in lines)
+    assert {"Latent codes: 28 x 64", "Size: 128 x 128 px"} < set(lines)
+    inversion = next(line for line in lines if line.startswith("Inversion: "))
+    assert "steps 40, learning rate 0.3, squared error weight 1," in inversion
+    assert all(line[0].isupper() or line.startswith("  ") for line in lines)
+    assert not any("{" in line or "[" in line or "card" in line for line in lines)
+    others = [
+        semveil("models", "info", name).stdout for name in ("identity-128", "noise-image-32", "lpips-alex")
+    ]
+    assert "lpips_v0.1_alex.pth, alex.pth" in others[2] and "Classes: apple, aquarium fish," in others[1]
+    assert not any(sign in text for text in others for sign in "{[")
     epsilons = [
         float(line.partition("nominal epsilon ")[2].split()[0])
         for line in lines

@@ -82,7 +82,9 @@ def test_a_picture_can_be_converted_with_a_guarantee(
     )
     guarantee = json.loads(answer.stdout)["guarantee"]
     assert (guarantee["basis"], round(guarantee["epsilon"], 3)) == ("proved", 3.0)
-    assert "with epsilon 3 and delta 1e-05 (basis: proved)" in semveil("certify", out / "0.png").stdout
+    assert (
+        "with epsilon 3 and delta 1e-05: limited (basis: proved)" in semveil("certify", out / "0.png").stdout
+    )
 
 
 def test_a_data_set_that_is_not_there_is_named(semveil: Callable, tmp_path: Path) -> None:

@@ -49,6 +49,45 @@ def test_a_photo_and_a_folder_are_protected(semveil: Callable, photo: Path, tmp_
     assert semveil("certify", tmp_path / "all" / "private name.png").code == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "hidden"),
+    [
+        ("dp-pix --epsilon 2 --size 64", "methods that promise more: docs/which-method.md"),
+        ("dp-image --model tiny", "--subspace 16 --epsilon 4 promises more: docs/which-method.md"),
+        ("identity-dp --epsilon 50", "--epsilon 1 promises more: docs/which-method.md"),
+    ],
+)
+def test_an_epsilon_that_protects_nobody_is_said_to_hide_nothing(
+    semveil: Callable, photo: Path, tmp_path: Path, options: str, hidden: str
+) -> None:
+    answer = semveil("protect", photo, "--out", tmp_path / "out", "--method", *options.split())
+    assert answer.code == 0 and "protects nobody" in answer.stdout
+    assert f"Hidden: nothing that is promised; {hidden}." in answer.stdout.splitlines()
+    assert "where epsilon" not in answer.stdout and "take most faces" not in answer.stdout
+
+
+def test_the_link_is_met_with_its_commands(semveil: Callable, failed: Callable, photo: Path) -> None:
+    words = "it is a link: use semveil transmit or semveil send"
+    failed(semveil("protect", photo, "--method", "dp-semcom"), 2, words)
+    assert (
+        "Leaves: when and how much is sent, but nothing of the photo"
+        in semveil("methods", "dp-semcom").stdout
+    )
+    for name in image_methods():
+        (about,) = [
+            line for line in semveil("methods", name).stdout.splitlines() if line.startswith("Method: ")
+        ]
+        assert not set("=[(") & set(about)
+
+
+def test_crops_are_said_to_be_pictures_of_faces(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    crops = semveil("protect", photo, "--out", tmp_path / "crops", *MOSAIC).stdout
+    size = "a picture of each face, 64 x 64 px; --whole-photo pastes it back into the photo"
+    assert f"Written: {tmp_path / 'crops'}, {size}. Each picture has its certificate." in crops.splitlines()
+    whole = semveil("protect", photo, "--out", tmp_path / "whole", *MOSAIC, "--whole-photo").stdout
+    assert "a picture of each face" not in whole
+
+
 def test_refused_photos_make_it_fail_after_the_others_are_done(
     semveil: Callable, photo: Path, tmp_path: Path
 ) -> None:
@@ -183,7 +222,7 @@ def test_method_and_folder_have_defaults_that_are_named(
     assert answer.code == 0 and (tmp_path / "out" / "protect" / "identity-dp" / "private name.png").is_file()
     for words in (
         "Method: identity-dp (the default",
-        "Hidden: the identity",
+        "Hidden: the identity vector.",
         "Not hidden: hair",
         "UNPROTECTED",
         "epsilon 6: weak, for the identity vector",

@@ -14,7 +14,7 @@ import pytest
 from cli.tiny import SRC
 
 from semveil.cli.console import show, when_interrupted
-from semveil.cli.streams import ENDED
+from semveil.cli.streams import ENDED, expect_end, tell_end
 
 COMMAND = [sys.executable, "-m", "semveil"]
 NAMES = [b"bad\xff.jpg", "\U0001f600.jpg".encode(), b"e\x1b[31m.jpg", b"n\nl.jpg", "übel.jpg".encode()]
@@ -133,14 +133,13 @@ def test_a_run_that_is_interrupted_says_what_is_kept(
         assert run.wait(timeout=60) == 130
     done = len(list(out.glob("*.png")))
     assert 2 <= done < 200
-    kept, last = said.splitlines()
+    (kept,) = said.splitlines()
     assert (
-        kept.startswith("semveil: note: ")
+        kept.startswith("semveil: interrupted; ")
         and "of 200 photos and clips are done and kept" in kept
         and "run the same command" in kept
     )
     assert abs(int(kept.split()[2]) - done) <= 1
-    assert last == f"semveil: interrupted; {ENDED}"
     assert [path.name for path in (out / ".semveil").iterdir()] == ["manifest.jsonl"]
 
 
@@ -196,11 +195,19 @@ def test_ctrl_c_while_the_program_loads_shows_no_traceback(environment: dict[str
     assert (done.returncode, done.stdout, done.stderr) == (130, "", f"semveil: interrupted; {ENDED}\n")
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_what_is_kept_is_told_on_interrupts_only(error: type, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(error), when_interrupted(lambda: "three are kept"):
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [(KeyboardInterrupt(), "interrupted"), (SystemExit(128 + signal.SIGTERM), "ended by SIGTERM")],
+)
+def test_what_is_kept_is_told_on_interrupts_only(
+    error: BaseException, ended: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expect_end()
+    with pytest.raises(type(error)), when_interrupted(lambda: "three are kept"):
         raise error
-    assert capsys.readouterr().err == "semveil: note: three are kept\n"
+    tell_end(130)  # nothing is told twice
+    assert capsys.readouterr().err == f"semveil: {ended}; three are kept\n"
+    expect_end()
     with pytest.raises(ValueError), when_interrupted(lambda: "three are kept"):
         raise ValueError
     assert capsys.readouterr().err == ""

@@ -16,7 +16,7 @@ from semveil.cli.terminal import told
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 RED, MAGENTA, DEFAULT = "31", "35", "39"
 WORDS = (
-    "the photo as a whole is protected in this message as well as can be, with epsilon 0 for all codes, "
+    "the photo as a whole is protected in this message with epsilon 0: as good as it gets, for all codes, "
     "UNPROTECTED"
 )
 LINES = [
@@ -149,6 +149,56 @@ def test_a_table_that_is_too_wide_is_told_in_lines(
         and "distinguishing game" in text
     )
     assert ("verdict pass; by distinguishing game" in text) == (width == 80)
+
+
+@pytest.mark.parametrize("width", ["60", "80", None])
+@pytest.mark.parametrize("verb", ["methods", "methods identity-dp", "models list"])
+def test_a_table_in_a_pipe_is_as_wide_as_columns_say_and_ends_without_blanks(
+    semveil: Callable, monkeypatch: pytest.MonkeyPatch, verb: str, width: str | None
+) -> None:
+    monkeypatch.delenv("COLUMNS") if width is None else monkeypatch.setenv("COLUMNS", width)
+    lines = semveil(*verb.split()).stdout.splitlines()
+    facts = [line for line in lines if re.match(r"[A-Z][\w ]*: |Hidden does", line)]
+    assert facts and [line for line in lines if line != line.rstrip()] == []
+    widest = max(len(line) for line in lines if line not in facts)
+    assert widest <= int(width or 100) and (width or widest > 80)
+
+
+def test_a_table_in_a_pipe_with_colours_ends_without_blanks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    show({}, as_json=False, table=make_table(["name", "what it is"], [["a", "short"], ["b", "longer text"]]))
+    coloured = capsys.readouterr().out
+    plain = ESCAPE.sub("", coloured).splitlines()
+    assert "\x1b" in coloured and plain == [line.rstrip() for line in plain]
+
+
+def test_a_table_that_is_too_wide_for_a_pipe_is_told_in_folded_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show({}, [("Written", WORDS)], as_json=False, table=WIDE)
+    *rows, fact = capsys.readouterr().out.splitlines()
+    assert max(map(len, rows)) <= 80 and "detects to 4.8" in " ".join(" ".join(rows).split())
+    assert fact == f"Written: {WORDS}"
+
+
+def test_progress_in_a_pipe_is_a_line_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 61.0, 62.0, 122.0])
+    monkeypatch.setattr("semveil.cli.console.time.monotonic", lambda: next(clock))
+    with stages() as advance:
+        for done in range(3):
+            advance("attack: linear", done, 9)
+        advance("Training", 7, None, "mse", 0.25)
+    assert capsys.readouterr().err.splitlines() == [
+        "semveil: note: attack: linear: 1 of 9",
+        "semveil: note: Training: 7, mse 0.25",
+    ]
+    with stages(quiet=True) as advance:
+        advance("Training", 1)
+    assert capsys.readouterr().err == ""
 
 
 def test_colours_are_readable_on_white_and_on_black(screen: Callable) -> None:

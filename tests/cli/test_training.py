@@ -15,6 +15,7 @@ from semveil.data.face_set import FaceSet
 from semveil.data.latents import LatentSet
 from semveil.faces.parts import PARTS
 from semveil.recognition.face_parser import load_face_parser
+from semveil.recognition.thresholds import MODEL_SIZE
 
 
 def test_a_generator_is_trained_resumed_and_published(
@@ -286,6 +287,12 @@ def test_data_are_prepared(semveil: Callable, photo: Path, tmp_path: Path, faile
     )
     assert json.loads(answer.stdout)["faces"] == 1, answer.stderr
     assert FaceSet.load(tmp_path / "faces.npz").pixels.shape == (1, 32, 32, 3)
+    assert (
+        "1 faces of 1 people (training 1), each 32 x 32 px"
+        in semveil("data", "prepare", tmp_path / "data", "--out", tmp_path / "c.npz", "--size", "32").stdout
+    )
+    told = " ".join(semveil("data", "prepare", "--help").stdout.split())
+    assert "data/lfw/NAME" in told and "development" in told and "test split" in told
     failed(semveil("data", "prepare", person, "--out", tmp_path / "b.npz"), 1, "holds neither")
 
 
@@ -326,6 +333,7 @@ def test_an_unreadable_photo_is_named_and_does_not_end_the_preparation(
 def test_calibration_needs_photos(semveil: Callable, tmp_path: Path, failed: Callable) -> None:
     failed(semveil("calibrate", "--pairs", tmp_path), 1, "pairs.txt")
     failed(semveil("calibrate", "--pairs", tmp_path, "--far", "2"), 2, "between 0 and 1")
+    assert f"[default: {MODEL_SIZE}]" in " ".join(semveil("calibrate", "--help").stdout.split())
     (tmp_path / "pairs.txt").write_text("1\t1\nA\t1\t2\nA\t1\tB\t1\n")
     failed(semveil("calibrate", "--pairs", tmp_path), 1, "none of the photos")
 

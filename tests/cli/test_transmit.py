@@ -51,6 +51,15 @@ def test_a_photo_becomes_five_pictures_and_a_result(semveil: Callable, photo: Pa
     assert str(photo.parent) not in (out / "result.json").read_text()
 
 
+def test_a_pair_and_missing_weights_are_told_in_a_line_each(
+    semveil: Callable, photo: Path, tmp_path: Path
+) -> None:
+    lines = semveil("transmit", photo, *QUICK, "--protection", "nn", "--out", tmp_path / "out").stdout
+    assert "would give the private codes epsilon 26.46: protects nobody; the trained pair" in lines
+    left_out = "LPIPS left out: semveil models get lpips-alex; semveil models get lpips-squeeze"
+    assert left_out in lines.splitlines() and ".pth" not in lines
+
+
 def test_numbers_hide_names_that_name_people(
     semveil: Callable, failed: Callable, photo: Path, tmp_path: Path
 ) -> None:

@@ -35,6 +35,18 @@ def test_attack_takes_a_file_or_a_message(model: FaceModel, tmp_path: Path) -> N
         semveil.attack(sent.message, attacks=["dirct"], model=model)
 
 
+def test_results_print_what_they_mean(model: FaceModel, tmp_path: Path) -> None:
+    sent = semveil.send(IMAGES, tmp_path / "m.svl", model=model, protection="none")
+    said = repr(sent)
+    assert (
+        said.startswith("Sent(2 images of 32 x 32 px, model ")
+        and "protection none; no finite epsilon" in said
+    )
+    assert said.endswith("; m.svl, m.svl.certificate.json)") and "\n" not in said
+    certified = semveil.certify(tmp_path / "m.svl")
+    assert str(certified) == "\n".join(certified.explanation) and str(certified).startswith("In short: ")
+
+
 def test_an_option_that_does_not_exist_is_named_with_the_nearest(model: FaceModel) -> None:
     for call in (semveil.send, semveil.transmit):
         with pytest.raises(ValueError, match=r"no option 'private_code' \(did you mean 'private_codes'\?\)"):

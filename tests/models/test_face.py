@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.model_folders import OFFICIAL_MODEL
 from semveil.core.weights import WeightsMissing
-from semveil.models.face import OFFICIAL_MODEL, load_model, model_folders
+from semveil.models.face import load_model, model_folders
 from semveil.models.prior import LatentPrior
 
 

@@ -17,7 +17,7 @@ from semveil.privacy.caveats import Caveat
 from semveil.privacy.certificate import Certificate
 from semveil.privacy.explain import _factor, _percent, _up, explain, explain_epsilon
 from semveil.privacy.guarantee import Basis, Guarantee
-from semveil.privacy.strength import best_guess
+from semveil.privacy.strength import best_guess, in_a_word
 
 
 def optimal_test(p, q):
@@ -101,8 +101,10 @@ def test_scales_have_the_unit_of_what_gets_the_noise(model, unit):
 def test_nothing_is_called_protected_on_a_weak_basis(certificate):
     lines = explain(certificate)
     claim = certificate.guarantee
-    assert (" is protected " in lines[0]) == (
-        claim.epsilon is not None and claim.basis in (Basis.PROVED, Basis.COMPUTATIONAL)
+    assert (" is protected in " in lines[0]) == (
+        claim.epsilon is not None
+        and claim.basis in (Basis.PROVED, Basis.COMPUTATIONAL)
+        and in_a_word(claim.epsilon, claim.delta) != "protects nobody"
     )
     if claim.epsilon is None:
         assert lines[0].startswith("In short: nothing is guaranteed")
@@ -118,19 +120,20 @@ def test_part_of_a_photo_is_never_called_the_whole():
 
 
 @pytest.mark.parametrize(
-    ("epsilon", "grade", "odds"),
-    [(0.0, "as well as can be", "likelier"), (1.0, "strongly", "2.719 times"),
-     (1.2, "to some degree", "3.321 times"), (3.0, "to some degree", "20.09 times"),
-     (4.7, "weakly", "110 times"),
-     (9.0, "weakly", "8104 times"), (10.0, "in name only", "22,030 times"),
-     (1e5, "in name only", "10^43429.5 times")],
+    ("epsilon", "word", "odds"),
+    [(0.0, "as good as it gets", "likelier"), (1.0, "strong", "2.719 times"),
+     (1.2, "limited", "3.321 times"), (3.0, "limited", "20.09 times"),
+     (4.7, "weak", "110 times"),
+     (9.0, "weak", "8104 times"), (10.0, "protects nobody", "22,030 times"),
+     (1e5, "protects nobody", "10^43429.5 times")],
 )  # fmt: skip
-def test_the_grade_follows_the_odds(epsilon, grade, odds):
+def test_the_word_follows_the_odds(epsilon, word, odds):
     made = Certificate(
         release="image", method="m", protection="p", guarantee=Guarantee(epsilon, "all codes", Basis.PROVED)
     )
     lines = explain(made)
-    assert grade in lines[0]
+    assert f": {word} (basis: proved)" in lines[0]
+    assert (" is protected in " in lines[0]) == (epsilon < 10)
     assert odds in lines[4]
 
 

@@ -16,7 +16,8 @@ class Attack(Protocol):
 
     Attributes:
         name: name by which users select the attack.
-        knowledge: Eve's information in addition to the received signal, in words.
+        knowledge: Eve's information in addition to the received signal, in words; results have the number
+            of known transmissions in place of N.
         needs: inputs required in addition to observation and public knowledge: `pairs` (`KnownPairs`),
             `repeats` and `recordings` (fields of the `Observation`), `deprotect` or `protect` (constructor
             arguments).

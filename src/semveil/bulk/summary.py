@@ -23,7 +23,7 @@ class Refused:
     exit_code: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """Summary of a run.
 
@@ -76,6 +76,19 @@ class Summary:
     notes: tuple[str, ...] = ()
     guarantee: Guarantee | None = None
     recognised: tuple[tuple[str, tuple[tuple[int, tuple[str, ...]], ...]], ...] = ()
+
+    def __repr__(self) -> str:
+        photos = {
+            "protected": self.protected,
+            "done before": self.done_before,
+            "skipped": self.skipped,
+            "copied": self.copied,
+            "refused": len(self.refused),
+        }
+        became = "".join(f", {count} {name}" for name, count in photos.items() if count)
+        promise = "" if self.guarantee is None else f"; {self.guarantee.briefly()}"
+        faces = f"{self.faces_found} faces found, {self.faces_protected} protected"
+        return f"Summary({self.photos} photos and clips{became}; {faces}{promise})"
 
     @property
     def exit_code(self) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import completion, options
 from semveil.cli.console import NOTHING_KEPT, Line, make_table, note, show, stages, when_interrupted
 from semveil.cli.link import MessageFile
 from semveil.cli.terminal import pasted
@@ -42,6 +42,7 @@ def attack(
                 "them all); repeat it for several. All that apply by default."
             ),
             metavar="NAME",
+            autocompletion=completion.attack,
         ),
     ] = None,
     latents: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import completion, options
 from semveil.cli.console import make_table, show, stages, when_interrupted
 
 FEWEST_DRAWS = 2_000
@@ -26,6 +26,7 @@ def audit(
                 "several."
             ),
             metavar="NAME",
+            autocompletion=completion.audited,
         ),
     ] = None,
     epsilon: Annotated[str, typer.Option(help="Claimed epsilons to test.", metavar="E,E,...")] = "0.1,1,5",

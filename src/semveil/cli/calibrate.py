@@ -23,8 +23,14 @@ def calibrate(
         float, typer.Option(help="False acceptance rate, between 0 and 1.", metavar="RATE")
     ] = 1e-3,
     resolution: Annotated[
-        int, typer.Option(help="Side of the aligned photos in pixels.", min=16, max=1024)
-    ] = 64,
+        int,
+        typer.Option(
+            help="Side of the aligned photos in pixels, as of the model that is judged.",
+            metavar="PIXELS",
+            min=16,
+            max=1024,
+        ),
+    ] = 128,
     listed: Annotated[
         Path | None, typer.Option("--list", help="List of pairs; DIR/pairs.txt by default.", metavar="FILE")
     ] = None,
@@ -33,7 +39,7 @@ def calibrate(
 ) -> None:
     """Measure a recogniser's threshold at a false acceptance rate.
 
-    The photos are arranged as in LFW.
+    The photos are arranged as in LFW. Other commands take the threshold as --threshold.
 
     Example: semveil calibrate --verifier dlib --pairs lfw/ --far 1e-3
     """

@@ -13,18 +13,24 @@ if TYPE_CHECKING:
     from semveil.privacy.certificate import Certificate
 
 
-def certified_lines(certificate: "Certificate", written: Sequence[Path]) -> list[Line]:
+def certified_lines(
+    certificate: "Certificate", written: Sequence[Path], *, short: str | None = None
+) -> list[Line]:
     """Report lines with a short statement of the guarantee and the names of the certificates.
 
     Args:
         certificate: certificate of the outputs.
         written: outputs, followed by their certificates.
+        short: statement in place of the certificate's own.
     """
     from semveil.privacy.explain import explain
 
-    label, _, short = explain(certificate)[0].partition(": ")
+    label, _, own = explain(certificate)[0].partition(": ")
     names = ", ".join(path.name for path in written[len(written) // 2 :])
-    return [(label, short), ("Certified", f"{names}; to read one: semveil certify {pasted(written[0])}")]
+    return [
+        (label, short or own),
+        ("Certified", f"{names}; to read one: semveil certify {pasted(written[0])}"),
+    ]
 
 
 def record_lines(record: "Record | None") -> list[Line]:

@@ -134,7 +134,22 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A group of `Command`s, with help that fits the screen."""
+    """A group of `Command`s, with help that fits the screen, which it prints without a command too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words up to the command's name; without any, print help.
+
+        Args:
+            ctx: typer's context.
+            args: words of the command line after the group.
+
+        Returns:
+            Arguments that were not parsed.
+        """
+        if not args and not self.invoke_without_command:
+            print(ctx.get_help())
+            raise typer.Exit
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write help that fits the screen.

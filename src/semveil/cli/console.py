@@ -2,17 +2,21 @@
 """Output to the user: progress and notes on stderr, one table or one JSON object on stdout."""
 
 import json
+import re
+import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from semveil.cli.streams import writing_output
+from semveil.cli.streams import INTERRUPTED, SIGNALLED, tell_end, writing_output
 from semveil.cli.terminal import ALARM, CODE, NARROWEST, told
 from semveil.core.errors import printable
 
-PIPED_WIDTH = 250  # columns of output that is not a terminal
+PIPED_WIDTH = 100  # columns of a table that is not printed on a terminal, unless COLUMNS is set
+TELL_EVERY = 60.0  # seconds between progress lines where stderr is no terminal
 NEVER_FOLDED = 12  # columns; words and numbers in a table up to this width are not wrapped
 NOTHING_KEPT = "nothing is written yet; run the same command again to start over"
 ALARMS = ("UNPROTECTED", "REFUTED", "UNDONE", "protects nobody", "no guarantee")
@@ -20,7 +24,7 @@ ALARMS = ("UNPROTECTED", "REFUTED", "UNDONE", "protects nobody", "no guarantee")
 
 @contextmanager
 def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on stderr for work in several stages; nothing if stderr is not a terminal.
+    """Show a progress bar on stderr for work in several stages; one line a minute if it is not a terminal.
 
     Args:
         quiet: show nothing, as with `--json`.
@@ -30,7 +34,7 @@ def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
             values such as a loss.
     """
     if quiet or not sys.stderr.isatty():
-        yield lambda *ignored: None
+        yield (lambda *ignored: None) if quiet else _told_each_minute()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -53,10 +57,29 @@ def stages(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
             if stage != shown:
                 bar.reset(task, description=stage, total=total)
                 shown = stage
-            extra = " ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in rest)
-            bar.update(task, completed=done, total=total, more=extra)
+            bar.update(task, completed=done, total=total, more=_more(rest))
 
         yield advance
+
+
+def _told_each_minute() -> Callable[..., None]:
+    """Callback of `stages` that prints a note when `TELL_EVERY` seconds have passed since the last one."""
+    last = time.monotonic()
+
+    def advance(stage: str, done: float, total: float | None = None, *rest: Any) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= TELL_EVERY:
+            last = now
+            of = "" if total is None else f" of {total}"
+            note(", ".join(part for part in (f"{stage}: {done}{of}", _more(rest)) if part))
+
+    return advance
+
+
+def _more(values: Sequence[Any]) -> str:
+    """Further values of a progress callback as text."""
+    return " ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
 
 
 @contextmanager
@@ -93,8 +116,10 @@ def when_interrupted(kept: Callable[[], str] | str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
-        note(kept if isinstance(kept, str) else kept())
+    except (KeyboardInterrupt, SystemExit) as error:
+        code = error.code if isinstance(error, SystemExit) else INTERRUPTED
+        if isinstance(code, int) and code > SIGNALLED:
+            tell_end(code, kept if isinstance(kept, str) else kept())
         raise
 
 
@@ -124,16 +149,38 @@ def _show_text(lines: Sequence[Line], table: Any) -> None:
 
     # terminals only: with FORCE_COLOR, output to a file has colours but the same lines
     fold = sys.stdout.isatty()
-    console = Console(highlight=False, width=None if fold else PIPED_WIDTH)
-    if fold:
-        console.width = max(console.width, NARROWEST)
+    console = Console(highlight=False)
+    if not fold:
+        console.width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
+    console.width = max(console.width, NARROWEST)
     if table is not None and _fits(table, console):
-        console.print(table)
+        _print_table(table, console)
     elif table is not None:
-        lines = [*_as_lines(table), *lines]
+        rows = _as_lines(table)
+        if fold:
+            lines = [*rows, *lines]
+        else:  # only facts are one line each in a pipe
+            _print_folded(rows, console)
+    if fold:
+        _print_folded(lines, console)
+        return
+    for line in lines:
+        console.print(_unfolded(line), soft_wrap=True)
+
+
+def _print_table(table: Any, console: Any) -> None:
+    """Print a table without the blanks that fill its last column."""
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        # blanks at the end, also between the codes of colours
+        print(re.sub(r"(?:\x1b\[[\d;]*m| )+$", lambda end: end[0].replace(" ", ""), line))
+
+
+def _print_folded(lines: Sequence[Line], console: Any) -> None:
     column = 2 + max((len(line[0]) for line in lines if not isinstance(line, str)), default=0)
     for line in lines:
-        for part in _folded(line, column, console) if fold else [_unfolded(line)]:
+        for part in _folded(line, column, console):
             console.print(part, soft_wrap=True)
 
 

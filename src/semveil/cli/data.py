@@ -15,8 +15,7 @@ app = typer.Typer(
     name="data",
     cls=Group,
     help=(
-        "Prepare photos for training and experiments.\n\n"
-        "Example: semveil data prepare photos/ --out faces.npz"
+        "Prepare photos for training and experiments.\n\nExample: semveil data prepare data/ --out faces.npz"
     ),
 )
 
@@ -39,12 +38,16 @@ def prepare(
     workers: Annotated[int, typer.Option(help="Number of processes.", min=1)] = 1,
     as_json: options.Json = False,
 ) -> None:
-    """Align the photos below a folder into one face set.
+    """Align the photos of CelebAMask-HQ and LFW below a folder into one face set.
 
-    5 % of the people are marked as held out. Photos that cannot be read are left out, each with a note, and
-    make the command fail at its end; the face set is written.
+    data/celebamask_hq/images, data/celebamask_hq/masks and data/lfw/NAME hold them; one data set suffices.
+    Each face is marked as of the training, development or test split: of LFW, 5 % of the people are for
+    development and up to 160 for test, of CelebAMask-HQ 50 photos each.
 
-    Example: semveil data prepare photos/ --out faces.npz
+    Photos that cannot be read are left out, each with a note, and make the command fail at its end; the face
+    set is written.
+
+    Example: semveil data prepare data/ --out faces.npz
     """
     options.check_output_file(out, ".npz")
 
@@ -57,17 +60,20 @@ def prepare(
     for path, reason in unreadable:
         note(f"left out: cannot read {str(path)!r}: {reason}")
     held_out = int(faces.held_out.sum())
+    splits = {str(name): int((faces.split == name).sum()) for name in sorted(set(faces.split.tolist()))}
     result = {
         "faces": len(faces),
         "people": len(set(faces.person.tolist())),
         "held_out": held_out,
+        "splits": splits,
         "unreadable": len(unreadable),
         "size": size,
         "written": str(out),
     }
     line = (
-        f"{len(faces)} faces of {result['people']} people ({held_out} faces held out), each {size} x "
-        f"{size} px, in {out}."
+        f"{len(faces)} faces of {result['people']} people "
+        f"({', '.join(f'{name} {count}' for name, count in splits.items())}), each {size} x {size} px, in "
+        f"{out}."
     )
     line += f" {len(unreadable)} photos could not be read and were left out." if unreadable else ""
     show(result, [line], as_json=as_json)

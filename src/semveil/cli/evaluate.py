@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import completion, options
 from semveil.cli.console import NOTHING_KEPT, note, show, stages, when_interrupted
 
 
@@ -30,7 +30,11 @@ def evaluate(
     far: Annotated[float, typer.Option(help="False acceptance rate with --pairs.", metavar="R")] = 1e-3,
     model: Annotated[
         str | None,
-        typer.Option(help="Name or folder of an identity model; identity-128 by default.", metavar="NAME"),
+        typer.Option(
+            help="Name or folder of an identity model; identity-128 by default.",
+            metavar="NAME",
+            autocompletion=completion.identity_model,
+        ),
     ] = None,
     verifier: Annotated[
         str | None, typer.Option(help="Recognisers; all that are installed by default.", metavar="NAME,...")

@@ -6,8 +6,14 @@ from typing import Annotated
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import completion, options
 from semveil.cli.console import NOTHING_KEPT, Line, show, stages, when_interrupted
+
+
+def _figure_names() -> list[str]:
+    from semveil.experiments.kit.experiment import figures
+
+    return [f"{paper}/{name}" for paper, names in figures().items() for name in names]
 
 
 def reproduce(
@@ -19,6 +25,7 @@ def reproduce(
                 "Without it all names are listed."
             ),
             metavar="FIGURE",
+            autocompletion=completion.completing(_figure_names),
         ),
     ] = None,
     preset: Annotated[
@@ -40,7 +47,7 @@ def reproduce(
         Path | None,
         typer.Option(help="Photos: a face set, or a folder as the documentation names it.", metavar="PATH"),
     ] = None,
-    model: options.Model = None,
+    model: options.AnyModel = None,
     verifier: Annotated[
         str | None, typer.Option(help="Recogniser; the preset's by default.", metavar="NAME")
     ] = None,

@@ -298,8 +298,11 @@ def _budget_lines(budgets: "list[Budget]") -> list[str]:
     """The budget in force, and earlier budgets."""
     if not budgets:
         return []
+    from semveil.privacy.strength import in_a_word
+
     *before, last = [
-        f"{'none' if fixed.budget is None else f'epsilon {fixed.budget:g}'} ({fixed.date})"
+        f"{'none' if fixed.budget is None else f'epsilon {fixed.budget:g}: {in_a_word(fixed.budget)}'} "
+        f"({fixed.date})"
         for fixed in budgets
     ]
     lines = [f"Budget for the whole record: {last}."]
@@ -319,7 +322,12 @@ def _over(together: "Account | None", limit: float | None) -> bool:
 
 def _excess(claim: "Guarantee") -> str:
     from semveil.core.rounding import text_above
+    from semveil.privacy.strength import in_a_word
 
     if claim.epsilon is None:
         return "no finite epsilon holds any more for the whole record, which is above"
-    return f"epsilon {text_above(claim.epsilon)} (basis: {claim.basis.value}) for the whole record is above"
+    word = in_a_word(claim.epsilon, claim.delta)
+    return (
+        f"epsilon {text_above(claim.epsilon)}: {word} (basis: {claim.basis.value}) for the whole record is "
+        "above"
+    )

@@ -272,7 +272,13 @@ def receive(
         device=device,
         note=note,
     )
-    _report(received, as_json=as_json)
+    shown = pasted(received.written[0])
+    if received.certificate.guarantee.epsilon is None:
+        following = f"semveil protect {shown} before you show it to others"
+        short = "Bob's picture is unprotected: keep it private."
+    else:
+        following, short = f"semveil certify {shown}", None
+    _report(received, short=short, following=[following], as_json=as_json)
 
 
 def eavesdrop(
@@ -347,12 +353,18 @@ def _check_recording(path: Path, datatype: str) -> None:
 
 
 def _report(
-    made: "Sent | Received", *, more: Sequence[Line] = (), following: Sequence[str] = (), as_json: bool
+    made: "Sent | Received",
+    *,
+    short: str | None = None,
+    more: Sequence[Line] = (),
+    following: Sequence[str] = (),
+    as_json: bool,
 ) -> None:
     """Print the kind of message, its guarantee, the outputs and the next commands.
 
     Args:
         made: a message that was sent or received.
+        short: statement in place of the certificate's short one.
         more: further lines of the command.
         following: next commands.
         as_json: print one JSON object.
@@ -379,7 +391,7 @@ def _report(
             f"{message.images} image{several} of {size}, model {message.model}, protection "
             f"{message.protection}",
         ),
-        *certified_lines(made.certificate, made.written),
+        *certified_lines(made.certificate, made.written, short=short),
         *more,
         ("Written", ", ".join(result["written"])),
         *(("Next" if i == 0 else "", command) for i, command in enumerate(following)),

@@ -40,14 +40,21 @@ from semveil.cli import (
 )
 from semveil.cli.command import Command, Group
 from semveil.cli.method_options import MethodCommand
-from semveil.cli.streams import ENDED, INTERRUPTED, drop_output, prepare_streams, writing_output
+from semveil.cli.streams import (
+    INTERRUPTED,
+    SIGNALLED,
+    drop_output,
+    expect_end,
+    prepare_streams,
+    tell_end,
+    writing_output,
+)
 from semveil.cli.terminal import told
 from semveil.cli.train import verbs as train
 from semveil.core.errors import SemveilError, is_out_of_memory, printable
 from semveil.core.plugins import PluginWarning
 
 USAGE, BUG = 2, 70  # exit codes in addition to those of `core.errors`
-SIGNALLED = 128  # plus the number of the signal that ends the program
 
 START, SEND, QUESTION, KEEP, RESEARCH = (
     "Start", "Send over a link", "Question a promise", "Keep keys, models and accounts", "Research"
@@ -129,6 +136,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str], *, debug: bool) -> int:
     """Run a command line without `--debug`, which may stand anywhere, so that it can be appended."""
+    expect_end()
     try:
         os.getcwd()  # without a current folder torch's libraries abort the process
     except OSError:
@@ -153,8 +161,7 @@ def _run(arguments: Sequence[str], *, debug: bool) -> int:
         _tell(f"error: {message}")
         return code
     if code > SIGNALLED:  # typer returns such a code for Ctrl-C
-        ended = "interrupted" if code == INTERRUPTED else f"ended by {signal.Signals(code - SIGNALLED).name}"
-        _tell(f"{ended}; {ENDED}")
+        tell_end(code)  # unless the command told more
     return code
 
 

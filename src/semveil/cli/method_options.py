@@ -18,7 +18,7 @@ _TEXTS = "semveil.method-options"
 _METAVARS = {int: "N", float: "X", str: "NAME"}
 _FORMS = {"--pseudonym": "FILE", "--budget": "GROUP=E,..."}  # metavars of texts that are not names
 _GENERAL = ("Each method has options", "Example:")  # paragraphs of the help replaced when a method is named
-_USUAL = {
+USUAL = {  # options of a method that promise something
     "identity-dp": "--epsilon 1",
     "latent-dp": "--subspace 16 --epsilon 4",
     "dp-image": "--subspace 16 --epsilon 4",
@@ -45,9 +45,13 @@ class MethodCommand(Command):
         ):
             return  # help and usage errors do not wait for torch
 
-        from semveil.methods.registry import DEFAULT_IMAGE_METHOD, check_image_method
+        from semveil.methods.registry import DEFAULT_IMAGE_METHOD, LINK, check_image_method
 
         name = DEFAULT_IMAGE_METHOD if name is None else str(name)
+        if name == LINK:
+            raise options.OptionError(
+                f"{LINK} does not protect pictures; it is a link: use semveil transmit or semveil send"
+            )
         check_image_method(name)
         ctx.meta[_CHOSEN] = name
 
@@ -79,7 +83,7 @@ class MethodCommand(Command):
             for part in inspect.cleandoc(self.help or "").split("\n\n")
             if not part.lstrip().startswith(_GENERAL)
         ]
-        example = f"Example: semveil protect face.jpg --method {name} {_USUAL.get(name, '')}".rstrip()
+        example = f"Example: semveil protect face.jpg --method {name} {USUAL.get(name, '')}".rstrip()
         seen = [f"Method {name} hides {method.hides}. It leaves {method.leaves}."]
         return "\n\n".join(
             [*kept, *seen, example, f"Example: semveil protect holiday/ --method {name} --out protected/"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import completion, options
 from semveil.cli.console import Line, make_table, show
 
 if TYPE_CHECKING:
@@ -13,22 +13,11 @@ if TYPE_CHECKING:
     from semveil.methods.options import Declared
 
 
-def method_names(incomplete: str) -> list[str]:
-    """Shell completion of image methods.
-
-    Args:
-        incomplete: beginning of the name.
-    """
-    from semveil.methods.registry import image_method_names
-
-    return [name for name in image_method_names() if name.startswith(incomplete)]
-
-
 def methods(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Only this method, with its options.", metavar="NAME", autocompletion=method_names
+            help="Only this method, with its options.", metavar="NAME", autocompletion=completion.method
         ),
     ] = None,
     as_json: options.Json = False,

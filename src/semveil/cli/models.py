@@ -6,18 +6,30 @@ from typing import Annotated, Any
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import completion, options
 from semveil.cli.command import Command, Group
 from semveil.cli.console import Line, make_table, show, stages, when_interrupted
 from semveil.core.errors import SemveilError
-from semveil.core.model_folders import bundled_folder
+from semveil.core.model_folders import OFFICIAL_MODEL, bundled_folder
 from semveil.core.registry import suggest
+from semveil.core.weights import CATALOGUE, find, home
 
 app = typer.Typer(
     name="models",
     cls=Group,
     help="List, check and download models and third-party weights.\n\nExample: semveil models list",
 )
+_LABELS: dict[str, Any] = {
+    "latent_shape": "Latent codes",
+    "digest": "SHA-256",
+    "pairs": "Trained pairs",
+    "url": "Address",
+    "megabytes": "Megabytes",
+    "perceptual": "Perceptual term",
+    "inversion": {"mse": "squared error weight", "perceptual": "perceptual weight", "prior": "prior weight"},
+    "settings": {"rate": "learning rate"},
+}  # of facts in a model's card, and in its groups, where the key does not say it
+OFFICIAL_WEIGHTS = "semantic-stylegan"
 IDENTITY, NOISE_IMAGE = "identity model", "noise-image model"
 
 
@@ -31,9 +43,10 @@ def list_models(as_json: options.Json = False) -> None:
 
     Example: semveil models list
     """
-    from semveil.core.weights import CATALOGUE, find, home
-
-    models = [{"name": name, "kind": kind, "path": str(path)} for name, (kind, path) in _models().items()]
+    models: list[dict[str, Any]] = [
+        {"name": name, "kind": kind, "path": str(path)} for name, (kind, path) in _models().items()
+    ]
+    models.append(_official())
     weights = [
         {
             "name": name,
@@ -60,15 +73,20 @@ def list_models(as_json: options.Json = False) -> None:
 
 @app.command(cls=Command)
 def info(
-    name: Annotated[str, typer.Argument(help="Name of a model or of third-party weights.", metavar="NAME")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a model or of third-party weights.",
+            metavar="NAME",
+            autocompletion=completion.model_or_weights,
+        ),
+    ],
     as_json: options.Json = False,
 ) -> None:
     """Show a model's card, or the source and terms of weights.
 
     Example: semveil models info faces-128
     """
-    from semveil.core.weights import CATALOGUE
-
     result = _weights_card(name) if name in CATALOGUE else _model_card(name)
     lines = [
         line
@@ -81,7 +99,12 @@ def info(
 
 @app.command(cls=Command)
 def get(
-    name: Annotated[str, typer.Argument(help="Name of third-party weights.", metavar="NAME")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of third-party weights.", metavar="NAME", autocompletion=completion.weights
+        ),
+    ],
     as_json: options.Json = False,
 ) -> None:
     """Download third-party weights into SEMVEIL_HOME/weights.
@@ -92,6 +115,13 @@ def get(
     """
     from semveil.core.weights import get as download
 
+    if name in (models := _models()):
+        path = models[name][1]
+        where = "is bundled with semveil" if path.parent == bundled_folder() else f"lies in {path}"
+        show({"name": name, "path": str(path)}, [f"{name} {where}; nothing to download."], as_json=as_json)
+        return
+    if name == OFFICIAL_MODEL:
+        raise ValueError(f"{name} is read from weights: semveil models get {OFFICIAL_WEIGHTS}")
     kept = f"what was downloaded is kept; run semveil models get {name} again to go on"
     with when_interrupted(kept), stages(quiet=as_json) as advance:
         path = download(name, progress=advance)
@@ -103,7 +133,9 @@ def verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Models, weights or files; all on this machine by default.", metavar="NAME|FILE..."
+            help="Models, weights or files; all on this machine by default.",
+            metavar="NAME|FILE...",
+            autocompletion=completion.model_or_weights,
         ),
     ] = None,
     as_json: options.Json = False,
@@ -114,8 +146,6 @@ def verify(
 
     Example: semveil models verify faces-128
     """
-    from semveil.core.weights import CATALOGUE, find
-
     if not names:
         names = [*_models(), *(name for name in CATALOGUE if find(name))]
     checks = [_verified(name) for name in names]
@@ -131,17 +161,39 @@ def verify(
 
 
 def _card_lines(key: str, value: Any) -> list[Line]:
-    """Lines for one fact of a card; a group of facts gets a line for each, labelled with both names."""
+    """Lines for one fact of a card under a readable label; a group of settings is one line."""
+    named = _LABELS.get(key)
+    label = named if isinstance(named, str) else key.replace("_", " ").capitalize()
+    if isinstance(named, dict):
+        value = {named.get(name, name): inner for name, inner in value.items()}
+    if key == "card":
+        return [line for part, inner in value.items() if part != "size" for line in _card_lines(part, inner)]
+    if key == "clip_box":
+        return [(label, f"{value['lower']:.4g} to {value['upper']:.4g}; {value['source']}")]
+    if key == "pairs":
+        return [(label if i == 0 else "", str(pair)) for i, pair in enumerate(value)]
+    if key == "size":
+        return [(label, f"{value} x {value} px")]
+    return [(label, _fact(value).replace("_", " ") if key == "classes" else _fact(value))]
+
+
+def _fact(value: Any) -> str:
+    """A setting as text; those of a group with their names."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
-        told = {part: inner for part, inner in value.items() if inner is not None}
-        return [
-            line
-            for part, inner in told.items()
-            for line in _card_lines(f"{key} {part}".replace("_", " "), inner)
-        ]
-    if isinstance(value, list) and any(isinstance(item, str) for item in value):
-        return [(key if i == 0 else "", str(item)) for i, item in enumerate(value)]
-    return [(key.replace("_", " "), " x ".join(map(str, value)) if isinstance(value, list) else str(value))]
+        told = {name.replace("_", " "): inner for name, inner in value.items()}
+        return ", ".join(
+            f"{name} ({_fact(inner)})" if isinstance(inner, dict) else f"{name} {_fact(inner)}"
+            for name, inner in told.items()
+            if inner is not None
+        )
+    if isinstance(value, list):
+        words = any(isinstance(item, str) for item in value)
+        return (", " if words else " x ").join(
+            f"({_fact(item)})" if isinstance(item, list) else _fact(item) for item in value
+        )
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _place(path: str | None, home: Path) -> str | None:
@@ -151,6 +203,18 @@ def _place(path: str | None, home: Path) -> str | None:
     if Path(path).parent == bundled_folder():
         return "bundled"
     return str(Path(path).relative_to(home)) if Path(path).is_relative_to(home) else path
+
+
+def _official() -> dict[str, Any]:
+    """Entry of the face model that is read from the official weights, for `list`."""
+    path = find(OFFICIAL_WEIGHTS)
+    return {
+        "name": OFFICIAL_MODEL,
+        "kind": "face model",
+        "path": str(path) if path else None,
+        "purpose": "face model of 512 px"
+        + ("" if path else f"; its weights: semveil models get {OFFICIAL_WEIGHTS}"),
+    }
 
 
 def _models() -> dict[str, tuple[str, Path]]:
@@ -172,7 +236,7 @@ def _other_model(name: str) -> Any:
 
 
 def _verified(name: str) -> dict[str, Any]:
-    from semveil.core.weights import CATALOGUE, find, require, verify
+    from semveil.core.weights import require, verify
     from semveil.methods.pairs import list_pairs, read_pair
     from semveil.models.face import load_model
 
@@ -198,17 +262,14 @@ def _verified(name: str) -> dict[str, Any]:
 def _weights_card(name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from semveil.core.weights import CATALOGUE, find
-
     entry, path = CATALOGUE[name], find(name)
     files = [file.name for file in entry.files]
     return {**asdict(entry), "files": files, "needs": list(entry.needs), "path": str(path) if path else None}
 
 
 def _model_card(name: str) -> dict[str, Any]:
-    from semveil.core.weights import CATALOGUE
     from semveil.methods.pairs import list_pairs, read_pair
-    from semveil.models.face import OFFICIAL_MODEL, load_model
+    from semveil.models.face import load_model
     from semveil.models.folder import box_as_dict
 
     if other := _other_model(name):

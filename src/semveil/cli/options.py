@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from semveil.cli import completion
 from semveil.core.errors import OutputError, SemveilError
 from semveil.faces.parts import CODES, PARTS, codes_of_parts, parse_codes
 
@@ -47,12 +48,6 @@ def one_of(*choices: str) -> Callable[[str], list[str]]:
     return complete
 
 
-def _models(incomplete: str) -> list[str]:
-    from semveil.core.model_folders import KINDS, folders_with
-
-    return [name for card in KINDS.values() for name in folders_with(card) if name.startswith(incomplete)]
-
-
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]
 Model = Annotated[
     str | None,
@@ -62,7 +57,16 @@ Model = Annotated[
             "or the one that a message names."
         ),
         metavar="NAME",
-        autocompletion=_models,
+        autocompletion=completion.face_model,
+        rich_help_panel=COMPUTING,
+    ),
+]
+AnyModel = Annotated[
+    str | None,
+    typer.Option(
+        help="Name or folder of a model; `semveil models list` lists them. The usual one by default.",
+        metavar="NAME",
+        autocompletion=completion.any_model,
         rich_help_panel=COMPUTING,
     ),
 ]

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from semveil.cli import options
+from semveil.cli import completion, options
 from semveil.cli.console import note, stages, when_interrupted
 from semveil.cli.faces import Detector
 from semveil.cli.ledger import LedgerFile, SpendingLimit, check_limit
 from semveil.cli.method_options import chosen_method
-from semveil.cli.methods import method_names, show_methods
+from semveil.cli.methods import show_methods
 from semveil.cli.protect_report import report
 from semveil.core.output_path import keep_inputs
 
@@ -28,7 +28,7 @@ def protect(
         typer.Option(
             help="How faces are protected; `semveil methods` lists what there is. identity-dp by default.",
             metavar="NAME",
-            autocompletion=method_names,
+            autocompletion=completion.image_method,
             rich_help_panel=options.PROTECTION,
         ),
     ] = None,
@@ -43,7 +43,7 @@ def protect(
             rich_help_panel=options.OUTPUT,
         ),
     ] = None,
-    model: options.Model = None,
+    model: options.AnyModel = None,
     face: Annotated[
         str,
         typer.Option(

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semveil.cli.console import Line, note, show
+from semveil.cli.method_options import USUAL
 from semveil.cli.terminal import pasted
+from semveil.privacy.strength import STRENGTHS, in_a_word
 
 if TYPE_CHECKING:
     from semveil.bulk.settings import Settings
     from semveil.bulk.summary import Summary
+    from semveil.methods.listing import Listed
+    from semveil.privacy.guarantee import Guarantee
 
 SHOWN = 20  # refusals listed individually
 # outputs of photos and clips, without certificates and sealed parts
@@ -113,7 +117,7 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
         ("Method", settings.method + (" (the default; semveil methods lists others)" if by_default else ""))
     ]
     if method.hides and (summary.protected or summary.done_before):
-        lines += [("Hidden", f"{method.hides}."), ("Not hidden", f"{method.leaves}.")]
+        lines += _hidden_by(method, summary.guarantee)
     if (settings.layout == Layout.WHOLE_PHOTO or summary.clips) and (
         summary.protected or summary.done_before
     ):
@@ -142,6 +146,23 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
     return lines
 
 
+def _hidden_by(method: "Listed", guarantee: "Guarantee | None") -> list[Line]:
+    """What the method hides, unless the epsilon of this run promises nothing.
+
+    What recognisers say of this run is no part of it: that is computed from the originals, see
+    `_note_recognised`.
+    """
+    if guarantee is None or in_a_word(guarantee.epsilon, guarantee.delta) != STRENGTHS[-1].word:
+        hidden = method.hides.partition(", so that recognisers ")[0]
+        return [("Hidden", f"{hidden}."), ("Not hidden", f"{method.leaves}.")]
+    usual = USUAL.get(method.name)
+    better = f"{usual} promises more" if usual else "methods that promise more"
+    return [
+        ("Hidden", f"nothing that is promised; {better}: docs/which-method.md."),
+        ("Not hidden", f"{method.leaves.removesuffix(' where epsilon is large')}."),
+    ]
+
+
 def _written(summary: "Summary", settings: "Settings", out: Path, *, by_default: bool) -> list[Line]:
     from semveil.methods.release import Layout
 
@@ -152,6 +173,13 @@ def _written(summary: "Summary", settings: "Settings", out: Path, *, by_default:
     size = f"; {what} are made at {summary.size} x {summary.size} px" if summary.size else ""
     place = f"{out} (the default; --out DIR)" if by_default else str(out)
     lines: list[Line] = [("Written", f"{place}, each {thing} with its certificate{size}.")]
+    if settings.layout == Layout.CROPS and summary.photos > summary.clips:
+        pixels = f", {summary.size} x {summary.size} px" if summary.size else ""
+        crops = f"a picture of each face{pixels}; --whole-photo pastes it back into the photo"
+        if summary.clips:
+            lines.append(("", f"Of photos: {crops}."))
+        else:
+            lines = [("Written", f"{place}, {crops}. Each picture has its certificate.")]
     if settings.sealing is not None:
         where = "in each picture" if settings.sealing.inside else "beside each picture (FILE.png.sealed)"
         secret = "passphrase" if settings.sealing.key is None else "key"

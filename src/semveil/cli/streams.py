@@ -1,18 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Robust standard streams, and the message about an interrupted run.
+"""Robust standard streams, and the message about a run that is ended.
 
 Handles closed streams, readers that disconnect, and encodings that lack a character.
 """
 
+import contextlib
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from semveil.cli.terminal import told
+from semveil.core.errors import printable
+
 INTERRUPTED = 130  # exit code
+SIGNALLED = 128  # exit code of a program that a signal ends, less the signal's number
 ENDED = "what was finished is kept, nothing is left half-written; the same command goes on, or starts over"
+
+
+_ends: list[str] = []  # what `tell_end` printed about this command
+
+
+def tell_end(code: int, kept: str = ENDED) -> None:
+    """Print on stderr, once, that the command was ended, and what is kept; see `expect_end`.
+
+    Args:
+        code: exit code: `SIGNALLED` plus the number of the signal.
+        kept: what is kept, and how to go on.
+    """
+    if _ends:
+        return
+    ended = "interrupted" if code == INTERRUPTED else f"ended by {signal.Signals(code - SIGNALLED).name}"
+    _ends.append(f"{ended}; {kept}")
+    with contextlib.suppress(OSError):  # stderr may be closed
+        print(told(f"semveil: {printable(_ends[0])}", sys.stderr), file=sys.stderr)
+
+
+def expect_end() -> None:
+    """Prepare `tell_end` for a new command."""
+    _ends.clear()
 
 
 def prepare_streams() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`semveil transmit`: Alice, Bob and Eve in one process."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -186,7 +187,10 @@ def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
     if sent.method.pair is not None:
         lines.append(("", f"The {meaning(sent.method)}."))
     reasons = sorted({v for record in records for k, v in record["bob"].items() if k.endswith("_reason")})
-    lines += [("Left out", f"{reason}.") for reason in reasons]
+    to_get = [found for reason in reasons for found in re.findall(r"semveil models get [\w-]+", reason)]
+    if to_get:
+        lines.append(("LPIPS left out", "; ".join(to_get)))
+    lines += [("Left out", f"{reason}.") for reason in reasons if "semveil models get" not in reason]
     size = config["image_size"]
     several = " in a folder for each photo" if len(records) > 1 else ""
     pictures = ", ".join(f"{name}.png" for name in PICTURES)

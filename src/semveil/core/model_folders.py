@@ -12,6 +12,7 @@ ModelName = str | Path  # name or folder of a model
 APART = "semveil_models"  # package of the models, for installations of the code alone
 
 FACE_CARD, IDENTITY_CARD, NOISE_IMAGE_CARD = "model.json", "fusion.json", "noise-image.json"
+OFFICIAL_MODEL = "celebamask-hq-512"  # face model of the official weights, which no folder holds
 KINDS = {"face model": FACE_CARD, "identity model": IDENTITY_CARD, "noise-image model": NOISE_IMAGE_CARD}
 """Kind of model -> file name of the model card that identifies it."""
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adaptive attacks on a single message."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class Found(Brief):
 
     Attributes:
         name: name of the attack.
-        knowledge: knowledge that the attack requires.
+        knowledge: knowledge that the attack requires, with the number of known transmissions.
         images: reconstructed images (B, 3, H, W).
     """
 
@@ -118,6 +119,7 @@ def attack_message(
     for done, one in enumerate(chosen):
         progress(f"attack: {one.name}", done, len(chosen))
         codes = one(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
-        results.append(Found(one.name, one.knowledge, method.synthesize(codes)))
+        knowledge = re.sub(r"\bN\b", str(known), one.knowledge)
+        results.append(Found(one.name, knowledge, method.synthesize(codes)))
     progress("attack", len(chosen), len(chosen))
     return AttackedMessage(tuple(results), power_db, known)

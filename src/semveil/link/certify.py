@@ -20,7 +20,7 @@ _SAID = "this is what the message says of itself, without mechanism and sensitiv
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Certified(Brief):
-    """A certificate with its explanation and origin.
+    """A certificate with its explanation, which `str` and `print` give, and origin.
 
     Attributes:
         certificate: the certificate as found, or constructed from a message header.
@@ -31,6 +31,9 @@ class Certified(Brief):
     certificate: Certificate
     explanation: tuple[str, ...]
     found: str
+
+    def __str__(self) -> str:
+        return "\n".join(self.explanation)
 
 
 def certify(thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate") -> Certified:

@@ -123,11 +123,6 @@ def receive(
         _refuse_analogue(snr_db=snr_db, channel=channel, pair=pair, authenticate=authenticate)
     if nonce is not None and not replay:
         nonce_log().check(nonce)
-    if nonce is not None and nonce_log(SENT).holds(nonce):
-        note(
-            "this message was sent from this machine; if you did not send it to yourself, somebody sent it "
-            "back to you"
-        )
     if isinstance(read, Message):
         assert method is not None
         images = method.receive(
@@ -138,6 +133,12 @@ def receive(
         assert shared is not None
         images = DPSemCom(loaded, protection="none").synthesize(open_codes(read, loaded, shared))
         certificate, as_heard = digital_certificate(read, loaded), False
+    if nonce is not None and nonce_log(SENT).holds(nonce):  # only now is it known to be unaltered
+        note(
+            "you sent this message yourself (same machine); it is not from the other side"
+            if authenticate
+            else "you sent a message with this nonce yourself (same machine)"
+        )
     certificate = certificate.for_picture() if as_heard else certificate.for_opened_picture()
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
     # Claim the nonce only after the key has fitted, or a forged message would block the genuine one; the

@@ -57,6 +57,14 @@ class Sent(Brief):
     record: Record | None
     size: int
 
+    def __repr__(self) -> str:
+        message, several = self.message, "s" if self.message.images > 1 else ""
+        files = f"; {', '.join(path.name for path in self.written)}" if self.written else ""
+        return (
+            f"Sent({message.images} image{several} of {self.size} x {self.size} px, model {message.model}, "
+            f"protection {message.protection}; {self.certificate.guarantee.briefly()}{files})"
+        )
+
 
 def send(
     photos: Photos,

@@ -36,6 +36,7 @@ from semveil.methods.transmission import WiretapResult
 from semveil.models.face import DEFAULT_MODEL, FaceModel, face_model
 from semveil.models.folder import box_as_dict
 from semveil.privacy.certificate import Certificate
+from semveil.privacy.strength import in_a_word
 from semveil.recognition.by_name import Remembering, choose_verifier
 
 DEFAULT_PROTECTION = "rotation"  # the only one with a guarantee that lets Bob recover the photo
@@ -218,7 +219,8 @@ def meaning(method: DPSemCom) -> str:
     Args:
         method: a method with a trained pair.
     """
-    noise, epsilon = method.calibration, text_above(method.calibration.true_epsilon, 4)
+    noise = method.calibration
+    epsilon = f"{text_above(noise.true_epsilon, 4)}: {in_a_word(noise.true_epsilon)}"
     return (
         f"nominal epsilon {noise.nominal_epsilon:g} ({noise.name}): genuine Laplace noise of scale "
         f"{noise.scale:.4g} would give the private codes epsilon {epsilon}; the trained pair imitates such "

@@ -54,11 +54,11 @@ PUBLIC_MODEL = "the networks and all bounds were made without photos of the pers
 
 
 class DPImage(OnModel):
-    """Adds Laplace noise to latent codes and makes a new image: Y = G(f(X) + N) ([DPI] Eqs. 8 to 10).
+    """Adds noise to a face's latent codes and makes a new picture from them.
 
-    The scale of the noise is set, as in the paper; the guarantee states the epsilon that follows. As long as
-    the image still resembles the photo, epsilon is far too large to protect against an adversary who knows
-    what to look for.
+    Y = G(f(X) + N) with Laplace noise N ([DPI] Eqs. 8 to 10). The scale of the noise is set, as in the paper;
+    the guarantee states the epsilon that follows. As long as the image still resembles the photo, epsilon is
+    far too large to protect against an adversary who knows what to look for.
 
     Args:
         model: a latent model, or its name.

@@ -47,7 +47,9 @@ DEFAULT_EPSILON = 10.0
 
 
 class DPSemCom:
-    """Semantic link of Alice, Bob and the paper's Eve, for one model, code set and protection.
+    """Sends a face's latent codes to Bob, protected against an eavesdropper.
+
+    This is the semantic link of Alice, Bob and the paper's Eve, for one model, code set and protection.
 
     Args:
         model: a loaded model, or its name.
@@ -88,8 +90,8 @@ class DPSemCom:
     """
 
     name = "dp-semcom"
-    hides: ClassVar[str] = "the photo from everybody without the key (protection rotation)"
-    leaves: ClassVar[str] = "nothing of the photo; when and how much is sent"
+    hides: ClassVar[str] = "the photo, from everybody without the key (with protection rotation)"
+    leaves: ClassVar[str] = "when and how much is sent, but nothing of the photo"
 
     def __init__(
         self,

@@ -53,11 +53,11 @@ NORMS = {RenormalisedLaplace.name: Norm.L1, RenormalisedL2Laplace.name: Norm.L2}
 
 
 class IdentityDP(OnModel):
-    """Perturbs the identity and keeps the attributes: X' = h(M(r_id(X)), r_att(X)) ([IDP] Eqs. 10 to 13).
+    """Gives a face another identity and keeps its other attributes, such as pose, expression and hair.
 
-    The guarantee covers the identity vector only. Everything else of the face passes in clear through the
-    attributes, by which acquaintances may recognise the person; recognition rates are reported in
-    `docs/methods/identity-dp.md`.
+    X' = h(M(r_id(X)), r_att(X)) ([IDP] Eqs. 10 to 13). The guarantee covers the identity vector only.
+    Everything else of the face passes in clear through the attributes, by which acquaintances may recognise
+    the person; recognition rates are reported in `docs/methods/identity-dp.md`.
 
     Args:
         model: an identity model, or its name.

@@ -61,7 +61,9 @@ def choices() -> tuple[str, ...]:
 
 
 class LatentDP(OnModel):
-    """Privatises all latent codes of a face: clip, Laplace noise of scale S_j / (w_j epsilon), clip, decode.
+    """Adds noise to all latent codes of a face, within public bounds, and makes a new picture from them.
+
+    Clip, Laplace noise of scale S_j / (w_j epsilon), clip, decode.
 
     Args:
         model: a latent model, or its name.

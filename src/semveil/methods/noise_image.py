@@ -94,12 +94,13 @@ class OutputNoise:
 
 
 class NoiseImage(OnModel):
-    """Converts images, y = g(x), so that only a classifier can read them ([NI] section 3.1, phase 3).
+    """Turns a picture into colour noise that only a classifier can read.
 
-    No guarantee by default: g is deterministic, the same image always gives the same y, and the noise that
-    the paper calls differential privacy acts in the training loss only, behind g. With an epsilon, y is g(x)
-    + Gaussian noise, calibrated to the range of tanh: (epsilon, delta)-private for any two images (local
-    differential privacy), at a cost in accuracy. The sum is scaled to the range of 8 bits, see `OutputNoise`.
+    y = g(x) ([NI] section 3.1, phase 3). No guarantee by default: g is deterministic, the same image always
+    gives the same y, and the noise that the paper calls differential privacy acts in the training loss only,
+    behind g. With an epsilon, y is g(x) + Gaussian noise, calibrated to the range of tanh: (epsilon,
+    delta)-private for any two images (local differential privacy), at a cost in accuracy. The sum is scaled
+    to the range of 8 bits, see `OutputNoise`.
 
     Args:
         model: trained networks, or their name.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from semveil.core.checkpoints import LARGEST_SIDE, BadCheckpoint, build_to_fit
 from semveil.core.device import CPU, Loader, device_of, moved, precision_of
-from semveil.core.model_folders import FACE_CARD, ModelName, folders_with, missing_models
+from semveil.core.model_folders import FACE_CARD, OFFICIAL_MODEL, ModelName, folders_with, missing_models
 from semveil.core.network_files import read_network
 from semveil.core.registry import suggest
 from semveil.core.text import read_json_object
@@ -30,7 +30,6 @@ from semveil.models.prior import LatentPrior, prior_of
 from semveil.protection.rotation_space import DEFAULT_WHITENING
 
 DEFAULT_MODEL = "faces-128"
-OFFICIAL_MODEL = "celebamask-hq-512"
 # [DPSC] states only b - a = 2.939; the box of the official weights is centred. Preset `paper` measures it.
 PAPER_BOX = ClipBox(
     -1.4695, 1.4695, source="[DPSC]'s width 2.939, centred at 0: the paper does not state a and b"

@@ -9,7 +9,7 @@ from semveil.faces.parts import CODES, describe_codes
 from semveil.privacy.caveats import Caveat
 from semveil.privacy.certificate import Certificate, ReleaseKind
 from semveil.privacy.guarantee import Basis, Guarantee
-from semveil.privacy.strength import STRENGTHS, best_guess, strength
+from semveil.privacy.strength import STRENGTHS, best_guess, in_a_word, strength
 
 _OBJECTS = {
     ReleaseKind.IMAGE: "picture",
@@ -63,7 +63,7 @@ def explain(certificate: Certificate) -> list[str]:
         >>> claim = Guarantee(1.0, "all codes", Basis.PROVED)
         >>> made = Certificate(release="image", method="dp-semcom", protection="laplace", guarantee=claim)
         >>> explain(made)[0]
-        'In short: the photo as a whole is protected in this picture strongly, with epsilon 1 (basis: proved)
+        'In short: the photo as a whole is protected in this picture with epsilon 1: strong (basis: proved),
         for all codes.'
     """
     claim = certificate.guarantee
@@ -94,19 +94,18 @@ def _in_short(certificate: Certificate) -> str:
             f"In short: nothing is guaranteed about this {thing}, because {claim.reason} (basis: "
             f"{claim.basis.value})."
         )
-    grade = strength(claim.epsilon, claim.delta).adverb
-    figures = (
-        f"{grade}, with epsilon {_up(claim.epsilon)}{_delta(claim)} (basis: {claim.basis.value}) for "
-        f"{claim.covers}"
-    )
-    verb = (
-        f"would be protected in this {thing}, {_IDEALS[claim.basis]},"
-        if claim.basis in _IDEALS
-        else f"is protected in this {thing}"
-    )
+    word = in_a_word(claim.epsilon, claim.delta)
+    epsilon = f"epsilon {_up(claim.epsilon)}{_delta(claim)}"
+    ideally = f", {_IDEALS[claim.basis]}" if claim.basis in _IDEALS else ""
+    if word == STRENGTHS[-1].word:
+        said = f"{'would have' if ideally else 'has'} {epsilon} in this {thing}{ideally}"
+    else:
+        verb = f"would be protected in this {thing}{ideally}," if ideally else f"is protected in this {thing}"
+        said = f"{verb} with {epsilon}"
+    said += f": {word} (basis: {claim.basis.value}), for {claim.covers}"
     if claim.whole_record_epsilon is None:
-        return f"In short: part of the {record} {verb} {figures}; the rest is not."
-    return f"In short: the {record} as a whole {verb} {figures}."
+        return f"In short: part of the {record} {said}; the rest is not protected."
+    return f"In short: the {record} as a whole {said}."
 
 
 def _protected(claim: Guarantee) -> str:
@@ -220,7 +219,8 @@ def _how(certificate: Certificate) -> list[str]:
         )
     if certificate.part_budgets:
         shares = ", ".join(
-            f"{part} {text_above(epsilon)}" for part, epsilon in certificate.part_budgets.items()
+            f"{part} {text_above(epsilon)} ({in_a_word(epsilon)})"
+            for part, epsilon in certificate.part_budgets.items()
         )
         lines.append(
             f"Epsilon by part (basis: {certificate.guarantee.basis.value}; they add up for the person): "

@@ -13,14 +13,12 @@ class Strength:
 
     Attributes:
         word: shown with an epsilon.
-        adverb: degree of protection.
         meaning: explanation of the word, as a sentence.
         most: largest probability of a correct guess (see `best_guess`) in the range.
         reason: why the range ends there.
     """
 
     word: str
-    adverb: str
     meaning: str
     most: float
     reason: str
@@ -29,22 +27,22 @@ class Strength:
 # The only definition of the thresholds; docs/guarantees.md has them as a table, which a test compares.
 STRENGTHS = (
     Strength(
-        "as good as it gets", "as well as can be", "That is as good as it gets.",
+        "as good as it gets", "That is as good as it gets.",
         0.501, "one right guess in 1,000 more than by a coin: no observer notices",
     ),
-    Strength("strong", "strongly", "That is strong.", 0.75, "wrong at least half as often as a blind guess"),
+    Strength("strong", "That is strong.", 0.75, "wrong at least half as often as a blind guess"),
     Strength(
-        "limited", "to some degree",
+        "limited",
         "That is limited: an observer who knows what to look for may often guess right.",
         0.99, "wrong at least once in 100",
     ),
     Strength(
-        "weak", "weakly",
+        "weak",
         "That is weak: so large an epsilon bounds hardly anything, even though noise was added.",
         0.9999, "wrong at least once in 10,000: a bound that hardly any attack reaches",
     ),
     Strength(
-        "protects nobody", "in name only",
+        "protects nobody",
         "That protects nobody: so large an epsilon bounds nothing that matters.",
         1.0, "nothing is left to guarantee",
     ),

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The link: one photo sent to Bob while Eve listens, and Eve's attacks on it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -15,7 +14,7 @@ from semveil.attacks import ATTACKS
 from semveil.core.progress import Progress, quiet
 from semveil.core.rng import streams
 from semveil.faces.pixels import to_pixels
-from semveil.link.attack_message import AttackedMessage, Found, attack_message, tried_on_message
+from semveil.link.attack_message import AttackedMessage, attack_message, tried_on_message
 from semveil.link.measure import compare
 from semveil.link.transmit import Transmitted, meaning
 from semveil.methods.messages import to_message
@@ -118,20 +117,6 @@ def known_transmissions(protection: str, names: Sequence[str]) -> int:
     return KNOWN_UNDER_KEYS if PROTECTIONS[protection].keyed else KNOWN
 
 
-def has(found: Found, protection: str) -> str:
-    """Eve's knowledge besides the signal, in words, with the number of known transmissions filled in.
-
-    Args:
-        found: result of an attack.
-        protection: name of the protection.
-
-    Example:
-        >>> has(Found("linear", "the generator, N known transmissions", Tensor()), "nn")
-        'the generator, 2000 known transmissions'
-    """
-    return re.sub(r"\bN\b", str(known_transmissions(protection, [found.name])), found.knowledge)
-
-
 def attack_for(protection: str) -> str:
     """Name of the attack shown on the link's page: fast, and as strong as any against the protection.
 
@@ -175,7 +160,7 @@ def show_link(sent: Transmitted, tried: AttackedMessage) -> str:
             "Adaptive Eve",
             _pixels(attack.images),
             [
-                f"Attack {attack.name}; she has {has(attack, sent.method.protection)}.",
+                f"Attack {attack.name}; she has {attack.knowledge}.",
                 *judged(result.source, attack.images),
             ],
         ),
@@ -192,7 +177,7 @@ def show_attacks(sent: Transmitted, tried: AttackedMessage) -> str:
     """
     told = [Card("The photo's face", _pixels(sent.result.source), ["What Alice has."])]
     for one in tried.results:
-        words = [f"She has {has(one, sent.method.protection)}.", *judged(sent.result.source, one.images)]
+        words = [f"She has {one.knowledge}.", *judged(sent.result.source, one.images)]
         told.append(Card(one.name, _pixels(one.images), words))
     return cards(told) + _nominal(sent) + certificate_box(sent.certificate, CERTIFIED)
 

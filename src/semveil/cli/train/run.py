@@ -2,7 +2,6 @@
 """Training run with its state in a file: resuming, saving, and the final report."""
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,7 +12,7 @@ import typer
 
 from semveil.cli import options
 from semveil.cli.command import OPTIONS_TABLE
-from semveil.cli.console import note, progress, show, when_interrupted
+from semveil.cli.console import progress, show, when_interrupted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 SAVE_EVERY = 250  # steps between saves
 SAVE_SECONDS = 300.0  # longest time between saves
-TELL_EVERY = 60.0  # seconds between progress lines if stderr is not a terminal
 SHEET_MINUTES = 30.0
 
 RUN = "Run"
@@ -241,7 +239,7 @@ def train(
     until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
     kept_state = _State(trainer, state)
     pace = Pace(batch=settings.batch, steps=settings.steps, done=trainer.step)
-    told = drawn = time.monotonic()
+    drawn = time.monotonic()
 
     def kept() -> str:
         return (
@@ -254,12 +252,9 @@ def train(
     with when_interrupted(kept), progress(title, quiet=quiet) as advance:
 
         def report(step: int, losses: dict[str, float]) -> None:
-            nonlocal told, drawn
+            nonlocal drawn
             rate, now = pace.at(step), time.monotonic()
             advance(step, settings.steps, shown, losses[shown], rate)
-            if not (quiet or sys.stderr.isatty()) and now - told >= TELL_EVERY:
-                note(f"step {step} of {settings.steps}, {rate}, {shown} {losses[shown]:.4g}")
-                told = now
             if first:
                 kept_state.save_when_due()
             if first and sheet_minutes and now - drawn >= 60 * sheet_minutes:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from semveil.core.model_folders import OFFICIAL_MODEL
 from semveil.core.progress import Progress, quiet
 from semveil.core.rng import streams
 from semveil.experiments.kit.experiment import Run, presets
@@ -15,7 +16,7 @@ from semveil.experiments.kit.keeping import face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import PhotoSet, public_photos
 from semveil.methods.dp_semcom import PAPER_EPSILONS, DPSemCom, pair_settings
 from semveil.methods.pairs import pair_digest
-from semveil.models.face import DEFAULT_MODEL, OFFICIAL_MODEL, FaceModel, load_model
+from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
 from semveil.models.inversion_cache import cached_inversion
 from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier

@@ -31,10 +31,10 @@ from semveil.privacy.guarantee import Norm, Sensitivity
 
 @dataclass(frozen=True, kw_only=True)
 class DPPix(WithoutNetworks):
-    """Pixelation with Laplace noise on each cell's mean [DPPix].
+    """Pixelation with Laplace noise on each cell's mean.
 
-    There, two crops are neighbours if they differ in at most m pixels, which changes the means of b x b cells
-    by at most 255 m / b^2 in L1, times 3 for colour images; Laplace noise of that over epsilon is
+    In [DPPix] two crops are neighbours if they differ in at most m pixels, which changes the means of b x b
+    cells by at most 255 m / b^2 in L1, times 3 for colour images; Laplace noise of that over epsilon is
     epsilon-private between neighbours. Any two S x S crops differ in up to S^2 pixels, so for the whole crop
     epsilon S^2 / m holds, and this is what the guarantee states (256 px, m = 16, epsilon 0.5: 2048).
     Neighbours differ in a spot, not in a person: the small epsilon protects, say, a mole. Noise is drawn for

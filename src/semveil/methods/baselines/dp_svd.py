@@ -30,13 +30,13 @@ from semveil.privacy.guarantee import MetricForm, Norm, Sensitivity
 
 @dataclass(frozen=True, kw_only=True)
 class DPSVD(WithoutNetworks):
-    """Noise on the largest singular values of each colour [DPSVD].
+    """Adds noise to the largest singular values of each colour.
 
-    X = U diag(s) V^T; the k largest s get noise of density proportional to exp(-||n|| / scale) over all
-    colours, the rest is dropped, and U and V are kept. In metric form the loss is at most ||s - s'|| / scale,
-    and ||s - s'|| is at most the distance of the pixels (Mirsky 1960); over any two crops it is bounded
-    because their pixels are. That covers the singular values only: U and V come from the same photo and are
-    in the image, so the crop as a whole has no finite epsilon.
+    [DPSVD]: X = U diag(s) V^T; the k largest s get noise of density proportional to exp(-||n|| / scale) over
+    all colours, the rest is dropped, and U and V are kept. In metric form the loss is at most ||s - s'|| /
+    scale, and ||s - s'|| is at most the distance of the pixels (Mirsky 1960); over any two crops it is
+    bounded because their pixels are. That covers the singular values only: U and V come from the same photo
+    and are in the image, so the crop as a whole has no finite epsilon.
 
     Example:
         >>> claim = DPSVD(rank=2).protect(
