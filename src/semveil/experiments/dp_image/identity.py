@@ -64,9 +64,7 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
             **{name: over_draws([values]) for name, values in identity(bench, source, inverted).items()},
             "face_detected": face_detected(inverted[: bench.preset.detected]).float().tolist(),
         },
-        "other_people": {
-            "identity_similarity": round(float(others.mean()), 4) if len(others) else None,
-        },
+        "other_people": {"identity_similarity": round(float(others.mean()), 4) if len(others) else None},
         "points": points,
     }
 

@@ -328,10 +328,7 @@ def _reidentified(bench: Bench, images: Tensor) -> dict[str, Any] | None:
     scores = bench.verifier.similarities(embeddings, bench.gallery)
     names = [str(place) for place in range(len(bench.gallery))]
     found = reidentify(scores, [names[int(place)] for place in bench.faces.mates[probes]], names)
-    return {
-        "people": found.people,
-        **rates(found),
-    }
+    return {"people": found.people, **rates(found)}
 
 
 def _linkage(eve: Eve) -> dict[str, Any]:
