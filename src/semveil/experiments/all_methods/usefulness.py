@@ -138,12 +138,8 @@ class Bench:
         return [i for i, mate in enumerate(self.faces.mates.tolist()) if mate >= 0]
 
 
-def load(run: Run) -> Bench:
-    """Load the inputs of a run.
-
-    Args:
-        run: the run; its `data` is a face set or a folder of photos, which the results folder will show.
-    """
+def _load(run: Run) -> Bench:
+    """Load the inputs of a run."""
     chosen, face = run.preset, load_model(run.model or DEFAULT_MODEL)
     identity = load_identity_model()
     judges, cards = recognisers(run.verifiers, face.size)
@@ -166,14 +162,8 @@ def load(run: Run) -> Bench:
     return Bench(chosen, faces, attacked, public, judges, signals, face, identity, config)
 
 
-def measure(bench: Bench, kept: Kept, run: Run) -> None:
-    """Measure every case and save its images; add an independent judge's metrics if its file exists.
-
-    Args:
-        bench: inputs of the run.
-        kept: result file.
-        run: the run; `faces.jsonl` is read from its folder.
-    """
+def _measure(bench: Bench, kept: Kept, run: Run) -> None:
+    """Measure every case and save its images; add an independent judge's metrics if its file exists."""
     chosen = bench.preset
     cases = all_cases(
         bench.face, bench.identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces
@@ -276,12 +266,8 @@ def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[st
     return {name: kept_by_judge(judged, photos, files(case["files"])) for name, case in cases.items()}
 
 
-def table(result: Mapping[str, Any]) -> list[str]:
-    """Return two tables: guarantee and identification rates of each case; utility.
-
-    Args:
-        result: content of `usefulness.json`.
-    """
+def _table(result: Mapping[str, Any]) -> list[str]:
+    """Return two tables: guarantee and identification rates of each case; utility."""
     cases: Mapping[str, Mapping[str, Any]] = result["cases"]
     verifiers = list(result["config"]["verifiers"])
     attackers = [f"{name}{how}" for name in verifiers for how in ("", ", trained")]
@@ -311,13 +297,8 @@ def table(result: Mapping[str, Any]) -> list[str]:
     return [_about(result), markdown(head, rows), utility_table(kept)]
 
 
-def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
-    """Draw every case as a point: rank-1 rate of the strongest attacker, and landmark error.
-
-    Args:
-        result: content of `usefulness.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: Mapping[str, Any], folder: Path) -> Figure:
+    """Draw every case as a point: rank-1 rate of the strongest attacker, and landmark error."""
     figure = Figure(figsize=(8.6, 5.4))
     axes = figure.subplots()
     epsilons = result["config"]["preset"]["epsilons"]
@@ -389,8 +370,8 @@ USEFULNESS = experiment(
     "all-methods/usefulness",
     revision=1,
     presets=USEFULNESS_PRESETS,
-    load=load,
-    measure=measure,
-    figures={"usefulness": drawing},
-    table=table,
+    load=_load,
+    measure=_measure,
+    figures={"usefulness": _drawing},
+    table=_table,
 )

@@ -107,13 +107,8 @@ def _readings(bench: LatentBench, scale: float, styles: str) -> dict[str, Any]:
     return found
 
 
-def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw identity similarity over scales (Fig. 9), for noise on all codes and on the identity codes.
-
-    Args:
-        result: content of `identity.json`.
-        folder: directory of the result file and its images.
-    """
+def _similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw identity similarity over scales (Fig. 9), for noise on all codes and on the identity codes."""
     figure = Figure(figsize=(7.6, 5.2))
     axes = figure.subplots()
     _over_scales(axes, result, "identity_similarity")
@@ -134,13 +129,8 @@ def similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def shares_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw FPPSR and face detection rate over scales (Fig. 10).
-
-    Args:
-        result: content of `identity.json`.
-        folder: directory of the result file and its images.
-    """
+def _shares_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw FPPSR and face detection rate over scales (Fig. 10)."""
     figure = Figure(figsize=(11.4, 5.2))
     left, right = figure.subplots(1, 2)
     _over_scales(left, result, "fppsr")
@@ -175,12 +165,8 @@ def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
     upper.set_xlabel(f"$\\epsilon$ of noise on all codes (basis: {basis})", fontsize=9.5)
 
 
-def table(result: dict[str, Any]) -> Iterator[str]:
-    """Epsilons and metrics at every scale, and the paper's claims.
-
-    Args:
-        result: content of `identity.json`.
-    """
+def _table(result: dict[str, Any]) -> Iterator[str]:
+    """Epsilons and metrics at every scale, and the paper's claims."""
     epsilons = ["ε by the clip box", "ε as published (observed)", "privacy loss per unit of L1"]
     metrics = ("identity_similarity", "fppsr", "fppsr_to_inversion", "face_detected")
     head = ["noisy codes", "scale", *epsilons, *heads(metrics)]
@@ -250,7 +236,7 @@ IDENTITY = result_of_paper(
     revision=2,
     load=load(lambda preset: preset.photos),
     measure=whole(run),
-    figures={"fig9": similarity_drawn, "fig10": shares_drawn},
-    table=table,
+    figures={"fig9": _similarity_drawn, "fig10": _shares_drawn},
+    table=_table,
     claims=judge,
 )

@@ -34,15 +34,8 @@ RESAMPLES = 200  # bootstrap resamples of photos, for the interval of a rank cor
 STRONG = 0.5  # absolute rank correlation that counts as "strong"
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure latent values, pairwise latent distances, and recogniser similarities of the same pairs.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure latent values, pairwise latent distances, and recogniser similarities of the same pairs."""
     progress("compare", 0, 2)
     rows, distances = bench.latents.flatten(1).double(), _distances(bench.latents)
     alone = _distances(bench.latents[:, list(bench.model.identity_codes)])
@@ -184,13 +177,8 @@ def rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.fl
     }
 
 
-def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw a histogram of all latent coordinates, with the public clip box (Fig. 4).
-
-    Args:
-        result: content of `latents.json`.
-        folder: directory of the result file and its images.
-    """
+def _values_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw a histogram of all latent coordinates, with the public clip box (Fig. 4)."""
     figure = Figure(figsize=(7.2, 4.4))
     axes = figure.subplots()
     _bars(axes, result["values"], COLOURS["bob"])
@@ -211,13 +199,8 @@ def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw pairwise L1 distances with the sensitivities and the distances of non-face images (Fig. 5).
-
-    Args:
-        result: content of `latents.json`.
-        folder: directory of the result file and its images.
-    """
+def _distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw pairwise L1 distances with the sensitivities and the distances of non-face images (Fig. 5)."""
     figure = Figure(figsize=(15.6, 4.6))
     parts: Any = figure.subfigures(1, 2, width_ratios=(3.6, 1))
     left, right = parts[0].subplots(1, 2, width_ratios=(1.25, 1))
@@ -262,13 +245,8 @@ def _example_pairs(panel: SubFigure, examples: dict[str, Any], folder: Path) -> 
     panel.suptitle(f"Farthest and nearest of\n{examples['faces']}", fontsize=10)
 
 
-def similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw recogniser similarities of the pairs, and their correlation with distance (Fig. 8).
-
-    Args:
-        result: content of `latents.json`.
-        folder: directory of the result file and its images.
-    """
+def _similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw recogniser similarities of the pairs, and their correlation with distance (Fig. 8)."""
     figure = Figure(figsize=(12.6, 4.6))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     _heat(figure, left, result["shown_similarities"], "similarity", "{:.2f}")
@@ -319,12 +297,8 @@ def _heat(figure: Figure | SubFigure, axes: Axes, rows: list[list[float]], label
     axes.set_yticks(ticks, [str(t + 1) for t in ticks])
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Range of the latents, their distances and the sensitivities, with the paper's values.
-
-    Args:
-        result: content of `latents.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Range of the latents, their distances and the sensitivities, with the paper's values."""
     values, distances, paper = result["values"], result["distances"], result["paper"]
     sensitivities = result["sensitivities"]
     codes, style_dim = result["config"]["model"]["latent_shape"]
@@ -366,15 +340,11 @@ def table(result: dict[str, Any]) -> list[str]:
             for name, value in result["outliers"].items()
         ),
     ]
-    return [about(result), markdown(["", "our result", "paper"], rows), claims_table(judge(result))]
+    return [about(result), markdown(["", "our result", "paper"], rows), claims_table(_judge(result))]
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """Check the claims of [DPI] 4.2.1 and 4.2.2 about latents and pairs.
-
-    Args:
-        result: content of `latents.json`.
-    """
+def _judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """Check the claims of [DPI] 4.2.1 and 4.2.2 about latents and pairs."""
     distances, observed = result["distances"], result["sensitivities"]["observed"]["value"]
     text = "The largest distance among known photos is an empirical sensitivity for other photos"
     if observed is None:
@@ -410,8 +380,8 @@ LATENTS = result_of_paper(
     "dp-image/latents",
     revision=2,
     load=load(lambda preset: preset.distance_photos),
-    measure=whole(run),
-    figures={"fig4": values_drawn, "fig5": distances_drawn, "fig8": similarities_drawn},
-    table=table,
-    claims=judge,
+    measure=whole(_run),
+    figures={"fig4": _values_drawn, "fig5": _distances_drawn, "fig8": _similarities_drawn},
+    table=_table,
+    claims=_judge,
 )

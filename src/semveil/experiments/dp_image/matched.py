@@ -45,12 +45,8 @@ class Candidate:
     fixed: str = ""
 
 
-def candidates(bench: LatentBench) -> list[Candidate]:
-    """dp-image and the methods that [DPI] compares or discusses; every evaluation uses the same noise stream.
-
-    Args:
-        bench: provides photos, model and noise seed.
-    """
+def _candidates(bench: LatentBench) -> list[Candidate]:
+    """dp-image and the methods that [DPI] compares or discusses, all with the same noise stream."""
     photos, size = bench.photos.images, bench.model.size
     block = max(1, size // DP_PIX_CELLS)
     rank = max(1, size // DP_SVD_SHARE)
@@ -115,7 +111,7 @@ def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) 
     """
     source = bench.features.of(bench.photos.images)
     jobs = {
-        candidate.name: partial(_rows, bench, candidate, target, source) for candidate in candidates(bench)
+        candidate.name: partial(_rows, bench, candidate, target, source) for candidate in _candidates(bench)
     }
     return [row for rows in each(jobs, keep, progress, "search") for row in rows]
 

@@ -22,15 +22,8 @@ from semveil.methods.dp_image import STYLES, DPImage
 STYLE_LABELS = {"all": "noise on all codes", "identity": "noise on the identity codes"}
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Protect faces with noise on all codes and on the identity codes, and save them next to the JSON.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Protect faces with noise on all codes and on the identity codes, and save them next to the JSON."""
     reconstructed = bench.model.synthesize(bench.latents)
     made: dict[str, tuple[Tensor, DPImage | None]] = {
         "source": (bench.photos.images, None),
@@ -53,12 +46,8 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     return {"photos_may_be_shown": bench.photos.public, "images": records}
 
 
-def faces(styles: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """Return a function that draws photos, inversions and pictures protected by noise on some codes.
-
-    Args:
-        styles: `all` or `identity`.
-    """
+def _faces(styles: str) -> Callable[[dict[str, Any], Path], Figure]:
+    """Return a function that draws photos, inversions and pictures protected by noise on some codes."""
 
     def picture(result: dict[str, Any], folder: Path) -> Figure:
         shown = [
@@ -85,7 +74,7 @@ PICTURES = result_of_paper(
     "dp-image/pictures",
     revision=2,
     load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(run),
-    figures={"fig7": faces("all"), "fig11": faces("identity")},
+    measure=whole(_run),
+    figures={"fig7": _faces("all"), "fig11": _faces("identity")},
     photographs=frozenset({"fig7", "fig11"}),
 )

@@ -32,15 +32,8 @@ METRICS = {
 }
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure methods with mean similarity tuned to the recogniser's threshold, as in [DPI] Table 1.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure methods with mean similarity tuned to the recogniser's threshold, as in [DPI] Table 1."""
     plain = bench.model.synthesize(bench.latents)
     return {
         "target_similarity": bench.verifier.threshold,
@@ -54,13 +47,8 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     }
 
 
-def bars(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw bars of every metric over the methods, at nearly equal similarity.
-
-    Args:
-        result: content of `utility.json`.
-        folder: directory of the result file and its images.
-    """
+def _bars(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw bars of every metric over the methods, at nearly equal similarity."""
     methods = result["methods"]
     figure = Figure(figsize=(13.2, 7.0))
     for axes, (metric, label) in zip(figure.subplots(2, 3).flat, METRICS.items(), strict=True):
@@ -86,12 +74,8 @@ def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     return f"{row['method']} {row['amount']:g}" if several else row["method"]
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Metrics of every method at equal similarity, and the paper's Table 1.
-
-    Args:
-        result: content of `utility.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Metrics of every method at equal similarity, and the paper's Table 1."""
     metrics = (
         "l2",
         "ald_inf",
@@ -185,8 +169,8 @@ UTILITY = result_of_paper(
     "dp-image/utility",
     revision=2,
     load=load(lambda preset: preset.photos),
-    measure=whole(run),
-    figures={"table1": bars},
-    table=table,
+    measure=whole(_run),
+    figures={"table1": _bars},
+    table=_table,
     claims=judge,
 )

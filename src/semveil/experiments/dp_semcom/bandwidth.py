@@ -20,12 +20,8 @@ from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.statistics import value
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: the analogue message with each repetition, and every digital message.
-
-    Args:
-        bench: inputs of the run.
-    """
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: the analogue message with each repetition, and every digital message."""
     jobs: dict[str, Callable[[], Any]] = {
         f"{ANALOGUE} x {n}": partial(analogue, bench, n) for n in bench.preset.repetitions
     }
@@ -38,13 +34,8 @@ def jobs(bench: Bench) -> Jobs:
     return jobs
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw Bob's quality over the bandwidth ratio, a line for each kind of message.
-
-    Args:
-        result: content of `bandwidth.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw Bob's quality over the bandwidth ratio, a line for each kind of message."""
     points = list(result["points"].values())
     metric, snr = shown_metric(points), result["config"]["preset"]["snr_db"]
     figure = Figure(figsize=(7.6, 5.6))
@@ -65,5 +56,5 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 BANDWIDTH = over_channels(
-    "bandwidth", jobs, drawing, revision=2, load=load_digital, place="points", stage="transmit"
+    "bandwidth", _jobs, _drawing, revision=2, load=load_digital, place="points", stage="transmit"
 )

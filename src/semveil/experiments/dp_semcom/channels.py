@@ -29,12 +29,8 @@ from semveil.experiments.kit.statistics import value
 from semveil.experiments.kit.tables import HEADS, markdown
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: all attacks on the channels `fully`, the two strongest on the others.
-
-    Args:
-        bench: inputs of the run.
-    """
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: all attacks on the channels `fully`, the two strongest on the others."""
     chosen = bench.preset
     snrs = (chosen.snr_db,)
     return {
@@ -52,13 +48,8 @@ def jobs(bench: Bench) -> Jobs:
     }
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw Bob and the strongest Eve on each channel: a row for each metric, a column for each protection.
-
-    Args:
-        result: content of `channels.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw Bob and the strongest Eve on each channel: a row for each metric, a column for each protection."""
     cells = list(result["cells"].values())
     metrics = [metric for metric in (shown_metric(cells), "fppsr") if cells[0]["bob"][0].get(metric)]
     protections, channels = values_of(cells, "protection", "channel")
@@ -88,12 +79,8 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Bob and the strongest Eve by channel and protection, then every attack where all were tried.
-
-    Args:
-        result: content of `channels.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Bob and the strongest Eve by channel and protection, then every attack where all were tried."""
     cells, chosen = list(result["cells"].values()), result["config"]["preset"]
     metric, snr = shown_metric(cells), chosen["snr_db"]
     protections, channels = values_of(cells, "protection", "channel")
@@ -135,4 +122,4 @@ def _named(attack: str) -> str:
     return f"{attack} (control)" if attack == CONTROL else attack
 
 
-CHANNELS = over_channels("channels", jobs, drawing, table=table)
+CHANNELS = over_channels("channels", _jobs, _drawing, table=_table)

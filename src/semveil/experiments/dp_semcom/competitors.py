@@ -164,12 +164,8 @@ class Field:
         return self.bench.head
 
 
-def load(run: Run) -> Field:
-    """Load the faces, pairs and networks of all contenders; missing pairs are trained.
-
-    Args:
-        run: the run; its preset is a `CompetitorsPreset`.
-    """
+def _load(run: Run) -> Field:
+    """Load the faces, pairs and networks of all contenders; missing pairs are trained."""
     chosen: CompetitorsPreset = run.preset
     bench = load_link(replace(run, preset=chosen.link), cases=())
     contenders = _contenders(bench, chosen, run.progress)
@@ -183,31 +179,17 @@ def load(run: Run) -> Field:
     return Field(bench, contenders, ears, config)
 
 
-def jobs(field: Field) -> Jobs:
-    """Return the measurements: every contender on every channel of Eve's.
-
-    Args:
-        field: inputs of the run.
-    """
+def _jobs(field: Field) -> Jobs:
+    """Return the measurements: every contender on every channel of Eve's."""
     return {
-        f"{name} | {ear.name}": partial(run_cell, field.bench, name, contender, ear)
+        f"{name} | {ear.name}": partial(_run_cell, field.bench, name, contender, ear)
         for ear in field.ears
         for name, contender in field.contenders.items()
     }
 
 
-def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
-    """Measure one protection over one pair of channels: Bob, and the attacks that apply, per photo.
-
-    Args:
-        bench: photos, model and preset.
-        name: name of the protection in results.
-        contender: link and codes.
-        ear: Bob's and Eve's channels, and the attacks.
-
-    Returns:
-        The cell, JSON-ready.
-    """
+def _run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
+    """Measure one protection over one pair of channels: Bob, and the attacks that apply, per photo."""
     link, run, snr = contender.link, streams(bench.preset.seed), bench.preset.snr_db
     sent = link.send_codes(contender.codes)
     bob_channel, eve_channel = parse_link(ear.bob), parse_link(ear.eve)
@@ -305,12 +287,8 @@ def _method(model: FaceModel, options: Mapping[str, Any], epochs: int | None, pr
     return DPSemCom(model, pair=pair, **options)
 
 
-def table(result: Mapping[str, Any]) -> list[str]:
-    """Return a table for each of Eve's channels, as paragraphs of Markdown.
-
-    Args:
-        result: content of `competitors.json`.
-    """
+def _table(result: Mapping[str, Any]) -> list[str]:
+    """Return a table for each of Eve's channels, as paragraphs of Markdown."""
     cells = list(result["cells"].values())
     metric, config = _metric(cells), result["config"]
     parts = [
@@ -333,13 +311,8 @@ def table(result: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
-    """Draw a panel for each of Eve's channels: a row for each protection, columns for Bob and the attacks.
-
-    Args:
-        result: content of `competitors.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: Mapping[str, Any], folder: Path) -> Figure:
+    """Draw a panel for each of Eve's channels: a row for each protection, columns for Bob and the attacks."""
     cells = list(result["cells"].values())
     metric, attacks = _metric(cells), _attacks(cells)
     ears, names = values_of(cells, "ear", "protection")
@@ -375,8 +348,8 @@ COMPETITORS = experiment(
     "dp-semcom/competitors",
     revision=1,
     presets=PRESETS,
-    load=load,
-    measure=cells("cells", jobs, stage="transmit and attack"),
-    figures={"competitors": drawing},
-    table=table,
+    load=_load,
+    measure=cells("cells", _jobs, stage="transmit and attack"),
+    figures={"competitors": _drawing},
+    table=_table,
 )

@@ -32,18 +32,8 @@ from semveil.experiments.kit.tables import claims_table, markdown, means
 NEAR_LPIPS, NEAR_FPPSR = 0.01, 0.05  # tolerances for the paper's "reaches" and "very close"
 
 
-def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure Bob, Eve and the direct link over all epsilons, per photo and channel seed.
-
-    Args:
-        setup: inputs of the run.
-        out: folder of the JSON, not used.
-        progress: progress callback.
-        keep: caches the point of each epsilon.
-
-    Returns:
-        Fields of `curves.json`.
-    """
+def _run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure Bob, Eve and the direct link over all epsilons, per photo and channel seed."""
     first = next(iter(setup.methods.values()))
     total = len(setup.methods) * len(setup.preset.seeds)
     progress("measure", 0, total)
@@ -62,13 +52,8 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
     return {**unprotected, "points": points}
 
 
-def quality(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw LPIPS of Bob and of Eve over nominal epsilon (Fig. 3).
-
-    Args:
-        result: content of `curves.json`.
-        folder: folder of the JSON, not used.
-    """
+def _quality(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw LPIPS of Bob and of Eve over nominal epsilon (Fig. 3)."""
     figure = Figure(figsize=(7.2, 4.8))
     axes = figure.subplots()
     _curves(axes, result, "lpips", baselines=("direct", "inverted"))
@@ -77,14 +62,10 @@ def quality(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def identity(result: dict[str, Any], folder: Path) -> Figure:
+def _identity(result: dict[str, Any], folder: Path) -> Figure:
     """Draw the fraction rejected by the recogniser over nominal epsilon (Fig. 4).
 
     The reference is the source photo in one panel, its inversion in the other.
-
-    Args:
-        result: content of `curves.json`.
-        folder: folder of the JSON, not used.
     """
     figure = Figure(figsize=(9.6, 5.2))
     panels = figure.subplots(1, 2, sharey=True)
@@ -115,12 +96,8 @@ def _curves(axes: Axes, result: dict[str, Any], metric: str, *, baselines: tuple
     epsilon_axis(axes, result)
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Return every party's metrics and the fake noise for each nominal epsilon, and the claims.
-
-    Args:
-        result: content of `curves.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Return every party's metrics and the fake noise for each nominal epsilon, and the claims."""
     metrics = ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion")
     rows = [
         ["Inversion, no channel", "", *means(result["inverted"], metrics[:3]), "", ""],
@@ -232,8 +209,8 @@ CURVES = result_of_paper(
     "dp-semcom/curves",
     revision=2,
     load=partial(prepare_run, "curves"),
-    measure=whole(run),
-    figures={"fig3": quality, "fig4": identity},
-    table=table,
+    measure=whole(_run),
+    figures={"fig3": _quality, "fig4": _identity},
+    table=_table,
     claims=judge,
 )

@@ -64,7 +64,7 @@ def digital(bench: Bench, kind: str, way: str, times: int) -> dict[str, Any]:
     """
     symbols, snr_db = times * bench.codes[0].numel() // 2, bench.preset.snr_db
     snrs = (snr_db, snr_db - WORSE_DB)
-    point = digital_point(
+    point = _digital_point(
         bench,
         kind,
         way,
@@ -95,7 +95,7 @@ def over_snr(bench: Bench, channel: str, link: Link, kind: str, way: str) -> dic
         shown, ratio = _repeated(bench, link, chosen.cliff_uses, snrs)
         return {"kind": kind, "way": way, "channel": channel, "ratio": ratio, "bob": shown}
     symbols = chosen.cliff_uses * bench.codes[0].numel() // 2
-    point = digital_point(
+    point = _digital_point(
         bench,
         kind,
         way,
@@ -147,7 +147,7 @@ def ways(wanted: Sequence[str]) -> tuple[tuple[str, ...], str]:
         return tuple(way for way in wanted if way != "5g"), "not measured: 5G's codes need the extra channels"
 
 
-def digital_point(
+def _digital_point(
     bench: Bench,
     kind: str,
     way: str,
@@ -158,18 +158,7 @@ def digital_point(
     snrs_db: Sequence[float],
     outage: float,
 ) -> dict[str, Any]:
-    """Transmit every face once at each SNR and measure Bob's images, lengths and headers.
-
-    Args:
-        bench: inputs of the run.
-        kind: a codec, or `latents`.
-        way: `bound` or `5g`.
-        link: channel and receiver.
-        symbols: payload symbols per face.
-        made_for_db: design SNR, which determines size, modulation and code.
-        snrs_db: SNRs of the channel.
-        outage: outage probability that the sender accepts.
-    """
+    """Transmit every face once at each SNR and measure Bob's images, lengths and headers."""
     carrier = WAYS[way](link, symbols, made_for_db, outage=outage)
     sent, sizes, headers = _sealed(bench, kind, carrier)
     said = {

@@ -18,18 +18,8 @@ from semveil.experiments.kit.picture_grid import draw_pictures, save_picture
 from semveil.link.measure import measure
 
 
-def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Save every party's image of every photo next to the JSON, and return their metrics.
-
-    Args:
-        setup: inputs of the run.
-        out: folder of the JSON.
-        progress: progress callback.
-        keep: caches intermediate results, not used.
-
-    Returns:
-        Fields of `images.json`.
-    """
+def _run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Save every party's image of every photo next to the JSON, and return their metrics."""
     records: list[dict[str, Any]] = []
     for done, (name, method) in enumerate(setup.methods.items(), 1):
         result = method.transmit(
@@ -47,12 +37,8 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
     return {"photos_may_be_shown": setup.photos.public, "images": records}
 
 
-def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """Return a function that draws a party's images of every photo over nominal epsilon.
-
-    Args:
-        party: `bob` or `eve`.
-    """
+def _pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
+    """Return a function that draws a party's images of every photo over nominal epsilon."""
 
     def picture(result: dict[str, Any], folder: Path) -> Figure:
         rows: dict[str, list[tuple[Path, str]]] = {}
@@ -72,6 +58,6 @@ IMAGES = result_of_paper(
     "dp-semcom/images",
     revision=3,
     load=partial(prepare_run, "images"),
-    measure=whole(run),
-    figures={"fig5": pictures("bob"), "fig6": pictures("eve")},
+    measure=whole(_run),
+    figures={"fig5": _pictures("bob"), "fig6": _pictures("eve")},
 )

@@ -43,16 +43,11 @@ def measured_point(
     Returns:
         The fields of `describe`, and `per_seed` of `bob` and `eve`.
     """
-    return {**describe(setup, method), **per_seed(setup, method, ["bob", "eve"], seeds, tick=tick)}
+    return {**_describe(setup, method), **per_seed(setup, method, ["bob", "eve"], seeds, tick=tick)}
 
 
-def describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
-    """Return a method's protection, noise and guarantee.
-
-    Args:
-        setup: inputs of the run; the fake noise is fitted on its latents.
-        method: method with the protection.
-    """
+def _describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
+    """Return a method's protection, noise and guarantee."""
     calibration, noise = method.calibration, method.noise_calibration(setup.codes)
     genuine = DPSemCom(
         setup.model, epsilon=calibration.nominal_epsilon, calibration="as_published", protection="laplace"

@@ -32,12 +32,8 @@ from semveil.training.protector import train_pair
 CHANNELS = (AWGN, FADING)
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: every training, tested over both channels.
-
-    Args:
-        bench: inputs of the run.
-    """
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: every training, tested over both channels."""
     return {
         f"{channel} | {snrs[0]:g}..{snrs[1]:g}": partial(_cell, bench, channel, snrs)
         for channel in CHANNELS
@@ -68,14 +64,10 @@ def _cell(bench: Bench, channel: str, snrs_db: tuple[float, float]) -> dict[str,
     return {"channel": channel, "snrs_db": list(snrs_db), "bob": tested}
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
     """Draw Bob's quality over the test SNR, a line for each training.
 
     Columns are training channels, rows are test channels.
-
-    Args:
-        result: content of `mismatch.json`.
-        folder: folder of the JSON, not used.
     """
     cells = list(result["cells"].values())
     (trained,), metric = values_of(cells, "channel"), shown_metric(cells)
@@ -100,4 +92,4 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-MISMATCH = over_channels("mismatch", jobs, drawing, stage="train and transmit")
+MISMATCH = over_channels("mismatch", _jobs, _drawing, stage="train and transmit")

@@ -23,19 +23,10 @@ from semveil.link.measure import compare
 from semveil.methods.dp_semcom import DPSemCom
 
 
-def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+def _run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Measure Bob and Eve for every training variant of the pair, and for genuine noise.
 
     Bob cannot remove genuine noise.
-
-    Args:
-        setup: inputs of the run.
-        out: folder of the JSON, not used.
-        progress: progress callback.
-        keep: caches the point of each variant.
-
-    Returns:
-        Fields of `noise.json`.
     """
     jobs = {name: partial(_noise_point, setup, method) for name, method in setup.methods.items()}
     last = list(setup.methods.values())[-1]
@@ -70,13 +61,8 @@ def _power_blocks(setup: Setup, method: DPSemCom) -> dict[str, Any]:
     }
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw the fake noise's scale and kurtosis, and Bob's and Eve's LPIPS, for every training variant.
-
-    Args:
-        result: content of `noise.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw the fake noise's scale and kurtosis, and Bob's and Eve's LPIPS, for every training variant."""
     figure = Figure(figsize=(9.6, 6.8))
     panels = figure.subplots(2, 2)
     fits: dict[str, Callable[[dict[str, Any]], float]] = {
@@ -120,12 +106,8 @@ def _noise_of(point: dict[str, Any]) -> str:
     return f"{point['noise']} noise, {point['start']} start" if point["noise"] else "genuine Laplace noise"
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Return scale, shape and guarantee of the noise, and metrics, for every training variant.
-
-    Args:
-        result: content of `noise.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Return scale, shape and guarantee of the noise, and metrics, for every training variant."""
     head = [
         "nominal ε", "pair", "fake / nominal scale", "ε' (fitted, no guarantee)", "excess kurtosis",
         "KS distance", "‖W−I‖/‖I‖", "Bob LPIPS", "Eve LPIPS", "Eve FPPSR",
@@ -163,7 +145,7 @@ NOISE = result_of_paper(
     "dp-semcom/noise",
     revision=2,
     load=partial(prepare_run, "noise"),
-    measure=whole(run),
-    figures={"noise": drawing},
-    table=table,
+    measure=whole(_run),
+    figures={"noise": _drawing},
+    table=_table,
 )

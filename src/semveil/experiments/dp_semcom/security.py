@@ -203,29 +203,21 @@ def load_bench(
         "metric_weights": metric_weights(),
         "photos": faces.description,
         "photos_digest": faces.digest,
-        "pairs": case_pairs(loaded, cases),
+        "pairs": _case_pairs(loaded, cases),
         "inversion": inversion,
     }
     return Bench(run.preset, loaded, faces, codes, public, Remembering(judge), known, config)
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: the preset's protections.
-
-    Args:
-        bench: inputs of the run.
-    """
-    return {case.name: partial(run_case, bench, case) for case in CASES if case.name in bench.preset.cases}
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: the preset's protections."""
+    return {case.name: partial(_run_case, bench, case) for case in CASES if case.name in bench.preset.cases}
 
 
-def run_case(bench: Bench, case: Case) -> dict[str, Any]:
+def _run_case(bench: Bench, case: Case) -> dict[str, Any]:
     """Measure one protection: Bob, then every attack at each of Eve's SNRs.
 
     The channel noise is the same for all protections.
-
-    Args:
-        bench: photos, public faces and preset.
-        case: the protection.
 
     Returns:
         The case, JSON-ready; linkage and attributes for each of Eve's SNRs.
@@ -286,13 +278,8 @@ def known_latents(
     )
 
 
-def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
-    """Return digests of the trained pairs by case; cases without a pair are omitted.
-
-    Args:
-        model: face model of the pairs.
-        names: names of `CASES`.
-    """
+def _case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
+    """Return digests of the trained pairs by case; cases without a pair are omitted."""
     methods = {case.name: DPSemCom(model, **case.options) for case in CASES if case.name in names}
     return {name: pair_digest(method.pair) for name, method in methods.items() if method.pair}
 
@@ -406,7 +393,7 @@ SECURITY = experiment(
     revision=2,
     presets=PRESETS,
     load=load,
-    measure=cells("cases", jobs, stage="attack", first={"unprotected": lambda bench: _unprotected(bench)}),
+    measure=cells("cases", _jobs, stage="attack", first={"unprotected": lambda bench: _unprotected(bench)}),
     figures={"security": drawing},
     table=table,
 )

@@ -20,12 +20,8 @@ PANELS = {
 CONTROL = "stolen"  # with Bob's key it is no attack but an upper bound for the others
 
 
-def attack_names(result: dict[str, Any]) -> list[str]:
-    """Return the names of the attacks over all protections, in the order in which they were run.
-
-    Args:
-        result: content of `security.json`.
-    """
+def _attack_names(result: dict[str, Any]) -> list[str]:
+    """Return the names of the attacks over all protections, in the order in which they were run."""
     return list(dict.fromkeys(eve["attack"] for case in result["cases"].values() for eve in case["eves"]))
 
 
@@ -36,7 +32,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         result: content of `security.json`.
         folder: folder of the JSON, not used.
     """
-    cases, attacks = result["cases"], attack_names(result)
+    cases, attacks = result["cases"], _attack_names(result)
     panels = [name for name in PANELS if result["unprotected"]["direct"].get(name) is not None]
     figure = Figure(figsize=(2.2 + 0.95 * (len(attacks) + 1), 1.2 + len(panels) * (0.9 + 0.34 * len(cases))))
     for axes, metric in zip(np.atleast_1d(figure.subplots(len(panels), 1)), panels, strict=True):
@@ -114,7 +110,7 @@ def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def _everyone(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    attacks, snr_db = attack_names(result), result["config"]["preset"]["eve_snr_db"][0]
+    attacks, snr_db = _attack_names(result), result["config"]["preset"]["eve_snr_db"][0]
     rows = []
     for name, case in result["cases"].items():
         eves = {eve["attack"]: eve for eve in case["eves"] if eve["snr_db"] == snr_db}

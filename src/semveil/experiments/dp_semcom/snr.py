@@ -27,12 +27,8 @@ from semveil.experiments.kit.tables import HEADS, markdown
 DARK = 0.15  # gap whose cell is too dark for black numbers
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: each protection over each channel of `csi`, at all SNRs of Bob and Eve.
-
-    Args:
-        bench: inputs of the run.
-    """
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: each protection over each channel of `csi`, at all SNRs of Bob and Eve."""
     snrs, attacks = bench.preset.snrs_db, ("direct", *STRONGEST)
     return {
         f"{protection} | {channel}": partial(
@@ -43,13 +39,8 @@ def jobs(bench: Bench) -> Jobs:
     }
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw Bob and the strongest Eve over SNR, and a heat map of their gap for each pair of SNRs.
-
-    Args:
-        result: content of `snr.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw Bob and the strongest Eve over SNR, and a heat map of their gap for each pair of SNRs."""
     cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
     metric = shown_metric(cells)
     protections, channels = values_of(cells, "protection", "channel")
@@ -83,12 +74,8 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Lead of Bob over the strongest Eve, by channel and SNRs, for each protection.
-
-    Args:
-        result: content of `snr.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Lead of Bob over the strongest Eve, by channel and SNRs, for each protection."""
     cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
     metric = shown_metric(cells)
     protections, channels = values_of(cells, "protection", "channel")
@@ -111,4 +98,4 @@ def table(result: dict[str, Any]) -> list[str]:
     return [told, markdown(["channel", "SNR of Bob, Eve in dB", *protections], rows)]
 
 
-SNR = over_channels("snr", jobs, drawing, table=table)
+SNR = over_channels("snr", _jobs, _drawing, table=_table)

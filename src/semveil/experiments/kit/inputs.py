@@ -11,16 +11,10 @@ from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
 
 
-def measured_photos(
+def _measured_photos(
     run: Run, model: Sized, count: int, *, first_test_photo: int = FIRST_TEST_PHOTO
 ) -> PhotoSet:
     """Return the held-out photos that a run measures.
-
-    Args:
-        run: the run, with the path of the data.
-        model: model that sets the size of the photos.
-        count: maximum number of photos.
-        first_test_photo: see `held_out_photos`.
 
     Raises:
         DataMissing: no data is named, or none of it is held out.
@@ -59,7 +53,7 @@ def photos_to_measure(
     """
     if run.data is None and (shows or not run.preset.needs_data):
         return public()
-    return measured_photos(run, model, count, first_test_photo=first_test_photo)
+    return _measured_photos(run, model, count, first_test_photo=first_test_photo)
 
 
 def recognisers(names: Iterable[str], size: int) -> tuple[dict[str, Verifier], dict[str, Any]]:

@@ -30,15 +30,8 @@ from semveil.models.quantile_bounds import SHARES
 SHOWN_OUTLIERS = ("cat", "white noise 1")
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Synthesise and measure faces and non-face images under increasingly tight clip bounds.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Synthesise and measure faces and non-face images under increasingly tight clip bounds."""
     strange = outliers(bench.model.size, noises=bench.preset.noises)
     images = torch.cat([bench.photos.images, strange.images])
     latents = torch.cat([bench.latents, bench.invert(strange.images)[0]])
@@ -104,13 +97,8 @@ def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
     return shades
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw every picture, its coordinates changed by clipping, and its clipped versions (Fig. 4).
-
-    Args:
-        result: content of `outliers.json`.
-        folder: directory of the result file and its images.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw every picture, its coordinates changed by clipping, and its clipped versions (Fig. 4)."""
     rows = by_source((record for record in result["images"] if record["file"] is not None), folder, _caption)
     for row, file in zip(rows, result["latents"].values(), strict=True):
         row.insert(1, (folder / file, "coordinates\nchanged by clipping"))
@@ -123,12 +111,8 @@ def _caption(record: dict[str, Any]) -> str:
     return f"{record['shows'] if record['clip'] is None else bounds(record['clip'])}\n({face} detected)"
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Face detection after each clipping, and the fraction of coordinates changed.
-
-    Args:
-        result: content of `outliers.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Face detection after each clipping, and the fraction of coordinates changed."""
     clips = sorted({r["clip"] for r in result["images"] if r["clip"] is not None})
     rows = []
     for source in dict.fromkeys(r["source"] for r in result["images"]):
@@ -146,16 +130,12 @@ def table(result: dict[str, Any]) -> list[str]:
         "Face detection by dlib and, in brackets, the fraction of coordinates changed by clipping. No noise, "
         "so no guarantee.",
         markdown(head, rows),
-        claims_table(judge(result)),
+        claims_table(_judge(result)),
     ]
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """Check the claims of [LDP] 3.2 and 4.2 about non-face images.
-
-    Args:
-        result: content of `outliers.json`.
-    """
+def _judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """Check the claims of [LDP] 3.2 and 4.2 about non-face images."""
     strange = [r for r in result["images"] if not r["is_a_face"]]
     for kind, text in (
         ("cat", "Clipping turns an animal into a human face"),
@@ -177,9 +157,9 @@ OUTLIERS = result_of_paper(
     "latent-dp/outliers",
     revision=2,
     load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(run),
-    figures={"fig4": drawing},
+    measure=whole(_run),
+    figures={"fig4": _drawing},
     photographs=frozenset({"fig4"}),
-    table=table,
-    claims=judge,
+    table=_table,
+    claims=_judge,
 )

@@ -17,15 +17,8 @@ from semveil.experiments.kit.plots import number
 from semveil.experiments.latent_dp.common import bounds, method_of, result_of_paper
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Protect the same faces at small epsilons (Fig. 6) and at large ones, with several draws (Fig. 7).
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Protect the same faces at small epsilons (Fig. 6) and at large ones, with several draws (Fig. 7)."""
     preset = bench.preset
     settings = [
         ("fig6", clip, eps, 0)
@@ -62,23 +55,13 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     return {"photos_may_be_shown": bench.photos.public, "images": records}
 
 
-def small(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw the pictures at small epsilons (Fig. 6).
-
-    Args:
-        result: content of `pictures.json`.
-        folder: directory of the result file and its images.
-    """
+def _small(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw the pictures at small epsilons (Fig. 6)."""
     return _grid(result, folder, "fig6", "Small epsilon")
 
 
-def large(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw the pictures at large epsilons, with several draws each (Fig. 7).
-
-    Args:
-        result: content of `pictures.json`.
-        folder: directory of the result file and its images.
-    """
+def _large(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw the pictures at large epsilons, with several draws each (Fig. 7)."""
     return _grid(result, folder, "fig7", "Large epsilon")
 
 
@@ -109,7 +92,7 @@ PICTURES = result_of_paper(
     "latent-dp/pictures",
     revision=2,
     load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(run),
-    figures={"fig6": small, "fig7": large},
+    measure=whole(_run),
+    figures={"fig6": _small, "fig7": _large},
     photographs=frozenset({"fig6", "fig7"}),
 )

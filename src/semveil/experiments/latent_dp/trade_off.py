@@ -34,15 +34,8 @@ PANELS = {
 NOT_IDENTIFIED = 0.9  # FPPSR that counts as "infeasible to identify"
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure quality and identity over epsilon and clip bounds, with noise and with clipping only.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure quality and identity over epsilon and clip bounds, with noise and with clipping only."""
     preset = bench.preset
     source = bench.features.of(bench.photos.images)
     totals = [e * bench.coordinates for e in preset.epsilons_per_coordinate]
@@ -88,13 +81,8 @@ def _point(
     }
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw quality and identity over epsilon, one line per clip bound (Fig. 8).
-
-    Args:
-        result: content of `trade-off.json`.
-        folder: directory of the result file and its images.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw quality and identity over epsilon, one line per clip bound (Fig. 8)."""
     figure = Figure(figsize=(11.4, 8.6))
     panels = list(figure.subplots(2, 2).flat)
     clips = list(dict.fromkeys(point["clip"] for point in result["points"]))
@@ -120,12 +108,8 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """All metrics by clip bound and epsilon.
-
-    Args:
-        result: content of `trade-off.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """All metrics by clip bound and epsilon."""
     likeness = ("ssim", "psnr", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "fppsr")
     metrics, plain = (*likeness, "fppsr_to_inversion", "face_detected"), result["reconstructed"]["images"]
     head = ["bounds", "ε (basis)", "true ε of the published formula (same basis)", *heads(metrics)]
@@ -207,8 +191,8 @@ TRADE_OFF = result_of_paper(
     "latent-dp/trade-off",
     revision=2,
     load=load(lambda preset: preset.photos),
-    measure=whole(run),
-    figures={"fig8": drawing},
-    table=table,
+    measure=whole(_run),
+    figures={"fig8": _drawing},
+    table=_table,
     claims=judge,
 )
