@@ -87,19 +87,12 @@ class UsefulnessPreset:
 
 USEFULNESS_PRESETS = presets(
     UsefulnessPreset(
-        "smoke",
-        None,
-        attacked=2,
-        gallery=0,
-        public=6,
-        epsilons=(8.0,),
-        ranks=(4,),
-        faces=50,
+        "smoke", None, attacked=2, gallery=0, public=6, epsilons=(8.0,), ranks=(4,), faces=50,
         verifiers=("dlib",),
     ),
     UsefulnessPreset("development", "development", attacked=48, gallery=200, public=500, faces=10_000),
     UsefulnessPreset("small", "held-out", attacked=64, gallery=1000, public=500),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -367,11 +360,6 @@ def _about(result: Mapping[str, Any]) -> str:
 
 
 USEFULNESS = experiment(
-    "all-methods/usefulness",
-    revision=1,
-    presets=USEFULNESS_PRESETS,
-    load=_load,
-    measure=_measure,
-    figures={"usefulness": _drawing},
-    table=_table,
-)
+    "all-methods/usefulness", revision=1, presets=USEFULNESS_PRESETS, load=_load, measure=_measure,
+    figures={"usefulness": _drawing}, table=_table,
+)  # fmt: skip

@@ -232,11 +232,6 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 IDENTITY = result_of_paper(
-    "dp-image/identity",
-    revision=2,
-    load=load(lambda preset: preset.photos),
-    measure=whole(run),
-    figures={"fig9": _similarity_drawn, "fig10": _shares_drawn},
-    table=_table,
-    claims=judge,
-)
+    "dp-image/identity", revision=2, load=load(lambda preset: preset.photos), measure=whole(run),
+    figures={"fig9": _similarity_drawn, "fig10": _shares_drawn}, table=_table, claims=judge,
+)  # fmt: skip

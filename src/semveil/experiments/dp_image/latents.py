@@ -186,15 +186,11 @@ def _values_drawn(result: dict[str, Any], folder: Path) -> Figure:
     for i, bound in enumerate((box["lower"], box["upper"])):
         axes.axvline(bound, color=COLOURS["eve"], ls="--", label=None if i else "public clip box")
     axes.set(
-        xlabel="value of a latent coordinate",
-        ylabel="count",
-        yscale="log",
-        title=(
-            f"{title(result, 'Latent values')}\n{spread['min']:.2f} to {spread['max']:.2f}, standard "
-            "deviation "
-            f"{spread['std']:.2f}; the paper's W+ lies in [-20, 20]"
-        ),
-    )
+        xlabel="value of a latent coordinate", ylabel="count", yscale="log",
+        title=f"{title(result, 'Latent values')}\n{spread['min']:.2f} to {spread['max']:.2f}, standard "
+        "deviation "
+        f"{spread['std']:.2f}; the paper's W+ lies in [-20, 20]",
+    )  # fmt: skip
     axes.legend()
     return figure
 
@@ -377,11 +373,7 @@ def _judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 LATENTS = result_of_paper(
-    "dp-image/latents",
-    revision=2,
-    load=load(lambda preset: preset.distance_photos),
-    measure=whole(_run),
-    figures={"fig4": _values_drawn, "fig5": _distances_drawn, "fig8": _similarities_drawn},
-    table=_table,
+    "dp-image/latents", revision=2, load=load(lambda preset: preset.distance_photos), measure=whole(_run),
+    figures={"fig4": _values_drawn, "fig5": _distances_drawn, "fig8": _similarities_drawn}, table=_table,
     claims=_judge,
-)
+)  # fmt: skip

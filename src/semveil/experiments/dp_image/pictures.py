@@ -71,10 +71,7 @@ def _caption(record: dict[str, Any]) -> str:
 
 
 PICTURES = result_of_paper(
-    "dp-image/pictures",
-    revision=2,
-    load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(_run),
-    figures={"fig7": _faces("all"), "fig11": _faces("identity")},
+    "dp-image/pictures", revision=2, load=load(lambda preset: preset.pictured, shows=True),
+    measure=whole(_run), figures={"fig7": _faces("all"), "fig11": _faces("identity")},
     photographs=frozenset({"fig7", "fig11"}),
-)
+)  # fmt: skip

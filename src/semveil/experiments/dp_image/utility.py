@@ -166,11 +166,6 @@ def _fields(rows: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
 
 
 UTILITY = result_of_paper(
-    "dp-image/utility",
-    revision=2,
-    load=load(lambda preset: preset.photos),
-    measure=whole(_run),
-    figures={"table1": _bars},
-    table=_table,
-    claims=judge,
-)
+    "dp-image/utility", revision=2, load=load(lambda preset: preset.photos), measure=whole(_run),
+    figures={"table1": _bars}, table=_table, claims=judge,
+)  # fmt: skip

@@ -26,6 +26,7 @@ from semveil.experiments.dp_semcom.link_bench import (
     FADING,
     LABEL,
     LinkPreset,
+    attacked,
     measured,
     shown_metric,
     values_of,
@@ -36,7 +37,7 @@ from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment, pre
 from semveil.experiments.kit.plots import heat_table
 from semveil.experiments.kit.statistics import value
 from semveil.experiments.kit.tables import markdown
-from semveil.link.eves import Traffic, attacks_on, hear, listen
+from semveil.link.eves import Traffic, hear
 from semveil.methods.deep_jscc import DeepJSCCLink, load_deep_jscc
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.pairs import NoPair, find_pair, pair_digest
@@ -195,18 +196,7 @@ def _run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[s
     bob_channel, eve_channel = parse_link(ear.bob), parse_link(ear.eve)
     known = known_latents(link, contender.public, bench.preset.synthetic, run["known"])
     traffic = Traffic.of(link, contender.codes, shots=1, known=known)
-    rng, hers = run["eve"], snr + ear.better_db
-    heard, variance = hear(link, sent, hers, rng, eve_channel)
-    eve = listen(
-        link,
-        heard,
-        traffic,
-        snr_db=hers,
-        latents=contender.public,
-        rng=rng,
-        channel=eve_channel,
-        variance=variance.float(),
-    )
+    hers, attacks = snr + ear.better_db, ear.attacks and (*ear.attacks, CONTROL)
     return {
         "protection": name,
         "ear": ear.name,
@@ -221,14 +211,17 @@ def _run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[s
         ),
         "bob": measured(bench, link.receive(hear(link, sent, snr, run["bob"], bob_channel)[0])),
         "eves": [
-            {
-                "attack": attack.name,
-                "knowledge": attack.knowledge,
-                **measured(
-                    bench, link.synthesize(attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng))
-                ),
-            }
-            for attack in attacks_on(link, sent, eve, ear.attacks and (*ear.attacks, CONTROL))
+            {"attack": attack.name, "knowledge": attack.knowledge, **measured(bench, images)}
+            for attack, images in attacked(
+                link,
+                sent,
+                traffic,
+                attacks,
+                eve_channel,
+                snr_db=hers,
+                latents=contender.public,
+                rng=run["eve"],
+            )
         ],
     }
 
@@ -345,11 +338,7 @@ def _value(cell: Mapping[str, Any], attack: str, metric: str) -> float:
 
 
 COMPETITORS = experiment(
-    "dp-semcom/competitors",
-    revision=1,
-    presets=PRESETS,
-    load=_load,
-    measure=cells("cells", _jobs, stage="transmit and attack"),
-    figures={"competitors": _drawing},
+    "dp-semcom/competitors", revision=1, presets=PRESETS, load=_load,
+    measure=cells("cells", _jobs, stage="transmit and attack"), figures={"competitors": _drawing},
     table=_table,
-)
+)  # fmt: skip

@@ -206,11 +206,6 @@ def _span(numbers: Sequence[float]) -> str:
 
 
 CURVES = result_of_paper(
-    "dp-semcom/curves",
-    revision=2,
-    load=partial(prepare_run, "curves"),
-    measure=whole(_run),
-    figures={"fig3": _quality, "fig4": _identity},
-    table=_table,
-    claims=judge,
-)
+    "dp-semcom/curves", revision=2, load=partial(prepare_run, "curves"), measure=whole(_run),
+    figures={"fig3": _quality, "fig4": _identity}, table=_table, claims=judge,
+)  # fmt: skip

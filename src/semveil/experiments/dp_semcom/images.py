@@ -55,9 +55,6 @@ def _pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
 
 
 IMAGES = result_of_paper(
-    "dp-semcom/images",
-    revision=3,
-    load=partial(prepare_run, "images"),
-    measure=whole(_run),
+    "dp-semcom/images", revision=3, load=partial(prepare_run, "images"), measure=whole(_run),
     figures={"fig5": _pictures("bob"), "fig6": _pictures("eve")},
-)
+)  # fmt: skip

@@ -4,13 +4,15 @@
 A cell is Bob and all attacks by Eve on a channel.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from semveil.channels import bandwidth, parse_link
+from semveil.attacks import Attack
+from semveil.channels import Link, bandwidth, parse_link
 from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.security import CASES, EVES, Bench, compared, known_latents, load_bench
 from semveil.experiments.kit.experiment import Drawing, Experiment, Jobs, Run, cells, experiment, presets
@@ -18,6 +20,8 @@ from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import value
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.latent_link import LatentLink
+from semveil.methods.transmission import Transmission
 
 METRICS = ("lpips", "ssim", "fppsr")
 LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "fraction rejected (FPPSR)"}
@@ -91,26 +95,14 @@ class LinkPreset:
 
 PRESETS = presets(
     LinkPreset(
-        name="smoke",
-        split=None,
-        photos=3,
-        public=24,
-        synthetic=100,
-        protections=("none", "rotation"),
-        others=("timing:delay=0.3",),
-        snrs_db=(5.0, 20.0),
-        csi=(AWGN, FADING),
-        repetitions=(1, 4),
-        digital_uses=(1, 4),
-        offsets_db=(-5.0, -1.0, 0.0, 5.0),
-        trained_db=((0.0, 0.0), (20.0, 20.0), (0.0, 20.0)),
-        trained_latents=2000,
-        epochs=10,
-        verifier="dlib",
+        name="smoke", split=None, photos=3, public=24, synthetic=100, protections=("none", "rotation"),
+        others=("timing:delay=0.3",), snrs_db=(5.0, 20.0), csi=(AWGN, FADING), repetitions=(1, 4),
+        digital_uses=(1, 4), offsets_db=(-5.0, -1.0, 0.0, 5.0),
+        trained_db=((0.0, 0.0), (20.0, 20.0), (0.0, 20.0)), trained_latents=2000, epochs=10, verifier="dlib",
         perceptual=None,
     ),
     LinkPreset(name="small", split="held-out", photos=32, public=500, synthetic=3500),
-)
+)  # fmt: skip
 
 
 def load(run: Run, *, cases: Sequence[str] | None = None) -> Bench:
@@ -148,16 +140,10 @@ def over_channels(
         stage: see `cells`.
         table: see `Experiment`.
     """
-    measure = cells(place, jobs, stage=stage)
     return experiment(
-        f"dp-semcom/{name}",
-        revision=revision,
-        presets=PRESETS,
-        load=load,
-        measure=measure,
-        figures={name: drawing},
-        table=table,
-    )
+        f"dp-semcom/{name}", revision=revision, presets=PRESETS, load=load,
+        measure=cells(place, jobs, stage=stage), figures={name: drawing}, table=table,
+    )  # fmt: skip
 
 
 def run_cell(
@@ -185,12 +171,11 @@ def run_cell(
     options = next(case.options for case in CASES if case.name == protection)
     method, link, run = DPSemCom(bench.model, **options), parse_link(channel), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
-    size, side = (
-        bench.model.size,
-        32 + (-(-8 * len(sent.keyed.sealed) // len(bench.codes)) if sent.keyed else 0),
-    )
-    counted = bandwidth(sent.symbols.shape[1], size, link=link, side_bits=side)
-    cell: dict[str, Any] = {
+    side = 32 + (-(-8 * len(sent.keyed.sealed) // len(bench.codes)) if sent.keyed else 0)
+    counted = bandwidth(sent.symbols.shape[1], bench.model.size, link=link, side_bits=side)
+    known = known_latents(method, bench.public, bench.preset.synthetic, run["known"])
+    traffic = Traffic.of(method, bench.codes, shots=1, known=known)
+    return {
         "protection": protection,
         "channel": channel,
         "guarantee": method.guarantee().as_dict(),
@@ -202,29 +187,57 @@ def run_cell(
             }
             for snr in bob_snrs
         ],
-        "eves": [],
-    }
-    known = known_latents(method, bench.public, bench.preset.synthetic, run["known"])
-    traffic = Traffic.of(method, bench.codes, shots=1, known=known)
-    for snr in eve_snrs:
-        rng = run[f"eve {snr:g}"]
-        heard, variance = hear(method, sent, snr, rng, link)
-        eve = listen(
-            method,
-            heard,
-            traffic,
-            snr_db=snr,
-            latents=bench.public,
-            rng=rng,
-            channel=link,
-            variance=variance.float(),
-        )
-        for attack in attacks_on(method, sent, eve, attacks):
-            codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
-            cell["eves"].append(
-                {"attack": attack.name, "snr_db": snr, **measured(bench, method.synthesize(codes))}
+        "eves": [
+            {"attack": attack.name, "snr_db": snr, **measured(bench, images)}
+            for snr in eve_snrs
+            for attack, images in attacked(
+                method,
+                sent,
+                traffic,
+                attacks,
+                link,
+                snr_db=snr,
+                latents=bench.public,
+                rng=run[f"eve {snr:g}"],
             )
-    return cell
+        ],
+    }
+
+
+def attacked(
+    method: LatentLink,
+    sent: Transmission,
+    traffic: Traffic,
+    attacks: Sequence[str] | None,
+    channel: Link,
+    *,
+    snr_db: float,
+    latents: Tensor,
+    rng: torch.Generator,
+) -> Iterator[tuple[Attack, Tensor]]:
+    """Eve hears a message, and reconstructs the photos by every attack that applies.
+
+    Args:
+        method: Alice's method.
+        sent: message under attack.
+        traffic: other transmissions that Eve receives.
+        attacks: names of attacks; None for all.
+        channel: Eve's channel.
+        snr_db: its SNR.
+        latents: (N, K, D) of public faces.
+        rng: source of Eve's channel noise and of the attacks' draws.
+
+    Yields:
+        Each attack with its images.
+    """
+    heard, variance = hear(method, sent, snr_db, rng, channel)
+    eve = listen(
+        method, heard, traffic, snr_db=snr_db, latents=latents, rng=rng, channel=channel,
+        variance=variance.float(),
+    )  # fmt: skip
+    for attack in attacks_on(method, sent, eve, attacks):
+        codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
+        yield attack, method.synthesize(codes)
 
 
 def measured(bench: Bench, images: Tensor) -> dict[str, Any]:

@@ -142,10 +142,6 @@ def _table(result: dict[str, Any]) -> list[str]:
 
 
 NOISE = result_of_paper(
-    "dp-semcom/noise",
-    revision=2,
-    load=partial(prepare_run, "noise"),
-    measure=whole(_run),
-    figures={"noise": _drawing},
-    table=_table,
-)
+    "dp-semcom/noise", revision=2, load=partial(prepare_run, "noise"), measure=whole(_run),
+    figures={"noise": _drawing}, table=_table,
+)  # fmt: skip

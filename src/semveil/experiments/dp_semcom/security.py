@@ -5,7 +5,7 @@ Eve's received signals of held-out photos are attacked with every attack of `att
 and direct transmission. The result is `security.json`, drawn by `security_shown`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -38,16 +38,9 @@ from semveil.recognition.verifier import Verifier
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
 # Attacks in the committed results; `dp-semcom/competitors` has all.
 EVES = (
-    "direct",
-    "denoise",
-    "prior-search",
-    "impute",
-    "linear",
-    "learned-same",
-    "learned-deep",
-    "stolen",
+    "direct", "denoise", "prior-search", "impute", "linear", "learned-same", "learned-deep", "stolen",
     "multi-shot",
-)
+)  # fmt: skip
 METRICS = ("lpips", "lpips_squeeze", "fppsr", "identity_similarity", "face_detected")
 
 
@@ -120,22 +113,14 @@ class SecurityPreset:
 
 PRESETS = presets(
     SecurityPreset(
-        name="smoke",
-        split=None,
-        attacked=3,
-        gallery=0,
-        public=24,
-        synthetic=100,
-        cases=("nn, nominal 10", "rotation", "modulo"),
-        eve_snr_db=(20.0,),
-        shots=2,
-        verifier="dlib",
+        name="smoke", split=None, attacked=3, gallery=0, public=24, synthetic=100,
+        cases=("nn, nominal 10", "rotation", "modulo"), eve_snr_db=(20.0,), shots=2, verifier="dlib",
     ),
     SecurityPreset(
-        name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000
+        name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000,
     ),
     SecurityPreset(name="small", split="held-out", attacked=128, gallery=1000, public=1500, synthetic=3500),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,16 +209,11 @@ def _run_case(bench: Bench, case: Case) -> dict[str, Any]:
     """
     method, run = DPSemCom(bench.model, **case.options), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
-    bob, noisier = (
-        method.receive(over_the_air(sent, snr_db, run["bob"]))
-        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
-    )
     result: dict[str, Any] = {
         "protection": method.protection,
         "private_codes": list(method.private_codes),
         "guarantee": method.guarantee().as_dict(),
-        "bob": _measured(bench, bob),
-        "bob_noisier": _measured(bench, noisier),
+        **_received("bob", bench, lambda snr_db: method.receive(over_the_air(sent, snr_db, run["bob"]))),
         "eves": [],
     }
     known = known_latents(method, bench.public, bench.preset.synthetic, run["known"])
@@ -273,15 +253,22 @@ def known_latents(
         synthetic: number of latents drawn from the prior.
         rng: source of the draws.
     """
-    return (
-        public if method.kind.keyed else torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
-    )
+    if method.kind.keyed:
+        return public
+    return torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
 
 
 def _case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
     """Return digests of the trained pairs by case; cases without a pair are omitted."""
     methods = {case.name: DPSemCom(model, **case.options) for case in CASES if case.name in names}
     return {name: pair_digest(method.pair) for name, method in methods.items() if method.pair}
+
+
+def _received(name: str, bench: Bench, receive: Callable[[float], Tensor]) -> dict[str, Any]:
+    """Metrics of the images received at the preset's SNR, and at the lower one."""
+    snrs = {name: bench.preset.snr_db, f"{name}_noisier": bench.preset.noisier_db}
+    images = {key: receive(snr_db) for key, snr_db in snrs.items()}
+    return {key: _measured(bench, received) for key, received in images.items()}
 
 
 def _measured(bench: Bench, images: Tensor) -> dict[str, Any]:
@@ -358,42 +345,31 @@ def _private_error(bench: Bench, method: DPSemCom, codes: Tensor) -> list[float 
 
 def _unprotected(bench: Bench) -> dict[str, Any]:
     """Metrics without protection: source, inversion, direct transmission, and the public map of rotation."""
-    plain = DPSemCom(bench.model, protection="none")
-    sent = plain.send_codes(bench.codes)
-    run = streams(bench.preset.seed)
-    direct, noisier = (
-        plain.receive(over_the_air(sent, snr_db, run["direct"]))
-        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
-    )
-    rotation = DPSemCom(bench.model, protection="rotation")
-    mapped, mapped_noisier = (
-        same_map_link(rotation, bench.codes, snr_db=snr_db, rng=run["same map"])
-        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
-    )
+    plain, rotation = (DPSemCom(bench.model, protection=name) for name in ("none", "rotation"))
+    sent, run = plain.send_codes(bench.codes), streams(bench.preset.seed)
+
+    def direct(snr_db: float) -> Tensor:
+        return plain.receive(over_the_air(sent, snr_db, run["direct"]))
+
+    def mapped(snr_db: float) -> Tensor:
+        return same_map_link(rotation, bench.codes, snr_db=snr_db, rng=run["same map"])
+
     return {
         "source": {"reidentification": _reidentified(bench, bench.faces.attacked)},
         "inverted": _measured(bench, plain.synthesize(bench.codes)),
-        "direct": _measured(bench, direct),
-        "direct_noisier": _measured(bench, noisier),
-        "same_map": _measured(bench, mapped),
-        "same_map_noisier": _measured(bench, mapped_noisier),
+        **_received("direct", bench, direct),
+        **_received("same_map", bench, mapped),
     }
 
 
 def _balance(labels: Tensor) -> dict[str, int]:
     return {
-        "with": int((labels == 1).sum()),
-        "without": int((labels == 0).sum()),
-        "unknown": int((labels < 0).sum()),
+        name: int(labels.eq(value).sum()) for name, value in (("with", 1), ("without", 0), ("unknown", -1))
     }
 
 
 SECURITY = experiment(
-    "dp-semcom/security",
-    revision=2,
-    presets=PRESETS,
-    load=load,
+    "dp-semcom/security", revision=2, presets=PRESETS, load=load,
     measure=cells("cases", _jobs, stage="attack", first={"unprotected": lambda bench: _unprotected(bench)}),
-    figures={"security": drawing},
-    table=table,
-)
+    figures={"security": drawing}, table=table,
+)  # fmt: skip

@@ -62,30 +62,18 @@ class Preset:
 
 PRESETS = presets(
     Preset(
-        name="smoke",
-        photos=4,
-        needs_data=False,
-        epsilons=(1, 800),
-        pictured=1,
-        pictured_epsilons=(1, 800),
-        noise_epsilons=(10,),
-        seeds=(0,),
+        name="smoke", photos=4, needs_data=False, epsilons=(1, 800), pictured=1, pictured_epsilons=(1, 800),
+        noise_epsilons=(10,), seeds=(0,),
     ),
     Preset("small"),
     # The paper does not give the number of test photos. The official generator was not trained on the last
     # 2,000; 500 of them fit into 2 GB at 512 px. Its inversion is dominated by LPIPS(VGG), which is therefore
     # required.
     Preset(
-        name="paper",
-        model=OFFICIAL_MODEL,
-        verifier="arcface",
-        photos=500,
-        perceptual="lpips",
+        name="paper", model=OFFICIAL_MODEL, verifier="arcface", photos=500, perceptual="lpips",
         measured_box=True,
     ),
-)
-
-
+)  # fmt: skip
 VARIANTS = tuple((noise, start) for noise in ("frozen", "fresh") for start in ("default", "identity"))
 
 

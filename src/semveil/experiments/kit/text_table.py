@@ -37,10 +37,7 @@ def text_table(name: str, *, revision: int, load: Callable[[Run], Text]) -> Expe
         load: returns the table for a run.
     """
     return experiment(
-        name,
-        revision=revision,
-        presets=ONLY_SIZE,
-        load=load,
+        name, revision=revision, presets=ONLY_SIZE, load=load,
         measure=cells("made", lambda text: {}, stage="make", first={TABLE: lambda text: text.make()}),
         table=lambda result: str(result[TABLE]),
-    )
+    )  # fmt: skip

@@ -154,12 +154,7 @@ def _judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 OUTLIERS = result_of_paper(
-    "latent-dp/outliers",
-    revision=2,
-    load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(_run),
-    figures={"fig4": _drawing},
-    photographs=frozenset({"fig4"}),
-    table=_table,
+    "latent-dp/outliers", revision=2, load=load(lambda preset: preset.pictured, shows=True),
+    measure=whole(_run), figures={"fig4": _drawing}, photographs=frozenset({"fig4"}), table=_table,
     claims=_judge,
-)
+)  # fmt: skip

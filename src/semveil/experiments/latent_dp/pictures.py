@@ -89,10 +89,6 @@ def _grid(result: dict[str, Any], folder: Path, figure: str, words: str) -> Figu
 
 
 PICTURES = result_of_paper(
-    "latent-dp/pictures",
-    revision=2,
-    load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(_run),
-    figures={"fig6": _small, "fig7": _large},
-    photographs=frozenset({"fig6", "fig7"}),
-)
+    "latent-dp/pictures", revision=2, load=load(lambda preset: preset.pictured, shows=True),
+    measure=whole(_run), figures={"fig6": _small, "fig7": _large}, photographs=frozenset({"fig6", "fig7"}),
+)  # fmt: skip

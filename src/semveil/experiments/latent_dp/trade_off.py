@@ -188,11 +188,6 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 TRADE_OFF = result_of_paper(
-    "latent-dp/trade-off",
-    revision=2,
-    load=load(lambda preset: preset.photos),
-    measure=whole(_run),
-    figures={"fig8": _drawing},
-    table=_table,
-    claims=judge,
-)
+    "latent-dp/trade-off", revision=2, load=load(lambda preset: preset.photos), measure=whole(_run),
+    figures={"fig8": _drawing}, table=_table, claims=judge,
+)  # fmt: skip
