@@ -148,13 +148,10 @@ def _semantic(face: FaceModel, epsilon: float) -> list[Case]:
     )
     return [
         Case(
-            "dp-semcom",
-            "noise on all codes",
-            epsilon,
-            method.guarantee(),
+            "dp-semcom", "noise on all codes", epsilon, method.guarantee(),
             partial(_transmitted, method, "bob"),
-        )
-    ]
+        ),
+    ]  # fmt: skip
 
 
 def _latent(face: FaceModel, epsilon: float, ranks: tuple[int, ...], gallery: int) -> list[Case]:
@@ -241,12 +238,9 @@ def _of_crops(method: str, setting: str, asked: float | None, made: Any) -> Case
 
     black = torch.zeros(1, 3, made.size, made.size)
     return Case(
-        method,
-        setting,
-        asked,
-        made.guarantee() if hasattr(made, "guarantee") else made.protect(black).guarantee,
-        make,
-    )
+        method, setting, asked,
+        made.guarantee() if hasattr(made, "guarantee") else made.protect(black).guarantee, make,
+    )  # fmt: skip
 
 
 def _transmitted(method: DPSemCom, party: str, photos: Photos, seed: int) -> Tensor:

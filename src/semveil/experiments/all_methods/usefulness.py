@@ -265,13 +265,9 @@ def _table(result: Mapping[str, Any]) -> list[str]:
     verifiers = list(result["config"]["verifiers"])
     attackers = [f"{name}{how}" for name in verifiers for how in ("", ", trained")]
     head = [
-        "case",
-        "ε (coverage)",
-        "basis",
-        "face detection rate",
-        "SSIM",
+        "case", "ε (coverage)", "basis", "face detection rate", "SSIM",
         *(f"PSR, {name}" for name in verifiers),
-    ]
+    ]  # fmt: skip
     head += [f"rank-1 rate, {name}" for name in attackers]
     rows = []
     for name, case in cases.items():

@@ -213,14 +213,11 @@ def _distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
         )
     box = result["sensitivities"]["box"]["value"]
     left.set(
-        xlabel="L1 distance between two photos' latents",
-        ylabel="pairs",
-        title=(
-            f"{distances['pairs']:,} pairs: mean {distances['mean']:,.0f}, largest "
-            f"{distances['max']:,.0f};\n"
-            f"bound from clipping to public bounds: {box:,.0f}"
-        ),
-    )
+        xlabel="L1 distance between two photos' latents", ylabel="pairs",
+        title=f"{distances['pairs']:,} pairs: mean {distances['mean']:,.0f}, largest "
+        f"{distances['max']:,.0f};\n"
+        f"bound from clipping to public bounds: {box:,.0f}",
+    )  # fmt: skip
     left.legend()
     _heat(parts[0], right, result["shown_distances"], "L1 distance", "{:.0f}")
     _example_pairs(parts[1], result["pictured_examples"], folder)
@@ -259,14 +256,11 @@ def _similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
     )
     found = result["rank_correlation"]
     right.set(
-        xlabel="L1 distance between latents",
-        ylabel="similarity",
-        title=(
-            f"pairs of different people; of all {found['pairs']:,}:\nrank correlation "
-            f"{found['spearman']:.2f} "
-            f"[{found['low']:.2f}, {found['high']:.2f}]"
-        ),
-    )
+        xlabel="L1 distance between latents", ylabel="similarity",
+        title=f"pairs of different people; of all {found['pairs']:,}:\nrank correlation "
+        f"{found['spearman']:.2f} "
+        f"[{found['low']:.2f}, {found['high']:.2f}]",
+    )  # fmt: skip
     right.legend()
     figure.suptitle(f"{title(result, 'Similarity of the same pairs')}\n{recogniser(result)}")
     return figure
@@ -304,24 +298,20 @@ def _table(result: dict[str, Any]) -> list[str]:
         ["latent dimension", f"{codes} x {style_dim} = {codes * style_dim:,}", f"{theirs:,}"],
         ["range of the latent values", f"{values['min']:.2f} to {values['max']:.2f}", "-20 to 20"],
         [
-            "mean L1 distance between two photos",
-            f"{distances['mean']:,.0f}",
+            "mean L1 distance between two photos", f"{distances['mean']:,.0f}",
             f"{paper['pair_distance_mean']:,} (roughly)",
         ],
         [
-            "mean L1 distance per coordinate",
-            f"{result['per_coordinate']:.2f}",
+            "mean L1 distance per coordinate", f"{result['per_coordinate']:.2f}",
             f"{paper['pair_distance_mean'] / theirs:.2f}",
         ],
         [
-            "largest distance over all pairs",
-            f"{distances['max']:,.0f} ({distances['pairs']:,} pairs)",
+            "largest distance over all pairs", f"{distances['max']:,.0f} ({distances['pairs']:,} pairs)",
             f"{paper['pair_distance_max']:,}",
         ],
         [
             "largest distance among the first " + ", ".join(growth),
-            ", ".join(f"{v:,.0f}" for v in growth.values()),
-            "",
+            ", ".join(f"{v:,.0f}" for v in growth.values()), "",
         ],
         *(
             [
@@ -335,7 +325,7 @@ def _table(result: dict[str, Any]) -> list[str]:
             [f"largest distance between a photo and a non-face image: {name}", f"{value:,.0f}", ""]
             for name, value in result["outliers"].items()
         ),
-    ]
+    ]  # fmt: skip
     return [about(result), markdown(["", "our result", "paper"], rows), claims_table(_judge(result))]
 
 

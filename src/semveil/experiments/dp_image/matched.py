@@ -65,34 +65,22 @@ def _candidates(bench: LatentBench) -> list[Candidate]:
     return [
         Candidate("blur", "sigma in pixels", 0.2, size / 4, baseline(lambda a: Blur(sigma=a, size=size))),
         Candidate(
-            "mosaic",
-            "cell in pixels",
-            1,
-            size // 2,
-            baseline(lambda a: Mosaic(block=int(a), size=size)),
+            "mosaic", "cell in pixels", 1, size // 2, baseline(lambda a: Mosaic(block=int(a), size=size)),
             whole=True,
         ),
         Candidate(
-            "pixel-noise", "sigma in levels", 1, 1000, baseline(lambda a: PixelNoise(sigma=a, size=size))
+            "pixel-noise", "sigma in levels", 1, 1000, baseline(lambda a: PixelNoise(sigma=a, size=size)),
         ),
         Candidate(
-            "dp-pix",
-            "scale on a cell's mean in levels",
-            0.5,
-            2000,
-            baseline(dp_pix),
+            "dp-pix", "scale on a cell's mean in levels", 0.5, 2000, baseline(dp_pix),
             fixed=f"cells of {block} px",
         ),
         Candidate(
-            "dp-svd",
-            "scale in levels",
-            1,
-            100_000,
-            baseline(lambda a: DPSVD(scale=a, rank=rank, size=size)),
+            "dp-svd", "scale in levels", 1, 100_000, baseline(lambda a: DPSVD(scale=a, rank=rank, size=size)),
             fixed=f"{rank} singular values of each colour",
         ),
         Candidate("dp-image", "scale in latent units", 0.01, 3, dp_image),
-    ]
+    ]  # fmt: skip
 
 
 def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) -> list[dict[str, Any]]:

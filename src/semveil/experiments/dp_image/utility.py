@@ -23,13 +23,9 @@ from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.metrics.feature_networks import FID
 
 METRICS = {
-    "l2": "l2 (levels)",
-    "ald_inf": "ALD$_\\infty$",
-    "ssim": "SSIM",
-    "frechet": "Fréchet distance",
-    "identity_similarity": "similarity",
-    "face_detected": "face detection rate",
-}
+    "l2": "l2 (levels)", "ald_inf": "ALD$_\\infty$", "ssim": "SSIM", "frechet": "Fréchet distance",
+    "identity_similarity": "similarity", "face_detected": "face detection rate",
+}  # fmt: skip
 
 
 def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
@@ -77,15 +73,8 @@ def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 def _table(result: dict[str, Any]) -> list[str]:
     """Metrics of every method at equal similarity, and the paper's Table 1."""
     metrics = (
-        "l2",
-        "ald_inf",
-        "ssim",
-        "lpips",
-        "lpips_squeeze",
-        "frechet",
-        "identity_similarity",
-        "face_detected",
-    )
+        "l2", "ald_inf", "ssim", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "face_detected",
+    )  # fmt: skip
     head = ["method", "strength", "ε per crop (basis)", *heads(metrics)]
     rows = [["inversion, no noise", "", "none", *means(result["reconstructed"]["images"], metrics)]]
     for row in result["methods"]:

@@ -61,12 +61,9 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
             own = [cell for cell in cells if cell["protection"] == protection]
             places = [channels.index(cell["channel"]) for cell in own]
             axes.plot(
-                [value(cell["bob"][0], metric) for cell in own],
-                places,
-                "o",
-                color=COLOURS["bob"],
+                [value(cell["bob"][0], metric) for cell in own], places, "o", color=COLOURS["bob"],
                 label="Bob",
-            )
+            )  # fmt: skip
             values = [of_strongest(cell, metric, snr) for cell in own]
             axes.plot(values, places, "s", color=COLOURS["eve"], label="strongest Eve")
             axes.set_yticks(

@@ -104,14 +104,9 @@ def _table(result: dict[str, Any]) -> list[str]:
         ["Direct, unprotected", "", *means(result["direct"], metrics), ""],
     ]
     head = [
-        "",
-        "basis",
-        "LPIPS",
-        "LPIPS-Squeeze",
-        "FPPSR to source",
-        "FPPSR to inversion",
+        "", "basis", "LPIPS", "LPIPS-Squeeze", "FPPSR to source", "FPPSR to inversion",
         "fake noise / nominal",
-    ]
+    ]  # fmt: skip
     for party in ("bob", "eve"):
         for p in result["points"]:
             noise = p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"]

@@ -17,15 +17,10 @@ CHUNK = 32  # photos transmitted together; changing it changes the channel's dra
 # Values from the paper's text; none are read off its curves.
 PAPER = {
     "source": "read from the text of [DPSC] Section 4.2; null where the text gives no number",
-    "lpips_gap_eve_minus_bob": [0.1, 0.2],
-    "lpips_bob_reaches_direct_from_nominal_epsilon": 5,
-    "fppsr_eve": [0.9, 1.0],
-    "fppsr_bob": None,
-    "lpips_bob": None,
-    "lpips_eve": None,
-    "lpips_direct": None,
+    "lpips_gap_eve_minus_bob": [0.1, 0.2], "lpips_bob_reaches_direct_from_nominal_epsilon": 5,
+    "fppsr_eve": [0.9, 1.0], "fppsr_bob": None, "lpips_bob": None, "lpips_eve": None, "lpips_direct": None,
     "eve_sees_clear_faces_from_nominal_epsilon": 15,
-}
+}  # fmt: skip
 result_of_paper = partial(experiment, presets=PRESETS, paper=PAPER)
 
 

@@ -128,12 +128,9 @@ def _table(result: dict[str, Any]) -> list[str]:
         else:
             guarantee = p["guarantee"]
             fitted = [
-                "1",
-                f"true ε {guarantee['epsilon']:.4g} (basis: {guarantee['basis']}), private codes only",
-                "3",
-                "0",
-                "",
-            ]
+                "1", f"true ε {guarantee['epsilon']:.4g} (basis: {guarantee['basis']}), private codes only",
+                "3", "0", "",
+            ]  # fmt: skip
         rows.append([f"{p['nominal_epsilon']:g}", pair, *fitted, *bob, *eve])
         if "bob_power_blocks" in p:
             cells = means(p["bob_power_blocks"], ("lpips",))

@@ -17,27 +17,14 @@ from semveil.experiments.kit.statistics import mean
 
 # Palette of Okabe and Ito.
 COLOURS: Final[dict[str, Any]] = {
-    "bob": "#0072B2",
-    "eve": "#D55E00",
-    "direct": "#222222",
-    "inverted": "#009E73",
-    "paper": "#E69F00",
+    "bob": "#0072B2", "eve": "#D55E00", "direct": "#222222", "inverted": "#009E73", "paper": "#E69F00",
     "series": ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#222222"),
-}
+}  # fmt: skip
 _LOOK: Final[Any] = {
-    "font.size": 11,
-    "axes.titlesize": 11.5,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 5,
-    "legend.fontsize": 9.5,
-    "legend.framealpha": 0.9,
-    "figure.titlesize": 12.5,
-    "figure.constrained_layout.use": True,
-}
+    "font.size": 11, "axes.titlesize": 11.5, "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False,
+    "axes.spines.right": False, "lines.linewidth": 1.8, "lines.markersize": 5, "legend.fontsize": 9.5,
+    "legend.framealpha": 0.9, "figure.titlesize": 12.5, "figure.constrained_layout.use": True,
+}  # fmt: skip
 ACCEPTED_INVERSIONS = 0.8  # below this share the recogniser cannot measure the effect of the noise
 
 

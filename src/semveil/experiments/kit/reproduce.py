@@ -61,14 +61,9 @@ def reproduce(
         )
     chosen = experiment.presets[preset]
     run = Run(
-        figure.rpartition("/")[2],
-        chosen,
-        out,
-        None if data is None else Path(data),
-        model,
-        verifier,
+        figure.rpartition("/")[2], chosen, out, None if data is None else Path(data), model, verifier,
         progress,
-    )
+    )  # fmt: skip
     inputs = experiment.load(run)
     out.mkdir(parents=True, exist_ok=True)
     paper = {} if experiment.paper is None else {"paper": dict(experiment.paper)}

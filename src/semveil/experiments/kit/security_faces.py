@@ -77,14 +77,9 @@ def generated_faces(model: FaceModel, attacked: int, public: int) -> SecurityFac
     images = photos.images
     nobody = torch.full((attacked,), -1)
     return SecurityFaces(
-        images[:attacked],
-        photos.ids[:attacked],
-        images[:0],
-        nobody,
-        images[attacked:],
-        {},
+        images[:attacked], photos.ids[:attacked], images[:0], nobody, images[attacked:], {},
         photos.description,
-    )
+    )  # fmt: skip
 
 
 def real_faces(

@@ -36,20 +36,15 @@ SAME_PLACE = 0.3
 YUNET_SCORE = 0.6
 _WORDS = {
     "five_point_error": "landmark error / eye distance (five points)",
-    "yunet_detected": "face detection rate (YuNet)",
-    "mouth_opening_error": "mouth opening error",
-    "eye_opening_error": "eye opening error",
-    "hair_overlap": "hair IoU",
+    "yunet_detected": "face detection rate (YuNet)", "mouth_opening_error": "mouth opening error",
+    "eye_opening_error": "eye opening error", "hair_overlap": "hair IoU",
     "judge_detected": "judge: face detection rate",
     "judge_landmark_error": "judge: landmark error / eye distance",
-    "judge_pose_degrees": "judge: pose error (°)",
-    "judge_gaze_error": "judge: gaze error (eye widths)",
-    "judge_mouth_error": "judge: mouth opening error",
-    "judge_eye_error": "judge: eye opening error",
-    "judge_expression_kept": "judge: expression preserved",
-    "judge_age_error": "judge: age error (years)",
+    "judge_pose_degrees": "judge: pose error (°)", "judge_gaze_error": "judge: gaze error (eye widths)",
+    "judge_mouth_error": "judge: mouth opening error", "judge_eye_error": "judge: eye opening error",
+    "judge_expression_kept": "judge: expression preserved", "judge_age_error": "judge: age error (years)",
     "judge_sex_kept": "judge: sex preserved",
-}
+}  # fmt: skip
 
 
 def load_parser(path: Path) -> FaceParser:

@@ -36,12 +36,8 @@ def clipping(model: LatentModel) -> str:
             ]
         )
     head = [
-        "clip",
-        "Σ S",
-        "mean S",
-        *(f"std, {name}" for name in WEIGHTINGS),
-        "true ε of the published scale",
-    ]
+        "clip", "Σ S", "mean S", *(f"std, {name}" for name in WEIGHTINGS), "true ε of the published scale",
+    ]  # fmt: skip
     return markdown(head, rows)
 
 
