@@ -90,7 +90,7 @@ def test_the_table_says_what_is_after_an_abstract(run: dict[str, Any]) -> None:
     text = tables(run)
     for number in ("2504.18581", "2510.23274", "2503.23103"):
         assert number in text
-    assert "no reproductions" in text and text.count("| deep-jscc, rotation | computational |") == 2
+    assert "not reproductions" in text and text.count("| deep-jscc, rotation | computational |") == 2
 
 
 def test_presets_name_cases_and_channels_that_there_are() -> None:

@@ -188,7 +188,7 @@ def _faces(run: Run, face: FaceModel) -> SecurityFaces:
 
 
 def _inverted(face: FaceModel, images: Tensor, progress: Progress) -> tuple[Photos, dict[str, Any]]:
-    codes, how = cached_inversion(face, images, progress=lambda done, total: progress("invert", done, total))
+    codes, how = cached_inversion(face, images, progress=partial(progress, "invert"))
     return Photos(images, codes), how
 
 

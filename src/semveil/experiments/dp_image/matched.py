@@ -2,7 +2,7 @@
 """Methods at equal identity similarity, with strengths tuned to the target similarity."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,11 +13,11 @@ from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_bench import LatentBench
-from semveil.experiments.kit.latent_measures import looks
+from semveil.experiments.kit.latent_measures import looks_and_distances
 from semveil.methods.baselines import DPSVD, Blur, DPPix, Mosaic, PixelNoise
 from semveil.methods.dp_image import DPImage
 from semveil.methods.release import Release
-from semveil.metrics import Moments, identity_similarity
+from semveil.metrics import identity_similarity
 
 DP_PIX_CELLS = 32  # cells along a side, as in [DPPix]
 DP_SVD_SHARE = 4  # one in this many singular values is kept
@@ -97,16 +97,11 @@ def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) 
     Returns:
         One row per method, two for integer amounts.
     """
-    source = bench.features.of(bench.photos.images)
-    jobs = {
-        candidate.name: partial(_rows, bench, candidate, target, source) for candidate in _candidates(bench)
-    }
+    jobs = {candidate.name: partial(_rows, bench, candidate, target) for candidate in _candidates(bench)}
     return [row for rows in each(jobs, keep, progress, "search") for row in rows]
 
 
-def _rows(
-    bench: LatentBench, candidate: Candidate, target: float, source: Mapping[str, Moments]
-) -> list[dict[str, Any]]:
+def _rows(bench: LatentBench, candidate: Candidate, target: float) -> list[dict[str, Any]]:
     return [
         {
             "method": candidate.name,
@@ -114,7 +109,7 @@ def _rows(
             "amount_is": candidate.amount,
             "fixed": candidate.fixed,
             "guarantee": release.guarantee.as_dict(),
-            "images": {**looks(bench, release.images), **bench.features.distances(source, release.images)},
+            "images": looks_and_distances(bench, release.images),
         }
         for amount, release in search(bench, candidate, target)
     ]

@@ -14,7 +14,7 @@ from semveil.experiments.kit.claims import Claim, agreed, side
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.latent_bench import LatentBench, load
-from semveil.experiments.kit.latent_measures import looks
+from semveil.experiments.kit.latent_measures import looks_and_distances
 from semveil.experiments.kit.latent_tables import about, guaranteed
 from semveil.experiments.kit.plots import COLOURS, bar, recogniser, title
 from semveil.experiments.kit.set_distance import UNSEEN
@@ -30,15 +30,9 @@ METRICS = {
 
 def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Measure methods with mean similarity tuned to the recogniser's threshold, as in [DPI] Table 1."""
-    plain = bench.model.synthesize(bench.latents)
     return {
         "target_similarity": bench.verifier.threshold,
-        "reconstructed": {
-            "images": {
-                **looks(bench, plain),
-                **bench.features.distances(bench.features.of(bench.photos.images), plain),
-            }
-        },
+        "reconstructed": {"images": looks_and_distances(bench, bench.model.synthesize(bench.latents))},
         "methods": matched.measured(bench, bench.verifier.threshold, progress, keep),
     }
 

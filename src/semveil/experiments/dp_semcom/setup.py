@@ -119,13 +119,8 @@ def prepare_run(kind: str, run: Run) -> Setup:
     shows = kind == "images"
     count = preset.pictured if shows else preset.photos
     photos = photos_to_measure(run, loaded, count, partial(public_photos, loaded, count), shows=shows)
-    plain = DPSemCom(loaded, protection="none")
-    codes, inversion = cached_inversion(
-        loaded,
-        photos.images,
-        perceptual=preset.perceptual,
-        progress=lambda done, total: run.progress("invert", done, total),
-    )
+    tick = partial(run.progress, "invert")
+    codes, inversion = cached_inversion(loaded, photos.images, perceptual=preset.perceptual, progress=tick)
     methods = _methods(kind, preset, loaded, run.progress)
     config: dict[str, Any] = {
         "preset": as_json(preset),
@@ -134,7 +129,7 @@ def prepare_run(kind: str, run: Run) -> Setup:
         "metric_weights": metric_weights(),
         "photos": photos.as_dict(),
         "inversion": inversion,
-        "private_codes": list(plain.private_codes),
+        "private_codes": list(DPSemCom(loaded, protection="none").private_codes),
         "calibration": "as_published",
         "snr_db": preset.snr_db,
         "pairs": {name: pair_digest(method.pair) for name, method in methods.items() if method.pair},

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fig. 8 of [LDP]: quality and identity over epsilon for several clip bounds, `trade-off.json`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ from semveil.experiments.kit.claims import Claim, agreed, side
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_bench import LatentBench, load
-from semveil.experiments.kit.latent_measures import looks, over_draws
+from semveil.experiments.kit.latent_measures import looks, looks_and_distances, over_draws
 from semveil.experiments.kit.latent_tables import about, guaranteed, in_doubt
 from semveil.experiments.kit.plots import COLOURS, cautions, legend, level, line, title
 from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.experiments.latent_dp.common import FACES, bounds, method_of, result_of_paper
 from semveil.methods.latent_dp import LatentDP
-from semveil.metrics import Moments
 
 MARKERS = ("o", "s", "^", "D", "v")
 PANELS = {
@@ -37,25 +36,19 @@ NOT_IDENTIFIED = 0.9  # FPPSR that counts as "infeasible to identify"
 def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Measure quality and identity over epsilon and clip bounds, with noise and with clipping only."""
     preset = bench.preset
-    source = bench.features.of(bench.photos.images)
     totals = [e * bench.coordinates for e in preset.epsilons_per_coordinate]
     settings = [(clip, epsilon) for clip in preset.clips for epsilon in (None, *totals)]
     plain = bench.model.synthesize(bench.latents)
-    jobs = {
-        f"{clip:g} {epsilon}": partial(_point, bench, clip, epsilon, plain, source)
-        for clip, epsilon in settings
-    }
+    jobs = {f"{clip:g} {epsilon}": partial(_point, bench, clip, epsilon, plain) for clip, epsilon in settings}
     points = each(jobs, keep, progress, "measure")
     return {
-        "reconstructed": {"images": {**looks(bench, plain), **bench.features.distances(source, plain)}},
+        "reconstructed": {"images": looks_and_distances(bench, plain)},
         "coordinates": bench.coordinates,
         "points": points,
     }
 
 
-def _point(
-    bench: LatentBench, clip: float, epsilon: float | None, plain: Tensor, source: Mapping[str, Moments]
-) -> dict[str, Any]:
+def _point(bench: LatentBench, clip: float, epsilon: float | None, plain: Tensor) -> dict[str, Any]:
     """Measure quality and identity of every draw at one clip bound and epsilon."""
     method, draws = method_of(bench, clip, epsilon), 1 if epsilon is None else bench.preset.draws
     releases = [
@@ -77,7 +70,7 @@ def _point(
         "epsilon_per_coordinate": None if epsilon is None else epsilon / bench.coordinates,
         "guarantee": releases[0].guarantee.as_dict(),
         "guarantee_of_the_published_formula": published,
-        "images": {**columns, **bench.features.distances(source, releases[0].images)},
+        "images": {**columns, **bench.features.distances(bench.moments, releases[0].images)},
     }
 
 
