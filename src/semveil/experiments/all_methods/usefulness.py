@@ -7,7 +7,7 @@ Images are written next to the JSON, large enough for an independent judge (`doc
 `faces.jsonl` is in the folder too, the same command adds its judgements and repeats no other measurement.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -139,10 +139,8 @@ def _load(run: Run) -> Bench:
     faces = _faces(run, face)
     attacked, inversion = _inverted(face, faces.attacked, run.progress)
     public, _ = _inverted(face, faces.public, run.progress)
-    signals: dict[str, Signal] = {
-        **{name: judge.embed for name, judge in judges.items()},
-        "pixels": small_picture,
-    }
+    signals: dict[str, Signal] = {name: judge.embed for name, judge in judges.items()}
+    signals["pixels"] = small_picture
     config = {
         "preset": as_json(chosen),
         "model": face_model_card(face),
@@ -161,18 +159,13 @@ def _measure(bench: Bench, kept: Kept, run: Run) -> None:
     cases = all_cases(
         bench.face, bench.identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces
     )
-    jobs = {
-        case.name: partial(_measured, bench, case, number, run.folder) for number, case in enumerate(cases)
-    }
+    jobs = {case.name: partial(_measured, bench, case, n, run.folder) for n, case in enumerate(cases)}
     kept.parts("cases", jobs, stage="measure", progress=run.progress)
     judgements = run.folder / JUDGEMENTS
     if judgements.is_file():
         kept.result["judged"] = {}  # drop the judgements of an older file
-        kept.part(
-            "judged",
-            digest_of_file(judgements),
-            measure=partial(_judged, kept.result["cases"], judgements, run.folder),
-        )
+        measure = partial(_judged, kept.result["cases"], judgements, run.folder)
+        kept.part("judged", digest_of_file(judgements), measure=measure)
 
 
 def _faces(run: Run, face: FaceModel) -> SecurityFaces:
@@ -251,12 +244,9 @@ def _write(folder: Path, case: str, images: Tensor) -> list[str]:
 def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[str, Any]:
     """Judge's metrics by case, relative to the photos, which are the first case."""
     judged = read_judgements(judgements)
-
-    def files(names: Sequence[str]) -> list[Path]:
-        return [folder / name for name in names]
-
-    photos = files(next(iter(cases.values()))["files"])
-    return {name: kept_by_judge(judged, photos, files(case["files"])) for name, case in cases.items()}
+    files = {name: [folder / file for file in case["files"]] for name, case in cases.items()}
+    photos = next(iter(files.values()))
+    return {name: kept_by_judge(judged, photos, pictures) for name, pictures in files.items()}
 
 
 def _table(result: Mapping[str, Any]) -> list[str]:
@@ -272,15 +262,8 @@ def _table(result: Mapping[str, Any]) -> list[str]:
     rows = []
     for name, case in cases.items():
         columns = ["face_detected", "ssim", *(f"protected {verifier}" for verifier in verifiers)]
-        cells = means(case, columns)
-        rows.append(
-            [
-                _SHOWN.get(name, name),
-                *_claim(case["guarantee"]),
-                *cells,
-                *(_rank(case["reidentified"].get(who)) for who in attackers),
-            ]
-        )
+        ranks = (_rank(case["reidentified"].get(who)) for who in attackers)
+        rows.append([_SHOWN.get(name, name), *_claim(case["guarantee"]), *means(case, columns), *ranks])
     seen: Mapping[str, Any] = next(iter(result.get("judged", {}).values()), {})
     kept = [(_SHOWN.get(name, name), {**case["kept"], **seen.get(name, {})}) for name, case in cases.items()]
     return [_about(result), markdown(head, rows), utility_table(kept)]
@@ -296,11 +279,9 @@ def _drawing(result: Mapping[str, Any], folder: Path) -> Figure:
         error, ranks = mean(case["kept"], "five_point_error"), _best_rank(case)
         if error is None:
             continue
-        look = {
-            "color": colours.get(case["asked_epsilon"], "#999999"),
-            "marker": _MARKERS.get(case["method"], "x"),
-        }
-        axes.plot([ranks], [error.value], ls="", alpha=0.8, label=case["method"], **look)
+        colour, marker = colours.get(case["asked_epsilon"], "#999999"), _MARKERS.get(case["method"], "x")
+        look = {"color": colour, "marker": marker, "label": case["method"]}
+        axes.plot([ranks], [error.value], ls="", alpha=0.8, **look)
     axes.set(
         xlabel="rank-1 identification rate, strongest attacker",
         ylabel="landmark error / eye distance (dlib's five points)",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of Bob, Eve and the direct link, per photo and channel seed; the paper's values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -24,21 +24,18 @@ PAPER = {
 result_of_paper = partial(experiment, presets=PRESETS, paper=PAPER)
 
 
-def measured_point(
-    setup: Setup, method: DPSemCom, seeds: Sequence[int], tick: Callable[[int], None] = lambda done: None
-) -> dict[str, Any]:
+def measured_point(setup: Setup, method: DPSemCom, seeds: Sequence[int]) -> dict[str, Any]:
     """Describe a method and measure Bob and Eve.
 
     Args:
         setup: inputs of the run.
         method: method that transmits.
         seeds: seeds of the channel.
-        tick: called with the number of finished seeds.
 
     Returns:
         The fields of `describe`, and `per_seed` of `bob` and `eve`.
     """
-    return {**_describe(setup, method), **per_seed(setup, method, ["bob", "eve"], seeds, tick=tick)}
+    return {**_describe(setup, method), **per_seed(setup, method, ["bob", "eve"], seeds)}
 
 
 def _describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
@@ -63,11 +60,7 @@ def _describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
 
 
 def per_seed(
-    setup: Setup,
-    method: DPSemCom,
-    parties: Sequence[str],
-    seeds: Sequence[int] | None = None,
-    tick: Callable[[int], None] = lambda done: None,
+    setup: Setup, method: DPSemCom, parties: Sequence[str], seeds: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
     """Measure the parties' images for each channel seed.
 
@@ -75,14 +68,13 @@ def per_seed(
         setup: inputs of the run.
         method: method that transmits.
         parties: of `inverted`, `direct`, `bob`, `eve`.
-        seeds: seeds of the channel; None for the preset's.
-        tick: called with the number of finished seeds.
+        seeds: seeds of the channel.
 
     Returns:
         Party -> metric -> (seeds, photos) values, or None with `<metric>_reason`.
     """
     table: dict[str, dict[str, Any]] = {party: {} for party in parties}
-    for done, seed in enumerate(setup.preset.seeds if seeds is None else seeds, 1):
+    for seed in seeds:
         run = streams(seed)
         records: list[dict[str, Any]] = []
         for first in range(0, len(setup.codes), CHUNK):
@@ -98,5 +90,4 @@ def per_seed(
                     table[party][name] = column[0]
                 else:
                     table[party].setdefault(name, []).append(rounded(column))
-        tick(done)
     return table

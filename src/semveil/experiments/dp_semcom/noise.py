@@ -14,7 +14,15 @@ from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.measures import CHUNK, measured_point, per_seed, result_of_paper
 from semveil.experiments.dp_semcom.power_blocks import blocks_link
 from semveil.experiments.dp_semcom.setup import Setup, prepare_run
-from semveil.experiments.dp_semcom.shown import LABELS, about, epsilon_axis, line_of, say_what_lacks, title_of
+from semveil.experiments.dp_semcom.shown import (
+    LABELS,
+    about,
+    epsilon_axis,
+    fitted_scale,
+    line_of,
+    say_what_lacks,
+    title_of,
+)
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.plots import COLOURS, legend
@@ -31,7 +39,7 @@ def _run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, A
     jobs = {name: partial(_noise_point, setup, method) for name, method in setup.methods.items()}
     last = list(setup.methods.values())[-1]
     points = each(jobs, keep, progress, "measure")
-    return {"direct": per_seed(setup, last, ["direct"], setup.preset.seeds[:1])["direct"], "points": points}
+    return {**per_seed(setup, last, ["direct"], setup.preset.seeds[:1]), "points": points}
 
 
 def _noise_point(setup: Setup, method: DPSemCom) -> dict[str, Any]:
@@ -66,21 +74,16 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(9.6, 6.8))
     panels = figure.subplots(2, 2)
     fits: dict[str, Callable[[dict[str, Any]], float]] = {
-        "fake / nominal noise scale": lambda p: p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"],
+        "fake / nominal noise scale": fitted_scale,
         "excess kurtosis of the fake noise": lambda p: p["noise_calibration"]["fit"]["excess_kurtosis"],
     }
     groups: dict[str, list[dict[str, Any]]] = {}
     for point in result["points"]:
         groups.setdefault(_noise_of(point), []).append(point)
-    looks: dict[str, dict[str, Any]] = {
-        label: {
-            "color": colour,
-            "marker": "so"[i % 2],
-            "ls": "--" if "fresh" in label else "-",
-            "markerfacecolor": "none",
-        }
-        for i, (label, colour) in enumerate(zip(groups, COLOURS["series"], strict=False))
-    }
+    looks: dict[str, dict[str, Any]] = {}
+    for label, colour, marker in zip(groups, COLOURS["series"], "sosos", strict=False):
+        style = "--" if "fresh" in label else "-"
+        looks[label] = {"color": colour, "marker": marker, "ls": style, "markerfacecolor": "none"}
     for axes, (title, value) in zip(panels[0], fits.items(), strict=True):
         for label, points in groups.items():
             if points[0]["noise_calibration"]:
@@ -119,7 +122,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         if p["noise_calibration"]:
             fit = p["noise_calibration"]["fit"]
             fitted = [
-                f"{fit['scale'] / p['nominal_scale']:.3f}",
+                f"{fitted_scale(p):.3f}",
                 f"{p['noise_calibration']['epsilon_prime']:.4g}",
                 f"{fit['excess_kurtosis']:.2f}",
                 f"{fit['ks_distance']:.3f}",
