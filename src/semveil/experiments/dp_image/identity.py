@@ -52,9 +52,10 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     """
     source = bench.photos.images
     inverted = bench.model.synthesize(bench.latents).clamp(-1, 1)
-    settings = [(styles, scale) for styles in STYLES for scale in bench.preset.scales]
     jobs = {
-        f"{styles} {scale:g}": partial(_point, bench, inverted, styles, scale) for styles, scale in settings
+        f"{styles} {scale:g}": partial(_point, bench, inverted, styles, scale)
+        for styles in STYLES
+        for scale in bench.preset.scales
     }
     points = each(jobs, keep, progress, "measure")
     embedded = bench.verifier.embed(source)
@@ -99,9 +100,8 @@ def _readings(bench: LatentBench, scale: float, styles: str) -> dict[str, Any]:
     found = {}
     for kind in SENSITIVITIES:
         try:
-            found[kind] = (
-                DPImage(bench.model, scale=scale, styles=styles, sensitivity=kind).guarantee().as_dict()
-            )
+            method = DPImage(bench.model, scale=scale, styles=styles, sensitivity=kind)
+            found[kind] = method.guarantee().as_dict()
         except ValueError as error:  # distances were not measured for this model
             found[kind] = {"epsilon": None, "basis": "none", "reason": str(error)}
     return found
@@ -113,12 +113,8 @@ def _similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
     axes = figure.subplots()
     _over_scales(axes, result, "identity_similarity")
     level(axes, result["inverted"], "identity_similarity", **WITHOUT_NOISE)
-    axes.axhline(
-        result["config"]["verifier"]["threshold"],
-        color=COLOURS["direct"],
-        ls="--",
-        label="verification threshold",
-    )
+    threshold = result["config"]["verifier"]["threshold"]
+    axes.axhline(threshold, color=COLOURS["direct"], ls="--", label="verification threshold")
     others = result["other_people"]["identity_similarity"]
     if others is not None:
         axes.axhline(others, color=COLOURS["direct"], ls=":", label="different people (mean)")
@@ -157,10 +153,8 @@ def _over_scales(axes: Axes, result: dict[str, Any], metric: str) -> None:
 def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
     """Label the upper axis with epsilon by the clip box, for noise on all codes."""
     points = [point for point in result["points"] if point["styles"] == "all"][1::2]
-    upper = axes.secondary_xaxis("top")
-    upper.set_xticks(
-        [p["scale"] for p in points], [number(p["guarantee"]["epsilon"]) for p in points], fontsize=9
-    )
+    upper, epsilons = axes.secondary_xaxis("top"), [number(p["guarantee"]["epsilon"]) for p in points]
+    upper.set_xticks([p["scale"] for p in points], epsilons, fontsize=9)
     basis = points[0]["guarantee"]["basis"] if points else ""
     upper.set_xlabel(f"$\\epsilon$ of noise on all codes (basis: {basis})", fontsize=9.5)
 
@@ -219,11 +213,11 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
             f"{guarantee['epsilon']:,.0f} (basis: {guarantee['basis']}){in_doubt(result['inverted'])}",
             (holds[0] is changed) if holds[0] is holds[1] and holds[0] is not None else None,
         )
-    gaps = [
-        (s, paired(points["identity", s]["photos"], points["all", s]["photos"], "face_detected"))
+    gaps = {
+        s: paired(points["identity", s]["photos"], points["all", s]["photos"], "face_detected")
         for s in scales
-    ]
-    scale, gap = max(gaps, key=lambda item: item[1].value)
+    }
+    scale, gap = max(gaps.items(), key=lambda item: item[1].value)
     yield Claim(
         "Noise on the identity codes alone gives more realistic faces than noise on all",
         f"face detection rate (dlib) higher by {gap} at scale {scale:g}, where the difference is largest",

@@ -50,16 +50,12 @@ def _faces(styles: str) -> Callable[[dict[str, Any], Path], Figure]:
     """Return a function that draws photos, inversions and pictures protected by noise on some codes."""
 
     def picture(result: dict[str, Any], folder: Path) -> Figure:
-        shown = [
-            record for record in result["images"] if record["shows"] in ("source", "reconstructed", styles)
-        ]
+        shown = [r for r in result["images"] if r["shows"] in ("source", "reconstructed", styles)]
         basis = next((record["guarantee"]["basis"] for record in shown if record["guarantee"]), "")
-        note = f"$\\epsilon$ by the clip box, basis: {basis}" + (
-            "" if styles == "all" else "; the other codes are in the clear"
-        )
-        return draw_pictures(
-            by_source(shown, folder, _caption), title=f"{STYLE_LABELS[styles].capitalize()}\n({note})"
-        )
+        rest = "" if styles == "all" else "; the other codes are in the clear"
+        note = f"$\\epsilon$ by the clip box, basis: {basis}{rest}"
+        words = f"{STYLE_LABELS[styles].capitalize()}\n({note})"
+        return draw_pictures(by_source(shown, folder, _caption), title=words)
 
     return picture
 

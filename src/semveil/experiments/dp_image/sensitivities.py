@@ -41,12 +41,8 @@ def sensitivities(model: LatentModel) -> str:
             ),
         ):
             if value is not None:
-                rows.append(
-                    [
-                        where, styles, what, f"{value:,.0f}", *(f"{value / scale:,.0f}" for scale in SCALES),
-                        basis,
-                    ],
-                )  # fmt: skip
+                epsilons = (f"{value / scale:,.0f}" for scale in SCALES)
+                rows.append([where, styles, what, f"{value:,.0f}", *epsilons, basis])
     head = [
         "model", "noisy codes", "sensitivity", "Δ₁", *(f"ε at scale {scale:g}" for scale in SCALES), "basis",
     ]  # fmt: skip

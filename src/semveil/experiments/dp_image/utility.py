@@ -50,9 +50,8 @@ def _bars(result: dict[str, Any], folder: Path) -> Figure:
         if metric == "identity_similarity":
             axes.axhline(result["target_similarity"], color="#222222", ls=":", label="target")
             axes.legend()
-        axes.set_xticks(
-            range(len(methods)), [_row_name(method, methods) for method in methods], rotation=30, ha="right"
-        )
+        names = [_row_name(method, methods) for method in methods]
+        axes.set_xticks(range(len(methods)), names, rotation=30, ha="right")
         axes.set(title=label)
     figure.suptitle(f"{title(result, 'At equal similarity')}\n{recogniser(result)}")
     return figure
@@ -74,10 +73,9 @@ def _table(result: dict[str, Any]) -> list[str]:
     for row in result["methods"]:
         amount = f"{row['amount']:.3g} ({row['amount_is']}{'; ' + row['fixed'] if row['fixed'] else ''})"
         rows.append([row["method"], amount, guaranteed(row["guarantee"]), *means(row["images"], metrics)])
-    paper = [
-        [name, *(f"{row[key]:g}" for key in ("l2", "ald_inf", "ssim", "fid", "iss_arcface", "iss_microsoft"))]
-        for name, row in result["paper"]["table1"].items()
-    ]
+    keys = ("l2", "ald_inf", "ssim", "fid", "iss_arcface", "iss_microsoft")
+    table1 = result["paper"]["table1"].items()
+    paper = [[name, *(f"{row[key]:g}" for key in keys)] for name, row in table1]
     return [
         about(result),
         "The strength of every method is tuned so that the mean similarity equals the recogniser's "
@@ -112,9 +110,8 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
             words = " or ".join(dict.fromkeys(f"{name} {images[key]:.1f}" for name, images in bests))
             said.append(f"{metric} {ours[key]:.1f}, best other: {words}")
             verdicts |= {ours[key] < images[key] for _, images in bests}
-        yield Claim(
-            text, f"{'; '.join(said)}{'' if ours['frechet_metric'] == FID else '; not FID'}", agreed(verdicts)
-        )
+        note = "" if ours["frechet_metric"] == FID else "; not FID"
+        yield Claim(text, f"{'; '.join(said)}{note}", agreed(verdicts))
     for text, metric, sign, wanted in (
         ("It has the lowest l2 noise", "l2", 1, True),
         ("It is not the best in ALD", "ald_inf", 1, False),
@@ -139,13 +136,11 @@ def _fields(rows: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
         if row["method"] != "dp-image":
             amounts.setdefault(row["method"], []).append(row)
     for i in range(max(len(same) for same in amounts.values())):
-        chosen = [same[min(i, len(same) - 1)] for same in amounts.values()]
-        yield {
-            row["method"] + (f" ({row['amount']:g} px)" if len(amounts[row["method"]]) > 1 else ""): row[
-                "images"
-            ]
-            for row in chosen
-        }
+        chosen = {}
+        for name, same in amounts.items():
+            row = same[min(i, len(same) - 1)]
+            chosen[f"{name} ({row['amount']:g} px)" if len(same) > 1 else name] = row["images"]
+        yield chosen
 
 
 UTILITY = result_of_paper(
