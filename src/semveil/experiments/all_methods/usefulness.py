@@ -24,14 +24,7 @@ from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
 from semveil.data.save import save_png
 from semveil.experiments.all_methods.cases import Case, Photos, all_cases
-from semveil.experiments.identity_dp.leak_attacks import (
-    Signal,
-    nearest,
-    read,
-    small_picture,
-    together,
-    undone,
-)
+from semveil.experiments.identity_dp import leak_attacks
 from semveil.experiments.kit.experiment import Run, experiment, presets
 from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.keeping import Kept, face_model_card, metric_weights
@@ -116,7 +109,7 @@ class Bench:
     attacked: Photos
     public: Photos
     verifiers: Mapping[str, Verifier]
-    signals: Mapping[str, Signal]
+    signals: Mapping[str, leak_attacks.Signal]
     face: FaceModel
     identity: IdentityModel
     config: Mapping[str, Any]
@@ -139,8 +132,8 @@ def _load(run: Run) -> Bench:
     faces = _faces(run, face)
     attacked, inversion = _inverted(face, faces.attacked, run.progress)
     public, _ = _inverted(face, faces.public, run.progress)
-    signals: dict[str, Signal] = {name: judge.embed for name, judge in judges.items()}
-    signals["pixels"] = small_picture
+    signals: dict[str, leak_attacks.Signal] = {name: judge.embed for name, judge in judges.items()}
+    signals["pixels"] = leak_attacks.small_picture
     config = {
         "preset": as_json(chosen),
         "model": face_model_card(face),
@@ -208,18 +201,20 @@ def _measured(bench: Bench, case: Case, number: int, folder: Path) -> dict[str, 
 
 def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
     """Rank-k rates of attackers with a recogniser alone, and of those trained on faces they protected."""
-    shown = {name: read(signal, images[bench.probes]) for name, signal in bench.signals.items()}
+    shown = {name: leak_attacks.read(signal, images[bench.probes]) for name, signal in bench.signals.items()}
     others = case.make(bench.public, bench.preset.seed + 1_000_000).clamp(-1, 1)
-    seen = {name: read(signal, others) for name, signal in bench.signals.items()}
-    learnt, asked = together(seen, shown)
+    seen = {name: leak_attacks.read(signal, others) for name, signal in bench.signals.items()}
+    learnt, asked = leak_attacks.together(seen, shown)
     people = [f"person {i}" for i in range(len(bench.faces.gallery))]
     names = [people[bench.faces.mates[i]] for i in bench.probes]
     found: dict[str, Any] = {"people": len(people)}
     for name in bench.verifiers:
-        gallery = read(bench.signals[name], bench.faces.gallery)
-        known = read(bench.signals[name], bench.public.images)
-        found[name] = _ranks(nearest(shown[name], gallery, names, people))
-        found[f"{name}, trained"] = _ranks(nearest(undone(learnt, known, asked), gallery, names, people))
+        gallery = leak_attacks.read(bench.signals[name], bench.faces.gallery)
+        known = leak_attacks.read(bench.signals[name], bench.public.images)
+        found[name] = _ranks(leak_attacks.nearest(shown[name], gallery, names, people))
+        found[f"{name}, trained"] = _ranks(
+            leak_attacks.nearest(leak_attacks.undone(learnt, known, asked), gallery, names, people)
+        )
     return found
 
 

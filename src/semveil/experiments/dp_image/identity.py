@@ -15,29 +15,19 @@ from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.experiments.dp_image.paper import result_of_paper
 from semveil.experiments.dp_image.pictures import STYLE_LABELS
+from semveil.experiments.kit import plots
 from semveil.experiments.kit.claims import Claim, side
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_bench import LatentBench, load
 from semveil.experiments.kit.latent_measures import identity, over_draws
 from semveil.experiments.kit.latent_tables import about, guaranteed, in_doubt
-from semveil.experiments.kit.plots import (
-    COLOURS,
-    above,
-    cautions,
-    legend,
-    level,
-    line,
-    number,
-    recogniser,
-    title,
-)
 from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.methods.dp_image import SENSITIVITIES, STYLES, DPImage
 from semveil.metrics import face_detected
 
-WITHOUT_NOISE = {"color": COLOURS["inverted"], "ls": ":", "label": "no noise (inversion)"}
+WITHOUT_NOISE = {"color": plots.COLOURS["inverted"], "ls": ":", "label": "no noise (inversion)"}
 SCALE_LABEL = "noise scale $\\Delta f/\\epsilon$ (latent units)"
 
 
@@ -112,16 +102,16 @@ def _similarity_drawn(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(7.6, 5.2))
     axes = figure.subplots()
     _over_scales(axes, result, "identity_similarity")
-    level(axes, result["inverted"], "identity_similarity", **WITHOUT_NOISE)
+    plots.level(axes, result["inverted"], "identity_similarity", **WITHOUT_NOISE)
     threshold = result["config"]["verifier"]["threshold"]
-    axes.axhline(threshold, color=COLOURS["direct"], ls="--", label="verification threshold")
+    axes.axhline(threshold, color=plots.COLOURS["direct"], ls="--", label="verification threshold")
     others = result["other_people"]["identity_similarity"]
     if others is not None:
-        axes.axhline(others, color=COLOURS["direct"], ls=":", label="different people (mean)")
+        axes.axhline(others, color=plots.COLOURS["direct"], ls=":", label="different people (mean)")
     axes.set(ylabel="identity similarity to the photo")
     _epsilon_above(axes, result)
-    legend(figure, [axes], 2)
-    figure.suptitle(f"{title(result, 'Identity similarity')}\n{recogniser(result)}")
+    plots.legend(figure, [axes], 2)
+    figure.suptitle(f"{plots.title(result, 'Identity similarity')}\n{plots.recogniser(result)}")
     return figure
 
 
@@ -130,30 +120,33 @@ def _shares_drawn(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(11.4, 5.2))
     left, right = figure.subplots(1, 2)
     _over_scales(left, result, "fppsr")
-    level(left, result["inverted"], "fppsr", **WITHOUT_NOISE)
+    plots.level(left, result["inverted"], "fppsr", **WITHOUT_NOISE)
     left.set(ylabel="fraction rejected by the recogniser (FPPSR)", ylim=(-0.03, 1.03))
     _over_scales(right, result, "face_detected")
     right.set(ylabel="face detection rate (dlib)", ylim=(-0.03, 1.03))
     for axes in (left, right):
         _epsilon_above(axes, result)
-    legend(figure, [left])
-    above(figure, f"{title(result, 'FPPSR')}\n{recogniser(result)}", result["inverted"])
+    plots.legend(figure, [left])
+    plots.above(figure, f"{plots.title(result, 'FPPSR')}\n{plots.recogniser(result)}", result["inverted"])
     return figure
 
 
 def _over_scales(axes: Axes, result: dict[str, Any], metric: str) -> None:
-    for styles, colour, marker in (("all", COLOURS["eve"], "s"), ("identity", COLOURS["bob"], "o")):
+    for styles, colour, marker in (
+        ("all", plots.COLOURS["eve"], "s"),
+        ("identity", plots.COLOURS["bob"], "o"),
+    ):
         points = [point for point in result["points"] if point["styles"] == styles]
         columns = [point["photos"] for point in points]
         scales = [point["scale"] for point in points]
-        line(axes, scales, columns, metric, label=STYLE_LABELS[styles], color=colour, marker=marker)
+        plots.line(axes, scales, columns, metric, label=STYLE_LABELS[styles], color=colour, marker=marker)
     axes.set(xlabel=SCALE_LABEL)
 
 
 def _epsilon_above(axes: Axes, result: dict[str, Any]) -> None:
     """Label the upper axis with epsilon by the clip box, for noise on all codes."""
     points = [point for point in result["points"] if point["styles"] == "all"][1::2]
-    upper, epsilons = axes.secondary_xaxis("top"), [number(p["guarantee"]["epsilon"]) for p in points]
+    upper, epsilons = axes.secondary_xaxis("top"), [plots.number(p["guarantee"]["epsilon"]) for p in points]
     upper.set_xticks([p["scale"] for p in points], epsilons, fontsize=9)
     basis = points[0]["guarantee"]["basis"] if points else ""
     upper.set_xlabel(f"$\\epsilon$ of noise on all codes (basis: {basis})", fontsize=9.5)
@@ -172,7 +165,7 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
         claims = [*(guaranteed(release[kind]) for kind in ("box", "observed")), f"{per_unit:.3g}"]
         codes = "all codes" if point["styles"] == "all" else "identity codes"
         rows.append([codes, f"{point['scale']:g}", *claims, *means(point["photos"], metrics)])
-    yield from (about(result), *cautions(result["inverted"]))
+    yield from (about(result), *plots.cautions(result["inverted"]))
     yield (
         f"Mean over {result['config']['preset']['draws']} draws per photo. Mean similarity between "
         f"different people: {result['other_people']['identity_similarity']}. The epsilons are those of a "

@@ -14,7 +14,7 @@ from torch import Tensor
 from semveil.attacks import Attack
 from semveil.channels import Link, bandwidth, parse_link
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.security import CASES, EVES, Bench, compared, known_latents, load_bench
+from semveil.experiments.dp_semcom.security import CASES, EVES, Bench, compared, load_bench, traffic_of
 from semveil.experiments.kit.experiment import Drawing, Experiment, Jobs, Run, cells, experiment, presets
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import value
@@ -173,34 +173,24 @@ def run_cell(
     sent = method.send_codes(bench.codes)
     side = 32 + (-(-8 * len(sent.keyed.sealed) // len(bench.codes)) if sent.keyed else 0)
     counted = bandwidth(sent.symbols.shape[1], bench.model.size, link=link, side_bits=side)
-    known = known_latents(method, bench.public, bench.preset.synthetic, run["known"])
-    traffic = Traffic.of(method, bench.codes, shots=1, known=known)
+    traffic = traffic_of(method, bench.codes, bench.public, bench.preset.synthetic, run["known"])
+    bob, eves = [], []
+    for snr in bob_snrs:
+        heard, _ = hear(method, sent, snr, run[f"bob {snr:g}"], link)
+        bob.append({"snr_db": snr, **measured(bench, method.receive(heard))})
+    for snr in eve_snrs:
+        rng = run[f"eve {snr:g}"]
+        for attack, images in attacked(
+            method, sent, traffic, attacks, link, snr_db=snr, latents=bench.public, rng=rng
+        ):
+            eves.append({"attack": attack.name, "snr_db": snr, **measured(bench, images)})
     return {
         "protection": protection,
         "channel": channel,
         "guarantee": method.guarantee().as_dict(),
         "bandwidth": {**asdict(counted), "ratio": round(counted.ratio, 5)},
-        "bob": [
-            {
-                "snr_db": snr,
-                **measured(bench, method.receive(hear(method, sent, snr, run[f"bob {snr:g}"], link)[0])),
-            }
-            for snr in bob_snrs
-        ],
-        "eves": [
-            {"attack": attack.name, "snr_db": snr, **measured(bench, images)}
-            for snr in eve_snrs
-            for attack, images in attacked(
-                method,
-                sent,
-                traffic,
-                attacks,
-                link,
-                snr_db=snr,
-                latents=bench.public,
-                rng=run[f"eve {snr:g}"],
-            )
-        ],
+        "bob": bob,
+        "eves": eves,
     }
 
 
@@ -261,6 +251,17 @@ def values_of(cells: Sequence[dict[str, Any]], *names: str) -> list[list[str]]:
         One list for each name.
     """
     return [list(dict.fromkeys(cell[name] for cell in cells)) for name in names]
+
+
+def read_cells(result: dict[str, Any]) -> tuple[list[dict[str, Any]], str, list[str], list[str]]:
+    """Return the cells of a result, the metric to show, and the protections and channels in order.
+
+    Args:
+        result: content of a result file with `cells`.
+    """
+    cells = list(result["cells"].values())
+    protections, channels = values_of(cells, "protection", "channel")
+    return cells, shown_metric(cells), protections, channels
 
 
 def of_strongest(cell: dict[str, Any], metric: str, snr_db: float) -> float:
@@ -326,9 +327,5 @@ def look(kind: str, way: str) -> dict[str, Any]:
     kinds = ("rotation", "latents", "jpeg", "jpeg2000", "avif")
     name = {"rotation": "semveil, analogue under rotation", "latents": "semveil's latents"}.get(kind, kind)
     label = f"{name}, {'at capacity' if way == 'bound' else '5G LDPC, QAM'}" if way else name
-    return {
-        "color": COLOURS["series"][kinds.index(kind)],
-        "ls": "-" if way in ("", "5g") else "--",
-        "marker": "o",
-        "label": label,
-    }
+    colour, style = COLOURS["series"][kinds.index(kind)], "-" if way in ("", "5g") else "--"
+    return {"color": colour, "ls": style, "marker": "o", "label": label}

@@ -11,18 +11,10 @@ from matplotlib.figure import Figure
 from semveil.core.progress import Progress
 from semveil.core.results import rounded
 from semveil.core.rng import streams
+from semveil.experiments.dp_semcom import shown
 from semveil.experiments.dp_semcom.measures import CHUNK, measured_point, per_seed, result_of_paper
 from semveil.experiments.dp_semcom.power_blocks import blocks_link
 from semveil.experiments.dp_semcom.setup import Setup, prepare_run
-from semveil.experiments.dp_semcom.shown import (
-    LABELS,
-    about,
-    epsilon_axis,
-    fitted_scale,
-    line_of,
-    say_what_lacks,
-    title_of,
-)
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.plots import COLOURS, legend
@@ -74,7 +66,7 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
     figure = Figure(figsize=(9.6, 6.8))
     panels = figure.subplots(2, 2)
     fits: dict[str, Callable[[dict[str, Any]], float]] = {
-        "fake / nominal noise scale": fitted_scale,
+        "fake / nominal noise scale": shown.fitted_scale,
         "excess kurtosis of the fake noise": lambda p: p["noise_calibration"]["fit"]["excess_kurtosis"],
     }
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -95,13 +87,13 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
     panels[0, 1].axhline(3, color="#777777", ls=":", label="Laplace: 3 (Gaussian: 0)")
     for axes, party in zip(panels[1], ("bob", "eve"), strict=True):
         for label, points in groups.items():
-            line_of(axes, points, party, "lpips", label=label, **looks[label])
-        say_what_lacks(axes, result, "lpips")
-        axes.set(title=f"LPIPS of {LABELS[party]} to the source", ylim=(0, None))
+            shown.line_of(axes, points, party, "lpips", label=label, **looks[label])
+        shown.say_what_lacks(axes, result, "lpips")
+        axes.set(title=f"LPIPS of {shown.LABELS[party]} to the source", ylim=(0, None))
     for axes in panels.flat:
-        epsilon_axis(axes, result)
+        shown.epsilon_axis(axes, result)
     legend(figure, panels.flat)
-    figure.suptitle(title_of(result, "Training variants of the pair"))
+    figure.suptitle(shown.title_of(result, "Training variants of the pair"))
     return figure
 
 
@@ -122,7 +114,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         if p["noise_calibration"]:
             fit = p["noise_calibration"]["fit"]
             fitted = [
-                f"{fitted_scale(p):.3f}",
+                f"{shown.fitted_scale(p):.3f}",
                 f"{p['noise_calibration']['epsilon_prime']:.4g}",
                 f"{fit['excess_kurtosis']:.2f}",
                 f"{fit['ks_distance']:.3f}",
@@ -138,7 +130,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         if "bob_power_blocks" in p:
             cells = means(p["bob_power_blocks"], ("lpips",))
             rows.append([f"{p['nominal_epsilon']:g}", f"{pair}, per-block gain", *fitted, *cells, "", ""])
-    return [about(result), markdown(head, rows)]
+    return [shown.about(result), markdown(head, rows)]
 
 
 NOISE = result_of_paper(

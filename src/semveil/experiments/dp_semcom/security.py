@@ -216,9 +216,9 @@ def _run_case(bench: Bench, case: Case) -> dict[str, Any]:
         **_received("bob", bench, lambda snr_db: method.receive(over_the_air(sent, snr_db, run["bob"]))),
         "eves": [],
     }
-    known = known_latents(method, bench.public, bench.preset.synthetic, run["known"])
-    result["known_pairs"] = len(known)
-    traffic = Traffic.of(method, bench.codes, shots=bench.preset.shots, known=known)
+    chosen, rng = bench.preset, run["known"]
+    traffic = traffic_of(method, bench.codes, bench.public, chosen.synthetic, rng, shots=chosen.shots)
+    result["known_pairs"] = len(traffic.known)
     for snr_db in bench.preset.eve_snr_db:
         rng = run[f"eve {snr_db:g}"]
         eve = listen(
@@ -240,22 +240,31 @@ def _run_case(bench: Bench, case: Case) -> dict[str, Any]:
     return result
 
 
-def known_latents(
-    method: DPSemCom | DeepJSCCLink, public: Tensor, synthetic: int, rng: torch.Generator
-) -> Tensor:
-    """Return latents (N, K, D) for which Eve knows the transmissions: public faces, and draws from the prior.
+def traffic_of(
+    method: DPSemCom | DeepJSCCLink,
+    codes: Tensor,
+    public: Tensor,
+    synthetic: int,
+    rng: torch.Generator,
+    *,
+    shots: int = 1,
+) -> Traffic:
+    """Return what Eve receives besides a message: repeats, and photos that she knows.
 
-    Under a key every message has fresh keys, so further pairs reveal nothing and none are drawn.
+    She knows public faces, and draws from the prior. Under a key every message has fresh keys, so further
+    pairs reveal nothing and none are drawn.
 
     Args:
         method: Alice's method.
+        codes: latents of the photos under attack.
         public: latents of public faces.
         synthetic: number of latents drawn from the prior.
         rng: source of the draws.
+        shots: transmissions of the photos under attack.
     """
-    if method.kind.keyed:
-        return public
-    return torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
+    if not method.kind.keyed:
+        public = torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
+    return Traffic.of(method, codes, shots=shots, known=public)
 
 
 def _case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
