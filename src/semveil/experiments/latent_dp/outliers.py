@@ -50,27 +50,24 @@ def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> di
             made = method.protect_latents(latents).images
         found = face_detected(made.clamp(-1, 1)).float().tolist()
         judged = identity(bench, images, made)
-        shows = method is None or method.clip in bench.preset.shown_clips
+        saved = shown if method is None or method.clip in bench.preset.shown_clips else []
         for i, photo in enumerate(ids):
+            file = save_picture(folder, f"clip-{i + 1}-{name}", made[i]) if i in saved else None
             records.append(
                 {
                     "source": photo,
                     "is_a_face": photo not in strange.ids,
-                    "clip": method.clip if method else None,
+                    "clip": method and method.clip,
                     "shows": name.partition("-")[0],
-                    "file": save_picture(folder, f"clip-{i + 1}-{name}", made[i])
-                    if shows and i in shown
-                    else None,
+                    "file": file,
                     "face_detected": found[i],
                     "identity_similarity": round(judged["identity_similarity"][i], 4),
-                    "coordinates_clipped": _outside(method, latents[i]) if method else None,
-                    "guarantee": method.guarantee().as_dict() if method else None,
+                    "coordinates_clipped": method and _outside(method, latents[i]),
+                    "guarantee": method and method.guarantee().as_dict(),
                 }
             )
-    codes = {
-        ids[i]: save_picture(folder, f"clip-{i + 1}-latents", _map_of_bounds(bench, latents[i]))
-        for i in shown
-    }
+    maps = {i: _map_of_bounds(bench, latents[i]) for i in shown}
+    codes = {ids[i]: save_picture(folder, f"clip-{i + 1}-latents", pixels) for i, pixels in maps.items()}
     progress("clip", len(methods), len(methods))
     return {"photos_may_be_shown": bench.photos.public, "latents": codes, "images": records}
 
@@ -87,13 +84,9 @@ def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
     White is inside all bounds of Fig. 4; darker colours mean that wider bounds are exceeded.
     """
     shades = np.full((*latents.shape, 3), 255, np.uint8)
-    for clip, colour in zip(
-        sorted(bench.preset.shown_clips, reverse=True),
-        ((240, 228, 66), (230, 159, 0), (213, 94, 0)),
-        strict=False,
-    ):
-        box = bench.model.quantiles(clip)
-        shades[(box.clip(latents[None])[0] != latents).numpy()] = colour
+    clips, colours = sorted(bench.preset.shown_clips)[::-1], ((240, 228, 66), (230, 159, 0), (213, 94, 0))
+    for clip, colour in zip(clips, colours, strict=False):
+        shades[(bench.model.quantiles(clip).clip(latents[None])[0] != latents).numpy()] = colour
     return shades
 
 
@@ -117,14 +110,11 @@ def _table(result: dict[str, Any]) -> list[str]:
     rows = []
     for source in dict.fromkeys(r["source"] for r in result["images"]):
         of = {(r["shows"], r["clip"]): r for r in result["images"] if r["source"] == source}
-        plain = ["yes" if of[name, None]["face_detected"] else "no" for name in ("source", "reconstructed")]
-        cells = [
-            f"{'yes' if of['clip', c]['face_detected'] else 'no'} "
-            f"({of['clip', c]['coordinates_clipped']:.0%})"
-            for c in clips
-        ]
+        plain = (_found(of[name, None]) for name in ("source", "reconstructed"))
+        clipped = [of["clip", clip] for clip in clips]
+        cells = (f"{_found(record)} ({record['coordinates_clipped']:.0%})" for record in clipped)
         rows.append([source, *plain, *cells])
-    head = ["picture", "source", "inversion", *(f"{c:g}/{100 - c:g} %" for c in clips)]
+    head = ["picture", "source", "inversion", *map(bounds, clips)]
     return [
         about(result),
         "Face detection by dlib and, in brackets, the fraction of coordinates changed by clipping. No noise, "
@@ -132,6 +122,10 @@ def _table(result: dict[str, Any]) -> list[str]:
         markdown(head, rows),
         claims_table(_judge(result)),
     ]
+
+
+def _found(record: dict[str, Any]) -> str:
+    return "yes" if record["face_detected"] else "no"
 
 
 def _judge(result: dict[str, Any]) -> Iterator[Claim]:
