@@ -52,9 +52,8 @@ def _candidates(bench: LatentBench) -> list[Candidate]:
     rank = max(1, size // DP_SVD_SHARE)
 
     def dp_image(scale: float) -> Release:
-        return DPImage(bench.model, scale=scale).protect_latents(
-            bench.latents, rng=streams(bench.preset.seed)["dp 0"]
-        )
+        rng = streams(bench.preset.seed)["dp 0"]
+        return DPImage(bench.model, scale=scale).protect_latents(bench.latents, rng=rng)
 
     def baseline(build: Callable[[float], Any]) -> Callable[[float], Release]:
         return lambda amount: build(amount).protect(photos, rng=streams(bench.preset.seed)["dp 0"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figs. 7 and 11 of [DPI]: faces under noise on all codes and on the identity codes, `pictures.json`."""
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,8 @@ STYLE_LABELS = {"all": "noise on all codes", "identity": "noise on the identity 
 
 def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
     """Protect faces with noise on all codes and on the identity codes, and save them next to the JSON."""
-    reconstructed = bench.model.synthesize(bench.latents)
-    made: dict[str, tuple[Tensor, DPImage | None]] = {
-        "source": (bench.photos.images, None),
-        "reconstructed": (reconstructed, None),
-    }
+    made: dict[str, tuple[Tensor, DPImage | None]] = {"source": (bench.photos.images, None)}
+    made["reconstructed"] = (bench.model.synthesize(bench.latents), None)
     for styles in STYLES:
         for scale in bench.preset.pictured_scales:
             noise = DPImage(bench.model, scale=scale, styles=styles)
@@ -46,18 +43,13 @@ def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> di
     return {"photos_may_be_shown": bench.photos.public, "images": records}
 
 
-def _faces(styles: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """Return a function that draws photos, inversions and pictures protected by noise on some codes."""
-
-    def picture(result: dict[str, Any], folder: Path) -> Figure:
-        shown = [r for r in result["images"] if r["shows"] in ("source", "reconstructed", styles)]
-        basis = next((record["guarantee"]["basis"] for record in shown if record["guarantee"]), "")
-        rest = "" if styles == "all" else "; the other codes are in the clear"
-        note = f"$\\epsilon$ by the clip box, basis: {basis}{rest}"
-        words = f"{STYLE_LABELS[styles].capitalize()}\n({note})"
-        return draw_pictures(by_source(shown, folder, _caption), title=words)
-
-    return picture
+def _faces(styles: str, result: dict[str, Any], folder: Path) -> Figure:
+    """Draw photos, inversions and pictures protected by noise on some codes."""
+    shown = [r for r in result["images"] if r["shows"] in ("source", "reconstructed", styles)]
+    basis = next((record["guarantee"]["basis"] for record in shown if record["guarantee"]), "")
+    rest = "" if styles == "all" else "; the other codes are in the clear"
+    words = f"{STYLE_LABELS[styles].capitalize()}\n($\\epsilon$ by the clip box, basis: {basis}{rest})"
+    return draw_pictures(by_source(shown, folder, _caption), title=words)
 
 
 def _caption(record: dict[str, Any]) -> str:
@@ -68,6 +60,6 @@ def _caption(record: dict[str, Any]) -> str:
 
 PICTURES = result_of_paper(
     "dp-image/pictures", revision=2, load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(_run), figures={"fig7": _faces("all"), "fig11": _faces("identity")},
+    measure=whole(_run), figures={"fig7": partial(_faces, "all"), "fig11": partial(_faces, "identity")},
     photographs=frozenset({"fig7", "fig11"}),
 )  # fmt: skip

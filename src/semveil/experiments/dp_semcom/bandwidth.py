@@ -42,11 +42,8 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
     axes = figure.subplots()
     for kind, way in dict.fromkeys((point["kind"], point["way"]) for point in points):
         own = [point for point in points if (point["kind"], point["way"]) == (kind, way)]
-        axes.plot(
-            [point["ratio"] for point in own],
-            [value(point["bob"][0], metric) for point in own],
-            **look(kind, way),
-        )
+        values = [value(point["bob"][0], metric) for point in own]
+        axes.plot([point["ratio"] for point in own], values, **look(kind, way))
     axes.set_xscale("log")
     axes.set_xlabel("channel bandwidth ratio (complex channel uses per source value)")
     axes.set_ylabel(LABEL[metric])

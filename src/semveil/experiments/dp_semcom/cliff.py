@@ -55,9 +55,8 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
         axes.set_title(channel, fontsize=9)
     panels[0].set_ylabel(LABEL[metric])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle(
-        f"{len(result['photos'])} photos, designed for {preset['made_for_db']:g} dB, equal channel uses"
-    )
+    made_for = f"designed for {preset['made_for_db']:g} dB"
+    figure.suptitle(f"{len(result['photos'])} photos, {made_for}, equal channel uses")
     return figure
 
 

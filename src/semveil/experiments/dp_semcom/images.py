@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figs. 5 and 6 of [DPSC]: images decoded by Bob and by Eve, `images.json`."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,24 +36,18 @@ def _run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, A
     return {"photos_may_be_shown": setup.photos.public, "images": records}
 
 
-def _pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """Return a function that draws a party's images of every photo over nominal epsilon."""
-
-    def picture(result: dict[str, Any], folder: Path) -> Figure:
-        rows: dict[str, list[tuple[Path, str]]] = {}
-        for record in result["images"]:
-            row = rows.setdefault(record["source"], [(folder / record["files"]["source"], "source")])
-            row.append(
-                (folder / record["files"][party], f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}")
-            )
-        return draw_pictures(
-            list(rows.values()), title=title_of(result, f"Images decoded by {LABELS[party]}")
-        )
-
-    return picture
+def _pictures(party: str, result: dict[str, Any], folder: Path) -> Figure:
+    """Draw a party's images of every photo over nominal epsilon."""
+    rows: dict[str, list[tuple[Path, str]]] = {}
+    for record in result["images"]:
+        row = rows.setdefault(record["source"], [(folder / record["files"]["source"], "source")])
+        words = f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}"
+        row.append((folder / record["files"][party], words))
+    heading = title_of(result, f"Images decoded by {LABELS[party]}")
+    return draw_pictures(list(rows.values()), title=heading)
 
 
 IMAGES = result_of_paper(
     "dp-semcom/images", revision=3, load=partial(prepare_run, "images"), measure=whole(_run),
-    figures={"fig5": _pictures("bob"), "fig6": _pictures("eve")},
+    figures={"fig5": partial(_pictures, "bob"), "fig6": partial(_pictures, "eve")},
 )  # fmt: skip

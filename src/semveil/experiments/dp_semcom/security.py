@@ -226,15 +226,9 @@ def _run_case(bench: Bench, case: Case) -> dict[str, Any]:
         )
         for attack in attacks_on(method, sent, eve, EVES):
             codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
-            result["eves"].append(
-                {
-                    "attack": attack.name,
-                    "knowledge": attack.knowledge,
-                    "snr_db": snr_db,
-                    "private_error": _private_error(bench, method, codes),
-                    **_measured(bench, method.synthesize(codes)),
-                }
-            )
+            told = {"attack": attack.name, "knowledge": attack.knowledge, "snr_db": snr_db}
+            told["private_error"] = _private_error(bench, method, codes)
+            result["eves"].append({**told, **_measured(bench, method.synthesize(codes))})
         result.setdefault("linkage", []).append({"snr_db": snr_db, **_linkage(eve)})
         result.setdefault("attributes", []).append({"snr_db": snr_db, **_attributes(bench, eve)})
     return result
@@ -329,14 +323,11 @@ def _attributes(bench: Bench, eve: Eve) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, (truth, labels) in bench.faces.attributes.items():
         told, known = truth >= 0, labels >= 0
-        for source, codes in (
-            ("common codes", eve.public.common),
-            ("everything heard", list(range(heard.shape[1]))),
-        ):
+        everything = list(range(heard.shape[1]))
+        for source, codes in (("common codes", eve.public.common), ("everything heard", everything)):
             if codes:
-                score = infer_attribute(
-                    learnt[known][:, codes], labels[known].bool(), heard[told][:, codes], truth[told].bool()
-                )
+                of_public = learnt[known][:, codes], labels[known].bool()
+                score = infer_attribute(*of_public, heard[told][:, codes], truth[told].bool())
                 found.setdefault(name, {})[source] = score_as_json(score)
     return found
 

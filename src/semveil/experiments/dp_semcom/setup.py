@@ -138,21 +138,19 @@ def prepare_run(kind: str, run: Run) -> Setup:
 
 
 def _methods(kind: str, preset: Preset, model: FaceModel, progress: Progress) -> dict[str, DPSemCom]:
-    if kind == "noise":
-        trained = {
-            f"{epsilon:g} {noise} {start}": protected_method(
-                model, epsilon, noise=noise, start=start, progress=progress
-            )
+    trained = partial(protected_method, model, progress=progress)
+    if kind != "noise":
+        epsilons = preset.epsilons if kind == "curves" else preset.pictured_epsilons
+        return {f"{epsilon:g}": trained(epsilon) for epsilon in epsilons}
+    genuine = partial(DPSemCom, model, calibration="as_published", protection="laplace")
+    return {
+        **{
+            f"{epsilon:g} {noise} {start}": trained(epsilon, noise=noise, start=start)
             for epsilon in preset.noise_epsilons
             for noise, start in VARIANTS
-        }
-        genuine = {
-            f"{e:g} laplace": DPSemCom(model, epsilon=e, calibration="as_published", protection="laplace")
-            for e in preset.noise_epsilons
-        }
-        return trained | genuine
-    epsilons = preset.epsilons if kind == "curves" else preset.pictured_epsilons
-    return {f"{epsilon:g}": protected_method(model, epsilon, progress=progress) for epsilon in epsilons}
+        },
+        **{f"{epsilon:g} laplace": genuine(epsilon=epsilon) for epsilon in preset.noise_epsilons},
+    }
 
 
 TRAINING_SEED = 0
@@ -179,10 +177,6 @@ def protected_method(
     """
     settings = pair_settings(model, epsilon=epsilon, noise=noise, start=start)
     stage = f"train the pair for nominal epsilon {epsilon:g} ({noise} noise, {start} start)"
-    pair = find_or_train_pair(
-        model,
-        settings,
-        rng=streams(TRAINING_SEED)["train"],
-        progress=lambda epoch, epochs, loss: progress(stage, epoch, epochs),
-    )
+    rng, tick = streams(TRAINING_SEED)["train"], lambda epoch, epochs, loss: progress(stage, epoch, epochs)
+    pair = find_or_train_pair(model, settings, rng=rng, progress=tick)
     return DPSemCom(model, epsilon=epsilon, pair=pair)

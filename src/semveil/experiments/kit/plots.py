@@ -68,10 +68,8 @@ def line(
     means = [(at, m) for at, m in ((at, mean(c, metric)) for at, c in zip(x, columns, strict=True)) if m]
     if means:
         axes.plot([at for at, _ in means], [m.value for _, m in means], **style)
-        band = {"color": style["color"], "alpha": 0.14, "lw": 0}
-        axes.fill_between(
-            [at for at, _ in means], [m.low for _, m in means], [m.high for _, m in means], **band
-        )
+        low, high = [m.low for _, m in means], [m.high for _, m in means]
+        axes.fill_between([at for at, _ in means], low, high, color=style["color"], alpha=0.14, lw=0)
 
 
 def level(axes: Axes, columns: dict[str, Any], metric: str, **style: Any) -> None:
@@ -103,9 +101,8 @@ def bar(axes: Axes, at: int, columns: Mapping[str, Any], metric: str, colour: st
         axes.bar(at, columns[metric], color=colour)
     elif found := mean(columns, metric):
         axes.bar(at, found.value, color=colour)
-        axes.errorbar(
-            at, found.value, [[found.value - found.low], [found.high - found.value]], color="#222222"
-        )
+        lengths = [[found.value - found.low], [found.high - found.value]]
+        axes.errorbar(at, found.value, lengths, color="#222222")
 
 
 def heat_table(

@@ -158,8 +158,5 @@ def judged(path: Path) -> list[dict[str, str]]:
     """
     result = read_result(path)
     claims = of_result(result).claims
-    return (
-        []
-        if claims is None
-        else [{"text": claim.text, "ours": claim.ours, "verdict": claim.verdict} for claim in claims(result)]
-    )
+    told = () if claims is None else claims(result)
+    return [{"text": claim.text, "ours": claim.ours, "verdict": claim.verdict} for claim in told]
