@@ -31,15 +31,8 @@ WITHOUT_NOISE = {"color": plots.COLOURS["inverted"], "ls": ":", "label": "no noi
 SCALE_LABEL = "noise scale $\\Delta f/\\epsilon$ (latent units)"
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure similarity and FPPSR over scales, with noise on all codes and on the identity codes.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure similarity and FPPSR over scales, with noise on all codes and on the identity codes."""
     source = bench.photos.images
     inverted = bench.model.synthesize(bench.latents).clamp(-1, 1)
     jobs = {
@@ -171,15 +164,11 @@ def _table(result: dict[str, Any]) -> Iterator[str]:
         f"different people: {result['other_people']['identity_similarity']}. The epsilons are those of a "
         "release; the noise of these runs is simulated."
     )
-    yield from (markdown(head, rows), claims_table(judge(result)))
+    yield from (markdown(head, rows), claims_table(_judge(result)))
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """Check the claims of [DPI] 4.2.2 and 5.2 (Figs. 9 to 11).
-
-    Args:
-        result: content of `identity.json`.
-    """
+def _judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """Check the claims of [DPI] 4.2.2 and 5.2 (Figs. 9 to 11)."""
     points = {(p["styles"], p["scale"]): p for p in result["points"]}
     scales = sorted({scale for _, scale in points})
     first, last = points["all", scales[0]], points["all", scales[-1]]
@@ -219,6 +208,6 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 IDENTITY = result_of_paper(
-    "dp-image/identity", revision=2, load=load(lambda preset: preset.photos), measure=whole(run),
-    figures={"fig9": _similarity_drawn, "fig10": _shares_drawn}, table=_table, claims=judge,
+    "dp-image/identity", revision=2, load=load(lambda preset: preset.photos), measure=whole(_run),
+    figures={"fig9": _similarity_drawn, "fig10": _shares_drawn}, table=_table, claims=_judge,
 )  # fmt: skip

@@ -84,17 +84,14 @@ def _table(result: dict[str, Any]) -> list[str]:
         markdown(head, rows),
         "The paper's Table 1 (1,024 px; l2 grows with the picture size, so compare only within a table):",
         markdown(["method", "l2", "ALD∞", "SSIM", "FID", "ISS, ArcFace", "ISS, Microsoft"], paper),
-        claims_table(judge(result)),
+        claims_table(_judge(result)),
     ]
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
+def _judge(result: dict[str, Any]) -> Iterator[Claim]:
     """Check the claims of [DPI] 4.2.3 (Table 1).
 
     A mosaic has integer cell sizes only: a claim on which the two nearest disagree is undecided.
-
-    Args:
-        result: content of `utility.json`.
     """
     ours = next(row["images"] for row in result["methods"] if row["method"] == "dp-image")
     fields = list(_fields(result["methods"]))
@@ -145,5 +142,5 @@ def _fields(rows: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
 
 UTILITY = result_of_paper(
     "dp-image/utility", revision=2, load=load(lambda preset: preset.photos), measure=whole(_run),
-    figures={"table1": _bars}, table=_table, claims=judge,
+    figures={"table1": _bars}, table=_table, claims=_judge,
 )  # fmt: skip

@@ -101,7 +101,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         for p in result["points"]:
             who = f"{party.capitalize()}, nominal ε {p['nominal_epsilon']:g}"
             rows.append([who, p["guarantee"]["basis"], *means(p[party], metrics), f"{fitted_scale(p):.3f}"])
-    return [about(result), markdown(head, rows), *cautions(result["inverted"]), claims_table(judge(result))]
+    return [about(result), markdown(head, rows), *cautions(result["inverted"]), claims_table(_judge(result))]
 
 
 def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Score | None:
@@ -109,12 +109,8 @@ def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Score | No
     return None if a.get(metric) is None or b.get(metric) is None else paired(a, b, metric)
 
 
-def judge(result: dict[str, Any]) -> list[Claim]:
-    """Check every claim of [DPSC] Section 4.2 that has a number or a direction.
-
-    Args:
-        result: content of `curves.json`.
-    """
+def _judge(result: dict[str, Any]) -> list[Claim]:
+    """Check every claim of [DPSC] Section 4.2 that has a number or a direction."""
     return [*_lpips_claims(result), *_fppsr_claims(result), *_others(result)]
 
 
@@ -188,5 +184,5 @@ def _span(numbers: Sequence[float]) -> str:
 
 CURVES = result_of_paper(
     "dp-semcom/curves", revision=2, load=partial(prepare_run, "curves"), measure=whole(_run),
-    figures={"fig3": _quality, "fig4": _identity}, table=_table, claims=judge,
+    figures={"fig3": _quality, "fig4": _identity}, table=_table, claims=_judge,
 )  # fmt: skip

@@ -53,12 +53,10 @@ def _power_blocks(setup: Setup, method: DPSemCom) -> dict[str, Any]:
             method, setup.codes[rows], snr_db=setup.preset.snr_db, noise=run["dp"], channel=run["bob"]
         )
         columns.append(compare(setup.photos.images[rows], images.clamp(-1, 1), setup.verifier))
-    return {
-        name: [rounded([v for part in columns for v in part[name]])]
-        if isinstance(first_values, list)
-        else first_values
-        for name, first_values in columns[0].items()
-    }
+    found = dict(columns[0])
+    for name in (name for name, values in found.items() if isinstance(values, list)):
+        found[name] = [rounded([value for part in columns for value in part[name]])]
+    return found
 
 
 def _drawing(result: dict[str, Any], folder: Path) -> Figure:
@@ -112,14 +110,11 @@ def _table(result: dict[str, Any]) -> list[str]:
         pair = _noise_of(p)
         bob, eve = means(p["bob"], ("lpips",)), means(p["eve"], ("lpips", "fppsr"))
         if p["noise_calibration"]:
-            fit = p["noise_calibration"]["fit"]
+            fit, epsilon = p["noise_calibration"]["fit"], p["noise_calibration"]["epsilon_prime"]
             fitted = [
-                f"{shown.fitted_scale(p):.3f}",
-                f"{p['noise_calibration']['epsilon_prime']:.4g}",
-                f"{fit['excess_kurtosis']:.2f}",
-                f"{fit['ks_distance']:.3f}",
-                f"{p['distance_from_identity']:.3f}",
-            ]
+                f"{shown.fitted_scale(p):.3f}", f"{epsilon:.4g}", f"{fit['excess_kurtosis']:.2f}",
+                f"{fit['ks_distance']:.3f}", f"{p['distance_from_identity']:.3f}",
+            ]  # fmt: skip
         else:
             guarantee = p["guarantee"]
             fitted = [

@@ -118,16 +118,12 @@ def _table(result: dict[str, Any]) -> list[str]:
         "One draw per photo, uniform weights. Beside each ε: the true ε of the published formula at the "
         f"same nominal ε ({result['coordinates']:,} coordinates).",
         markdown(head, rows),
-        claims_table(judge(result)),
+        claims_table(_judge(result)),
     ]
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """Check the claims of [LDP] 4.2 (Fig. 8).
-
-    Args:
-        result: content of `trade-off.json`.
-    """
+def _judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """Check the claims of [LDP] 4.2 (Fig. 8)."""
     points = {(p["clip"], p["epsilon"]): p["images"] for p in result["points"]}
     clips = sorted({clip for clip, _ in points})
     epsilons = sorted({epsilon for _, epsilon in points if epsilon is not None})
@@ -177,5 +173,5 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 TRADE_OFF = result_of_paper(
     "latent-dp/trade-off", revision=2, load=load(lambda preset: preset.photos), measure=whole(_run),
-    figures={"fig8": _drawing}, table=_table, claims=judge,
+    figures={"fig8": _drawing}, table=_table, claims=_judge,
 )  # fmt: skip
