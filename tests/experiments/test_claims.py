@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semveil.experiments.dp_semcom.curves import judge
+from semveil.experiments.dp_semcom.curves import _judge as judge
 from semveil.experiments.kit.reproduce import publish, tables
 from semveil.experiments.kit.tables import markdown
 

@@ -238,7 +238,7 @@ def test_security_of_other_people_is_measured_anew(
     )
     monkeypatch.setitem(security.PRESETS._entries, "smoke", tiny)
     monkeypatch.setattr(security, "_unprotected", lambda bench: {})
-    monkeypatch.setattr(security, "run_case", lambda bench, case: runs.append(bench.faces.attacked) or {})
+    monkeypatch.setattr(security, "_run_case", lambda bench, case: runs.append(bench.faces.attacked) or {})
     monkeypatch.setattr(driver, "draw", lambda path, figure: path)
     one, two = two_sets(32)
     for data, count in ((one, 1), (one, 1), (two, 2)):

@@ -12,11 +12,11 @@ import torch
 
 from semveil.core.results import read_result
 from semveil.experiments.dp_image import matched
-from semveil.experiments.dp_image.identity import judge as dp_image_identity
+from semveil.experiments.dp_image.identity import _judge as dp_image_identity
 from semveil.experiments.dp_image.latents import rank_correlation as _rank_correlation
-from semveil.experiments.dp_image.utility import judge as dp_image_utility
+from semveil.experiments.dp_image.utility import _judge as dp_image_utility
 from semveil.experiments.kit.reproduce import tables
-from semveil.experiments.latent_dp.trade_off import judge as latent_dp_trade_off
+from semveil.experiments.latent_dp.trade_off import _judge as latent_dp_trade_off
 from semveil.methods.release import Release
 from semveil.privacy.guarantee import Guarantee
 

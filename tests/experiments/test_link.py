@@ -185,7 +185,7 @@ def test_done_cells_are_kept(folder: Path, tiny_model: Path, monkeypatch: pytest
     before = (folder / "channels.json").read_text()
     monkeypatch.setitem(PRESETS._entries, "smoke", tiny_preset("channels"))
     monkeypatch.setattr(
-        "semveil.experiments.dp_semcom.channels.run_cell", lambda *cell: pytest.fail("nothing may run")
+        "semveil.experiments.dp_semcom.link_bench.run_cell", lambda *cell: pytest.fail("nothing may run")
     )
     reproduce("dp-semcom/channels", "smoke", folder, model=str(tiny_model))
     assert (folder / "channels.json").read_text() == before

@@ -21,7 +21,7 @@ class Colours:
 def test_each_network_has_its_say() -> None:
     source, images = torch.rand(2, 9, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     networks = Colours("frechet_first", 1), Colours(UNSEEN, 2)
-    features = SetFeatures(*networks, {})
+    features = SetFeatures(dict(zip(("frechet", UNSEEN), networks, strict=True)), {})
     found = features.distances(features.of(source), images)
     assert features.names == ["frechet_first", UNSEEN] and found["frechet_metric"] == "frechet_first"
     for key, network in zip(("frechet", UNSEEN), networks, strict=True):

@@ -134,7 +134,7 @@ def test_unprotected_photos_are_found_and_taken_for_their_person(runs: list[dict
     assert photo["protected pixels"] == [0.0] * 3 and photo["ssim"] == [1.0] * 3
     for case in runs[0]["cases"].values():
         found = case["reidentified"]
-        assert found["people"] == 7 and set(found) == {"people", "pixels", "pixels, learnt"}
+        assert found["people"] == 7 and set(found) == {"people", "pixels", "pixels, trained"}
         low, value, high = (found["pixels"]["rank 1"][i] for i in (1, 0, 2))
         assert 0 <= low <= value <= high <= 1
 

@@ -68,9 +68,8 @@ class Case:
             >>> Case("blur", "sigma 4", None, None, lambda photos, seed: photos.images).name
             'blur, sigma 4'
         """
-        return ", ".join(
-            [self.method, self.setting, *([] if self.asked is None else [f"epsilon {self.asked:g}"])]
-        )
+        name = f"{self.method}, {self.setting}"
+        return name if self.asked is None else f"{name}, epsilon {self.asked:g}"
 
 
 def all_cases(
@@ -95,15 +94,14 @@ def all_cases(
         cases += _semantic(face, epsilon)
         cases += _latent(face, epsilon, ranks, gallery)
         cases += _identity(face, identity, epsilon)
-        cases.append(
-            _of_crops("noise-image", "noise on the converted picture", epsilon, NoiseImage(epsilon=epsilon))
-        )
+        cases.append(_of_crops("noise on the converted picture", epsilon, NoiseImage(epsilon=epsilon)))
         cases += _baselines(face.size, epsilon)
     return cases
 
 
 def _without_noise(face: FaceModel, identity: IdentityModel, ranks: tuple[int, ...]) -> list[Case]:
     latent = from_face_model(face)
+    clipped = partial(LatentDP, latent, mechanism="none", clip=10.0)
 
     def inverted(photos: Photos, seed: int) -> Tensor:
         return latent.synthesize(photos.codes)
@@ -115,20 +113,11 @@ def _without_noise(face: FaceModel, identity: IdentityModel, ranks: tuple[int, .
         ]
         return _resized(torch.cat(parts), face.size)
 
-    ceilings = [
-        _of_latents(
-            "latent-dp",
-            f"subspace {rank} without noise",
-            None,
-            LatentDP(latent, subspace=rank, mechanism="none", clip=10.0),
-        )
-        for rank in ranks
-    ]
     return [
         Case("photo", "as it is", None, None, lambda photos, seed: photos.images),
         Case("inversion", "without noise", None, None, inverted),
         Case("identity-dp", "without noise", None, None, rebuilt),
-        *ceilings,
+        *(_of_latents(f"subspace {rank} without noise", None, clipped(subspace=rank)) for rank in ranks),
     ]
 
 
@@ -146,40 +135,26 @@ def _semantic(face: FaceModel, epsilon: float) -> list[Case]:
     method = DPSemCom(
         face, protection="laplace", private_codes=every, epsilon=epsilon, calibration="corrected"
     )
-    return [
-        Case(
-            "dp-semcom",
-            "noise on all codes",
-            epsilon,
-            method.guarantee(),
-            partial(_transmitted, method, "bob"),
-        )
-    ]
+    bob = partial(_transmitted, method, "bob")
+    return [Case("dp-semcom", "noise on all codes", epsilon, method.guarantee(), bob)]
 
 
 def _latent(face: FaceModel, epsilon: float, ranks: tuple[int, ...], gallery: int) -> list[Case]:
     latent, first = from_face_model(face), ranks[0]
-    normal = DPImage(latent, epsilon=epsilon, subspace=first, noise="gaussian")
-    found = [
-        _of_latents("dp-image", "all latents", epsilon, DPImage(latent, epsilon=epsilon)),
-        _of_latents("latent-dp", "all latents", epsilon, LatentDP(latent, epsilon=epsilon)),
-        _of_latents(
-            "latent-dp", "gallery", epsilon, LatentDP(latent, epsilon=epsilon, mechanism="exponential")
-        ),
-        _of_latents(
-            "dp-image", f"subspace {first}", epsilon, DPImage(latent, epsilon=epsilon, subspace=first)
-        ),
-        _of_latents("dp-image", f"subspace {first}, gaussian", epsilon, normal),
-        _of_latents(
-            "latent-dp", f"subspace {first}", epsilon, LatentDP(latent, epsilon=epsilon, subspace=first)
-        ),
+    image, clipped = partial(DPImage, latent, epsilon=epsilon), partial(LatentDP, latent, epsilon=epsilon)
+    methods: list[tuple[str, DPImage | LatentDP]] = [
+        ("all latents", image()),
+        ("all latents", clipped()),
+        ("gallery", clipped(mechanism="exponential")),
+        (f"subspace {first}", image(subspace=first)),
+        (f"subspace {first}, gaussian", image(subspace=first, noise="gaussian")),
+        (f"subspace {first}", clipped(subspace=first)),
     ]
     for rank in ranks:
-        direction = DPImage(latent, epsilon=epsilon, subspace=rank, noise="privunit-g")
-        nearest = LatentDP(latent, epsilon=epsilon, subspace=rank, mechanism="nearest", gallery=gallery)
-        found.append(_of_latents("dp-image", f"subspace {rank}, privunit-g", epsilon, direction))
-        found.append(_of_latents("latent-dp", f"subspace {rank}, nearest of {gallery:,}", epsilon, nearest))
-    return found
+        nearest = clipped(subspace=rank, mechanism="nearest", gallery=gallery)
+        methods.append((f"subspace {rank}, privunit-g", image(subspace=rank, noise="privunit-g")))
+        methods.append((f"subspace {rank}, nearest of {gallery:,}", nearest))
+    return [_of_latents(setting, epsilon, method) for setting, method in methods]
 
 
 def _identity(face: FaceModel, model: IdentityModel, epsilon: float) -> list[Case]:
@@ -196,7 +171,7 @@ def _identity(face: FaceModel, model: IdentityModel, epsilon: float) -> list[Cas
         )
 
     return [
-        _of_crops("identity-dp", "identity alone", epsilon, IdentityDP(model, epsilon=epsilon)),
+        _of_crops("identity alone", epsilon, IdentityDP(model, epsilon=epsilon)),
         Case("identity-dp", "attributes too, half each", epsilon, whole.guarantee(), make),
     ]
 
@@ -204,8 +179,8 @@ def _identity(face: FaceModel, model: IdentityModel, epsilon: float) -> list[Cas
 def _baselines_without(size: int) -> list[Case]:
     blur, mosaic = Blur(sigma=size / BLUR_SHARE, size=size), Mosaic(block=size // MOSAIC_CELLS, size=size)
     return [
-        _of_crops("blur", f"sigma {size / BLUR_SHARE:g} of {size} px", None, blur),
-        _of_crops("mosaic", f"cells of {size // MOSAIC_CELLS} of {size} px", None, mosaic),
+        _of_crops(f"sigma {size / BLUR_SHARE:g} of {size} px", None, blur),
+        _of_crops(f"cells of {size // MOSAIC_CELLS} of {size} px", None, mosaic),
     ]
 
 
@@ -217,43 +192,39 @@ def _baselines(size: int, epsilon: float) -> list[Case]:
     unit = DPSVD(scale=1.0, size=size).protect(torch.zeros(1, 3, size, size)).guarantee.epsilon
     assert unit is not None
     return [
-        _of_crops("dp-pix", f"cells of {cell} px", epsilon, pix),
-        _of_crops("pixel-noise", "on every pixel", epsilon, PixelNoise(sigma=sigma, size=size)),
-        _of_crops("dp-svd", "on singular values alone", epsilon, DPSVD(scale=unit / epsilon, size=size)),
+        _of_crops(f"cells of {cell} px", epsilon, pix),
+        _of_crops("on every pixel", epsilon, PixelNoise(sigma=sigma, size=size)),
+        _of_crops("on singular values alone", epsilon, DPSVD(scale=unit / epsilon, size=size)),
     ]
 
 
-def _of_latents(method: str, setting: str, asked: float | None, made: DPImage | LatentDP) -> Case:
+def _of_latents(setting: str, asked: float | None, method: DPImage | LatentDP) -> Case:
     def make(photos: Photos, seed: int) -> Tensor:
-        return made.protect_latents(photos.codes, rng=streams(seed)["dp"]).images
+        return method.protect_latents(photos.codes, rng=streams(seed)["dp"]).images
 
-    return Case(method, setting, asked, made.guarantee(), make)
+    return Case(method.name, setting, asked, method.guarantee(), make)
 
 
-def _of_crops(method: str, setting: str, asked: float | None, made: Any) -> Case:
+def _of_crops(setting: str, asked: float | None, method: Any) -> Case:
     """Case of a method with its own crop size; photos are resized to it and results are resized back."""
 
     def make(photos: Photos, seed: int) -> Tensor:
         rng = streams(seed)["dp"]
-        crops = _resized(photos.images, made.size)
-        shown = torch.cat([made.protect(part, rng=rng).images.clamp(-1, 1) for part in crops.split(64)])
+        crops = _resized(photos.images, method.size)
+        shown = torch.cat([method.protect(part, rng=rng).images.clamp(-1, 1) for part in crops.split(64)])
         return _resized(shown, photos.images.shape[-1])
 
-    black = torch.zeros(1, 3, made.size, made.size)
-    return Case(
-        method,
-        setting,
-        asked,
-        made.guarantee() if hasattr(made, "guarantee") else made.protect(black).guarantee,
-        make,
-    )
+    if hasattr(method, "guarantee"):
+        claim = method.guarantee()
+    else:
+        claim = method.protect(torch.zeros(1, 3, method.size, method.size)).guarantee
+    return Case(method.name, setting, asked, claim, make)
 
 
 def _transmitted(method: DPSemCom, party: str, photos: Photos, seed: int) -> Tensor:
     parts = []
-    for number, (images, codes) in enumerate(
-        zip(photos.images.split(64), photos.codes.split(64), strict=True)
-    ):
+    both = zip(photos.images.split(64), photos.codes.split(64), strict=True)
+    for number, (images, codes) in enumerate(both):
         heard = method.transmit(images, snr_db=SNR_DB, codes=codes, run=seed + number)
         parts.append(getattr(heard, party))
     return torch.cat(parts)

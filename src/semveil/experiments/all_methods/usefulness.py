@@ -7,7 +7,7 @@ Images are written next to the JSON, large enough for an independent judge (`doc
 `faces.jsonl` is in the folder too, the same command adds its judgements and repeats no other measurement.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,14 +24,7 @@ from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
 from semveil.data.save import save_png
 from semveil.experiments.all_methods.cases import Case, Photos, all_cases
-from semveil.experiments.identity_dp.leak_attacks import (
-    Signal,
-    nearest,
-    read,
-    small_picture,
-    together,
-    undone,
-)
+from semveil.experiments.identity_dp import leak_attacks
 from semveil.experiments.kit.experiment import Run, experiment, presets
 from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.keeping import Kept, face_model_card, metric_weights
@@ -87,19 +80,12 @@ class UsefulnessPreset:
 
 USEFULNESS_PRESETS = presets(
     UsefulnessPreset(
-        "smoke",
-        None,
-        attacked=2,
-        gallery=0,
-        public=6,
-        epsilons=(8.0,),
-        ranks=(4,),
-        faces=50,
+        "smoke", None, attacked=2, gallery=0, public=6, epsilons=(8.0,), ranks=(4,), faces=50,
         verifiers=("dlib",),
     ),
     UsefulnessPreset("development", "development", attacked=48, gallery=200, public=500, faces=10_000),
     UsefulnessPreset("small", "held-out", attacked=64, gallery=1000, public=500),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +109,7 @@ class Bench:
     attacked: Photos
     public: Photos
     verifiers: Mapping[str, Verifier]
-    signals: Mapping[str, Signal]
+    signals: Mapping[str, leak_attacks.Signal]
     face: FaceModel
     identity: IdentityModel
     config: Mapping[str, Any]
@@ -138,22 +124,16 @@ class Bench:
         return [i for i, mate in enumerate(self.faces.mates.tolist()) if mate >= 0]
 
 
-def load(run: Run) -> Bench:
-    """Load the inputs of a run.
-
-    Args:
-        run: the run; its `data` is a face set or a folder of photos, which the results folder will show.
-    """
+def _load(run: Run) -> Bench:
+    """Load the inputs of a run."""
     chosen, face = run.preset, load_model(run.model or DEFAULT_MODEL)
     identity = load_identity_model()
     judges, cards = recognisers(run.verifiers, face.size)
     faces = _faces(run, face)
     attacked, inversion = _inverted(face, faces.attacked, run.progress)
     public, _ = _inverted(face, faces.public, run.progress)
-    signals: dict[str, Signal] = {
-        **{name: judge.embed for name, judge in judges.items()},
-        "pixels": small_picture,
-    }
+    signals: dict[str, leak_attacks.Signal] = {name: judge.embed for name, judge in judges.items()}
+    signals["pixels"] = leak_attacks.small_picture
     config = {
         "preset": as_json(chosen),
         "model": face_model_card(face),
@@ -166,30 +146,19 @@ def load(run: Run) -> Bench:
     return Bench(chosen, faces, attacked, public, judges, signals, face, identity, config)
 
 
-def measure(bench: Bench, kept: Kept, run: Run) -> None:
-    """Measure every case and save its images; add an independent judge's metrics if its file exists.
-
-    Args:
-        bench: inputs of the run.
-        kept: result file.
-        run: the run; `faces.jsonl` is read from its folder.
-    """
+def _measure(bench: Bench, kept: Kept, run: Run) -> None:
+    """Measure every case and save its images; add an independent judge's metrics if its file exists."""
     chosen = bench.preset
     cases = all_cases(
         bench.face, bench.identity, epsilons=chosen.epsilons, ranks=chosen.ranks, gallery=chosen.faces
     )
-    jobs = {
-        case.name: partial(_measured, bench, case, number, run.folder) for number, case in enumerate(cases)
-    }
+    jobs = {case.name: partial(_measured, bench, case, n, run.folder) for n, case in enumerate(cases)}
     kept.parts("cases", jobs, stage="measure", progress=run.progress)
     judgements = run.folder / JUDGEMENTS
     if judgements.is_file():
         kept.result["judged"] = {}  # drop the judgements of an older file
-        kept.part(
-            "judged",
-            digest_of_file(judgements),
-            measure=partial(_judged, kept.result["cases"], judgements, run.folder),
-        )
+        measure = partial(_judged, kept.result["cases"], judgements, run.folder)
+        kept.part("judged", digest_of_file(judgements), measure=measure)
 
 
 def _faces(run: Run, face: FaceModel) -> SecurityFaces:
@@ -205,7 +174,7 @@ def _faces(run: Run, face: FaceModel) -> SecurityFaces:
 
 
 def _inverted(face: FaceModel, images: Tensor, progress: Progress) -> tuple[Photos, dict[str, Any]]:
-    codes, how = cached_inversion(face, images, progress=lambda done, total: progress("invert", done, total))
+    codes, how = cached_inversion(face, images, progress=partial(progress, "invert"))
     return Photos(images, codes), how
 
 
@@ -232,18 +201,20 @@ def _measured(bench: Bench, case: Case, number: int, folder: Path) -> dict[str, 
 
 def _reidentified(bench: Bench, case: Case, images: Tensor) -> dict[str, Any]:
     """Rank-k rates of attackers with a recogniser alone, and of those trained on faces they protected."""
-    shown = {name: read(signal, images[bench.probes]) for name, signal in bench.signals.items()}
+    shown = {name: leak_attacks.read(signal, images[bench.probes]) for name, signal in bench.signals.items()}
     others = case.make(bench.public, bench.preset.seed + 1_000_000).clamp(-1, 1)
-    seen = {name: read(signal, others) for name, signal in bench.signals.items()}
-    learnt, asked = together(seen, shown)
+    seen = {name: leak_attacks.read(signal, others) for name, signal in bench.signals.items()}
+    learnt, asked = leak_attacks.together(seen, shown)
     people = [f"person {i}" for i in range(len(bench.faces.gallery))]
     names = [people[bench.faces.mates[i]] for i in bench.probes]
     found: dict[str, Any] = {"people": len(people)}
     for name in bench.verifiers:
-        gallery = read(bench.signals[name], bench.faces.gallery)
-        known = read(bench.signals[name], bench.public.images)
-        found[name] = _ranks(nearest(shown[name], gallery, names, people))
-        found[f"{name}, trained"] = _ranks(nearest(undone(learnt, known, asked), gallery, names, people))
+        gallery = leak_attacks.read(bench.signals[name], bench.faces.gallery)
+        known = leak_attacks.read(bench.signals[name], bench.public.images)
+        found[name] = _ranks(leak_attacks.nearest(shown[name], gallery, names, people))
+        found[f"{name}, trained"] = _ranks(
+            leak_attacks.nearest(leak_attacks.undone(learnt, known, asked), gallery, names, people)
+        )
     return found
 
 
@@ -268,56 +239,33 @@ def _write(folder: Path, case: str, images: Tensor) -> list[str]:
 def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[str, Any]:
     """Judge's metrics by case, relative to the photos, which are the first case."""
     judged = read_judgements(judgements)
-
-    def files(names: Sequence[str]) -> list[Path]:
-        return [folder / name for name in names]
-
-    photos = files(next(iter(cases.values()))["files"])
-    return {name: kept_by_judge(judged, photos, files(case["files"])) for name, case in cases.items()}
+    files = {name: [folder / file for file in case["files"]] for name, case in cases.items()}
+    photos = next(iter(files.values()))
+    return {name: kept_by_judge(judged, photos, pictures) for name, pictures in files.items()}
 
 
-def table(result: Mapping[str, Any]) -> list[str]:
-    """Return two tables: guarantee and identification rates of each case; utility.
-
-    Args:
-        result: content of `usefulness.json`.
-    """
+def _table(result: Mapping[str, Any]) -> list[str]:
+    """Return two tables: guarantee and identification rates of each case; utility."""
     cases: Mapping[str, Mapping[str, Any]] = result["cases"]
     verifiers = list(result["config"]["verifiers"])
     attackers = [f"{name}{how}" for name in verifiers for how in ("", ", trained")]
     head = [
-        "case",
-        "ε (coverage)",
-        "basis",
-        "face detection rate",
-        "SSIM",
+        "case", "ε (coverage)", "basis", "face detection rate", "SSIM",
         *(f"PSR, {name}" for name in verifiers),
-    ]
+    ]  # fmt: skip
     head += [f"rank-1 rate, {name}" for name in attackers]
     rows = []
     for name, case in cases.items():
         columns = ["face_detected", "ssim", *(f"protected {verifier}" for verifier in verifiers)]
-        cells = means(case, columns)
-        rows.append(
-            [
-                _SHOWN.get(name, name),
-                *_claim(case["guarantee"]),
-                *cells,
-                *(_rank(case["reidentified"].get(who)) for who in attackers),
-            ]
-        )
+        ranks = (_rank(case["reidentified"].get(who)) for who in attackers)
+        rows.append([_SHOWN.get(name, name), *_claim(case["guarantee"]), *means(case, columns), *ranks])
     seen: Mapping[str, Any] = next(iter(result.get("judged", {}).values()), {})
     kept = [(_SHOWN.get(name, name), {**case["kept"], **seen.get(name, {})}) for name, case in cases.items()]
     return [_about(result), markdown(head, rows), utility_table(kept)]
 
 
-def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
-    """Draw every case as a point: rank-1 rate of the strongest attacker, and landmark error.
-
-    Args:
-        result: content of `usefulness.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: Mapping[str, Any], folder: Path) -> Figure:
+    """Draw every case as a point: rank-1 rate of the strongest attacker, and landmark error."""
     figure = Figure(figsize=(8.6, 5.4))
     axes = figure.subplots()
     epsilons = result["config"]["preset"]["epsilons"]
@@ -326,11 +274,9 @@ def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
         error, ranks = mean(case["kept"], "five_point_error"), _best_rank(case)
         if error is None:
             continue
-        look = {
-            "color": colours.get(case["asked_epsilon"], "#999999"),
-            "marker": _MARKERS.get(case["method"], "x"),
-        }
-        axes.plot([ranks], [error.value], ls="", alpha=0.8, label=case["method"], **look)
+        colour, marker = colours.get(case["asked_epsilon"], "#999999"), _MARKERS.get(case["method"], "x")
+        look = {"color": colour, "marker": marker, "label": case["method"]}
+        axes.plot([ranks], [error.value], ls="", alpha=0.8, **look)
     axes.set(
         xlabel="rank-1 identification rate, strongest attacker",
         ylabel="landmark error / eye distance (dlib's five points)",
@@ -386,11 +332,6 @@ def _about(result: Mapping[str, Any]) -> str:
 
 
 USEFULNESS = experiment(
-    "all-methods/usefulness",
-    revision=1,
-    presets=USEFULNESS_PRESETS,
-    load=load,
-    measure=measure,
-    figures={"usefulness": drawing},
-    table=table,
-)
+    "all-methods/usefulness", revision=1, presets=USEFULNESS_PRESETS, load=_load, measure=_measure,
+    figures={"usefulness": _drawing}, table=_table,
+)  # fmt: skip

@@ -34,15 +34,8 @@ RESAMPLES = 200  # bootstrap resamples of photos, for the interval of a rank cor
 STRONG = 0.5  # absolute rank correlation that counts as "strong"
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure latent values, pairwise latent distances, and recogniser similarities of the same pairs.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure latent values, pairwise latent distances, and recogniser similarities of the same pairs."""
     progress("compare", 0, 2)
     rows, distances = bench.latents.flatten(1).double(), _distances(bench.latents)
     alone = _distances(bench.latents[:, list(bench.model.identity_codes)])
@@ -105,9 +98,8 @@ def _far_and_near(distances: NDArray[np.float64]) -> dict[str, tuple[int, int]]:
     """Indices of the farthest and the nearest pair."""
     first, second = np.triu_indices(len(distances), 1)
     pairs = distances[first, second]
-    return {
-        n: (int(first[i]), int(second[i])) for n, i in (("far", pairs.argmax()), ("near", pairs.argmin()))
-    }
+    chosen = {"far": pairs.argmax(), "near": pairs.argmin()}
+    return {name: (int(first[i]), int(second[i])) for name, i in chosen.items()}
 
 
 def _sensitivities(bench: LatentBench) -> dict[str, Any]:
@@ -130,23 +122,15 @@ def _sensitivities(bench: LatentBench) -> dict[str, Any]:
 
 def _histogram(values: NDArray[np.float64]) -> dict[str, Any]:
     counts, edges = np.histogram(values, bins=BINS)
-    return {
-        "counts": counts.tolist(),
-        "edges": rounded(edges.tolist()),
-        "mean": round(float(values.mean()), 4),
-        "min": round(float(values.min()), 4),
-        "max": round(float(values.max()), 4),
-    }
+    found = {"mean": values.mean(), "min": values.min(), "max": values.max()}
+    bins = {"counts": counts.tolist(), "edges": rounded(edges.tolist())}
+    return {**bins, **{name: round(float(number), 4) for name, number in found.items()}}
 
 
 def _spread(values: NDArray[np.float64]) -> dict[str, float]:
     low, high = np.quantile(values, [0.005, 0.995])
-    return {
-        "std": round(float(values.std()), 4),
-        "quantile 0.5 %": round(float(low), 4),
-        "quantile 99.5 %": round(float(high), 4),
-        "largest": round(float(values.max()), 4),
-    }
+    found = {"std": values.std(), "quantile 0.5 %": low, "quantile 99.5 %": high, "largest": values.max()}
+    return {name: round(float(number), 4) for name, number in found.items()}
 
 
 def _growth(distances: NDArray[np.float64]) -> dict[str, float]:
@@ -176,21 +160,12 @@ def rank_correlation(distances: NDArray[np.float64], similarities: NDArray[np.fl
             drawn.append(float(spearmanr(distances[i, j], similarities[i, j]).statistic))
     value = float(spearmanr(distances[first, second], similarities[first, second]).statistic)
     low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return {
-        "spearman": round(value, 4),
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
-        "pairs": len(first),
-    }
+    found = {"spearman": value, "low": low, "high": high}
+    return {**{name: round(float(number), 4) for name, number in found.items()}, "pairs": len(first)}
 
 
-def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw a histogram of all latent coordinates, with the public clip box (Fig. 4).
-
-    Args:
-        result: content of `latents.json`.
-        folder: directory of the result file and its images.
-    """
+def _values_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw a histogram of all latent coordinates, with the public clip box (Fig. 4)."""
     figure = Figure(figsize=(7.2, 4.4))
     axes = figure.subplots()
     _bars(axes, result["values"], COLOURS["bob"])
@@ -198,26 +173,16 @@ def values_drawn(result: dict[str, Any], folder: Path) -> Figure:
     for i, bound in enumerate((box["lower"], box["upper"])):
         axes.axvline(bound, color=COLOURS["eve"], ls="--", label=None if i else "public clip box")
     axes.set(
-        xlabel="value of a latent coordinate",
-        ylabel="count",
-        yscale="log",
-        title=(
-            f"{title(result, 'Latent values')}\n{spread['min']:.2f} to {spread['max']:.2f}, standard "
-            "deviation "
-            f"{spread['std']:.2f}; the paper's W+ lies in [-20, 20]"
-        ),
-    )
+        xlabel="value of a latent coordinate", ylabel="count", yscale="log",
+        title=f"{title(result, 'Latent values')}\n{spread['min']:.2f} to {spread['max']:.2f}, standard "
+        f"deviation {spread['std']:.2f}; the paper's W+ lies in [-20, 20]",
+    )  # fmt: skip
     axes.legend()
     return figure
 
 
-def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw pairwise L1 distances with the sensitivities and the distances of non-face images (Fig. 5).
-
-    Args:
-        result: content of `latents.json`.
-        folder: directory of the result file and its images.
-    """
+def _distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw pairwise L1 distances with the sensitivities and the distances of non-face images (Fig. 5)."""
     figure = Figure(figsize=(15.6, 4.6))
     parts: Any = figure.subfigures(1, 2, width_ratios=(3.6, 1))
     left, right = parts[0].subplots(1, 2, width_ratios=(1.25, 1))
@@ -225,23 +190,17 @@ def distances_drawn(result: dict[str, Any], folder: Path) -> Figure:
     _bars(left, distances, COLOURS["bob"])
     observed = result["sensitivities"]["observed"]["value"]
     if observed:
-        left.axvline(
-            observed, color=COLOURS["eve"], ls="--", label="largest distance between public training photos"
-        )
+        label = "largest distance between public training photos"
+        left.axvline(observed, color=COLOURS["eve"], ls="--", label=label)
     for i, value in enumerate(result["outliers"].values()):
-        left.axvline(
-            value, color=COLOURS["paper"], lw=1, label=None if i else "largest distance to a non-face image"
-        )
+        label = "" if i else "largest distance to a non-face image"
+        left.axvline(value, color=COLOURS["paper"], lw=1, label=label)
     box = result["sensitivities"]["box"]["value"]
     left.set(
-        xlabel="L1 distance between two photos' latents",
-        ylabel="pairs",
-        title=(
-            f"{distances['pairs']:,} pairs: mean {distances['mean']:,.0f}, largest "
-            f"{distances['max']:,.0f};\n"
-            f"bound from clipping to public bounds: {box:,.0f}"
-        ),
-    )
+        xlabel="L1 distance between two photos' latents", ylabel="pairs",
+        title=f"{distances['pairs']:,} pairs: mean {distances['mean']:,.0f}, largest "
+        f"{distances['max']:,.0f};\nbound from clipping to public bounds: {box:,.0f}",
+    )  # fmt: skip
     left.legend()
     _heat(parts[0], right, result["shown_distances"], "L1 distance", "{:.0f}")
     _example_pairs(parts[1], result["pictured_examples"], folder)
@@ -256,19 +215,13 @@ def _example_pairs(panel: SubFigure, examples: dict[str, Any], folder: Path) -> 
         for axes, file in zip(row, pair["files"], strict=True):
             axes.imshow(read_pixels(folder / file), interpolation="bicubic")
             axes.set_axis_off()
-        row[0].set_title(
-            f"L1 {pair['distance']:,.0f}, similarity {pair['similarity']:.2f}", loc="left", fontsize=10
-        )
+        words = f"L1 {pair['distance']:,.0f}, similarity {pair['similarity']:.2f}"
+        row[0].set_title(words, loc="left", fontsize=10)
     panel.suptitle(f"Farthest and nearest of\n{examples['faces']}", fontsize=10)
 
 
-def similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw recogniser similarities of the pairs, and their correlation with distance (Fig. 8).
-
-    Args:
-        result: content of `latents.json`.
-        folder: directory of the result file and its images.
-    """
+def _similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw recogniser similarities of the pairs, and their correlation with distance (Fig. 8)."""
     figure = Figure(figsize=(12.6, 4.6))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     _heat(figure, left, result["shown_similarities"], "similarity", "{:.2f}")
@@ -277,22 +230,14 @@ def similarities_drawn(result: dict[str, Any], folder: Path) -> Figure:
         np.array(result[f"shown_{name}"], float)[upper] for name in ("distances", "similarities")
     )
     right.plot(distances, similarities, "o", color=COLOURS["bob"], alpha=0.5, ls="")
-    right.axhline(
-        result["config"]["verifier"]["threshold"],
-        color=COLOURS["eve"],
-        ls="--",
-        label="verification threshold",
-    )
+    threshold = result["config"]["verifier"]["threshold"]
+    right.axhline(threshold, color=COLOURS["eve"], ls="--", label="verification threshold")
     found = result["rank_correlation"]
     right.set(
-        xlabel="L1 distance between latents",
-        ylabel="similarity",
-        title=(
-            f"pairs of different people; of all {found['pairs']:,}:\nrank correlation "
-            f"{found['spearman']:.2f} "
-            f"[{found['low']:.2f}, {found['high']:.2f}]"
-        ),
-    )
+        xlabel="L1 distance between latents", ylabel="similarity",
+        title=f"pairs of different people; of all {found['pairs']:,}:\nrank correlation "
+        f"{found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}]",
+    )  # fmt: skip
     right.legend()
     figure.suptitle(f"{title(result, 'Similarity of the same pairs')}\n{recogniser(result)}")
     return figure
@@ -308,73 +253,39 @@ def _heat(figure: Figure | SubFigure, axes: Axes, rows: list[list[float]], label
     picture = axes.imshow(values, cmap="cividis")
     figure.colorbar(picture, ax=axes, label=label)
     axes.grid(False)
-    axes.set(
-        xlabel="photo",
-        ylabel="photo",
-        title=f"{len(values)} photos, {label} {form.format(np.nanmin(values))} to "
-        f"{form.format(np.nanmax(values))}",
-    )
+    low, high = form.format(np.nanmin(values)), form.format(np.nanmax(values))
+    axes.set(xlabel="photo", ylabel="photo", title=f"{len(values)} photos, {label} {low} to {high}")
     ticks = range(0, len(values), 5)
-    axes.set_xticks(ticks, [str(t + 1) for t in ticks])
-    axes.set_yticks(ticks, [str(t + 1) for t in ticks])
+    for set_ticks in (axes.set_xticks, axes.set_yticks):
+        set_ticks(ticks, [str(t + 1) for t in ticks])
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Range of the latents, their distances and the sensitivities, with the paper's values.
-
-    Args:
-        result: content of `latents.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Range of the latents, their distances and the sensitivities, with the paper's values."""
     values, distances, paper = result["values"], result["distances"], result["paper"]
-    sensitivities = result["sensitivities"]
     codes, style_dim = result["config"]["model"]["latent_shape"]
     theirs = paper["latent_shape"][0] * paper["latent_shape"][1]
     growth = distances["largest_of_first"]
+    largest, pairs, mean = paper["pair_distance_max"], distances["pairs"], paper["pair_distance_mean"]
     rows = [
         ["latent dimension", f"{codes} x {style_dim} = {codes * style_dim:,}", f"{theirs:,}"],
         ["range of the latent values", f"{values['min']:.2f} to {values['max']:.2f}", "-20 to 20"],
-        [
-            "mean L1 distance between two photos",
-            f"{distances['mean']:,.0f}",
-            f"{paper['pair_distance_mean']:,} (roughly)",
-        ],
-        [
-            "mean L1 distance per coordinate",
-            f"{result['per_coordinate']:.2f}",
-            f"{paper['pair_distance_mean'] / theirs:.2f}",
-        ],
-        [
-            "largest distance over all pairs",
-            f"{distances['max']:,.0f} ({distances['pairs']:,} pairs)",
-            f"{paper['pair_distance_max']:,}",
-        ],
-        [
-            "largest distance among the first " + ", ".join(growth),
-            ", ".join(f"{v:,.0f}" for v in growth.values()),
-            "",
-        ],
-        *(
-            [
-                f"sensitivity `{kind}` (basis: {s.get('basis', 'none')})",
-                "" if s["value"] is None else f"{s['value']:,.0f}",
-                "",
-            ]
-            for kind, s in sensitivities.items()
-        ),
-        *(
-            [f"largest distance between a photo and a non-face image: {name}", f"{value:,.0f}", ""]
-            for name, value in result["outliers"].items()
-        ),
+        ["mean L1 distance between two photos", f"{distances['mean']:,.0f}", f"{mean:,} (roughly)"],
+        ["mean L1 distance per coordinate", f"{result['per_coordinate']:.2f}", f"{mean / theirs:.2f}"],
+        ["largest distance over all pairs", f"{distances['max']:,.0f} ({pairs:,} pairs)", f"{largest:,}"],
     ]
-    return [about(result), markdown(["", "our result", "paper"], rows), claims_table(judge(result))]
+    plain = {f"largest distance among the first {', '.join(growth)}": list(growth.values())}
+    for kind, s in result["sensitivities"].items():
+        known = [] if s["value"] is None else [s["value"]]
+        plain[f"sensitivity `{kind}` (basis: {s.get('basis', 'none')})"] = known
+    for name, distance in result["outliers"].items():
+        plain[f"largest distance between a photo and a non-face image: {name}"] = [distance]
+    rows += [[name, ", ".join(f"{number:,.0f}" for number in numbers), ""] for name, numbers in plain.items()]
+    return [about(result), markdown(["", "our result", "paper"], rows), claims_table(_judge(result))]
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """Check the claims of [DPI] 4.2.1 and 4.2.2 about latents and pairs.
-
-    Args:
-        result: content of `latents.json`.
-    """
+def _judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """Check the claims of [DPI] 4.2.1 and 4.2.2 about latents and pairs."""
     distances, observed = result["distances"], result["sensitivities"]["observed"]["value"]
     text = "The largest distance among known photos is an empirical sensitivity for other photos"
     if observed is None:
@@ -407,11 +318,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 LATENTS = result_of_paper(
-    "dp-image/latents",
-    revision=2,
-    load=load(lambda preset: preset.distance_photos),
-    measure=whole(run),
-    figures={"fig4": values_drawn, "fig5": distances_drawn, "fig8": similarities_drawn},
-    table=table,
-    claims=judge,
-)
+    "dp-image/latents", revision=2, load=load(lambda preset: preset.distance_photos), measure=whole(_run),
+    figures={"fig4": _values_drawn, "fig5": _distances_drawn, "fig8": _similarities_drawn}, table=_table,
+    claims=_judge,
+)  # fmt: skip

@@ -2,7 +2,7 @@
 """Methods at equal identity similarity, with strengths tuned to the target similarity."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,11 +13,11 @@ from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_bench import LatentBench
-from semveil.experiments.kit.latent_measures import looks
+from semveil.experiments.kit.latent_measures import looks_and_distances
 from semveil.methods.baselines import DPSVD, Blur, DPPix, Mosaic, PixelNoise
 from semveil.methods.dp_image import DPImage
 from semveil.methods.release import Release
-from semveil.metrics import Moments, identity_similarity
+from semveil.metrics import identity_similarity
 
 DP_PIX_CELLS = 32  # cells along a side, as in [DPPix]
 DP_SVD_SHARE = 4  # one in this many singular values is kept
@@ -45,20 +45,15 @@ class Candidate:
     fixed: str = ""
 
 
-def candidates(bench: LatentBench) -> list[Candidate]:
-    """dp-image and the methods that [DPI] compares or discusses; every evaluation uses the same noise stream.
-
-    Args:
-        bench: provides photos, model and noise seed.
-    """
+def _candidates(bench: LatentBench) -> list[Candidate]:
+    """dp-image and the methods that [DPI] compares or discusses, all with the same noise stream."""
     photos, size = bench.photos.images, bench.model.size
     block = max(1, size // DP_PIX_CELLS)
     rank = max(1, size // DP_SVD_SHARE)
 
     def dp_image(scale: float) -> Release:
-        return DPImage(bench.model, scale=scale).protect_latents(
-            bench.latents, rng=streams(bench.preset.seed)["dp 0"]
-        )
+        rng = streams(bench.preset.seed)["dp 0"]
+        return DPImage(bench.model, scale=scale).protect_latents(bench.latents, rng=rng)
 
     def baseline(build: Callable[[float], Any]) -> Callable[[float], Release]:
         return lambda amount: build(amount).protect(photos, rng=streams(bench.preset.seed)["dp 0"])
@@ -69,34 +64,22 @@ def candidates(bench: LatentBench) -> list[Candidate]:
     return [
         Candidate("blur", "sigma in pixels", 0.2, size / 4, baseline(lambda a: Blur(sigma=a, size=size))),
         Candidate(
-            "mosaic",
-            "cell in pixels",
-            1,
-            size // 2,
-            baseline(lambda a: Mosaic(block=int(a), size=size)),
+            "mosaic", "cell in pixels", 1, size // 2, baseline(lambda a: Mosaic(block=int(a), size=size)),
             whole=True,
         ),
         Candidate(
-            "pixel-noise", "sigma in levels", 1, 1000, baseline(lambda a: PixelNoise(sigma=a, size=size))
+            "pixel-noise", "sigma in levels", 1, 1000, baseline(lambda a: PixelNoise(sigma=a, size=size)),
         ),
         Candidate(
-            "dp-pix",
-            "scale on a cell's mean in levels",
-            0.5,
-            2000,
-            baseline(dp_pix),
+            "dp-pix", "scale on a cell's mean in levels", 0.5, 2000, baseline(dp_pix),
             fixed=f"cells of {block} px",
         ),
         Candidate(
-            "dp-svd",
-            "scale in levels",
-            1,
-            100_000,
-            baseline(lambda a: DPSVD(scale=a, rank=rank, size=size)),
+            "dp-svd", "scale in levels", 1, 100_000, baseline(lambda a: DPSVD(scale=a, rank=rank, size=size)),
             fixed=f"{rank} singular values of each colour",
         ),
         Candidate("dp-image", "scale in latent units", 0.01, 3, dp_image),
-    ]
+    ]  # fmt: skip
 
 
 def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) -> list[dict[str, Any]]:
@@ -113,16 +96,11 @@ def measured(bench: LatentBench, target: float, progress: Progress, keep: Keep) 
     Returns:
         One row per method, two for integer amounts.
     """
-    source = bench.features.of(bench.photos.images)
-    jobs = {
-        candidate.name: partial(_rows, bench, candidate, target, source) for candidate in candidates(bench)
-    }
+    jobs = {candidate.name: partial(_rows, bench, candidate, target) for candidate in _candidates(bench)}
     return [row for rows in each(jobs, keep, progress, "search") for row in rows]
 
 
-def _rows(
-    bench: LatentBench, candidate: Candidate, target: float, source: Mapping[str, Moments]
-) -> list[dict[str, Any]]:
+def _rows(bench: LatentBench, candidate: Candidate, target: float) -> list[dict[str, Any]]:
     return [
         {
             "method": candidate.name,
@@ -130,7 +108,7 @@ def _rows(
             "amount_is": candidate.amount,
             "fixed": candidate.fixed,
             "guarantee": release.guarantee.as_dict(),
-            "images": {**looks(bench, release.images), **bench.features.distances(source, release.images)},
+            "images": looks_and_distances(bench, release.images),
         }
         for amount, release in search(bench, candidate, target)
     ]

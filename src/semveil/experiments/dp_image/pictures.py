@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figs. 7 and 11 of [DPI]: faces under noise on all codes and on the identity codes, `pictures.json`."""
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,10 @@ from semveil.methods.dp_image import STYLES, DPImage
 STYLE_LABELS = {"all": "noise on all codes", "identity": "noise on the identity codes"}
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Protect faces with noise on all codes and on the identity codes, and save them next to the JSON.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
-    reconstructed = bench.model.synthesize(bench.latents)
-    made: dict[str, tuple[Tensor, DPImage | None]] = {
-        "source": (bench.photos.images, None),
-        "reconstructed": (reconstructed, None),
-    }
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Protect faces with noise on all codes and on the identity codes, and save them next to the JSON."""
+    made: dict[str, tuple[Tensor, DPImage | None]] = {"source": (bench.photos.images, None)}
+    made["reconstructed"] = (bench.model.synthesize(bench.latents), None)
     for styles in STYLES:
         for scale in bench.preset.pictured_scales:
             noise = DPImage(bench.model, scale=scale, styles=styles)
@@ -53,26 +43,13 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     return {"photos_may_be_shown": bench.photos.public, "images": records}
 
 
-def faces(styles: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """Return a function that draws photos, inversions and pictures protected by noise on some codes.
-
-    Args:
-        styles: `all` or `identity`.
-    """
-
-    def picture(result: dict[str, Any], folder: Path) -> Figure:
-        shown = [
-            record for record in result["images"] if record["shows"] in ("source", "reconstructed", styles)
-        ]
-        basis = next((record["guarantee"]["basis"] for record in shown if record["guarantee"]), "")
-        note = f"$\\epsilon$ by the clip box, basis: {basis}" + (
-            "" if styles == "all" else "; the other codes are in the clear"
-        )
-        return draw_pictures(
-            by_source(shown, folder, _caption), title=f"{STYLE_LABELS[styles].capitalize()}\n({note})"
-        )
-
-    return picture
+def _faces(styles: str, result: dict[str, Any], folder: Path) -> Figure:
+    """Draw photos, inversions and pictures protected by noise on some codes."""
+    shown = [r for r in result["images"] if r["shows"] in ("source", "reconstructed", styles)]
+    basis = next((record["guarantee"]["basis"] for record in shown if record["guarantee"]), "")
+    rest = "" if styles == "all" else "; the other codes are in the clear"
+    words = f"{STYLE_LABELS[styles].capitalize()}\n($\\epsilon$ by the clip box, basis: {basis}{rest})"
+    return draw_pictures(by_source(shown, folder, _caption), title=words)
 
 
 def _caption(record: dict[str, Any]) -> str:
@@ -82,10 +59,7 @@ def _caption(record: dict[str, Any]) -> str:
 
 
 PICTURES = result_of_paper(
-    "dp-image/pictures",
-    revision=2,
-    load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(run),
-    figures={"fig7": faces("all"), "fig11": faces("identity")},
+    "dp-image/pictures", revision=2, load=load(lambda preset: preset.pictured, shows=True),
+    measure=whole(_run), figures={"fig7": partial(_faces, "all"), "fig11": partial(_faces, "identity")},
     photographs=frozenset({"fig7", "fig11"}),
-)
+)  # fmt: skip

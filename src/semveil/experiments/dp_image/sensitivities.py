@@ -41,32 +41,14 @@ def sensitivities(model: LatentModel) -> str:
             ),
         ):
             if value is not None:
-                rows.append(
-                    [
-                        where,
-                        styles,
-                        what,
-                        f"{value:,.0f}",
-                        *(f"{value / scale:,.0f}" for scale in SCALES),
-                        basis,
-                    ]
-                )
+                epsilons = (f"{value / scale:,.0f}" for scale in SCALES)
+                rows.append([where, styles, what, f"{value:,.0f}", *epsilons, basis])
     head = [
-        "model",
-        "noisy codes",
-        "sensitivity",
-        "Δ₁",
-        *(f"ε at scale {scale:g}" for scale in SCALES),
-        "basis",
-    ]
+        "model", "noisy codes", "sensitivity", "Δ₁", *(f"ε at scale {scale:g}" for scale in SCALES), "basis",
+    ]  # fmt: skip
     metric = [
-        "any",
-        "any",
-        "metric form",
-        "none",
-        *(f"{1 / scale:g} per unit of L1" for scale in SCALES),
-        "proved",
-    ]
+        "any", "any", "metric form", "none", *(f"{1 / scale:g} per unit of L1" for scale in SCALES), "proved",
+    ]  # fmt: skip
     return markdown(head, [*rows, metric])
 
 

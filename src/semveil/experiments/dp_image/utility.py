@@ -14,7 +14,7 @@ from semveil.experiments.kit.claims import Claim, agreed, side
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep
 from semveil.experiments.kit.latent_bench import LatentBench, load
-from semveil.experiments.kit.latent_measures import looks
+from semveil.experiments.kit.latent_measures import looks_and_distances
 from semveil.experiments.kit.latent_tables import about, guaranteed
 from semveil.experiments.kit.plots import COLOURS, bar, recogniser, title
 from semveil.experiments.kit.set_distance import UNSEEN
@@ -23,44 +23,22 @@ from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.metrics.feature_networks import FID
 
 METRICS = {
-    "l2": "l2 (levels)",
-    "ald_inf": "ALD$_\\infty$",
-    "ssim": "SSIM",
-    "frechet": "Fréchet distance",
-    "identity_similarity": "similarity",
-    "face_detected": "face detection rate",
-}
+    "l2": "l2 (levels)", "ald_inf": "ALD$_\\infty$", "ssim": "SSIM", "frechet": "Fréchet distance",
+    "identity_similarity": "similarity", "face_detected": "face detection rate",
+}  # fmt: skip
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure methods with mean similarity tuned to the recogniser's threshold, as in [DPI] Table 1.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
-    plain = bench.model.synthesize(bench.latents)
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure methods with mean similarity tuned to the recogniser's threshold, as in [DPI] Table 1."""
     return {
         "target_similarity": bench.verifier.threshold,
-        "reconstructed": {
-            "images": {
-                **looks(bench, plain),
-                **bench.features.distances(bench.features.of(bench.photos.images), plain),
-            }
-        },
+        "reconstructed": {"images": looks_and_distances(bench, bench.model.synthesize(bench.latents))},
         "methods": matched.measured(bench, bench.verifier.threshold, progress, keep),
     }
 
 
-def bars(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw bars of every metric over the methods, at nearly equal similarity.
-
-    Args:
-        result: content of `utility.json`.
-        folder: directory of the result file and its images.
-    """
+def _bars(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw bars of every metric over the methods, at nearly equal similarity."""
     methods = result["methods"]
     figure = Figure(figsize=(13.2, 7.0))
     for axes, (metric, label) in zip(figure.subplots(2, 3).flat, METRICS.items(), strict=True):
@@ -72,9 +50,8 @@ def bars(result: dict[str, Any], folder: Path) -> Figure:
         if metric == "identity_similarity":
             axes.axhline(result["target_similarity"], color="#222222", ls=":", label="target")
             axes.legend()
-        axes.set_xticks(
-            range(len(methods)), [_row_name(method, methods) for method in methods], rotation=30, ha="right"
-        )
+        names = [_row_name(method, methods) for method in methods]
+        axes.set_xticks(range(len(methods)), names, rotation=30, ha="right")
         axes.set(title=label)
     figure.suptitle(f"{title(result, 'At equal similarity')}\n{recogniser(result)}")
     return figure
@@ -86,31 +63,19 @@ def _row_name(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     return f"{row['method']} {row['amount']:g}" if several else row["method"]
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Metrics of every method at equal similarity, and the paper's Table 1.
-
-    Args:
-        result: content of `utility.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Metrics of every method at equal similarity, and the paper's Table 1."""
     metrics = (
-        "l2",
-        "ald_inf",
-        "ssim",
-        "lpips",
-        "lpips_squeeze",
-        "frechet",
-        "identity_similarity",
-        "face_detected",
-    )
+        "l2", "ald_inf", "ssim", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "face_detected",
+    )  # fmt: skip
     head = ["method", "strength", "ε per crop (basis)", *heads(metrics)]
     rows = [["inversion, no noise", "", "none", *means(result["reconstructed"]["images"], metrics)]]
     for row in result["methods"]:
         amount = f"{row['amount']:.3g} ({row['amount_is']}{'; ' + row['fixed'] if row['fixed'] else ''})"
         rows.append([row["method"], amount, guaranteed(row["guarantee"]), *means(row["images"], metrics)])
-    paper = [
-        [name, *(f"{row[key]:g}" for key in ("l2", "ald_inf", "ssim", "fid", "iss_arcface", "iss_microsoft"))]
-        for name, row in result["paper"]["table1"].items()
-    ]
+    keys = ("l2", "ald_inf", "ssim", "fid", "iss_arcface", "iss_microsoft")
+    table1 = result["paper"]["table1"].items()
+    paper = [[name, *(f"{row[key]:g}" for key in keys)] for name, row in table1]
     return [
         about(result),
         "The strength of every method is tuned so that the mean similarity equals the recogniser's "
@@ -119,17 +84,14 @@ def table(result: dict[str, Any]) -> list[str]:
         markdown(head, rows),
         "The paper's Table 1 (1,024 px; l2 grows with the picture size, so compare only within a table):",
         markdown(["method", "l2", "ALD∞", "SSIM", "FID", "ISS, ArcFace", "ISS, Microsoft"], paper),
-        claims_table(judge(result)),
+        claims_table(_judge(result)),
     ]
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
+def _judge(result: dict[str, Any]) -> Iterator[Claim]:
     """Check the claims of [DPI] 4.2.3 (Table 1).
 
     A mosaic has integer cell sizes only: a claim on which the two nearest disagree is undecided.
-
-    Args:
-        result: content of `utility.json`.
     """
     ours = next(row["images"] for row in result["methods"] if row["method"] == "dp-image")
     fields = list(_fields(result["methods"]))
@@ -145,9 +107,8 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
             words = " or ".join(dict.fromkeys(f"{name} {images[key]:.1f}" for name, images in bests))
             said.append(f"{metric} {ours[key]:.1f}, best other: {words}")
             verdicts |= {ours[key] < images[key] for _, images in bests}
-        yield Claim(
-            text, f"{'; '.join(said)}{'' if ours['frechet_metric'] == FID else '; not FID'}", agreed(verdicts)
-        )
+        note = "" if ours["frechet_metric"] == FID else "; not FID"
+        yield Claim(text, f"{'; '.join(said)}{note}", agreed(verdicts))
     for text, metric, sign, wanted in (
         ("It has the lowest l2 noise", "l2", 1, True),
         ("It is not the best in ALD", "ald_inf", 1, False),
@@ -172,21 +133,14 @@ def _fields(rows: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
         if row["method"] != "dp-image":
             amounts.setdefault(row["method"], []).append(row)
     for i in range(max(len(same) for same in amounts.values())):
-        chosen = [same[min(i, len(same) - 1)] for same in amounts.values()]
-        yield {
-            row["method"] + (f" ({row['amount']:g} px)" if len(amounts[row["method"]]) > 1 else ""): row[
-                "images"
-            ]
-            for row in chosen
-        }
+        chosen = {}
+        for name, same in amounts.items():
+            row = same[min(i, len(same) - 1)]
+            chosen[f"{name} ({row['amount']:g} px)" if len(same) > 1 else name] = row["images"]
+        yield chosen
 
 
 UTILITY = result_of_paper(
-    "dp-image/utility",
-    revision=2,
-    load=load(lambda preset: preset.photos),
-    measure=whole(run),
-    figures={"table1": bars},
-    table=table,
-    claims=judge,
-)
+    "dp-image/utility", revision=2, load=load(lambda preset: preset.photos), measure=whole(_run),
+    figures={"table1": _bars}, table=_table, claims=_judge,
+)  # fmt: skip

@@ -20,12 +20,8 @@ from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.statistics import value
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: the analogue message with each repetition, and every digital message.
-
-    Args:
-        bench: inputs of the run.
-    """
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: the analogue message with each repetition, and every digital message."""
     jobs: dict[str, Callable[[], Any]] = {
         f"{ANALOGUE} x {n}": partial(analogue, bench, n) for n in bench.preset.repetitions
     }
@@ -38,24 +34,16 @@ def jobs(bench: Bench) -> Jobs:
     return jobs
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw Bob's quality over the bandwidth ratio, a line for each kind of message.
-
-    Args:
-        result: content of `bandwidth.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw Bob's quality over the bandwidth ratio, a line for each kind of message."""
     points = list(result["points"].values())
     metric, snr = shown_metric(points), result["config"]["preset"]["snr_db"]
     figure = Figure(figsize=(7.6, 5.6))
     axes = figure.subplots()
     for kind, way in dict.fromkeys((point["kind"], point["way"]) for point in points):
         own = [point for point in points if (point["kind"], point["way"]) == (kind, way)]
-        axes.plot(
-            [point["ratio"] for point in own],
-            [value(point["bob"][0], metric) for point in own],
-            **look(kind, way),
-        )
+        values = [value(point["bob"][0], metric) for point in own]
+        axes.plot([point["ratio"] for point in own], values, **look(kind, way))
     axes.set_xscale("log")
     axes.set_xlabel("channel bandwidth ratio (complex channel uses per source value)")
     axes.set_ylabel(LABEL[metric])
@@ -65,5 +53,5 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 
 BANDWIDTH = over_channels(
-    "bandwidth", jobs, drawing, revision=2, load=load_digital, place="points", stage="transmit"
+    "bandwidth", _jobs, _drawing, revision=2, load=load_digital, place="points", stage="transmit"
 )

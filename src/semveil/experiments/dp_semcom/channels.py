@@ -11,17 +11,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from semveil.experiments.dp_semcom.link_bench import (
-    CONTROL,
-    LABEL,
-    STRONGEST,
-    of_strongest,
-    over_channels,
-    run_cell,
-    shown_metric,
-    strongest,
-    values_of,
-)
+from semveil.experiments.dp_semcom import link_bench
 from semveil.experiments.dp_semcom.security import EVES, Bench
 from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.plots import COLOURS
@@ -29,39 +19,23 @@ from semveil.experiments.kit.statistics import value
 from semveil.experiments.kit.tables import HEADS, markdown
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: all attacks on the channels `fully`, the two strongest on the others.
-
-    Args:
-        bench: inputs of the run.
-    """
-    chosen = bench.preset
-    snrs = (chosen.snr_db,)
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: all attacks on the channels `fully`, the two strongest on the others."""
+    chosen, snrs = bench.preset, (bench.preset.snr_db,)
+    at = partial(link_bench.run_cell, bench, bob_snrs=snrs, eve_snrs=snrs)
+    attacks: dict[str, tuple[str, ...]] = dict.fromkeys((*chosen.fully, *chosen.others), link_bench.STRONGEST)
+    attacks |= dict.fromkeys(chosen.fully, EVES)
     return {
-        f"{protection} | {channel}": partial(
-            run_cell,
-            bench,
-            protection,
-            channel,
-            bob_snrs=snrs,
-            eve_snrs=snrs,
-            attacks=EVES if channel in chosen.fully else STRONGEST,
-        )
-        for channel in (*chosen.fully, *chosen.others)
+        f"{protection} | {channel}": partial(at, protection, channel, attacks=names)
+        for channel, names in attacks.items()
         for protection in chosen.protections
     }
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw Bob and the strongest Eve on each channel: a row for each metric, a column for each protection.
-
-    Args:
-        result: content of `channels.json`.
-        folder: folder of the JSON, not used.
-    """
-    cells = list(result["cells"].values())
-    metrics = [metric for metric in (shown_metric(cells), "fppsr") if cells[0]["bob"][0].get(metric)]
-    protections, channels = values_of(cells, "protection", "channel")
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw Bob and the strongest Eve on each channel: a row for each metric, a column for each protection."""
+    cells, best, protections, channels = link_bench.read_cells(result)
+    metrics = [metric for metric in (best, "fppsr") if cells[0]["bob"][0].get(metric)]
     snr = result["config"]["preset"]["snr_db"]
     figure = Figure(figsize=(2.8 * len(protections) + 3.5, (0.5 * len(channels) + 1.2) * len(metrics) + 0.6))
     panels = figure.subplots(len(metrics), len(protections), sharey=True, sharex="row", squeeze=False)
@@ -69,34 +43,23 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         for axes, protection in zip(row, protections, strict=True):
             own = [cell for cell in cells if cell["protection"] == protection]
             places = [channels.index(cell["channel"]) for cell in own]
-            axes.plot(
-                [value(cell["bob"][0], metric) for cell in own],
-                places,
-                "o",
-                color=COLOURS["bob"],
-                label="Bob",
-            )
-            values = [of_strongest(cell, metric, snr) for cell in own]
+            bobs = [value(cell["bob"][0], metric) for cell in own]
+            axes.plot(bobs, places, "o", color=COLOURS["bob"], label="Bob")
+            values = [link_bench.of_strongest(cell, metric, snr) for cell in own]
             axes.plot(values, places, "s", color=COLOURS["eve"], label="strongest Eve")
-            axes.set_yticks(
-                range(len(channels)), [channel.replace(":", "\n") for channel in channels], fontsize=8
-            )
-            axes.set_xlabel(LABEL[metric])
+            names = [channel.replace(":", "\n") for channel in channels]
+            axes.set_yticks(range(len(channels)), names, fontsize=8)
+            axes.set_xlabel(link_bench.LABEL[metric])
             axes.set_title(protection)
     panels[0, 0].legend()
     figure.suptitle(f"{len(result['photos'])} photos, Bob and Eve at {snr:g} dB")
     return figure
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Bob and the strongest Eve by channel and protection, then every attack where all were tried.
-
-    Args:
-        result: content of `channels.json`.
-    """
-    cells, chosen = list(result["cells"].values()), result["config"]["preset"]
-    metric, snr = shown_metric(cells), chosen["snr_db"]
-    protections, channels = values_of(cells, "protection", "channel")
+def _table(result: dict[str, Any]) -> list[str]:
+    """Bob and the strongest Eve by channel and protection, then every attack where all were tried."""
+    cells, metric, protections, channels = link_bench.read_cells(result)
+    chosen, snr = result["config"]["preset"], result["config"]["preset"]["snr_db"]
     at = {(cell["protection"], cell["channel"]): cell for cell in cells}
     both = (metric, "fppsr")
     told = (
@@ -128,11 +91,11 @@ def _cell(columns: dict[str, Any], metrics: tuple[str, str]) -> str:
 
 def _strongest(cell: dict[str, Any], metrics: tuple[str, str], snr_db: float) -> dict[str, Any]:
     """Metric -> values of the attack that is strongest by it."""
-    return {metric: (strongest(cell, metric, snr_db) or {}).get(metric) for metric in metrics}
+    return {metric: (link_bench.strongest(cell, metric, snr_db) or {}).get(metric) for metric in metrics}
 
 
 def _named(attack: str) -> str:
-    return f"{attack} (control)" if attack == CONTROL else attack
+    return f"{attack} (control)" if attack == link_bench.CONTROL else attack
 
 
-CHANNELS = over_channels("channels", jobs, drawing, table=table)
+CHANNELS = link_bench.over_channels("channels", _jobs, _drawing, table=_table)

@@ -26,12 +26,8 @@ from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.statistics import value
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: each kind of message over each channel, at all of Bob's SNRs.
-
-    Args:
-        bench: inputs of the run.
-    """
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: each kind of message over each channel, at all of Bob's SNRs."""
     links, carried = {channel: parse_link(channel) for channel in (AWGN, FADING)}, ways(bench.preset.ways)[0]
     cells = [(channel, kind, way) for channel in links for kind in kinds() for way in carried]
     cells += [(channel, ANALOGUE, "") for channel in links]
@@ -43,13 +39,8 @@ def jobs(bench: Bench) -> Jobs:
     }
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw Bob's quality over the channel SNR, a panel for each channel.
-
-    Args:
-        result: content of `cliff.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw Bob's quality over the channel SNR, a panel for each channel."""
     cells, preset = list(result["cells"].values()), result["config"]["preset"]
     (channels,), metric = values_of(cells, "channel"), shown_metric(cells)
     figure = Figure(figsize=(11, 5.6))
@@ -64,10 +55,9 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         axes.set_title(channel, fontsize=9)
     panels[0].set_ylabel(LABEL[metric])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle(
-        f"{len(result['photos'])} photos, designed for {preset['made_for_db']:g} dB, equal channel uses"
-    )
+    made_for = f"designed for {preset['made_for_db']:g} dB"
+    figure.suptitle(f"{len(result['photos'])} photos, {made_for}, equal channel uses")
     return figure
 
 
-CLIFF = over_channels("cliff", jobs, drawing, load=load_digital, stage="transmit")
+CLIFF = over_channels("cliff", _jobs, _drawing, load=load_digital, stage="transmit")

@@ -20,23 +20,14 @@ from semveil.channels import bandwidth, parse_link
 from semveil.core.progress import Progress
 from semveil.core.rng import streams
 from semveil.core.weights import home
-from semveil.experiments.dp_semcom.link_bench import (
-    AWGN,
-    CONTROL,
-    FADING,
-    LABEL,
-    LinkPreset,
-    measured,
-    shown_metric,
-    values_of,
-)
+from semveil.experiments.dp_semcom import link_bench
 from semveil.experiments.dp_semcom.link_bench import load as load_link
-from semveil.experiments.dp_semcom.security import Bench, Case, known_latents
+from semveil.experiments.dp_semcom.security import Bench, Case, traffic_of
 from semveil.experiments.kit.experiment import Jobs, Run, cells, experiment, presets
 from semveil.experiments.kit.plots import heat_table
 from semveil.experiments.kit.statistics import value
 from semveil.experiments.kit.tables import markdown
-from semveil.link.eves import Traffic, attacks_on, hear, listen
+from semveil.link.eves import hear
 from semveil.methods.deep_jscc import DeepJSCCLink, load_deep_jscc
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.methods.pairs import NoPair, find_pair, pair_digest
@@ -80,12 +71,12 @@ class Ear:
 
 
 EARS = (
-    Ear("AWGN", AWGN, AWGN, attacks=None),
-    Ear("AWGN, Eve 10 dB better", AWGN, AWGN, 10.0),
-    Ear("block Rayleigh with pilots", FADING, FADING, attacks=None),
-    Ear("block Rayleigh, Eve 10 dB better", FADING, FADING, 10.0),
-    Ear("block Rayleigh, Eve 2 antennas", FADING, f"{FADING},antennas=2"),
-    Ear("block Rayleigh, Eve 4 antennas", FADING, f"{FADING},antennas=4"),
+    Ear("AWGN", link_bench.AWGN, link_bench.AWGN, attacks=None),
+    Ear("AWGN, Eve 10 dB better", link_bench.AWGN, link_bench.AWGN, 10.0),
+    Ear("block Rayleigh with pilots", link_bench.FADING, link_bench.FADING, attacks=None),
+    Ear("block Rayleigh, Eve 10 dB better", link_bench.FADING, link_bench.FADING, 10.0),
+    Ear("block Rayleigh, Eve 2 antennas", link_bench.FADING, f"{link_bench.FADING},antennas=2"),
+    Ear("block Rayleigh, Eve 4 antennas", link_bench.FADING, f"{link_bench.FADING},antennas=4"),
 )
 
 
@@ -99,7 +90,7 @@ class CompetitorsPreset:
         epochs: training epochs of missing pairs, which are then not cached; None: full training, cached.
     """
 
-    link: LinkPreset
+    link: link_bench.LinkPreset
     ears: tuple[str, ...] = tuple(ear.name for ear in EARS)
     epochs: int | None = None
 
@@ -110,7 +101,7 @@ class CompetitorsPreset:
 
 PRESETS = presets(
     CompetitorsPreset(
-        LinkPreset(
+        link_bench.LinkPreset(
             name="smoke", split=None, photos=3, public=40, synthetic=200, verifier="dlib",
             protections=("nn-encrypted, nominal 10", "learned, nominal 100", "rotation"),
         ),
@@ -118,7 +109,7 @@ PRESETS = presets(
         epochs=1,
     ),
     CompetitorsPreset(
-        LinkPreset(
+        link_bench.LinkPreset(
             name="small", split="held-out", photos=32, public=500, synthetic=3500,
             protections=tuple(case.name for case in CASES),
         )
@@ -164,12 +155,8 @@ class Field:
         return self.bench.head
 
 
-def load(run: Run) -> Field:
-    """Load the faces, pairs and networks of all contenders; missing pairs are trained.
-
-    Args:
-        run: the run; its preset is a `CompetitorsPreset`.
-    """
+def _load(run: Run) -> Field:
+    """Load the faces, pairs and networks of all contenders; missing pairs are trained."""
     chosen: CompetitorsPreset = run.preset
     bench = load_link(replace(run, preset=chosen.link), cases=())
     contenders = _contenders(bench, chosen, run.progress)
@@ -183,47 +170,26 @@ def load(run: Run) -> Field:
     return Field(bench, contenders, ears, config)
 
 
-def jobs(field: Field) -> Jobs:
-    """Return the measurements: every contender on every channel of Eve's.
-
-    Args:
-        field: inputs of the run.
-    """
+def _jobs(field: Field) -> Jobs:
+    """Return the measurements: every contender on every channel of Eve's."""
     return {
-        f"{name} | {ear.name}": partial(run_cell, field.bench, name, contender, ear)
+        f"{name} | {ear.name}": partial(_run_cell, field.bench, name, contender, ear)
         for ear in field.ears
         for name, contender in field.contenders.items()
     }
 
 
-def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
-    """Measure one protection over one pair of channels: Bob, and the attacks that apply, per photo.
-
-    Args:
-        bench: photos, model and preset.
-        name: name of the protection in results.
-        contender: link and codes.
-        ear: Bob's and Eve's channels, and the attacks.
-
-    Returns:
-        The cell, JSON-ready.
-    """
+def _run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[str, Any]:
+    """Measure one protection over one pair of channels: Bob, and the attacks that apply, per photo."""
     link, run, snr = contender.link, streams(bench.preset.seed), bench.preset.snr_db
     sent = link.send_codes(contender.codes)
     bob_channel, eve_channel = parse_link(ear.bob), parse_link(ear.eve)
-    known = known_latents(link, contender.public, bench.preset.synthetic, run["known"])
-    traffic = Traffic.of(link, contender.codes, shots=1, known=known)
-    rng, hers = run["eve"], snr + ear.better_db
-    heard, variance = hear(link, sent, hers, rng, eve_channel)
-    eve = listen(
-        link,
-        heard,
-        traffic,
-        snr_db=hers,
-        latents=contender.public,
-        rng=rng,
-        channel=eve_channel,
-        variance=variance.float(),
+    traffic = traffic_of(link, contender.codes, contender.public, bench.preset.synthetic, run["known"])
+    side, size = sent.side_bits(), bench.model.size
+    counted = bandwidth(sent.symbols.shape[1], size, link=bob_channel, side_bits=side)
+    hers, attacks = snr + ear.better_db, ear.attacks and (*ear.attacks, link_bench.CONTROL)
+    heard = link_bench.attacked(
+        link, sent, traffic, attacks, eve_channel, snr_db=hers, latents=contender.public, rng=run["eve"]
     )
     return {
         "protection": name,
@@ -233,23 +199,12 @@ def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[st
         "snr_db": snr,
         "eve_snr_db": hers,
         "guarantee": link.guarantee().as_dict(),
-        "known_pairs": len(known),
-        "bandwidth_ratio": round(
-            bandwidth(
-                sent.symbols.shape[1], bench.model.size, link=bob_channel, side_bits=sent.side_bits()
-            ).ratio,
-            5,
-        ),
-        "bob": measured(bench, link.receive(hear(link, sent, snr, run["bob"], bob_channel)[0])),
+        "known_pairs": len(traffic.known),
+        "bandwidth_ratio": round(counted.ratio, 5),
+        "bob": link_bench.measured(bench, link.receive(hear(link, sent, snr, run["bob"], bob_channel)[0])),
         "eves": [
-            {
-                "attack": attack.name,
-                "knowledge": attack.knowledge,
-                **measured(
-                    bench, link.synthesize(attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng))
-                ),
-            }
-            for attack in attacks_on(link, sent, eve, ear.attacks and (*ear.attacks, CONTROL))
+            {"attack": attack.name, "knowledge": attack.knowledge, **link_bench.measured(bench, images)}
+            for attack, images in heard
         ],
     }
 
@@ -267,10 +222,8 @@ def _contenders(bench: Bench, preset: CompetitorsPreset, progress: Progress) -> 
     found = {}
     for case in (case for case in CASES if case.name in preset.link.protections):
         method = _method(bench.model, case.options, preset.epochs, progress)
-        told = {
-            "pair": method.pair and pair_digest(method.pair),
-            "trained_on": method.pair and method.pair.settings.trained_on,
-        }
+        pair = method.pair
+        told = {"pair": pair and pair_digest(pair), "trained_on": pair and pair.settings.trained_on}
         found[case.name] = Contender(method, bench.codes, bench.public, told)
     path = deep_jscc_file(bench.model.size)
     if path.is_file():
@@ -278,9 +231,8 @@ def _contenders(bench: Bench, preset: CompetitorsPreset, progress: Progress) -> 
         public = model.public_latents(bench.preset.public, rng=streams(bench.preset.seed)["public"])
         for name, protection in DEEP_JSCC.items():
             link = DeepJSCCLink(model, protection=protection)
-            found[name] = Contender(
-                link, link.encode(bench.faces.attacked), public, {"networks": model.digest}
-            )
+            codes = link.encode(bench.faces.attacked)
+            found[name] = Contender(link, codes, public, {"networks": model.digest})
     return found
 
 
@@ -308,19 +260,16 @@ def _method(model: FaceModel, options: Mapping[str, Any], epochs: int | None, pr
     return DPSemCom(model, pair=pair, **options)
 
 
-def table(result: Mapping[str, Any]) -> list[str]:
-    """Return a table for each of Eve's channels, as paragraphs of Markdown.
-
-    Args:
-        result: content of `competitors.json`.
-    """
+def _table(result: Mapping[str, Any]) -> list[str]:
+    """Return a table for each of Eve's channels, as paragraphs of Markdown."""
     cells = list(result["cells"].values())
     metric, config = _metric(cells), result["config"]
     parts = [
         f"{config['photos']}; Bob at {cells[0]['snr_db']:g} dB; model {config['model']['name']} "
-        f"(`{config['model']['digest'][:12]}`). {LABEL[metric]}, means over photos. `nn-encrypted` follows "
-        "the abstract of arXiv 2504.18581, `learned` of 2510.23274, `glass-box` and `generative-prior` of "
-        f"2503.23103; they are not reproductions. `{CONTROL}` has Bob's network or key (positive control)."
+        f"(`{config['model']['digest'][:12]}`). {link_bench.LABEL[metric]}, means over photos. "
+        "`nn-encrypted` follows the abstract of arXiv 2504.18581, `learned` of 2510.23274, `glass-box` and "
+        "`generative-prior` of 2503.23103; they are not reproductions. "
+        f"`{link_bench.CONTROL}` has Bob's network or key (positive control)."
     ]
     for ear in dict.fromkeys(cell["ear"] for cell in cells):
         own = [cell for cell in cells if cell["ear"] == ear]
@@ -336,34 +285,27 @@ def table(result: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def drawing(result: Mapping[str, Any], folder: Path) -> Figure:
-    """Draw a panel for each of Eve's channels: a row for each protection, columns for Bob and the attacks.
-
-    Args:
-        result: content of `competitors.json`.
-        folder: folder of the JSON, not used.
-    """
+def _drawing(result: Mapping[str, Any], folder: Path) -> Figure:
+    """Draw a panel for each of Eve's channels: a row for each protection, columns for Bob and the attacks."""
     cells = list(result["cells"].values())
     metric, attacks = _metric(cells), _attacks(cells)
-    ears, names = values_of(cells, "ear", "protection")
+    ears, names = link_bench.values_of(cells, "ear", "protection")
     figure = Figure(figsize=(3 + 0.8 * (len(attacks) + 1), 1.4 + len(ears) * (1.3 + 0.34 * len(names))))
     for axes, ear in zip(np.atleast_1d(figure.subplots(len(ears), 1)), ears, strict=True):
         own = {cell["protection"]: cell for cell in cells if cell["ear"] == ear}
-        rows = [
-            [value(own[n]["bob"], metric), *(_value(own[n], attack, metric) for attack in attacks)]
-            for n in names
-        ]
-        table = np.array(rows)
+        bobs = [value(own[name]["bob"], metric) for name in names]
+        eves = [[_value(own[name], attack, metric) for name in names] for attack in attacks]
+        table = np.array([bobs, *eves]).T
         far = 1 - table if metric == "ssim" else table
         heat_table(axes, table, ["Bob", *attacks], names, colours=far, top=float(np.nanmax(far)))
         axes.axvline(0.5, color="white", lw=3)
         axes.set_title(f"Eve's channel: {ear}")
-    figure.suptitle(f"{LABEL[metric]} (dark: reconstructed), {len(result['photos'])} photos")
+    figure.suptitle(f"{link_bench.LABEL[metric]} (dark: reconstructed), {len(result['photos'])} photos")
     return figure
 
 
 def _metric(cells: Sequence[Mapping[str, Any]]) -> str:
-    return shown_metric([{"bob": [cell["bob"]]} for cell in cells])
+    return link_bench.shown_metric([{"bob": [cell["bob"]]} for cell in cells])
 
 
 def _attacks(cells: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -375,11 +317,7 @@ def _value(cell: Mapping[str, Any], attack: str, metric: str) -> float:
 
 
 COMPETITORS = experiment(
-    "dp-semcom/competitors",
-    revision=1,
-    presets=PRESETS,
-    load=load,
-    measure=cells("cells", jobs, stage="transmit and attack"),
-    figures={"competitors": drawing},
-    table=table,
-)
+    "dp-semcom/competitors", revision=1, presets=PRESETS, load=_load,
+    measure=cells("cells", _jobs, stage="transmit and attack"), figures={"competitors": _drawing},
+    table=_table,
+)  # fmt: skip

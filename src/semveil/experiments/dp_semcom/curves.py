@@ -18,13 +18,14 @@ from semveil.experiments.dp_semcom.shown import (
     MARKERS,
     about,
     epsilon_axis,
+    fitted_scale,
     line_of,
     say_what_lacks,
     title_of,
 )
 from semveil.experiments.kit.claims import Claim
 from semveil.experiments.kit.experiment import whole
-from semveil.experiments.kit.keeping import Keep
+from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.plots import COLOURS, above, cautions, doubt, legend, level
 from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, markdown, means
@@ -32,43 +33,19 @@ from semveil.experiments.kit.tables import claims_table, markdown, means
 NEAR_LPIPS, NEAR_FPPSR = 0.01, 0.05  # tolerances for the paper's "reaches" and "very close"
 
 
-def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure Bob, Eve and the direct link over all epsilons, per photo and channel seed.
-
-    Args:
-        setup: inputs of the run.
-        out: folder of the JSON, not used.
-        progress: progress callback.
-        keep: caches the point of each epsilon.
-
-    Returns:
-        Fields of `curves.json`.
-    """
-    first = next(iter(setup.methods.values()))
-    total = len(setup.methods) * len(setup.preset.seeds)
-    progress("measure", 0, total)
-    unprotected = {
-        "inverted": per_seed(setup, first, ["inverted"], setup.preset.seeds[:1])["inverted"],
-        "direct": per_seed(setup, first, ["direct"])["direct"],
+def _run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure Bob, Eve and the direct link over all epsilons, per photo and channel seed."""
+    first, seeds = next(iter(setup.methods.values())), setup.preset.seeds
+    jobs = {name: partial(measured_point, setup, method, seeds) for name, method in setup.methods.items()}
+    return {
+        **per_seed(setup, first, ["inverted"], seeds[:1]),
+        **per_seed(setup, first, ["direct"], seeds),
+        "points": each(jobs, keep, progress, "measure"),
     }
-    points: list[dict[str, Any]] = []
-    for name, method in setup.methods.items():
-        before = len(points) * len(setup.preset.seeds)
-
-        def tick(done: int, before: int = before) -> None:
-            progress("measure", before + done, total)
-
-        points.append(keep(name, partial(measured_point, setup, method, setup.preset.seeds, tick)))
-    return {**unprotected, "points": points}
 
 
-def quality(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw LPIPS of Bob and of Eve over nominal epsilon (Fig. 3).
-
-    Args:
-        result: content of `curves.json`.
-        folder: folder of the JSON, not used.
-    """
+def _quality(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw LPIPS of Bob and of Eve over nominal epsilon (Fig. 3)."""
     figure = Figure(figsize=(7.2, 4.8))
     axes = figure.subplots()
     _curves(axes, result, "lpips", baselines=("direct", "inverted"))
@@ -77,24 +54,18 @@ def quality(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def identity(result: dict[str, Any], folder: Path) -> Figure:
+def _identity(result: dict[str, Any], folder: Path) -> Figure:
     """Draw the fraction rejected by the recogniser over nominal epsilon (Fig. 4).
 
     The reference is the source photo in one panel, its inversion in the other.
-
-    Args:
-        result: content of `curves.json`.
-        folder: folder of the JSON, not used.
     """
     figure = Figure(figsize=(9.6, 5.2))
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, metric, words in zip(
-        panels,
-        ("fppsr", "fppsr_to_inversion"),
-        ("against the source photo", "against its inversion"),
-        strict=True,
+    for axes, metric, words, baselines in (
+        (panels[0], "fppsr", "against the source photo", ("direct", "inverted")),
+        (panels[1], "fppsr_to_inversion", "against its inversion", ("direct",)),
     ):
-        _curves(axes, result, metric, baselines=("direct", "inverted") if metric == "fppsr" else ("direct",))
+        _curves(axes, result, metric, baselines=baselines)
         axes.set(ylim=(-0.03, 1.03), title=f"FPPSR {words}")
     panels[0].axhspan(0.9, 1.0, color=COLOURS["paper"], alpha=0.25, lw=0, label="Eve, paper (text): .9 to 1")
     panels[0].set_ylabel("fraction rejected by the recogniser (FPPSR)")
@@ -115,32 +86,22 @@ def _curves(axes: Axes, result: dict[str, Any], metric: str, *, baselines: tuple
     epsilon_axis(axes, result)
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Return every party's metrics and the fake noise for each nominal epsilon, and the claims.
-
-    Args:
-        result: content of `curves.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Return every party's metrics and the fake noise for each nominal epsilon, and the claims."""
     metrics = ("lpips", "lpips_squeeze", "fppsr", "fppsr_to_inversion")
     rows = [
         ["Inversion, no channel", "", *means(result["inverted"], metrics[:3]), "", ""],
         ["Direct, unprotected", "", *means(result["direct"], metrics), ""],
     ]
     head = [
-        "",
-        "basis",
-        "LPIPS",
-        "LPIPS-Squeeze",
-        "FPPSR to source",
-        "FPPSR to inversion",
+        "", "basis", "LPIPS", "LPIPS-Squeeze", "FPPSR to source", "FPPSR to inversion",
         "fake noise / nominal",
-    ]
+    ]  # fmt: skip
     for party in ("bob", "eve"):
         for p in result["points"]:
-            noise = p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"]
             who = f"{party.capitalize()}, nominal ε {p['nominal_epsilon']:g}"
-            rows.append([who, p["guarantee"]["basis"], *means(p[party], metrics), f"{noise:.3f}"])
-    return [about(result), markdown(head, rows), *cautions(result["inverted"]), claims_table(judge(result))]
+            rows.append([who, p["guarantee"]["basis"], *means(p[party], metrics), f"{fitted_scale(p):.3f}"])
+    return [about(result), markdown(head, rows), *cautions(result["inverted"]), claims_table(_judge(result))]
 
 
 def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Score | None:
@@ -148,12 +109,8 @@ def _difference(a: dict[str, Any], b: dict[str, Any], metric: str) -> Score | No
     return None if a.get(metric) is None or b.get(metric) is None else paired(a, b, metric)
 
 
-def judge(result: dict[str, Any]) -> list[Claim]:
-    """Check every claim of [DPSC] Section 4.2 that has a number or a direction.
-
-    Args:
-        result: content of `curves.json`.
-    """
+def _judge(result: dict[str, Any]) -> list[Claim]:
+    """Check every claim of [DPSC] Section 4.2 that has a number or a direction."""
     return [*_lpips_claims(result), *_fppsr_claims(result), *_others(result)]
 
 
@@ -167,9 +124,8 @@ def _lpips_claims(result: dict[str, Any]) -> Iterator[Claim]:
         yield Claim(text, "LPIPS not measured", None)
     else:
         worst = max((g for g in gaps if g), key=lambda g: g.value)
-        yield Claim(
-            text, f"largest mean difference {worst} (tolerance: {NEAR_LPIPS})", worst.high <= NEAR_LPIPS
-        )
+        ours = f"largest mean difference {worst} (tolerance: {NEAR_LPIPS})"
+        yield Claim(text, ours, worst.high <= NEAR_LPIPS)
 
     text = "Eve's LPIPS is about .1 to .2 above Bob's"
     if unmeasured:
@@ -214,9 +170,7 @@ def _others(result: dict[str, Any]) -> Iterator[Claim]:
         assert reference is not None
         ours = f"face detection rate (dlib) {_span(rates)}; direct transmission {reference.value:.3f}"
         yield Claim(text, ours, min(rates) >= 0.9 * reference.value)
-    ratios = [
-        p["noise_calibration"]["fit"]["scale"] / p["nominal_scale"] for p in points if p["noise_calibration"]
-    ]
+    ratios = [fitted_scale(p) for p in points if p["noise_calibration"]]
     if ratios:
         text = "In general epsilon' > epsilon: the fake noise is smaller than the noise that it imitates"
         ours = f"its fitted scale is {_span(ratios)} times the nominal one (neither is a guarantee)"
@@ -229,11 +183,6 @@ def _span(numbers: Sequence[float]) -> str:
 
 
 CURVES = result_of_paper(
-    "dp-semcom/curves",
-    revision=2,
-    load=partial(prepare_run, "curves"),
-    measure=whole(run),
-    figures={"fig3": quality, "fig4": identity},
-    table=table,
-    claims=judge,
-)
+    "dp-semcom/curves", revision=2, load=partial(prepare_run, "curves"), measure=whole(_run),
+    figures={"fig3": _quality, "fig4": _identity}, table=_table, claims=_judge,
+)  # fmt: skip

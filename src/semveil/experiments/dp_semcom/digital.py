@@ -24,7 +24,7 @@ from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.latent_codec import LEAST_BYTES, LatentCodec
 from semveil.radio.codecs import CODECS
-from semveil.radio.digital import LOST, SEAL_BYTES, WAYS, Carrier, seal, seal_picture, shown_picture, unseal
+from semveil.radio.digital import LOST, SEAL_BYTES, WAYS, Sealed, seal, seal_picture, shown_picture, unseal
 
 WORSE_DB = 1.0
 ANALOGUE = "rotation"
@@ -62,19 +62,9 @@ def digital(bench: Bench, kind: str, way: str, times: int) -> dict[str, Any]:
         way: `bound` or `5g`.
         times: channel uses, as a multiple of the analogue message's.
     """
-    symbols, snr_db = times * bench.codes[0].numel() // 2, bench.preset.snr_db
+    snr_db = bench.preset.snr_db
     snrs = (snr_db, snr_db - WORSE_DB)
-    point = digital_point(
-        bench,
-        kind,
-        way,
-        link=Link(),
-        symbols=symbols,
-        made_for_db=snr_db,
-        snrs_db=snrs,
-        outage=bench.preset.outage,
-    )
-    return {**point, "ratio": round(bandwidth(symbols, bench.model.size).ratio, 5)}
+    return _digital(bench, kind, way, Link(), times, made_for_db=snr_db, snrs_db=snrs, told={})
 
 
 def over_snr(bench: Bench, channel: str, link: Link, kind: str, way: str) -> dict[str, Any]:
@@ -94,22 +84,9 @@ def over_snr(bench: Bench, channel: str, link: Link, kind: str, way: str) -> dic
     if kind == ANALOGUE:
         shown, ratio = _repeated(bench, link, chosen.cliff_uses, snrs)
         return {"kind": kind, "way": way, "channel": channel, "ratio": ratio, "bob": shown}
-    symbols = chosen.cliff_uses * bench.codes[0].numel() // 2
-    point = digital_point(
-        bench,
-        kind,
-        way,
-        link=link,
-        symbols=symbols,
-        made_for_db=chosen.made_for_db,
-        snrs_db=snrs,
-        outage=chosen.outage,
-    )
-    return {
-        **point,
-        "channel": channel,
-        "ratio": round(bandwidth(symbols, bench.model.size, link=link).ratio, 5),
-    }
+    told = {"channel": channel}
+    uses, made_for = chosen.cliff_uses, chosen.made_for_db
+    return _digital(bench, kind, way, link, uses, made_for_db=made_for, snrs_db=snrs, told=told)
 
 
 def _repeated(
@@ -147,98 +124,61 @@ def ways(wanted: Sequence[str]) -> tuple[tuple[str, ...], str]:
         return tuple(way for way in wanted if way != "5g"), "not measured: 5G's codes need the extra channels"
 
 
-def digital_point(
+def _digital(
     bench: Bench,
     kind: str,
     way: str,
-    *,
     link: Link,
-    symbols: int,
+    times: int,
+    *,
     made_for_db: float,
     snrs_db: Sequence[float],
-    outage: float,
+    told: dict[str, str],
 ) -> dict[str, Any]:
     """Transmit every face once at each SNR and measure Bob's images, lengths and headers.
 
-    Args:
-        bench: inputs of the run.
-        kind: a codec, or `latents`.
-        way: `bound` or `5g`.
-        link: channel and receiver.
-        symbols: payload symbols per face.
-        made_for_db: design SNR, which determines size, modulation and code.
-        snrs_db: SNRs of the channel.
-        outage: outage probability that the sender accepts.
+    A message takes `times` the channel uses of the analogue one; its size, modulation and code are those for
+    `made_for_db`.
     """
-    carrier = WAYS[way](link, symbols, made_for_db, outage=outage)
-    sent, sizes, headers = _sealed(bench, kind, carrier)
-    said = {
+    symbols = times * bench.codes[0].numel() // 2
+    carrier = WAYS[way](link, symbols, made_for_db, outage=bench.preset.outage)
+    sent = [None] * len(bench.codes) if carrier is None else _sealed(bench, kind, carrier.size)
+    bob = []
+    for snr in snrs_db:
+        rng = streams(bench.preset.seed)[f"{kind} {way} {snr:g}"]
+        heard = [carrier.send(one.data, link, snr, rng) if one and carrier else None for one in sent]
+        lost = sum(unseal(data, KEY) is None for data in heard) / len(heard)
+        bob.append({"snr_db": snr, "lost": lost, **measured(bench, _shown(bench, kind, heard))})
+    return {
         "kind": kind,
         "way": way,
-        "bytes": None if carrier is None else carrier.size,
-        "file": sizes,
-        "header": headers,
+        "bytes": carrier and carrier.size,
+        "file": [one and one.file for one in sent],
+        "header": [one and one.header for one in sent],
+        "bob": bob,
+        **told,
+        "ratio": round(bandwidth(symbols, bench.model.size, link=link).ratio, 5),
     }
-    bob = [
-        {
-            "snr_db": snr,
-            **_received(
-                bench, kind, carrier, sent, link, snr, streams(bench.preset.seed)[f"{kind} {way} {snr:g}"]
-            ),
-        }
-        for snr in snrs_db
-    ]
-    return {**said, "bob": bob}
 
 
-def _sealed(
-    bench: Bench, kind: str, carrier: Carrier | None
-) -> tuple[list[bytes | None], list[int | None], list[int | None]]:
-    """Message, file length and header length in bytes of each face; None where the face does not fit."""
-    nothing = [None] * len(bench.faces.attacked)
-    if carrier is None or (kind == LATENTS and carrier.size < SEAL_BYTES + LEAST_BYTES):
-        return list(nothing), list(nothing), list(nothing)
-    if kind == LATENTS:
-        codec = LatentCodec(bench.model)
-        coded = [codec.encode(codes, carrier.size - SEAL_BYTES) for codes in bench.codes]
-        # the header of one byte is the quantiser's step
-        return [seal(data, KEY) for data in coded], [len(data) for data in coded], [1] * len(coded)
-    found = [
-        seal_picture(face, KEY, codec=kind, size=carrier.size) for face in to_pixels(bench.faces.attacked)
-    ]
-    return (
-        [None if one is None else one.data for one in found],
-        [None if one is None else one.file for one in found],
-        [None if one is None else one.header for one in found],
-    )
-
-
-def _received(
-    bench: Bench,
-    kind: str,
-    carrier: Carrier | None,
-    sent: Sequence[bytes | None],
-    link: Link,
-    snr_db: float,
-    rng: torch.Generator,
-) -> dict[str, Any]:
-    """Metrics of Bob's images of all faces, and the fraction of lost messages."""
-    heard = [
-        None if data is None or carrier is None else carrier.send(data, link, snr_db, rng) for data in sent
-    ]
-    lost = sum(unseal(data, KEY) is None for data in heard) / len(heard)
-    return {"lost": lost, **measured(bench, _shown(bench, kind, heard))}
+def _sealed(bench: Bench, kind: str, size: int) -> list[Sealed | None]:
+    """Message of each face; None where the face does not fit."""
+    if kind != LATENTS:
+        return [seal_picture(face, KEY, codec=kind, size=size) for face in to_pixels(bench.faces.attacked)]
+    if size < SEAL_BYTES + LEAST_BYTES:
+        return [None] * len(bench.codes)
+    codec = LatentCodec(bench.model)
+    coded = [codec.encode(codes, size - SEAL_BYTES) for codes in bench.codes]
+    # the header of one byte is the quantiser's step
+    return [Sealed(seal(data, KEY), len(data), 1) for data in coded]
 
 
 def _shown(bench: Bench, kind: str, heard: Sequence[bytes | None]) -> Tensor:
+    shape = (bench.model.size, bench.model.size, 3)
     if kind != LATENTS:
-        return to_tensor(
-            [shown_picture(data, KEY, (bench.model.size, bench.model.size, 3)) for data in heard]
-        )
+        return to_tensor([shown_picture(data, KEY, shape) for data in heard])
     codec, plain = LatentCodec(bench.model), [unseal(data, KEY) for data in heard]
-    grey = to_tensor([np.full((bench.model.size, bench.model.size, 3), LOST, np.uint8)])[0]
+    grey = to_tensor([np.full(shape, LOST, np.uint8)])[0]
     with torch.inference_mode():
-        pictures = [
-            grey if p is None else bench.model.generator.synthesize(codec.decode(p)[None])[0] for p in plain
-        ]
-    return torch.stack(pictures)
+        synthesize = bench.model.generator.synthesize
+        return torch.stack([grey if p is None else synthesize(codec.decode(p)[None])[0] for p in plain])

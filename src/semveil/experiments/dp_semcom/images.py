@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figs. 5 and 6 of [DPSC]: images decoded by Bob and by Eve, `images.json`."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,8 @@ from semveil.experiments.kit.picture_grid import draw_pictures, save_picture
 from semveil.link.measure import measure
 
 
-def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Save every party's image of every photo next to the JSON, and return their metrics.
-
-    Args:
-        setup: inputs of the run.
-        out: folder of the JSON.
-        progress: progress callback.
-        keep: caches intermediate results, not used.
-
-    Returns:
-        Fields of `images.json`.
-    """
+def _run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Save every party's image of every photo next to the JSON, and return their metrics."""
     records: list[dict[str, Any]] = []
     for done, (name, method) in enumerate(setup.methods.items(), 1):
         result = method.transmit(
@@ -47,31 +36,18 @@ def run(setup: Setup, out: Path, progress: Progress, keep: Keep) -> dict[str, An
     return {"photos_may_be_shown": setup.photos.public, "images": records}
 
 
-def pictures(party: str) -> Callable[[dict[str, Any], Path], Figure]:
-    """Return a function that draws a party's images of every photo over nominal epsilon.
-
-    Args:
-        party: `bob` or `eve`.
-    """
-
-    def picture(result: dict[str, Any], folder: Path) -> Figure:
-        rows: dict[str, list[tuple[Path, str]]] = {}
-        for record in result["images"]:
-            row = rows.setdefault(record["source"], [(folder / record["files"]["source"], "source")])
-            row.append(
-                (folder / record["files"][party], f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}")
-            )
-        return draw_pictures(
-            list(rows.values()), title=title_of(result, f"Images decoded by {LABELS[party]}")
-        )
-
-    return picture
+def _pictures(party: str, result: dict[str, Any], folder: Path) -> Figure:
+    """Draw a party's images of every photo over nominal epsilon."""
+    rows: dict[str, list[tuple[Path, str]]] = {}
+    for record in result["images"]:
+        row = rows.setdefault(record["source"], [(folder / record["files"]["source"], "source")])
+        words = f"nominal $\\epsilon$ = {record['nominal_epsilon']:g}"
+        row.append((folder / record["files"][party], words))
+    heading = title_of(result, f"Images decoded by {LABELS[party]}")
+    return draw_pictures(list(rows.values()), title=heading)
 
 
 IMAGES = result_of_paper(
-    "dp-semcom/images",
-    revision=3,
-    load=partial(prepare_run, "images"),
-    measure=whole(run),
-    figures={"fig5": pictures("bob"), "fig6": pictures("eve")},
-)
+    "dp-semcom/images", revision=3, load=partial(prepare_run, "images"), measure=whole(_run),
+    figures={"fig5": partial(_pictures, "bob"), "fig6": partial(_pictures, "eve")},
+)  # fmt: skip

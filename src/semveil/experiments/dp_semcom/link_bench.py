@@ -4,20 +4,24 @@
 A cell is Bob and all attacks by Eve on a channel.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from semveil.channels import bandwidth, parse_link
+from semveil.attacks import Attack
+from semveil.channels import Link, bandwidth, parse_link
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.security import CASES, EVES, Bench, compared, known_latents, load_bench
+from semveil.experiments.dp_semcom.security import CASES, EVES, Bench, compared, load_bench, traffic_of
 from semveil.experiments.kit.experiment import Drawing, Experiment, Jobs, Run, cells, experiment, presets
 from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import value
 from semveil.link.eves import Traffic, attacks_on, hear, listen
 from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.latent_link import LatentLink
+from semveil.methods.transmission import Transmission
 
 METRICS = ("lpips", "ssim", "fppsr")
 LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "fraction rejected (FPPSR)"}
@@ -91,26 +95,14 @@ class LinkPreset:
 
 PRESETS = presets(
     LinkPreset(
-        name="smoke",
-        split=None,
-        photos=3,
-        public=24,
-        synthetic=100,
-        protections=("none", "rotation"),
-        others=("timing:delay=0.3",),
-        snrs_db=(5.0, 20.0),
-        csi=(AWGN, FADING),
-        repetitions=(1, 4),
-        digital_uses=(1, 4),
-        offsets_db=(-5.0, -1.0, 0.0, 5.0),
-        trained_db=((0.0, 0.0), (20.0, 20.0), (0.0, 20.0)),
-        trained_latents=2000,
-        epochs=10,
-        verifier="dlib",
+        name="smoke", split=None, photos=3, public=24, synthetic=100, protections=("none", "rotation"),
+        others=("timing:delay=0.3",), snrs_db=(5.0, 20.0), csi=(AWGN, FADING), repetitions=(1, 4),
+        digital_uses=(1, 4), offsets_db=(-5.0, -1.0, 0.0, 5.0),
+        trained_db=((0.0, 0.0), (20.0, 20.0), (0.0, 20.0)), trained_latents=2000, epochs=10, verifier="dlib",
         perceptual=None,
     ),
     LinkPreset(name="small", split="held-out", photos=32, public=500, synthetic=3500),
-)
+)  # fmt: skip
 
 
 def load(run: Run, *, cases: Sequence[str] | None = None) -> Bench:
@@ -148,16 +140,10 @@ def over_channels(
         stage: see `cells`.
         table: see `Experiment`.
     """
-    measure = cells(place, jobs, stage=stage)
     return experiment(
-        f"dp-semcom/{name}",
-        revision=revision,
-        presets=PRESETS,
-        load=load,
-        measure=measure,
-        figures={name: drawing},
-        table=table,
-    )
+        f"dp-semcom/{name}", revision=revision, presets=PRESETS, load=load,
+        measure=cells(place, jobs, stage=stage), figures={name: drawing}, table=table,
+    )  # fmt: skip
 
 
 def run_cell(
@@ -185,46 +171,63 @@ def run_cell(
     options = next(case.options for case in CASES if case.name == protection)
     method, link, run = DPSemCom(bench.model, **options), parse_link(channel), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
-    size, side = (
-        bench.model.size,
-        32 + (-(-8 * len(sent.keyed.sealed) // len(bench.codes)) if sent.keyed else 0),
-    )
-    counted = bandwidth(sent.symbols.shape[1], size, link=link, side_bits=side)
-    cell: dict[str, Any] = {
+    side = 32 + (-(-8 * len(sent.keyed.sealed) // len(bench.codes)) if sent.keyed else 0)
+    counted = bandwidth(sent.symbols.shape[1], bench.model.size, link=link, side_bits=side)
+    traffic = traffic_of(method, bench.codes, bench.public, bench.preset.synthetic, run["known"])
+    bob, eves = [], []
+    for snr in bob_snrs:
+        heard, _ = hear(method, sent, snr, run[f"bob {snr:g}"], link)
+        bob.append({"snr_db": snr, **measured(bench, method.receive(heard))})
+    for snr in eve_snrs:
+        rng = run[f"eve {snr:g}"]
+        for attack, images in attacked(
+            method, sent, traffic, attacks, link, snr_db=snr, latents=bench.public, rng=rng
+        ):
+            eves.append({"attack": attack.name, "snr_db": snr, **measured(bench, images)})
+    return {
         "protection": protection,
         "channel": channel,
         "guarantee": method.guarantee().as_dict(),
         "bandwidth": {**asdict(counted), "ratio": round(counted.ratio, 5)},
-        "bob": [
-            {
-                "snr_db": snr,
-                **measured(bench, method.receive(hear(method, sent, snr, run[f"bob {snr:g}"], link)[0])),
-            }
-            for snr in bob_snrs
-        ],
-        "eves": [],
+        "bob": bob,
+        "eves": eves,
     }
-    known = known_latents(method, bench.public, bench.preset.synthetic, run["known"])
-    traffic = Traffic.of(method, bench.codes, shots=1, known=known)
-    for snr in eve_snrs:
-        rng = run[f"eve {snr:g}"]
-        heard, variance = hear(method, sent, snr, rng, link)
-        eve = listen(
-            method,
-            heard,
-            traffic,
-            snr_db=snr,
-            latents=bench.public,
-            rng=rng,
-            channel=link,
-            variance=variance.float(),
-        )
-        for attack in attacks_on(method, sent, eve, attacks):
-            codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
-            cell["eves"].append(
-                {"attack": attack.name, "snr_db": snr, **measured(bench, method.synthesize(codes))}
-            )
-    return cell
+
+
+def attacked(
+    method: LatentLink,
+    sent: Transmission,
+    traffic: Traffic,
+    attacks: Sequence[str] | None,
+    channel: Link,
+    *,
+    snr_db: float,
+    latents: Tensor,
+    rng: torch.Generator,
+) -> Iterator[tuple[Attack, Tensor]]:
+    """Eve hears a message, and reconstructs the photos by every attack that applies.
+
+    Args:
+        method: Alice's method.
+        sent: message under attack.
+        traffic: other transmissions that Eve receives.
+        attacks: names of attacks; None for all.
+        channel: Eve's channel.
+        snr_db: its SNR.
+        latents: (N, K, D) of public faces.
+        rng: source of Eve's channel noise and of the attacks' draws.
+
+    Yields:
+        Each attack with its images.
+    """
+    heard, variance = hear(method, sent, snr_db, rng, channel)
+    eve = listen(
+        method, heard, traffic, snr_db=snr_db, latents=latents, rng=rng, channel=channel,
+        variance=variance.float(),
+    )  # fmt: skip
+    for attack in attacks_on(method, sent, eve, attacks):
+        codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
+        yield attack, method.synthesize(codes)
 
 
 def measured(bench: Bench, images: Tensor) -> dict[str, Any]:
@@ -248,6 +251,17 @@ def values_of(cells: Sequence[dict[str, Any]], *names: str) -> list[list[str]]:
         One list for each name.
     """
     return [list(dict.fromkeys(cell[name] for cell in cells)) for name in names]
+
+
+def read_cells(result: dict[str, Any]) -> tuple[list[dict[str, Any]], str, list[str], list[str]]:
+    """Return the cells of a result, the metric to show, and the protections and channels in order.
+
+    Args:
+        result: content of a result file with `cells`.
+    """
+    cells = list(result["cells"].values())
+    protections, channels = values_of(cells, "protection", "channel")
+    return cells, shown_metric(cells), protections, channels
 
 
 def of_strongest(cell: dict[str, Any], metric: str, snr_db: float) -> float:
@@ -313,9 +327,5 @@ def look(kind: str, way: str) -> dict[str, Any]:
     kinds = ("rotation", "latents", "jpeg", "jpeg2000", "avif")
     name = {"rotation": "semveil, analogue under rotation", "latents": "semveil's latents"}.get(kind, kind)
     label = f"{name}, {'at capacity' if way == 'bound' else '5G LDPC, QAM'}" if way else name
-    return {
-        "color": COLOURS["series"][kinds.index(kind)],
-        "ls": "-" if way in ("", "5g") else "--",
-        "marker": "o",
-        "label": label,
-    }
+    colour, style = COLOURS["series"][kinds.index(kind)], "-" if way in ("", "5g") else "--"
+    return {"color": colour, "ls": style, "marker": "o", "label": label}

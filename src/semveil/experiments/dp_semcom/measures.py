@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of Bob, Eve and the direct link, per photo and channel seed; the paper's values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,42 +17,29 @@ CHUNK = 32  # photos transmitted together; changing it changes the channel's dra
 # Values from the paper's text; none are read off its curves.
 PAPER = {
     "source": "read from the text of [DPSC] Section 4.2; null where the text gives no number",
-    "lpips_gap_eve_minus_bob": [0.1, 0.2],
-    "lpips_bob_reaches_direct_from_nominal_epsilon": 5,
-    "fppsr_eve": [0.9, 1.0],
-    "fppsr_bob": None,
-    "lpips_bob": None,
-    "lpips_eve": None,
-    "lpips_direct": None,
+    "lpips_gap_eve_minus_bob": [0.1, 0.2], "lpips_bob_reaches_direct_from_nominal_epsilon": 5,
+    "fppsr_eve": [0.9, 1.0], "fppsr_bob": None, "lpips_bob": None, "lpips_eve": None, "lpips_direct": None,
     "eve_sees_clear_faces_from_nominal_epsilon": 15,
-}
+}  # fmt: skip
 result_of_paper = partial(experiment, presets=PRESETS, paper=PAPER)
 
 
-def measured_point(
-    setup: Setup, method: DPSemCom, seeds: Sequence[int], tick: Callable[[int], None] = lambda done: None
-) -> dict[str, Any]:
+def measured_point(setup: Setup, method: DPSemCom, seeds: Sequence[int]) -> dict[str, Any]:
     """Describe a method and measure Bob and Eve.
 
     Args:
         setup: inputs of the run.
         method: method that transmits.
         seeds: seeds of the channel.
-        tick: called with the number of finished seeds.
 
     Returns:
         The fields of `describe`, and `per_seed` of `bob` and `eve`.
     """
-    return {**describe(setup, method), **per_seed(setup, method, ["bob", "eve"], seeds, tick=tick)}
+    return {**_describe(setup, method), **per_seed(setup, method, ["bob", "eve"], seeds)}
 
 
-def describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
-    """Return a method's protection, noise and guarantee.
-
-    Args:
-        setup: inputs of the run; the fake noise is fitted on its latents.
-        method: method with the protection.
-    """
+def _describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
+    """Return a method's protection, noise and guarantee."""
     calibration, noise = method.calibration, method.noise_calibration(setup.codes)
     genuine = DPSemCom(
         setup.model, epsilon=calibration.nominal_epsilon, calibration="as_published", protection="laplace"
@@ -73,11 +60,7 @@ def describe(setup: Setup, method: DPSemCom) -> dict[str, Any]:
 
 
 def per_seed(
-    setup: Setup,
-    method: DPSemCom,
-    parties: Sequence[str],
-    seeds: Sequence[int] | None = None,
-    tick: Callable[[int], None] = lambda done: None,
+    setup: Setup, method: DPSemCom, parties: Sequence[str], seeds: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
     """Measure the parties' images for each channel seed.
 
@@ -85,14 +68,13 @@ def per_seed(
         setup: inputs of the run.
         method: method that transmits.
         parties: of `inverted`, `direct`, `bob`, `eve`.
-        seeds: seeds of the channel; None for the preset's.
-        tick: called with the number of finished seeds.
+        seeds: seeds of the channel.
 
     Returns:
         Party -> metric -> (seeds, photos) values, or None with `<metric>_reason`.
     """
     table: dict[str, dict[str, Any]] = {party: {} for party in parties}
-    for done, seed in enumerate(setup.preset.seeds if seeds is None else seeds, 1):
+    for seed in seeds:
         run = streams(seed)
         records: list[dict[str, Any]] = []
         for first in range(0, len(setup.codes), CHUNK):
@@ -108,5 +90,4 @@ def per_seed(
                     table[party][name] = column[0]
                 else:
                     table[party].setdefault(name, []).append(rounded(column))
-        tick(done)
     return table

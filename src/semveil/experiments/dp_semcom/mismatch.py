@@ -12,15 +12,7 @@ from matplotlib.figure import Figure
 
 from semveil.channels import parse_link
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.link_bench import (
-    AWGN,
-    FADING,
-    LABEL,
-    measured,
-    over_channels,
-    shown_metric,
-    values_of,
-)
+from semveil.experiments.dp_semcom import link_bench
 from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.plots import COLOURS
@@ -29,15 +21,11 @@ from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.training.protector import train_pair
 
-CHANNELS = (AWGN, FADING)
+CHANNELS = (link_bench.AWGN, link_bench.FADING)
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: every training, tested over both channels.
-
-    Args:
-        bench: inputs of the run.
-    """
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: every training, tested over both channels."""
     return {
         f"{channel} | {snrs[0]:g}..{snrs[1]:g}": partial(_cell, bench, channel, snrs)
         for channel in CHANNELS
@@ -61,24 +49,20 @@ def _cell(bench: Bench, channel: str, snrs_db: tuple[float, float]) -> dict[str,
         for snr in chosen.snrs_db:
             heard, _ = hear(method, sent, snr, run[f"bob {other} {snr:g}"], link)
             error = (method.receive_codes(heard) - bench.codes).square().mean((1, 2))
-            shown = measured(bench, method.receive(heard))
+            shown = link_bench.measured(bench, method.receive(heard))
             tested.append(
                 {"channel": other, "snr_db": snr, "latent_mse": [round(float(e), 6) for e in error], **shown}
             )
     return {"channel": channel, "snrs_db": list(snrs_db), "bob": tested}
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
     """Draw Bob's quality over the test SNR, a line for each training.
 
     Columns are training channels, rows are test channels.
-
-    Args:
-        result: content of `mismatch.json`.
-        folder: folder of the JSON, not used.
     """
     cells = list(result["cells"].values())
-    (trained,), metric = values_of(cells, "channel"), shown_metric(cells)
+    (trained,), metric = link_bench.values_of(cells, "channel"), link_bench.shown_metric(cells)
     figure = Figure(figsize=(4.2 * len(trained) + 1, 7.4))
     panels = figure.subplots(len(trained), len(trained), sharey=True, sharex=True, squeeze=False)
     for row, tested in zip(panels, trained, strict=True):
@@ -94,10 +78,10 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     for axes in panels[-1]:
         axes.set_xlabel("test SNR, dB")
     for row in panels:
-        row[0].set_ylabel(LABEL[metric])
+        row[0].set_ylabel(link_bench.LABEL[metric])
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.suptitle(f"{len(result['photos'])} photos, pairs of nominal epsilon 10")
     return figure
 
 
-MISMATCH = over_channels("mismatch", jobs, drawing, stage="train and transmit")
+MISMATCH = link_bench.over_channels("mismatch", _jobs, _drawing, stage="train and transmit")

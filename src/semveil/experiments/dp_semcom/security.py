@@ -5,7 +5,7 @@ Eve's received signals of held-out photos are attacked with every attack of `att
 and direct transmission. The result is `security.json`, drawn by `security_shown`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -38,16 +38,9 @@ from semveil.recognition.verifier import Verifier
 FACE = codes_of_parts(("skin", "eyes", "brows", "mouth", "nose", "ears"))
 # Attacks in the committed results; `dp-semcom/competitors` has all.
 EVES = (
-    "direct",
-    "denoise",
-    "prior-search",
-    "impute",
-    "linear",
-    "learned-same",
-    "learned-deep",
-    "stolen",
+    "direct", "denoise", "prior-search", "impute", "linear", "learned-same", "learned-deep", "stolen",
     "multi-shot",
-)
+)  # fmt: skip
 METRICS = ("lpips", "lpips_squeeze", "fppsr", "identity_similarity", "face_detected")
 
 
@@ -120,22 +113,14 @@ class SecurityPreset:
 
 PRESETS = presets(
     SecurityPreset(
-        name="smoke",
-        split=None,
-        attacked=3,
-        gallery=0,
-        public=24,
-        synthetic=100,
-        cases=("nn, nominal 10", "rotation", "modulo"),
-        eve_snr_db=(20.0,),
-        shots=2,
-        verifier="dlib",
+        name="smoke", split=None, attacked=3, gallery=0, public=24, synthetic=100,
+        cases=("nn, nominal 10", "rotation", "modulo"), eve_snr_db=(20.0,), shots=2, verifier="dlib",
     ),
     SecurityPreset(
-        name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000
+        name="development", split="development", attacked=48, gallery=200, public=1000, synthetic=4000,
     ),
     SecurityPreset(name="small", split="held-out", attacked=64, gallery=1000, public=1500, synthetic=3500),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,50 +188,37 @@ def load_bench(
         "metric_weights": metric_weights(),
         "photos": faces.description,
         "photos_digest": faces.digest,
-        "pairs": case_pairs(loaded, cases),
+        "pairs": _case_pairs(loaded, cases),
         "inversion": inversion,
     }
     return Bench(run.preset, loaded, faces, codes, public, Remembering(judge), known, config)
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: the preset's protections.
-
-    Args:
-        bench: inputs of the run.
-    """
-    return {case.name: partial(run_case, bench, case) for case in CASES if case.name in bench.preset.cases}
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: the preset's protections."""
+    return {case.name: partial(_run_case, bench, case) for case in CASES if case.name in bench.preset.cases}
 
 
-def run_case(bench: Bench, case: Case) -> dict[str, Any]:
+def _run_case(bench: Bench, case: Case) -> dict[str, Any]:
     """Measure one protection: Bob, then every attack at each of Eve's SNRs.
 
     The channel noise is the same for all protections.
-
-    Args:
-        bench: photos, public faces and preset.
-        case: the protection.
 
     Returns:
         The case, JSON-ready; linkage and attributes for each of Eve's SNRs.
     """
     method, run = DPSemCom(bench.model, **case.options), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
-    bob, noisier = (
-        method.receive(over_the_air(sent, snr_db, run["bob"]))
-        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
-    )
     result: dict[str, Any] = {
         "protection": method.protection,
         "private_codes": list(method.private_codes),
         "guarantee": method.guarantee().as_dict(),
-        "bob": _measured(bench, bob),
-        "bob_noisier": _measured(bench, noisier),
+        **_received("bob", bench, lambda snr_db: method.receive(over_the_air(sent, snr_db, run["bob"]))),
         "eves": [],
     }
-    known = known_latents(method, bench.public, bench.preset.synthetic, run["known"])
-    result["known_pairs"] = len(known)
-    traffic = Traffic.of(method, bench.codes, shots=bench.preset.shots, known=known)
+    chosen, rng = bench.preset, run["known"]
+    traffic = traffic_of(method, bench.codes, bench.public, chosen.synthetic, rng, shots=chosen.shots)
+    result["known_pairs"] = len(traffic.known)
     for snr_db in bench.preset.eve_snr_db:
         rng = run[f"eve {snr_db:g}"]
         eve = listen(
@@ -254,47 +226,52 @@ def run_case(bench: Bench, case: Case) -> dict[str, Any]:
         )
         for attack in attacks_on(method, sent, eve, EVES):
             codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
-            result["eves"].append(
-                {
-                    "attack": attack.name,
-                    "knowledge": attack.knowledge,
-                    "snr_db": snr_db,
-                    "private_error": _private_error(bench, method, codes),
-                    **_measured(bench, method.synthesize(codes)),
-                }
-            )
+            told = {"attack": attack.name, "knowledge": attack.knowledge, "snr_db": snr_db}
+            told["private_error"] = _private_error(bench, method, codes)
+            result["eves"].append({**told, **_measured(bench, method.synthesize(codes))})
         result.setdefault("linkage", []).append({"snr_db": snr_db, **_linkage(eve)})
         result.setdefault("attributes", []).append({"snr_db": snr_db, **_attributes(bench, eve)})
     return result
 
 
-def known_latents(
-    method: DPSemCom | DeepJSCCLink, public: Tensor, synthetic: int, rng: torch.Generator
-) -> Tensor:
-    """Return latents (N, K, D) for which Eve knows the transmissions: public faces, and draws from the prior.
+def traffic_of(
+    method: DPSemCom | DeepJSCCLink,
+    codes: Tensor,
+    public: Tensor,
+    synthetic: int,
+    rng: torch.Generator,
+    *,
+    shots: int = 1,
+) -> Traffic:
+    """Return what Eve receives besides a message: repeats, and photos that she knows.
 
-    Under a key every message has fresh keys, so further pairs reveal nothing and none are drawn.
+    She knows public faces, and draws from the prior. Under a key every message has fresh keys, so further
+    pairs reveal nothing and none are drawn.
 
     Args:
         method: Alice's method.
+        codes: latents of the photos under attack.
         public: latents of public faces.
         synthetic: number of latents drawn from the prior.
         rng: source of the draws.
+        shots: transmissions of the photos under attack.
     """
-    return (
-        public if method.kind.keyed else torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
-    )
+    if not method.kind.keyed:
+        public = torch.cat([public, method.model.public_latents(synthetic, rng=rng)])
+    return Traffic.of(method, codes, shots=shots, known=public)
 
 
-def case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
-    """Return digests of the trained pairs by case; cases without a pair are omitted.
-
-    Args:
-        model: face model of the pairs.
-        names: names of `CASES`.
-    """
+def _case_pairs(model: FaceModel, names: Sequence[str]) -> dict[str, str]:
+    """Return digests of the trained pairs by case; cases without a pair are omitted."""
     methods = {case.name: DPSemCom(model, **case.options) for case in CASES if case.name in names}
     return {name: pair_digest(method.pair) for name, method in methods.items() if method.pair}
+
+
+def _received(name: str, bench: Bench, receive: Callable[[float], Tensor]) -> dict[str, Any]:
+    """Metrics of the images received at the preset's SNR, and at the lower one."""
+    snrs = {name: bench.preset.snr_db, f"{name}_noisier": bench.preset.noisier_db}
+    images = {key: receive(snr_db) for key, snr_db in snrs.items()}
+    return {key: _measured(bench, received) for key, received in images.items()}
 
 
 def _measured(bench: Bench, images: Tensor) -> dict[str, Any]:
@@ -328,10 +305,7 @@ def _reidentified(bench: Bench, images: Tensor) -> dict[str, Any] | None:
     scores = bench.verifier.similarities(embeddings, bench.gallery)
     names = [str(place) for place in range(len(bench.gallery))]
     found = reidentify(scores, [names[int(place)] for place in bench.faces.mates[probes]], names)
-    return {
-        "people": found.people,
-        **rates(found),
-    }
+    return {"people": found.people, **rates(found)}
 
 
 def _linkage(eve: Eve) -> dict[str, Any]:
@@ -349,14 +323,11 @@ def _attributes(bench: Bench, eve: Eve) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, (truth, labels) in bench.faces.attributes.items():
         told, known = truth >= 0, labels >= 0
-        for source, codes in (
-            ("common codes", eve.public.common),
-            ("everything heard", list(range(heard.shape[1]))),
-        ):
+        everything = list(range(heard.shape[1]))
+        for source, codes in (("common codes", eve.public.common), ("everything heard", everything)):
             if codes:
-                score = infer_attribute(
-                    learnt[known][:, codes], labels[known].bool(), heard[told][:, codes], truth[told].bool()
-                )
+                of_public = learnt[known][:, codes], labels[known].bool()
+                score = infer_attribute(*of_public, heard[told][:, codes], truth[told].bool())
                 found.setdefault(name, {})[source] = score_as_json(score)
     return found
 
@@ -374,42 +345,31 @@ def _private_error(bench: Bench, method: DPSemCom, codes: Tensor) -> list[float 
 
 def _unprotected(bench: Bench) -> dict[str, Any]:
     """Metrics without protection: source, inversion, direct transmission, and the public map of rotation."""
-    plain = DPSemCom(bench.model, protection="none")
-    sent = plain.send_codes(bench.codes)
-    run = streams(bench.preset.seed)
-    direct, noisier = (
-        plain.receive(over_the_air(sent, snr_db, run["direct"]))
-        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
-    )
-    rotation = DPSemCom(bench.model, protection="rotation")
-    mapped, mapped_noisier = (
-        same_map_link(rotation, bench.codes, snr_db=snr_db, rng=run["same map"])
-        for snr_db in (bench.preset.snr_db, bench.preset.noisier_db)
-    )
+    plain, rotation = (DPSemCom(bench.model, protection=name) for name in ("none", "rotation"))
+    sent, run = plain.send_codes(bench.codes), streams(bench.preset.seed)
+
+    def direct(snr_db: float) -> Tensor:
+        return plain.receive(over_the_air(sent, snr_db, run["direct"]))
+
+    def mapped(snr_db: float) -> Tensor:
+        return same_map_link(rotation, bench.codes, snr_db=snr_db, rng=run["same map"])
+
     return {
         "source": {"reidentification": _reidentified(bench, bench.faces.attacked)},
         "inverted": _measured(bench, plain.synthesize(bench.codes)),
-        "direct": _measured(bench, direct),
-        "direct_noisier": _measured(bench, noisier),
-        "same_map": _measured(bench, mapped),
-        "same_map_noisier": _measured(bench, mapped_noisier),
+        **_received("direct", bench, direct),
+        **_received("same_map", bench, mapped),
     }
 
 
 def _balance(labels: Tensor) -> dict[str, int]:
     return {
-        "with": int((labels == 1).sum()),
-        "without": int((labels == 0).sum()),
-        "unknown": int((labels < 0).sum()),
+        name: int(labels.eq(value).sum()) for name, value in (("with", 1), ("without", 0), ("unknown", -1))
     }
 
 
 SECURITY = experiment(
-    "dp-semcom/security",
-    revision=2,
-    presets=PRESETS,
-    load=load,
-    measure=cells("cases", jobs, stage="attack", first={"unprotected": lambda bench: _unprotected(bench)}),
-    figures={"security": drawing},
-    table=table,
-)
+    "dp-semcom/security", revision=2, presets=PRESETS, load=load,
+    measure=cells("cases", _jobs, stage="attack", first={"unprotected": lambda bench: _unprotected(bench)}),
+    figures={"security": drawing}, table=table,
+)  # fmt: skip

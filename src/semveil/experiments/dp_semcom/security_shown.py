@@ -20,12 +20,8 @@ PANELS = {
 CONTROL = "stolen"  # with Bob's key it is no attack but an upper bound for the others
 
 
-def attack_names(result: dict[str, Any]) -> list[str]:
-    """Return the names of the attacks over all protections, in the order in which they were run.
-
-    Args:
-        result: content of `security.json`.
-    """
+def _attack_names(result: dict[str, Any]) -> list[str]:
+    """Return the names of the attacks over all protections, in the order in which they were run."""
     return list(dict.fromkeys(eve["attack"] for case in result["cases"].values() for eve in case["eves"]))
 
 
@@ -36,7 +32,7 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
         result: content of `security.json`.
         folder: folder of the JSON, not used.
     """
-    cases, attacks = result["cases"], attack_names(result)
+    cases, attacks = result["cases"], _attack_names(result)
     panels = [name for name in PANELS if result["unprotected"]["direct"].get(name) is not None]
     figure = Figure(figsize=(2.2 + 0.95 * (len(attacks) + 1), 1.2 + len(panels) * (0.9 + 0.34 * len(cases))))
     for axes, metric in zip(np.atleast_1d(figure.subplots(len(panels), 1)), panels, strict=True):
@@ -55,14 +51,18 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
 
 def _table(result: dict[str, Any], metric: str, attacks: list[str]) -> NDArray[np.float64]:
     """(cases, 1 + attacks) means: Bob, then each attack at Eve's first SNR; NaN where it does not apply."""
-    snr_db = result["config"]["preset"]["eve_snr_db"][0]
     rows = []
     for case in result["cases"].values():
-        eves = {eve["attack"]: eve for eve in case["eves"] if eve["snr_db"] == snr_db}
-        rows.append(
-            [value(party, metric) for party in (case["bob"], *(eves.get(attack, {}) for attack in attacks))]
-        )
+        eves = _first_eves(result, case)
+        parties = (case["bob"], *(eves.get(attack, {}) for attack in attacks))
+        rows.append([value(party, metric) for party in parties])
     return np.array(rows)
+
+
+def _first_eves(result: dict[str, Any], case: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Attacks by name, at Eve's first SNR."""
+    snr_db = result["config"]["preset"]["eve_snr_db"][0]
+    return {eve["attack"]: eve for eve in case["eves"] if eve["snr_db"] == snr_db}
 
 
 def table(result: dict[str, Any]) -> list[str]:
@@ -105,19 +105,17 @@ def _best(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         rows.append([name, basis, "Bob", f"{preset['noisier_db']:g}", *_figures(case["bob_noisier"])])
         keyed = case["protection"] in ("rotation", "modulo")
         for snr_db in preset["eve_snr_db"]:
-            eves = [
-                e for e in case["eves"] if e["snr_db"] == snr_db and not (keyed and e["attack"] == CONTROL)
-            ]
+            eves = [e for e in case["eves"] if e["snr_db"] == snr_db]
+            eves = [e for e in eves if not (keyed and e["attack"] == CONTROL)]
             best = min(eves, key=lambda eve: value(eve, "lpips"))
             rows.append([name, basis, f"Eve, {best['attack']}", f"{snr_db:g}", *_figures(best)])
     return head, rows
 
 
 def _everyone(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    attacks, snr_db = attack_names(result), result["config"]["preset"]["eve_snr_db"][0]
-    rows = []
+    attacks, rows = _attack_names(result), []
     for name, case in result["cases"].items():
-        eves = {eve["attack"]: eve for eve in case["eves"] if eve["snr_db"] == snr_db}
+        eves = _first_eves(result, case)
         cells = [f"{value(eves[attack], 'lpips'):.3f}" if attack in eves else "" for attack in attacks]
         rows.append([name, f"{value(case['bob'], 'lpips'):.3f}", *cells])
     return ["protection", "Bob", *attacks], rows
@@ -125,13 +123,8 @@ def _everyone(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def _linkage(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     snr_db = result["config"]["preset"]["eve_snr_db"][0]
-    sources = {
-        "private": "private codes",
-        "length": "norm",
-        "common": "common codes",
-        "everything": "all codes",
-    }
-    rows = []
+    names = ("private codes", "norm", "common codes", "all codes")
+    sources, rows = dict(zip(("private", "length", "common", "everything"), names, strict=True)), []
     for name, case in result["cases"].items():
         point: dict[str, Any] = next((p for p in case["linkage"] if p["snr_db"] == snr_db), {})
         rows.append([name, *(shown_score(point.get(source)) for source in sources)])
@@ -145,13 +138,8 @@ def _attributes(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         point = next(iter(_attributes_of(case)), {})
         for source, heading in (("common codes", "common codes"), ("everything heard", "all received codes")):
             if any(source in point.get(attribute, {}) for attribute in names):
-                rows.append(
-                    [
-                        name,
-                        heading,
-                        *(shown_score(point.get(attribute, {}).get(source)) for attribute in names),
-                    ]
-                )
+                scores = (shown_score(point.get(attribute, {}).get(source)) for attribute in names)
+                rows.append([name, heading, *scores])
     return ["protection", "from", *names], rows
 
 

@@ -63,30 +63,18 @@ class Preset:
 
 PRESETS = presets(
     Preset(
-        name="smoke",
-        photos=4,
-        needs_data=False,
-        epsilons=(1, 800),
-        pictured=1,
-        pictured_epsilons=(1, 800),
-        noise_epsilons=(10,),
-        seeds=(0,),
+        name="smoke", photos=4, needs_data=False, epsilons=(1, 800), pictured=1, pictured_epsilons=(1, 800),
+        noise_epsilons=(10,), seeds=(0,),
     ),
     Preset("small"),
     # The paper does not give the number of test photos. The official generator was not trained on the last
     # 2,000; 500 of them fit into 2 GB at 512 px. Its inversion is dominated by LPIPS(VGG), which is therefore
     # required.
     Preset(
-        name="paper",
-        model=OFFICIAL_MODEL,
-        verifier="arcface",
-        photos=500,
-        perceptual="lpips",
+        name="paper", model=OFFICIAL_MODEL, verifier="arcface", photos=500, perceptual="lpips",
         measured_box=True,
     ),
-)
-
-
+)  # fmt: skip
 VARIANTS = tuple((noise, start) for noise in ("frozen", "fresh") for start in ("default", "identity"))
 
 
@@ -132,13 +120,8 @@ def prepare_run(kind: str, run: Run) -> Setup:
     shows = kind == "images"
     count = preset.pictured if shows else preset.photos
     photos = photos_to_measure(run, loaded, count, partial(public_photos, loaded, count), shows=shows)
-    plain = DPSemCom(loaded, protection="none")
-    codes, inversion = cached_inversion(
-        loaded,
-        photos.images,
-        perceptual=preset.perceptual,
-        progress=lambda done, total: run.progress("invert", done, total),
-    )
+    tick = partial(run.progress, "invert")
+    codes, inversion = cached_inversion(loaded, photos.images, perceptual=preset.perceptual, progress=tick)
     methods = _methods(kind, preset, loaded, run.progress)
     config: dict[str, Any] = {
         "preset": as_json(preset),
@@ -147,7 +130,7 @@ def prepare_run(kind: str, run: Run) -> Setup:
         "metric_weights": metric_weights(),
         "photos": photos.as_dict(),
         "inversion": inversion,
-        "private_codes": list(plain.private_codes),
+        "private_codes": list(DPSemCom(loaded, protection="none").private_codes),
         "calibration": "as_published",
         "snr_db": preset.snr_db,
         "pairs": {name: pair_digest(method.pair) for name, method in methods.items() if method.pair},
@@ -156,21 +139,19 @@ def prepare_run(kind: str, run: Run) -> Setup:
 
 
 def _methods(kind: str, preset: Preset, model: FaceModel, progress: Progress) -> dict[str, DPSemCom]:
-    if kind == "noise":
-        trained = {
-            f"{epsilon:g} {noise} {start}": protected_method(
-                model, epsilon, noise=noise, start=start, progress=progress
-            )
+    trained = partial(protected_method, model, progress=progress)
+    if kind != "noise":
+        epsilons = preset.epsilons if kind == "curves" else preset.pictured_epsilons
+        return {f"{epsilon:g}": trained(epsilon) for epsilon in epsilons}
+    genuine = partial(DPSemCom, model, calibration="as_published", protection="laplace")
+    return {
+        **{
+            f"{epsilon:g} {noise} {start}": trained(epsilon, noise=noise, start=start)
             for epsilon in preset.noise_epsilons
             for noise, start in VARIANTS
-        }
-        genuine = {
-            f"{e:g} laplace": DPSemCom(model, epsilon=e, calibration="as_published", protection="laplace")
-            for e in preset.noise_epsilons
-        }
-        return trained | genuine
-    epsilons = preset.epsilons if kind == "curves" else preset.pictured_epsilons
-    return {f"{epsilon:g}": protected_method(model, epsilon, progress=progress) for epsilon in epsilons}
+        },
+        **{f"{epsilon:g} laplace": genuine(epsilon=epsilon) for epsilon in preset.noise_epsilons},
+    }
 
 
 TRAINING_SEED = 0
@@ -197,10 +178,6 @@ def protected_method(
     """
     settings = pair_settings(model, epsilon=epsilon, noise=noise, start=start)
     stage = f"train the pair for nominal epsilon {epsilon:g} ({noise} noise, {start} start)"
-    pair = find_or_train_pair(
-        model,
-        settings,
-        rng=streams(TRAINING_SEED)["train"],
-        progress=lambda epoch, epochs, loss: progress(stage, epoch, epochs),
-    )
+    rng, tick = streams(TRAINING_SEED)["train"], lambda epoch, epochs, loss: progress(stage, epoch, epochs)
+    pair = find_or_train_pair(model, settings, rng=rng, progress=tick)
     return DPSemCom(model, epsilon=epsilon, pair=pair)

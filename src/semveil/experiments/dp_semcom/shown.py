@@ -44,6 +44,15 @@ def line_of(axes: Axes, points: list[dict[str, Any]], party: str, metric: str, *
     line(axes, [p["nominal_epsilon"] for p in points], [p[party] for p in points], metric, **style)
 
 
+def fitted_scale(point: dict[str, Any]) -> float:
+    """Fitted scale of the fake noise, as a multiple of the nominal one.
+
+    Args:
+        point: point of a result, whose fake noise was fitted.
+    """
+    return float(point["noise_calibration"]["fit"]["scale"] / point["nominal_scale"])
+
+
 def say_what_lacks(axes: Axes, result: dict[str, Any], metric: str) -> None:
     """Write into a panel why its metric was not measured; nothing if it was.
 
@@ -75,11 +84,8 @@ def about(result: dict[str, Any]) -> str:
         result: content of a result file.
     """
     config, verifier = result["config"], result["config"]["verifier"]
-    seeds = (
-        f"{len(result['seeds'])} channel seeds"
-        if len(result["seeds"]) > 1
-        else f"channel seed {result['seeds'][0]}"
-    )
+    several = len(result["seeds"]) > 1
+    seeds = f"{len(result['seeds'])} channel seeds" if several else f"channel seed {result['seeds'][0]}"
     return (
         f"{config['photos']['description']}; {config['snr_db']:g} dB; {seeds}; model "
         f"{config['model']['name']} (`{config['model']['digest'][:12]}`); recogniser {verifier['name']}, "

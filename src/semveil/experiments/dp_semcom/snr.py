@@ -8,16 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from semveil.experiments.dp_semcom.link_bench import (
-    LABEL,
-    STRONGEST,
-    gap,
-    of_strongest,
-    over_channels,
-    run_cell,
-    shown_metric,
-    values_of,
-)
+from semveil.experiments.dp_semcom import link_bench
 from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.plots import COLOURS
@@ -27,83 +18,62 @@ from semveil.experiments.kit.tables import HEADS, markdown
 DARK = 0.15  # gap whose cell is too dark for black numbers
 
 
-def jobs(bench: Bench) -> Jobs:
-    """Return the measurements: each protection over each channel of `csi`, at all SNRs of Bob and Eve.
-
-    Args:
-        bench: inputs of the run.
-    """
-    snrs, attacks = bench.preset.snrs_db, ("direct", *STRONGEST)
+def _jobs(bench: Bench) -> Jobs:
+    """Return the measurements: each protection over each channel of `csi`, at all SNRs of Bob and Eve."""
+    snrs, attacks = bench.preset.snrs_db, ("direct", *link_bench.STRONGEST)
+    at = partial(link_bench.run_cell, bench, bob_snrs=snrs, eve_snrs=snrs, attacks=attacks)
     return {
-        f"{protection} | {channel}": partial(
-            run_cell, bench, protection, channel, bob_snrs=snrs, eve_snrs=snrs, attacks=attacks
-        )
+        f"{protection} | {channel}": partial(at, protection, channel)
         for channel in bench.preset.csi
         for protection in bench.preset.protections
     }
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw Bob and the strongest Eve over SNR, and a heat map of their gap for each pair of SNRs.
-
-    Args:
-        result: content of `snr.json`.
-        folder: folder of the JSON, not used.
-    """
-    cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
-    metric = shown_metric(cells)
-    protections, channels = values_of(cells, "protection", "channel")
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw Bob and the strongest Eve over SNR, and a heat map of their gap for each pair of SNRs."""
+    cells, metric, protections, channels = link_bench.read_cells(result)
+    snrs = result["config"]["preset"]["snrs_db"]
     figure = Figure(figsize=(3.2 * len(protections) + 1, 2 * (2.6 * len(channels)) + 0.6))
     panels = figure.subplots(2 * len(channels), len(protections), squeeze=False)
     for cell in cells:
         row, column = channels.index(cell["channel"]), protections.index(cell["protection"])
         curve, square = panels[2 * row, column], panels[2 * row + 1, column]
-        curve.plot(
-            snrs, [value(party, metric) for party in cell["bob"]], "o-", color=COLOURS["bob"], label="Bob"
-        )
-        values = [of_strongest(cell, metric, snr) for snr in snrs]
+        bobs = [value(party, metric) for party in cell["bob"]]
+        curve.plot(snrs, bobs, "o-", color=COLOURS["bob"], label="Bob")
+        values = [link_bench.of_strongest(cell, metric, snr) for snr in snrs]
         curve.plot(snrs, values, "s-", color=COLOURS["eve"], label="strongest Eve")
         curve.set_title(f"{cell['protection']}\n{cell['channel']}", fontsize=8)
         curve.set_ylabel(metric.upper())
-        gaps = np.array([[gap(cell, metric, bob, eve) for bob in snrs] for eve in snrs])
+        gaps = np.array([[link_bench.gap(cell, metric, bob, eve) for bob in snrs] for eve in snrs])
         square.imshow(gaps, origin="lower", cmap="RdBu", vmin=-0.25, vmax=0.25, aspect="auto")
         for (i, j), difference in np.ndenumerate(gaps):
             ink = "white" if abs(difference) > DARK else "black"
             square.text(j, i, f"{difference:.2f}", ha="center", va="center", fontsize=6, color=ink)
-        square.set_xticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
-        square.set_yticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
+        for set_ticks in (square.set_xticks, square.set_yticks):
+            set_ticks(range(len(snrs)), [f"{snr:g}" for snr in snrs], fontsize=7)
         square.set_xlabel("Bob's SNR in dB", fontsize=8)
         square.set_ylabel("Eve's SNR", fontsize=8)
         square.grid(False)
     panels[0, 0].legend()
     figure.suptitle(
-        f"{LABEL[metric]}, {len(result['photos'])} photos; heat maps: strongest Eve minus Bob (blue: Bob is "
-        "better)"
+        f"{link_bench.LABEL[metric]}, {len(result['photos'])} photos; heat maps: strongest Eve minus Bob "
+        "(blue: Bob is better)"
     )
     return figure
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Lead of Bob over the strongest Eve, by channel and SNRs, for each protection.
-
-    Args:
-        result: content of `snr.json`.
-    """
-    cells, snrs = list(result["cells"].values()), result["config"]["preset"]["snrs_db"]
-    metric = shown_metric(cells)
-    protections, channels = values_of(cells, "protection", "channel")
+def _table(result: dict[str, Any]) -> list[str]:
+    """Lead of Bob over the strongest Eve, by channel and SNRs, for each protection."""
+    cells, metric, protections, channels = link_bench.read_cells(result)
+    snrs = result["config"]["preset"]["snrs_db"]
     at = {(cell["protection"], cell["channel"]): cell for cell in cells}
     low, middle, high = snrs[0], snrs[len(snrs) // 2], snrs[-1]
     pairs = dict.fromkeys([(middle, middle), (middle, high), (low, high), (high, low)])
-    rows = [
-        [
-            channel,
-            f"{bob:g}, {eve:g}",
-            *(f"{gap(at[protection, channel], metric, bob, eve):+.3f}" for protection in protections),
-        ]
-        for channel in channels
-        for bob, eve in pairs
-    ]
+    rows = []
+    for channel in channels:
+        for bob, eve in pairs:
+            leads = (link_bench.gap(at[name, channel], metric, bob, eve) for name in protections)
+            rows.append([channel, f"{bob:g}, {eve:g}", *(f"{lead:+.3f}" for lead in leads)])
     told = (
         f"{len(result['photos'])} photos: {HEADS[metric]} to the photo of the strongest Eve minus that of "
         "Bob; a protection works if this is large even where Eve's SNR is better."
@@ -111,4 +81,4 @@ def table(result: dict[str, Any]) -> list[str]:
     return [told, markdown(["channel", "SNR of Bob, Eve in dB", *protections], rows)]
 
 
-SNR = over_channels("snr", jobs, drawing, table=table)
+SNR = link_bench.over_channels("snr", _jobs, _drawing, table=_table)

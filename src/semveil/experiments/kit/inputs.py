@@ -3,36 +3,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.photo_sets import FIRST_TEST_PHOTO, DataMissing, PhotoSet, Sized, held_out_photos
 from semveil.recognition.by_name import Remembering, load_verifier
 from semveil.recognition.verifier import Verifier
-
-
-def measured_photos(
-    run: Run, model: Sized, count: int, *, first_test_photo: int = FIRST_TEST_PHOTO
-) -> PhotoSet:
-    """Return the held-out photos that a run measures.
-
-    Args:
-        run: the run, with the path of the data.
-        model: model that sets the size of the photos.
-        count: maximum number of photos.
-        first_test_photo: see `held_out_photos`.
-
-    Raises:
-        DataMissing: no data is named, or none of it is held out.
-    """
-    if run.data is None:
-        raise DataMissing(
-            f"preset {run.preset.name} measures {count} held-out photos; name them with --data (a prepared "
-            ".npz, a folder with celebamask_hq and lfw, or the folder of CelebAMask-HQ or CelebA-HQ), or "
-            "take --preset smoke, which needs none"
-        )
-    tick = lambda done, total: run.progress("prepare photos", done, total)  # noqa: E731
-    return held_out_photos(run.data, model, count, first_test_photo=first_test_photo, progress=tick)
 
 
 def photos_to_measure(
@@ -59,7 +36,14 @@ def photos_to_measure(
     """
     if run.data is None and (shows or not run.preset.needs_data):
         return public()
-    return measured_photos(run, model, count, first_test_photo=first_test_photo)
+    if run.data is None:
+        raise DataMissing(
+            f"preset {run.preset.name} measures {count} held-out photos; name them with --data (a prepared "
+            ".npz, a folder with celebamask_hq and lfw, or the folder of CelebAMask-HQ or CelebA-HQ), or "
+            "take --preset smoke, which needs none"
+        )
+    tick = partial(run.progress, "prepare photos")
+    return held_out_photos(run.data, model, count, first_test_photo=first_test_photo, progress=tick)
 
 
 def recognisers(names: Iterable[str], size: int) -> tuple[dict[str, Verifier], dict[str, Any]]:
@@ -86,6 +70,4 @@ def as_json(preset: Any) -> dict[str, Any]:
         >>> as_json(LATENT_PRESETS["smoke"])["scales"]
         [0.5, 1.0]
     """
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(preset).items()
-    }
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(preset).items()}

@@ -221,17 +221,10 @@ def face_model_card(model: FaceModel) -> dict[str, Any]:
     Args:
         model: the loaded model; its prior may be missing.
     """
-    box = box_as_dict(model.box)
+    card = {"name": model.name, "digest": model.digest, "clip_box": box_as_dict(model.box)}
     if (prior := model.prior) is None:
-        return {"name": model.name, "digest": model.digest, "clip_box": box, "prior": None}
-    digest = digest_of_tensors(prior.tensors.values())
-    return {
-        "name": model.name,
-        "digest": model.digest,
-        "clip_box": box,
-        "prior": digest,
-        "whitening": prior.whitening,
-    }
+        return {**card, "prior": None}
+    return {**card, "prior": digest_of_tensors(prior.tensors.values()), "whitening": prior.whitening}
 
 
 def _read(path: Path) -> dict[str, Any]:

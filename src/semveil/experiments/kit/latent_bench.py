@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from semveil.experiments.kit.latent_presets import LatentPreset
 from semveil.experiments.kit.photo_sets import PhotoSet, astronaut_and
 from semveil.experiments.kit.set_distance import SetFeatures
 from semveil.methods.latent_model import STYLEGAN2, LatentModel, from_face_model, load_latent_model
+from semveil.metrics import Moments
 from semveil.models.face import load_model
 from semveil.models.folder import box_as_dict
 from semveil.models.inversion_cache import cached_inversion
@@ -55,6 +56,11 @@ class LatentBench:
     def head(self) -> dict[str, Any]:
         """Fields of a result besides its config."""
         return {"seeds": [self.preset.seed], "photos": list(self.photos.ids)}
+
+    @cached_property
+    def moments(self) -> Mapping[str, Moments]:
+        """Moments of the photos, for Frechet distances."""
+        return self.features.of(self.photos.images)
 
     @property
     def coordinates(self) -> int:
@@ -112,7 +118,6 @@ def _load(name: str, perceptual: str | None, progress: Progress) -> tuple[Latent
     face = load_model(name)
 
     def invert(images: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        tick = lambda done, total: progress("invert", done, total)  # noqa: E731
-        return cached_inversion(face, images, perceptual=perceptual, progress=tick)
+        return cached_inversion(face, images, perceptual=perceptual, progress=partial(progress, "invert"))
 
     return from_face_model(face, perceptual), invert

@@ -49,13 +49,21 @@ def looks(
     columns = compare(source, shown, bench.verifier, detect=False)
     columns |= {"l2": l2(source, shown).tolist(), "ald_inf": ald(source, shown, p=float("inf")).tolist()}
     if inverted is not None:
-        columns |= {
-            f"{name}_to_inversion": values
-            for name, values in identity(bench, inverted.clamp(-1, 1), shown).items()
-        }
+        judged = identity(bench, inverted.clamp(-1, 1), shown)
+        columns |= {f"{name}_to_inversion": values for name, values in judged.items()}
     if detect:
         columns["face_detected"] = face_detected(shown[: bench.preset.detected]).float().tolist()
     return {name: rounded(value) if isinstance(value, list) else value for name, value in columns.items()}
+
+
+def looks_and_distances(bench: LatentBench, images: Tensor) -> dict[str, Any]:
+    """All metrics of images against the bench's photos, and the Frechet distances of the two sets.
+
+    Args:
+        bench: bench with the photos, the recogniser and the feature networks.
+        images: (N, 3, S, S), one for each photo.
+    """
+    return {**looks(bench, images), **bench.features.distances(bench.moments, images)}
 
 
 def pictured(
@@ -100,8 +108,6 @@ def over_draws(rows: list[list[float]]) -> list[Any]:
         >>> len(over_draws([[1.0, 2.0]] * 100))
         10
     """
-    kept = [
-        np.mean(group, 0) for group in np.array_split(np.asarray(rows, float), min(len(rows), KEPT_DRAWS))
-    ]
-    found = [rounded(row.tolist()) for row in kept]
+    groups = np.array_split(np.asarray(rows, float), min(len(rows), KEPT_DRAWS))
+    found = [rounded(np.mean(group, 0).tolist()) for group in groups]
     return found[0] if len(found) == 1 else found

@@ -70,38 +70,16 @@ class LatentPreset:
 
 LATENT_PRESETS = presets(
     LatentPreset(
-        name="smoke",
-        verifier="dlib",
-        needs_data=False,
-        photos=3,
-        distance_photos=5,
-        shown_pairs=4,
-        pictured=2,
-        detected=2,
-        scales=(0.5, 1.0),
-        pictured_scales=(0.5,),
-        draws=2,
-        search_steps=2,
-        clips=(0.0, 25.0),
-        epsilons_per_coordinate=(1.0, 30.0),
-        shown_clips=(0.0, 30.0),
-        small_epsilons=(1.0,),
-        large_epsilons_per_coordinate=(10.0,),
-        noises=2,
+        name="smoke", verifier="dlib", needs_data=False, photos=3, distance_photos=5, shown_pairs=4,
+        pictured=2, detected=2, scales=(0.5, 1.0), pictured_scales=(0.5,), draws=2, search_steps=2,
+        clips=(0.0, 25.0), epsilons_per_coordinate=(1.0, 30.0), shown_clips=(0.0, 30.0),
+        small_epsilons=(1.0,), large_epsilons_per_coordinate=(10.0,), noises=2,
     ),
     LatentPreset("small"),
     # [DPI] compares 1,000 photos pairwise (13 GB at 1,024 px) and draws noise 100 times; it does not give the
     # number of test photos.
     LatentPreset(
-        name="paper",
-        model=STYLEGAN2,
-        verifier="arcface",
-        photos=100,
-        distance_photos=1000,
-        pictured=5,
-        detected=100,
-        scales=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-        draws=100,
-        search_steps=10,
+        name="paper", model=STYLEGAN2, verifier="arcface", photos=100, distance_photos=1000, pictured=5,
+        detected=100, scales=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), draws=100, search_steps=10,
     ),
-)
+)  # fmt: skip

@@ -17,27 +17,14 @@ from semveil.experiments.kit.statistics import mean
 
 # Palette of Okabe and Ito.
 COLOURS: Final[dict[str, Any]] = {
-    "bob": "#0072B2",
-    "eve": "#D55E00",
-    "direct": "#222222",
-    "inverted": "#009E73",
-    "paper": "#E69F00",
+    "bob": "#0072B2", "eve": "#D55E00", "direct": "#222222", "inverted": "#009E73", "paper": "#E69F00",
     "series": ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#222222"),
-}
+}  # fmt: skip
 _LOOK: Final[Any] = {
-    "font.size": 11,
-    "axes.titlesize": 11.5,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 5,
-    "legend.fontsize": 9.5,
-    "legend.framealpha": 0.9,
-    "figure.titlesize": 12.5,
-    "figure.constrained_layout.use": True,
-}
+    "font.size": 11, "axes.titlesize": 11.5, "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False,
+    "axes.spines.right": False, "lines.linewidth": 1.8, "lines.markersize": 5, "legend.fontsize": 9.5,
+    "legend.framealpha": 0.9, "figure.titlesize": 12.5, "figure.constrained_layout.use": True,
+}  # fmt: skip
 ACCEPTED_INVERSIONS = 0.8  # below this share the recogniser cannot measure the effect of the noise
 
 
@@ -81,10 +68,8 @@ def line(
     means = [(at, m) for at, m in ((at, mean(c, metric)) for at, c in zip(x, columns, strict=True)) if m]
     if means:
         axes.plot([at for at, _ in means], [m.value for _, m in means], **style)
-        band = {"color": style["color"], "alpha": 0.14, "lw": 0}
-        axes.fill_between(
-            [at for at, _ in means], [m.low for _, m in means], [m.high for _, m in means], **band
-        )
+        low, high = [m.low for _, m in means], [m.high for _, m in means]
+        axes.fill_between([at for at, _ in means], low, high, color=style["color"], alpha=0.14, lw=0)
 
 
 def level(axes: Axes, columns: dict[str, Any], metric: str, **style: Any) -> None:
@@ -116,9 +101,8 @@ def bar(axes: Axes, at: int, columns: Mapping[str, Any], metric: str, colour: st
         axes.bar(at, columns[metric], color=colour)
     elif found := mean(columns, metric):
         axes.bar(at, found.value, color=colour)
-        axes.errorbar(
-            at, found.value, [[found.value - found.low], [found.high - found.value]], color="#222222"
-        )
+        lengths = [[found.value - found.low], [found.high - found.value]]
+        axes.errorbar(at, found.value, lengths, color="#222222")
 
 
 def heat_table(

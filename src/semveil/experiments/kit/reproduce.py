@@ -61,14 +61,9 @@ def reproduce(
         )
     chosen = experiment.presets[preset]
     run = Run(
-        figure.rpartition("/")[2],
-        chosen,
-        out,
-        None if data is None else Path(data),
-        model,
-        verifier,
+        figure.rpartition("/")[2], chosen, out, None if data is None else Path(data), model, verifier,
         progress,
-    )
+    )  # fmt: skip
     inputs = experiment.load(run)
     out.mkdir(parents=True, exist_ok=True)
     paper = {} if experiment.paper is None else {"paper": dict(experiment.paper)}
@@ -163,8 +158,5 @@ def judged(path: Path) -> list[dict[str, str]]:
     """
     result = read_result(path)
     claims = of_result(result).claims
-    return (
-        []
-        if claims is None
-        else [{"text": claim.text, "ours": claim.ours, "verdict": claim.verdict} for claim in claims(result)]
-    )
+    told = () if claims is None else claims(result)
+    return [{"text": claim.text, "ours": claim.ours, "verdict": claim.verdict} for claim in told]

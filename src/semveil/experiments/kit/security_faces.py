@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,9 @@ def generated_faces(model: FaceModel, attacked: int, public: int) -> SecurityFac
     images = photos.images
     nobody = torch.full((attacked,), -1)
     return SecurityFaces(
-        images[:attacked],
-        photos.ids[:attacked],
-        images[:0],
-        nobody,
-        images[attacked:],
-        {},
+        images[:attacked], photos.ids[:attacked], images[:0], nobody, images[attacked:], {},
         photos.description,
-    )
+    )  # fmt: skip
 
 
 def real_faces(
@@ -218,14 +214,10 @@ def inverted_parts(
         perceptual: perceptual term of the inversion; None for the model's own.
     """
     chosen = run.preset
-    codes, inversion = cached_inversion(
-        model,
-        torch.cat([faces.attacked, faces.public]) if chosen.split else faces.attacked,
-        perceptual=perceptual,
-        progress=lambda done, total: run.progress("invert", done, total),
-    )
-    codes = model.box.clip(codes)
-    public = codes[len(faces.attacked) :]
+    images = torch.cat([faces.attacked, faces.public]) if chosen.split else faces.attacked
+    tick = partial(run.progress, "invert")
+    codes, inversion = cached_inversion(model, images, perceptual=perceptual, progress=tick)
+    codes, public = model.box.clip(codes).tensor_split([len(faces.attacked)])
     if not chosen.split:
         public = model.public_latents(chosen.public, rng=streams(chosen.seed)["public"])
-    return codes[: len(faces.attacked)], public, inversion
+    return codes, public, inversion

@@ -7,6 +7,7 @@ favour; SqueezeNet's features were not part of any loss.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -24,34 +25,31 @@ class SetFeatures:
     """Feature networks for Frechet distances.
 
     Attributes:
-        best: Inception, or AlexNet; None if the weights of both are missing.
-        unseen: SqueezeNet; None if its weights are missing.
+        networks: by key of the distance: `frechet` is Inception's, or AlexNet's, and `UNSEEN` SqueezeNet's;
+            networks without weights are left out.
         reasons: reason for each missing distance, by its key.
     """
 
-    best: FeatureNetwork | None
-    unseen: FeatureNetwork | None
+    networks: Mapping[str, FeatureNetwork]
     reasons: Mapping[str, str]
 
     @classmethod
     def load(cls) -> "SetFeatures":
         """Load the networks whose weights are installed."""
-        found: dict[str, FeatureNetwork | None] = {"frechet": None, UNSEEN: None}
-        reasons = {}
-        for key, network in (
-            ("frechet", feature_network),
-            (UNSEEN, lambda: TrunkFeatures.from_catalogue("squeeze")),
-        ):
+        unseen = partial(TrunkFeatures.from_catalogue, "squeeze")
+        networks: dict[str, FeatureNetwork] = {}
+        reasons: dict[str, str] = {}
+        for key, load in (("frechet", feature_network), (UNSEEN, unseen)):
             try:
-                found[key] = network()
+                networks[key] = load()
             except WeightsMissing as error:
                 reasons[key] = str(error)
-        return cls(found["frechet"], found[UNSEEN], reasons)
+        return cls(networks, reasons)
 
     @property
     def names(self) -> list[str] | None:
         """Names of the distances for a result's config; None if there are none."""
-        return [network.metric for network in (self.best, self.unseen) if network] or None
+        return [network.metric for network in self.networks.values()] or None
 
     def of(self, images: Tensor) -> dict[str, Moments]:
         """Moments of a set of images, by key of the distance.
@@ -60,11 +58,7 @@ class SetFeatures:
             images: (N, 3, S, S), clamped to [-1, 1]; N at least 2.
         """
         shown = images.clamp(-1, 1)
-        return {
-            key: moments(shown, network)
-            for key, network in (("frechet", self.best), (UNSEEN, self.unseen))
-            if network
-        }
+        return {key: moments(shown, network) for key, network in self.networks.items()}
 
     def distances(self, source: Mapping[str, Moments], images: Tensor) -> dict[str, Any]:
         """Distances of a set of images from a reference set.
@@ -81,7 +75,8 @@ class SetFeatures:
         columns: dict[str, Any] = {key: round(frechet_distance(source[key], found[key]), 4) for key in found}
         for key, reason in self.reasons.items():
             columns |= {key: None, f"{key}_reason": reason}
-        return columns if self.best is None else columns | {"frechet_metric": self.best.metric}
+        best = self.networks.get("frechet")
+        return columns if best is None else columns | {"frechet_metric": best.metric}
 
 
 def shown_distances(columns: Mapping[str, Any]) -> str:

@@ -9,19 +9,10 @@ from semveil.experiments.kit.set_distance import shown_distances
 from semveil.experiments.kit.statistics import NOT_MEASURED, mean
 
 HEADS = {
-    "l2": "l2",
-    "ald_inf": "ALD∞",
-    "ssim": "SSIM",
-    "psnr": "PSNR",
-    "lpips": "LPIPS",
-    "lpips_squeeze": "LPIPS-Squeeze",
-    "frechet": "Fréchet",
-    "identity_similarity": "similarity",
-    "psr": "PSR",
-    "fppsr": "FPPSR",
-    "fppsr_to_inversion": "FPPSR to inversion",
-    "face_detected": "face detection rate",
-}
+    "l2": "l2", "ald_inf": "ALD∞", "ssim": "SSIM", "psnr": "PSNR", "lpips": "LPIPS",
+    "lpips_squeeze": "LPIPS-Squeeze", "frechet": "Fréchet", "identity_similarity": "similarity", "psr": "PSR",
+    "fppsr": "FPPSR", "fppsr_to_inversion": "FPPSR to inversion", "face_detected": "face detection rate",
+}  # fmt: skip
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

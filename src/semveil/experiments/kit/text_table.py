@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from semveil.core.registry import Registry
-from semveil.experiments.kit.experiment import Experiment, Run, cells, experiment
+from semveil.experiments.kit.experiment import Experiment, Run, experiment
 
 TABLE = "table"
 ONLY_SIZE: Registry[None] = Registry("preset")
@@ -37,10 +37,7 @@ def text_table(name: str, *, revision: int, load: Callable[[Run], Text]) -> Expe
         load: returns the table for a run.
     """
     return experiment(
-        name,
-        revision=revision,
-        presets=ONLY_SIZE,
-        load=load,
-        measure=cells("made", lambda text: {}, stage="make", first={TABLE: lambda text: text.make()}),
+        name, revision=revision, presets=ONLY_SIZE, load=load,
+        measure=lambda text, kept, run: kept.part(TABLE, measure=text.make),
         table=lambda result: str(result[TABLE]),
-    )
+    )  # fmt: skip

@@ -17,17 +17,10 @@ from semveil.data.judgements import JudgedFace
 from semveil.experiments.kit.statistics import NOT_MEASURED, mean_of_photos
 from semveil.experiments.kit.tables import markdown
 from semveil.faces.pixels import to_pixels
+from semveil.metrics import points
 from semveil.metrics.detection import PADDING, SIDE
 from semveil.metrics.five_points import five_point_error, five_points
 from semveil.metrics.part_shapes import opening_error, overlap
-from semveil.metrics.points import (
-    eye_distance,
-    eye_opening,
-    gaze_error,
-    landmark_error,
-    mouth_opening,
-    pose_error,
-)
 from semveil.recognition import yunet
 from semveil.recognition.face_parser import FaceParser
 
@@ -36,20 +29,15 @@ SAME_PLACE = 0.3
 YUNET_SCORE = 0.6
 _WORDS = {
     "five_point_error": "landmark error / eye distance (five points)",
-    "yunet_detected": "face detection rate (YuNet)",
-    "mouth_opening_error": "mouth opening error",
-    "eye_opening_error": "eye opening error",
-    "hair_overlap": "hair IoU",
+    "yunet_detected": "face detection rate (YuNet)", "mouth_opening_error": "mouth opening error",
+    "eye_opening_error": "eye opening error", "hair_overlap": "hair IoU",
     "judge_detected": "judge: face detection rate",
     "judge_landmark_error": "judge: landmark error / eye distance",
-    "judge_pose_degrees": "judge: pose error (°)",
-    "judge_gaze_error": "judge: gaze error (eye widths)",
-    "judge_mouth_error": "judge: mouth opening error",
-    "judge_eye_error": "judge: eye opening error",
-    "judge_expression_kept": "judge: expression preserved",
-    "judge_age_error": "judge: age error (years)",
+    "judge_pose_degrees": "judge: pose error (°)", "judge_gaze_error": "judge: gaze error (eye widths)",
+    "judge_mouth_error": "judge: mouth opening error", "judge_eye_error": "judge: eye opening error",
+    "judge_expression_kept": "judge: expression preserved", "judge_age_error": "judge: age error (years)",
     "judge_sex_kept": "judge: sex preserved",
-}
+}  # fmt: skip
 
 
 def load_parser(path: Path) -> FaceParser:
@@ -159,17 +147,17 @@ def compare_faces(face: JudgedFace, other: JudgedFace) -> dict[str, float]:
     """
     strongest = [max(one.emotion, key=one.emotion.__getitem__) for one in (face, other)]
     found = {
-        "judge_pose_degrees": pose_error(face.mesh, other.mesh),
-        "judge_gaze_error": gaze_error(face.mesh, other.mesh),
-        "judge_mouth_error": abs(mouth_opening(face.mesh) - mouth_opening(other.mesh)),
-        "judge_eye_error": abs(eye_opening(face.mesh) - eye_opening(other.mesh)),
+        "judge_pose_degrees": points.pose_error(face.mesh, other.mesh),
+        "judge_gaze_error": points.gaze_error(face.mesh, other.mesh),
+        "judge_mouth_error": abs(points.mouth_opening(face.mesh) - points.mouth_opening(other.mesh)),
+        "judge_eye_error": abs(points.eye_opening(face.mesh) - points.eye_opening(other.mesh)),
         "judge_expression_kept": float(strongest[0] == strongest[1]),
         "judge_age_error": abs(face.age - other.age),
     }
     if "unknown" not in (face.sex, other.sex):
         found["judge_sex_kept"] = float(face.sex == other.sex)
-    if (eyes := eye_distance(face.mesh)) > 0:
-        found["judge_landmark_error"] = landmark_error(face.mesh[:, :2], other.mesh[:, :2], eyes)
+    if (eyes := points.eye_distance(face.mesh)) > 0:
+        found["judge_landmark_error"] = points.landmark_error(face.mesh[:, :2], other.mesh[:, :2], eyes)
     return found
 
 

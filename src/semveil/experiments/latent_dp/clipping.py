@@ -6,8 +6,6 @@ Only a model's own bounds are used.
 
 from functools import partial
 
-from torch import Tensor
-
 from semveil.experiments.kit.latent_tables import of_model
 from semveil.experiments.kit.tables import markdown
 from semveil.experiments.kit.text_table import text_table
@@ -26,30 +24,19 @@ def clipping(model: LatentModel) -> str:
     rows = []
     for share in SHARES:
         widths = model.quantiles(share).coordinate_sensitivity()
-        rows.append(
-            [
-                f"{share:g} / {100 - share:g} %",
-                f"{widths.l1().value:,.0f}",
-                f"{float(widths.values.mean()):.2f}",
-                *(f"{_mean_std(widths, name):,.0f}" for name in WEIGHTINGS),
-                f"{_published(widths):,.0f}",
-            ]
-        )
+        stds = (f"{_mean_std(widths, name):,.0f}" for name in WEIGHTINGS)
+        sums = (f"{widths.l1().value:,.0f}", f"{float(widths.values.mean()):.2f}")
+        rows.append([f"{share:g} / {100 - share:g} %", *sums, *stds, f"{_published(widths):,.0f}"])
     head = [
-        "clip",
-        "Σ S",
-        "mean S",
-        *(f"std, {name}" for name in WEIGHTINGS),
-        "true ε of the published scale",
-    ]
+        "clip", "Σ S", "mean S", *(f"std, {name}" for name in WEIGHTINGS), "true ε of the published scale",
+    ]  # fmt: skip
     return markdown(head, rows)
 
 
 def _mean_std(widths: CoordinateSensitivity, weighting: str) -> float:
     """Root mean square, over coordinates, of the noise standard deviation at epsilon 10."""
     noise = PerCoordinateLaplace.calibrate(widths, 10.0, weights=budget_shares(widths, weighting))
-    variance: Tensor = 2 * noise.scales.square()
-    return float(variance.mean().sqrt())
+    return float((2 * noise.scales.square()).mean().sqrt())
 
 
 def _published(widths: CoordinateSensitivity) -> float:

@@ -11,19 +11,11 @@ from semveil.methods.latent_dp import LatentDP
 # Values from the paper's text; nothing is read off its curves, which are not printed as numbers.
 PAPER = {
     "source": "read from the text of [LDP] Sections 3.2 and 4.2; null where it gives no number",
-    "latent_shape": [18, 512],
-    "photos_for_quantiles": 3500,
-    "fig4_clips": [0, 15, 30],
-    "fig6_epsilon": [1, 5000],
-    "fig6_clips": [0, 10],
-    "fig7_clips": [12.5, 25],
-    "fig7_epsilon": None,
-    "fig8_clips": [0, 10, 25, 40],
-    "ssim": None,
-    "psnr": None,
-    "fid": None,
+    "latent_shape": [18, 512], "photos_for_quantiles": 3500, "fig4_clips": [0, 15, 30],
+    "fig6_epsilon": [1, 5000], "fig6_clips": [0, 10], "fig7_clips": [12.5, 25], "fig7_epsilon": None,
+    "fig8_clips": [0, 10, 25, 40], "ssim": None, "psnr": None, "fid": None,
     "best_guess_between_two_at_epsilon_1": 0.75,
-}
+}  # fmt: skip
 result_of_paper = partial(experiment, presets=LATENT_PRESETS, paper=PAPER)
 FACES = 0.5  # detection rate that counts as "shows a human face"
 

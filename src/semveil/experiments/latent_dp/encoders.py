@@ -41,13 +41,21 @@ def compared(model: FaceModel, photos: PhotoSet, *, steps: int | None = None) ->
     own = model.inversion if steps is None else replace(model.inversion, steps=steps)
     deep = FEATURE_SETTINGS if steps is None else replace(FEATURE_SETTINGS, steps=steps)
     mean = model.public_latents(1000, rng=torch.Generator().manual_seed(0)).mean(0, keepdim=True)
-    ways: dict[str, Callable[[], Tensor]] = {
-        "the model's own: encoder, then squared error": lambda: (
-            invert(images, model.generator, start=model.start_codes(images), settings=own).codes
-        ),
-        f"[LDP] Fig. 3: mean face, then {net}": lambda: (
-            optimise_features(images, model.generator, start=mean, features=features, settings=deep).codes
-        ),
+
+    def of_model() -> Tensor:
+        return invert(images, model.generator, start=model.start_codes(images), settings=own).codes
+
+    def of_paper() -> Tensor:
+        return optimise_features(images, model.generator, start=mean, features=features, settings=deep).codes
+
+    ways = {
+        "the model's own: encoder, then squared error": of_model,
+        f"[LDP] Fig. 3: mean face, then {net}": of_paper,
+    }
+    metrics: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "PSNR in dB": psnr,
+        "SSIM": ssim,
+        "LPIPS-Squeeze": partial(lpips, net="squeeze"),
     }
     rows = []
     for name, encode in ways.items():
@@ -56,19 +64,15 @@ def compared(model: FaceModel, photos: PhotoSet, *, steps: int | None = None) ->
         seconds = (time.process_time() - start) / len(images)
         with torch.no_grad():
             made = model.generator.synthesize(codes).clamp(-1, 1)
-        metrics: tuple[Callable[[], Tensor], ...] = (
-            lambda made=made: psnr(made, images),  # type: ignore[misc]
-            lambda made=made: ssim(made, images),  # type: ignore[misc]
-            lambda made=made: lpips(made, images, net="squeeze"),  # type: ignore[misc]
-        )
-        rows.append([name, *map(_cell, metrics), f"{seconds:.2f}"])
-    head = ["encoder", "PSNR in dB", "SSIM", "LPIPS-Squeeze", "CPU s per photo"]
+        cells = (_cell(metric, made, images) for metric in metrics.values())
+        rows.append([name, *cells, f"{seconds:.2f}"])
+    head = ["encoder", *metrics, "CPU s per photo"]
     return f"{photos.description}; model {model.name} (`{model.digest[:12]}`).\n\n{markdown(head, rows)}"
 
 
-def _cell(metric: Callable[[], Tensor]) -> str:
+def _cell(metric: Callable[[Tensor, Tensor], Tensor], made: Tensor, images: Tensor) -> str:
     try:
-        return str(mean_of_photos(metric().tolist()))
+        return str(mean_of_photos(metric(made, images).tolist()))
     except WeightsMissing:
         return NOT_MEASURED
 

@@ -30,15 +30,8 @@ from semveil.models.quantile_bounds import SHARES
 SHOWN_OUTLIERS = ("cat", "white noise 1")
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Synthesise and measure faces and non-face images under increasingly tight clip bounds.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Synthesise and measure faces and non-face images under increasingly tight clip bounds."""
     strange = outliers(bench.model.size, noises=bench.preset.noises)
     images = torch.cat([bench.photos.images, strange.images])
     latents = torch.cat([bench.latents, bench.invert(strange.images)[0]])
@@ -57,27 +50,24 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
             made = method.protect_latents(latents).images
         found = face_detected(made.clamp(-1, 1)).float().tolist()
         judged = identity(bench, images, made)
-        shows = method is None or method.clip in bench.preset.shown_clips
+        saved = shown if method is None or method.clip in bench.preset.shown_clips else []
         for i, photo in enumerate(ids):
+            file = save_picture(folder, f"clip-{i + 1}-{name}", made[i]) if i in saved else None
             records.append(
                 {
                     "source": photo,
                     "is_a_face": photo not in strange.ids,
-                    "clip": method.clip if method else None,
+                    "clip": method and method.clip,
                     "shows": name.partition("-")[0],
-                    "file": save_picture(folder, f"clip-{i + 1}-{name}", made[i])
-                    if shows and i in shown
-                    else None,
+                    "file": file,
                     "face_detected": found[i],
                     "identity_similarity": round(judged["identity_similarity"][i], 4),
-                    "coordinates_clipped": _outside(method, latents[i]) if method else None,
-                    "guarantee": method.guarantee().as_dict() if method else None,
+                    "coordinates_clipped": method and _outside(method, latents[i]),
+                    "guarantee": method and method.guarantee().as_dict(),
                 }
             )
-    codes = {
-        ids[i]: save_picture(folder, f"clip-{i + 1}-latents", _map_of_bounds(bench, latents[i]))
-        for i in shown
-    }
+    maps = {i: _map_of_bounds(bench, latents[i]) for i in shown}
+    codes = {ids[i]: save_picture(folder, f"clip-{i + 1}-latents", pixels) for i, pixels in maps.items()}
     progress("clip", len(methods), len(methods))
     return {"photos_may_be_shown": bench.photos.public, "latents": codes, "images": records}
 
@@ -94,23 +84,14 @@ def _map_of_bounds(bench: LatentBench, latents: Tensor) -> NDArray[np.uint8]:
     White is inside all bounds of Fig. 4; darker colours mean that wider bounds are exceeded.
     """
     shades = np.full((*latents.shape, 3), 255, np.uint8)
-    for clip, colour in zip(
-        sorted(bench.preset.shown_clips, reverse=True),
-        ((240, 228, 66), (230, 159, 0), (213, 94, 0)),
-        strict=False,
-    ):
-        box = bench.model.quantiles(clip)
-        shades[(box.clip(latents[None])[0] != latents).numpy()] = colour
+    clips, colours = sorted(bench.preset.shown_clips)[::-1], ((240, 228, 66), (230, 159, 0), (213, 94, 0))
+    for clip, colour in zip(clips, colours, strict=False):
+        shades[(bench.model.quantiles(clip).clip(latents[None])[0] != latents).numpy()] = colour
     return shades
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw every picture, its coordinates changed by clipping, and its clipped versions (Fig. 4).
-
-    Args:
-        result: content of `outliers.json`.
-        folder: directory of the result file and its images.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw every picture, its coordinates changed by clipping, and its clipped versions (Fig. 4)."""
     rows = by_source((record for record in result["images"] if record["file"] is not None), folder, _caption)
     for row, file in zip(rows, result["latents"].values(), strict=True):
         row.insert(1, (folder / file, "coordinates\nchanged by clipping"))
@@ -123,39 +104,32 @@ def _caption(record: dict[str, Any]) -> str:
     return f"{record['shows'] if record['clip'] is None else bounds(record['clip'])}\n({face} detected)"
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """Face detection after each clipping, and the fraction of coordinates changed.
-
-    Args:
-        result: content of `outliers.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """Face detection after each clipping, and the fraction of coordinates changed."""
     clips = sorted({r["clip"] for r in result["images"] if r["clip"] is not None})
     rows = []
     for source in dict.fromkeys(r["source"] for r in result["images"]):
         of = {(r["shows"], r["clip"]): r for r in result["images"] if r["source"] == source}
-        plain = ["yes" if of[name, None]["face_detected"] else "no" for name in ("source", "reconstructed")]
-        cells = [
-            f"{'yes' if of['clip', c]['face_detected'] else 'no'} "
-            f"({of['clip', c]['coordinates_clipped']:.0%})"
-            for c in clips
-        ]
+        plain = (_found(of[name, None]) for name in ("source", "reconstructed"))
+        clipped = [of["clip", clip] for clip in clips]
+        cells = (f"{_found(record)} ({record['coordinates_clipped']:.0%})" for record in clipped)
         rows.append([source, *plain, *cells])
-    head = ["picture", "source", "inversion", *(f"{c:g}/{100 - c:g} %" for c in clips)]
+    head = ["picture", "source", "inversion", *map(bounds, clips)]
     return [
         about(result),
         "Face detection by dlib and, in brackets, the fraction of coordinates changed by clipping. No noise, "
         "so no guarantee.",
         markdown(head, rows),
-        claims_table(judge(result)),
+        claims_table(_judge(result)),
     ]
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """Check the claims of [LDP] 3.2 and 4.2 about non-face images.
+def _found(record: dict[str, Any]) -> str:
+    return "yes" if record["face_detected"] else "no"
 
-    Args:
-        result: content of `outliers.json`.
-    """
+
+def _judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """Check the claims of [LDP] 3.2 and 4.2 about non-face images."""
     strange = [r for r in result["images"] if not r["is_a_face"]]
     for kind, text in (
         ("cat", "Clipping turns an animal into a human face"),
@@ -174,12 +148,7 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
 
 
 OUTLIERS = result_of_paper(
-    "latent-dp/outliers",
-    revision=2,
-    load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(run),
-    figures={"fig4": drawing},
-    photographs=frozenset({"fig4"}),
-    table=table,
-    claims=judge,
-)
+    "latent-dp/outliers", revision=2, load=load(lambda preset: preset.pictured, shows=True),
+    measure=whole(_run), figures={"fig4": _drawing}, photographs=frozenset({"fig4"}), table=_table,
+    claims=_judge,
+)  # fmt: skip

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figs. 6 and 7 of [LDP]: the same faces at small and at large epsilon, `pictures.json`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +18,17 @@ from semveil.experiments.kit.plots import number
 from semveil.experiments.latent_dp.common import bounds, method_of, result_of_paper
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Protect the same faces at small epsilons (Fig. 6) and at large ones, with several draws (Fig. 7).
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Protect the same faces at small epsilons (Fig. 6) and at large ones, with several draws (Fig. 7)."""
     preset = bench.preset
-    settings = [
-        ("fig6", clip, eps, 0)
-        for clip in preset.small_epsilon_clips
-        for eps in (None, *preset.small_epsilons)
-    ]
+    small = (None, *preset.small_epsilons)
     large = [e * bench.coordinates for e in preset.large_epsilons_per_coordinate]
+    settings = [("fig6", clip, epsilon, 0) for clip in preset.small_epsilon_clips for epsilon in small]
     settings += [
         ("fig7", clip, epsilon, group)
         for clip in preset.large_epsilon_clips
         for group in range(preset.groups)
-        for epsilon in ((None, *large) if group == 0 else large)
+        for epsilon in (large if group else (None, *large))
     ]
     records: list[dict[str, Any]] = []
     plain = {"source": bench.photos.images, "reconstructed": bench.model.synthesize(bench.latents)}
@@ -62,27 +53,7 @@ def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dic
     return {"photos_may_be_shown": bench.photos.public, "images": records}
 
 
-def small(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw the pictures at small epsilons (Fig. 6).
-
-    Args:
-        result: content of `pictures.json`.
-        folder: directory of the result file and its images.
-    """
-    return _grid(result, folder, "fig6", "Small epsilon")
-
-
-def large(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw the pictures at large epsilons, with several draws each (Fig. 7).
-
-    Args:
-        result: content of `pictures.json`.
-        folder: directory of the result file and its images.
-    """
-    return _grid(result, folder, "fig7", "Large epsilon")
-
-
-def _grid(result: dict[str, Any], folder: Path, figure: str, words: str) -> Figure:
+def _grid(figure: str, words: str, result: dict[str, Any], folder: Path) -> Figure:
     """Draw one row per photo and clip: photo, inversion, clipping only, then every epsilon and draw."""
     plain = {(r["source"], r["shows"]): r for r in result["images"] if r["figure"] is None}
     rows: dict[tuple[str, float], list[tuple[Path, str]]] = {}
@@ -93,23 +64,19 @@ def _grid(result: dict[str, Any], folder: Path, figure: str, words: str) -> Figu
                 continue
             key = (photo, record["clip"])
             if key not in rows:
-                rows[key] = [
-                    (folder / plain[photo, name]["file"], name) for name in ("source", "reconstructed")
-                ]
+                both = ("source", "reconstructed")
+                rows[key] = [(folder / plain[photo, name]["file"], name) for name in both]
             caption = f"clip only\n{bounds(record['clip'])}"
             if record["epsilon"] is not None:
                 caption, basis = f"$\\epsilon$ {number(record['epsilon'])}", record["guarantee"]["basis"]
             rows[key].append((folder / record["file"], caption))
-    return draw_pictures(
-        list(rows.values()), title=f"{words}: {result['config']['model']['name']} (basis: {basis})"
-    )
+    heading = f"{words}: {result['config']['model']['name']} (basis: {basis})"
+    return draw_pictures(list(rows.values()), title=heading)
 
 
+FIGURES = {"fig6": "Small epsilon", "fig7": "Large epsilon"}
 PICTURES = result_of_paper(
-    "latent-dp/pictures",
-    revision=2,
-    load=load(lambda preset: preset.pictured, shows=True),
-    measure=whole(run),
-    figures={"fig6": small, "fig7": large},
-    photographs=frozenset({"fig6", "fig7"}),
-)
+    "latent-dp/pictures", revision=2, load=load(lambda preset: preset.pictured, shows=True),
+    measure=whole(_run), figures={name: partial(_grid, name, words) for name, words in FIGURES.items()},
+    photographs=frozenset(FIGURES),
+)  # fmt: skip

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fig. 8 of [LDP]: quality and identity over epsilon for several clip bounds, `trade-off.json`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ from semveil.experiments.kit.claims import Claim, agreed, side
 from semveil.experiments.kit.experiment import whole
 from semveil.experiments.kit.keeping import Keep, each
 from semveil.experiments.kit.latent_bench import LatentBench, load
-from semveil.experiments.kit.latent_measures import looks, over_draws
+from semveil.experiments.kit.latent_measures import looks, looks_and_distances, over_draws
 from semveil.experiments.kit.latent_tables import about, guaranteed, in_doubt
 from semveil.experiments.kit.plots import COLOURS, cautions, legend, level, line, title
 from semveil.experiments.kit.statistics import mean, paired
 from semveil.experiments.kit.tables import claims_table, heads, markdown, means
 from semveil.experiments.latent_dp.common import FACES, bounds, method_of, result_of_paper
 from semveil.methods.latent_dp import LatentDP
-from semveil.metrics import Moments
 
 MARKERS = ("o", "s", "^", "D", "v")
 PANELS = {
@@ -34,35 +33,22 @@ PANELS = {
 NOT_IDENTIFIED = 0.9  # FPPSR that counts as "infeasible to identify"
 
 
-def run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
-    """Measure quality and identity over epsilon and clip bounds, with noise and with clipping only.
-
-    Args:
-        bench: loaded inputs of the run.
-        folder: directory of the result file and its images.
-        progress: progress callback.
-        keep: stores partial results.
-    """
+def _run(bench: LatentBench, folder: Path, progress: Progress, keep: Keep) -> dict[str, Any]:
+    """Measure quality and identity over epsilon and clip bounds, with noise and with clipping only."""
     preset = bench.preset
-    source = bench.features.of(bench.photos.images)
     totals = [e * bench.coordinates for e in preset.epsilons_per_coordinate]
     settings = [(clip, epsilon) for clip in preset.clips for epsilon in (None, *totals)]
     plain = bench.model.synthesize(bench.latents)
-    jobs = {
-        f"{clip:g} {epsilon}": partial(_point, bench, clip, epsilon, plain, source)
-        for clip, epsilon in settings
-    }
+    jobs = {f"{clip:g} {epsilon}": partial(_point, bench, clip, epsilon, plain) for clip, epsilon in settings}
     points = each(jobs, keep, progress, "measure")
     return {
-        "reconstructed": {"images": {**looks(bench, plain), **bench.features.distances(source, plain)}},
+        "reconstructed": {"images": looks_and_distances(bench, plain)},
         "coordinates": bench.coordinates,
         "points": points,
     }
 
 
-def _point(
-    bench: LatentBench, clip: float, epsilon: float | None, plain: Tensor, source: Mapping[str, Moments]
-) -> dict[str, Any]:
+def _point(bench: LatentBench, clip: float, epsilon: float | None, plain: Tensor) -> dict[str, Any]:
     """Measure quality and identity of every draw at one clip bound and epsilon."""
     method, draws = method_of(bench, clip, epsilon), 1 if epsilon is None else bench.preset.draws
     releases = [
@@ -84,17 +70,12 @@ def _point(
         "epsilon_per_coordinate": None if epsilon is None else epsilon / bench.coordinates,
         "guarantee": releases[0].guarantee.as_dict(),
         "guarantee_of_the_published_formula": published,
-        "images": {**columns, **bench.features.distances(source, releases[0].images)},
+        "images": {**columns, **bench.features.distances(bench.moments, releases[0].images)},
     }
 
 
-def drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw quality and identity over epsilon, one line per clip bound (Fig. 8).
-
-    Args:
-        result: content of `trade-off.json`.
-        folder: directory of the result file and its images.
-    """
+def _drawing(result: dict[str, Any], folder: Path) -> Figure:
+    """Draw quality and identity over epsilon, one line per clip bound (Fig. 8)."""
     figure = Figure(figsize=(11.4, 8.6))
     panels = list(figure.subplots(2, 2).flat)
     clips = list(dict.fromkeys(point["clip"] for point in result["points"]))
@@ -120,12 +101,8 @@ def drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """All metrics by clip bound and epsilon.
-
-    Args:
-        result: content of `trade-off.json`.
-    """
+def _table(result: dict[str, Any]) -> list[str]:
+    """All metrics by clip bound and epsilon."""
     likeness = ("ssim", "psnr", "lpips", "lpips_squeeze", "frechet", "identity_similarity", "fppsr")
     metrics, plain = (*likeness, "fppsr_to_inversion", "face_detected"), result["reconstructed"]["images"]
     head = ["bounds", "ε (basis)", "true ε of the published formula (same basis)", *heads(metrics)]
@@ -141,16 +118,12 @@ def table(result: dict[str, Any]) -> list[str]:
         "One draw per photo, uniform weights. Beside each ε: the true ε of the published formula at the "
         f"same nominal ε ({result['coordinates']:,} coordinates).",
         markdown(head, rows),
-        claims_table(judge(result)),
+        claims_table(_judge(result)),
     ]
 
 
-def judge(result: dict[str, Any]) -> Iterator[Claim]:
-    """Check the claims of [LDP] 4.2 (Fig. 8).
-
-    Args:
-        result: content of `trade-off.json`.
-    """
+def _judge(result: dict[str, Any]) -> Iterator[Claim]:
+    """Check the claims of [LDP] 4.2 (Fig. 8)."""
     points = {(p["clip"], p["epsilon"]): p["images"] for p in result["points"]}
     clips = sorted({clip for clip, _ in points})
     epsilons = sorted({epsilon for _, epsilon in points if epsilon is not None})
@@ -169,15 +142,12 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         f"SSIM at epsilon {least:,.0f} is {gap} higher at {bounds(tight)} than at {bounds(loose)}",
         gap.low > 0,
     )
-    faces = [mean(points[clip, least], "face_detected") for clip in (loose, tight)]
-    words = (
-        f"at epsilon {least:,.0f} face detection rate (dlib) {faces[0]} at {bounds(loose)}, {faces[1]} "
-        f"at {bounds(tight)}"
-    )
+    loosely, tightly = (mean(points[clip, least], "face_detected") for clip in (loose, tight))
     yield Claim(
         "With sufficient clipping, pictures at small epsilon are recognisably human",
-        words,
-        bool(faces[1] and faces[1].low > FACES),
+        f"at epsilon {least:,.0f} face detection rate (dlib) {loosely} at {bounds(loose)}, {tightly} at "
+        f"{bounds(tight)}",
+        bool(tightly and tightly.low > FACES),
     )
     loss = paired(points[loose, None], points[tight, None], "identity_similarity")
     yield Claim(
@@ -191,24 +161,17 @@ def judge(result: dict[str, Any]) -> Iterator[Claim]:
         name: min((m for clip in clips if (m := mean(points[clip, at], metric))), key=lambda m: m.value)
         for name, metric in references.items()
     }
-    holds = {side(rate, NOT_IDENTIFIED) for rate in rates.values()}
     words = ", ".join(f"{rate} or more against {name}" for name, rate in rates.items())
     alone = mean(points[tight, None], "fppsr")
     yield Claim(
         "At epsilon 1 per coordinate people cannot be identified",
         f"FPPSR at epsilon {at:,.0f}: {words}; for {bounds(tight)} clipping without noise {alone} against "
-        "the photo"
-        f"{in_doubt(result['reconstructed']['images'])}",
-        agreed(holds),
+        f"the photo{in_doubt(result['reconstructed']['images'])}",
+        agreed({side(rate, NOT_IDENTIFIED) for rate in rates.values()}),
     )
 
 
 TRADE_OFF = result_of_paper(
-    "latent-dp/trade-off",
-    revision=2,
-    load=load(lambda preset: preset.photos),
-    measure=whole(run),
-    figures={"fig8": drawing},
-    table=table,
-    claims=judge,
-)
+    "latent-dp/trade-off", revision=2, load=load(lambda preset: preset.photos), measure=whole(_run),
+    figures={"fig8": _drawing}, table=_table, claims=_judge,
+)  # fmt: skip
