@@ -145,6 +145,10 @@ def test_a_judge_adds_its_columns_and_nothing_is_measured_anew(runs: list[dict[s
     (judged,) = second["judged"].values()
     assert judged["latent-dp, gallery, epsilon 8"]["judge_age_error"] == [7.0, None, None]
     assert judged["photo, as it is"]["judge_detected"] == [1.0, 1.0, 1.0]
+    (labelled,) = second["labelled"].values()
+    same = labelled["photo, as it is"]
+    assert set(same["mouth_opening_error"]) <= {0.0, None} and set(same["hair_overlap"]) <= {1.0, None}
+    assert labelled.keys() == second["cases"].keys()
     without, having = tables(first), tables(second)
     assert "judge: expression preserved" in having and "judge: expression preserved" not in without
     assert "without an independent judge" in without and "chance is 1 in 7" in having

@@ -9,7 +9,8 @@ Images are written next to the JSON, large enough for an independent judge (`doc
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from semveil.attacks.reidentification import Reidentification
 from semveil.core.digests import digest_of_file
+from semveil.core.model_folders import bundled_file
 from semveil.core.progress import Progress
 from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
@@ -29,16 +31,18 @@ from semveil.experiments.kit.experiment import Run, experiment, presets
 from semveil.experiments.kit.inputs import as_json, recognisers
 from semveil.experiments.kit.keeping import Kept, face_model_card, metric_weights
 from semveil.experiments.kit.photo_sets import DataMissing
+from semveil.experiments.kit.picture_grid import read_pixels
 from semveil.experiments.kit.plots import COLOURS, number
 from semveil.experiments.kit.security_faces import SecurityFaces, generated_faces, real_faces
 from semveil.experiments.kit.statistics import NOT_MEASURED, mean
 from semveil.experiments.kit.tables import markdown, means
-from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, utility_table
-from semveil.faces.pixels import to_pixels
+from semveil.experiments.kit.utility import kept_by_judge, kept_by_parser, kept_on_crops, utility_table
+from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.metrics import face_detected, fppsr, ssim
 from semveil.models.face import DEFAULT_MODEL, FaceModel, load_model
 from semveil.models.identity import IdentityModel, load_identity_model
 from semveil.models.inversion_cache import cached_inversion
+from semveil.recognition.face_parser import load_face_parser
 from semveil.recognition.verifier import Verifier
 
 PICTURES, JUDGEMENTS = "pictures", "faces.jsonl"
@@ -154,6 +158,9 @@ def _measure(bench: Bench, kept: Kept, run: Run) -> None:
     )
     jobs = {case.name: partial(_measured, bench, case, n, run.folder) for n, case in enumerate(cases)}
     kept.parts("cases", jobs, stage="measure", progress=run.progress)
+    parser = bundled_file("face-parser", "parser.safetensors")
+    labelled = partial(_labelled, kept.result["cases"], run.folder, bench.face.size)
+    kept.part("labelled", digest_of_file(parser), measure=labelled)
     judgements = run.folder / JUDGEMENTS
     if judgements.is_file():
         kept.result["judged"] = {}  # drop the judgements of an older file
@@ -236,6 +243,18 @@ def _write(folder: Path, case: str, images: Tensor) -> list[str]:
     return names
 
 
+def _labelled(cases: Mapping[str, Any], folder: Path, size: int) -> dict[str, Any]:
+    """Metrics of part labels by case, relative to the photos, which are the first case."""
+    parser = load_face_parser()
+
+    def images(case: Mapping[str, Any]) -> Tensor:
+        written = to_tensor([read_pixels(folder / file) for file in case["files"]])
+        return F.interpolate(written, size=(size, size), mode="bicubic", antialias=True).clamp(-1, 1)
+
+    photos = images(next(iter(cases.values())))
+    return {name: kept_by_parser(photos, images(case), parser) for name, case in cases.items()}
+
+
 def _judged(cases: Mapping[str, Any], judgements: Path, folder: Path) -> dict[str, Any]:
     """Judge's metrics by case, relative to the photos, which are the first case."""
     judged = read_judgements(judgements)
@@ -259,8 +278,11 @@ def _table(result: Mapping[str, Any]) -> list[str]:
         columns = ["face_detected", "ssim", *(f"protected {verifier}" for verifier in verifiers)]
         ranks = (_rank(case["reidentified"].get(who)) for who in attackers)
         rows.append([_SHOWN.get(name, name), *_claim(case["guarantee"]), *means(case, columns), *ranks])
-    seen: Mapping[str, Any] = next(iter(result.get("judged", {}).values()), {})
-    kept = [(_SHOWN.get(name, name), {**case["kept"], **seen.get(name, {})}) for name, case in cases.items()]
+    more = [next(iter(result.get(part, {}).values()), {}) for part in ("labelled", "judged")]
+    kept = [
+        (_SHOWN.get(name, name), reduce(or_, (part.get(name, {}) for part in more), case["kept"]))
+        for name, case in cases.items()
+    ]
     return [_about(result), markdown(head, rows), utility_table(kept)]
 
 

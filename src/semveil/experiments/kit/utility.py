@@ -68,11 +68,27 @@ def kept_on_crops(source: Tensor, images: Tensor, parser: FaceParser | None) -> 
     }
     if yunet.is_installed():
         columns["yunet_detected"] = [float(_yunet_finds(image)) for image in images]
-    if parser is not None:
-        before, after = parser.label(source), parser.label(images)
-        columns["mouth_opening_error"] = opening_error(before, after, "mouth")
-        columns["eye_opening_error"] = opening_error(before, after, "eyes")
-        columns["hair_overlap"] = overlap(before, after, "hair")
+    labelled = {} if parser is None else kept_by_parser(source, images, parser)
+    return {name: rounded(values) for name, values in columns.items()} | labelled
+
+
+def kept_by_parser(source: Tensor, images: Tensor, parser: FaceParser) -> dict[str, list[float | None]]:
+    """Utility metrics of crops from their part labels: opening of mouth and eyes, and hair.
+
+    Args:
+        source: (B, 3, S, S) aligned photos in [-1, 1].
+        images: (B, 3, S, S) protected images of them.
+        parser: labels both.
+
+    Returns:
+        By metric one value per photo; None where a part was not found.
+    """
+    before, after = parser.label(source), parser.label(images)
+    columns = {
+        "mouth_opening_error": opening_error(before, after, "mouth"),
+        "eye_opening_error": opening_error(before, after, "eyes"),
+        "hair_overlap": overlap(before, after, "hair"),
+    }
     return {name: rounded(values) for name, values in columns.items()}
 
 
