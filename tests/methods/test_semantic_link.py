@@ -67,6 +67,15 @@ def test_values_are_those_of_the_method(model, spec):
     )
 
 
+def test_a_channel_by_its_description(model):
+    method, pictures = DPSemCom(model, protection="none"), torch.zeros(2, 3, 32, 32)
+    by_name, parsed = (
+        method.transmit(pictures, codes=latents(model), run=5, bob_channel=channel, eve_channel=channel)
+        for channel in ("rayleigh:coherence=16", parse_link("rayleigh:coherence=16"))
+    )
+    assert torch.equal(by_name.bob, parsed.bob) and torch.equal(by_name.eve, parsed.eve)
+
+
 def test_a_keyed_or_exact_release_stays_one_and_a_seeded_one_is_a_simulation(model):
     link = SemanticLink(DPSemCom(model, protection="laplace", epsilon=100.0))
     codes = latents(model).requires_grad_()
