@@ -126,7 +126,7 @@ picture: .venv/installed ## draw the picture of the README
 
 .venv/installed-all: .venv/installed-dev
 	@sed 's/^pillow==.*/pillow<13/' constraints.txt > .venv/constraints-all.txt  # gradio takes no Pillow 13
-	@$(PIP) -c .venv/constraints-all.txt -e '.[dev,channels,iq,web]' playwright
+	@$(PIP) -c .venv/constraints-all.txt -e '.[dev,channels,web]' playwright
 	@touch $@
 
 # No extra that needs a newer Pillow or NumPy than the lowest is here: their tests are skipped.
