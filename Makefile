@@ -1,6 +1,6 @@
 # make demo   one photo over the wiretap channel, into out/demo
 # make test   lint, types and tests; make fast: lint and the tests that take no time, in under a minute
-# make test-all   all tests, also what needs other programs: GNU Radio, Sionna, SigMF, Chromium (what is missing is skipped with a reason)
+# make test-all   all tests, also what needs other programs: GNU Radio, Sionna, Chromium (what is missing is skipped with a reason)
 # make help   every target with a line about it
 #
 # All set up .venv first, once. PYTHON=... chooses the interpreter, PIP_FLAGS=... adds to pip's options, for example
