@@ -1,6 +1,6 @@
 # make demo   one photo over the wiretap channel, into out/demo
 # make test   lint, types and tests; make fast: lint and the quick tests, in under a minute
-# make test-all   all tests, also those that need GNU Radio, Sionna, SigMF or Chromium (skipped with a reason if missing)
+# make test-all   all tests, also those that need GNU Radio, Sionna or Chromium (skipped with a reason if missing)
 # make help   every target with a line about it
 #
 # All set up .venv first, once. PYTHON=... chooses the interpreter, PIP_FLAGS=... adds to pip's options, for example
@@ -126,7 +126,7 @@ picture: .venv/installed ## draw the picture of the README
 
 .venv/installed-all: .venv/installed-dev
 	@sed 's/^pillow==.*/pillow<13/' constraints.txt > .venv/constraints-all.txt  # gradio takes no Pillow 13
-	@$(PIP) -c .venv/constraints-all.txt -e '.[dev,channels,iq,web]' playwright
+	@$(PIP) -c .venv/constraints-all.txt -e '.[dev,channels,web]' playwright
 	@touch $@
 
 # Extras that need a newer Pillow or NumPy than the lowest are left out; their tests are skipped.

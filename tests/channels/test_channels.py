@@ -19,6 +19,7 @@ from semveil.channels import (
     Link,
     PhaseOffset,
     TimingOffset,
+    parse_link,
     wiretap,
 )
 
@@ -195,13 +196,40 @@ def test_bob_and_eve_have_channels_of_their_own():
         wiretap(sent, 30.0, bob_channel=lambda symbols, snr_db, rng: (symbols[:, :3], None))
 
 
-def test_settings_out_of_range_are_refused():
-    for make, words in (
-        (lambda: Fading(math.nan), "k_db"),
-        (lambda: Fading(coherence=0), "coherence"),
-        (lambda: OFDM(8, 9), "taps"),
-        (lambda: PhaseOffset(0.7), "frequency"),
-        (lambda: TimingOffset(math.inf), "delay"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            make()
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rician:k_db=nan", "k_db must lie in -100..100 dB, got nan"),
+        ("rician:k_db=4000", "k_db must lie in -100..100 dB, got 4000"),
+        ("rayleigh:coherence=0", "coherence must be a whole number in 1..1000000000, got 0"),
+        ("rayleigh:coherence=99999999999999999999", "coherence must .*, got 9{20}; leave it out"),
+        ("ofdm:subcarriers=8,taps=9", "taps must be a whole number in 1..8, got 9"),
+        ("ofdm:taps=0", "taps must be a whole number in 1..64, got 0"),
+        ("ofdm:subcarriers=99999999999999999999", "subcarriers must be a whole number in 1..32768"),
+        ("ofdm:decay_db=-1000", "decay_db must lie in -100..100 dB, got -1000"),
+        ("ofdm:decay_db=nan", "decay_db must lie in"),
+        ("clipped:backoff_db=nan", "backoff_db must lie in -100..100 dB, got nan"),
+        ("clipped:backoff_db=inf", "backoff_db must .* clips nothing is awgn"),
+        ("clipped:backoff_db=1e9", "backoff_db must lie in"),
+        ("clipped:backoff_db=-9999", "backoff_db must lie in"),
+        ("phase:frequency=0.7", "frequency must lie in"),
+        ("timing:delay=inf", "delay must lie in -1000..1000 symbols, got inf"),
+        ("timing:delay=1e9", "delay must lie in"),
+    ],
+)
+def test_settings_out_of_range_are_refused(text, words):
+    with pytest.raises(ValueError, match=words):
+        parse_link(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rician:k_db=100", "rician:k_db=-100", "rician:k_db=inf", "rician:k_db=-inf",
+        "rayleigh:coherence=1000000000", "ofdm:decay_db=100", "ofdm:decay_db=-100",
+        "clipped:backoff_db=100", "clipped:backoff_db=-100", "timing:delay=1000",
+    ],
+)  # fmt: skip
+def test_the_last_settings_within_range_work(text):
+    sent = torch.randn(2, 100, dtype=torch.complex64, generator=rng())
+    assert parse_link(text)(sent, 20.0, rng(1)).received.isfinite().all()

@@ -57,9 +57,9 @@ def test_pilots_go_in_and_out():
         assert (
             torch.equal(pilots.payload(frame), sent) and (frame[:, pilots.places(frame.shape[1])] == 1).all()
         )
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(ValueError, match="spacing of 2"):
         Pilots(1)
-    with pytest.raises(ValueError, match="at least 2"):  # wrong even where the receiver needs none
+    with pytest.raises(ValueError, match="spacing of 2"):  # wrong even where the receiver needs none
         parse_link("ofdm:pilots=-1")
 
 
@@ -173,7 +173,12 @@ def test_names_and_settings():
         ("rician:k_db=loud", "k_db must be a number"),
         ("rayleigh:csi=perfct", "did you mean 'perfect'"),
         ("rayleigh:csi", "no setting 'csi'"),
-        ("rayleigh:csi=mmse,pilots=1", "at least 2"),
+        ("rayleigh:csi=mmse,pilots=1", "spacing of 2"),
+        ("awgn:args=1", "no setting 'args'"),
+        ("awgn:snr=3", "available: csi, equaliser, pilots, antennas"),
+        ("rayleigh:antennas=2,antennas=3", "'antennas' twice"),
+        ("rician:k_db=3,k_db=3", "'k_db' twice"),
+        ("rayleigh:csi=mmse,pilots=99999999999999999999", "spacing of 2"),
     ):
         with pytest.raises(ValueError, match=words):
             parse_link(text)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from semveil.channels import awgn, wiretap
+from semveil.channels import Link, awgn, wiretap
 
 LEVEL = 1e-6
 SENT = torch.randn(10, 7168, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
@@ -75,3 +75,24 @@ def test_each_noise_comes_from_its_own_source():
 def test_the_output_cannot_be_altered():
     with pytest.raises(dataclasses.FrozenInstanceError):
         wiretap(SENT, 0.0).eve = SENT  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        (lambda symbols, snr_db, rng: symbols, "two things, .* got Tensor"),
+        (lambda symbols, snr_db, rng: (symbols, None, None), "two things"),
+        (lambda symbols, snr_db, rng: (symbols * math.nan, None), "finite symbols"),
+        (lambda symbols, snr_db, rng: (symbols.real, None), "must return what it receives as"),
+        ("rayleigh", "parse_link makes a channel from its description"),
+    ],
+)
+def test_a_channel_of_ones_own_is_checked(channel, words):
+    with pytest.raises(ValueError, match=words):
+        wiretap(SENT[:2], 10.0, bob_channel=channel)
+
+
+@pytest.mark.parametrize("csi", ["perfect", "ls", "mmse", "none"])
+def test_a_link_is_over_a_channel_with_statistics(csi):
+    with pytest.raises(ValueError, match="a function is a channel by itself"):
+        Link(lambda symbols, snr_db, rng: (symbols, None), csi=csi)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`send --iq`, and the recording as Bob and Eve hear it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,5 +43,21 @@ def test_names_are_checked_before_the_work(
 ) -> None:
     send = ("send", photo, "--model", "tiny", "--protection", "none")
     failed(semveil(*send), 2, "--out, a recording with --iq")
+    for option in (("--iq-format", "ci16"), ("--sample-rate", "2e6"), ("--frequency", "1e9")):
+        failed(semveil(*send, "--out", tmp_path / "m.svl", *option), 2, f"{option[0]} is for a recording")
+    iq = ("--iq", tmp_path / "m.sigmf")
+    failed(semveil(*send, *iq, "--sample-rate", "0"), 2, "--sample-rate must be a finite number > 0")
+    failed(semveil(*send, *iq, "--frequency", "inf"), 2, "--frequency must be a finite number")
     failed(semveil(*send, "--iq", tmp_path / "m.wav"), 2, "ends in .sigmf")
     failed(semveil(*send, "--iq", tmp_path / "m.sigmf", "--iq-format", "cf64"), 2, "cf32 or ci16")
+
+
+def test_rates_are_stated_and_the_next_command_reads_the_recording(
+    semveil: Callable, photo: Path, tmp_path: Path
+) -> None:
+    words = ("--iq", tmp_path / "m.sigmf-meta", "--sample-rate", "2e6", "--frequency", "868e6")
+    sent = semveil("send", photo, "--model", "tiny", "--protection", "none", *words)
+    assert sent.code == 0 and "semveil receive --iq" in sent.stdout
+    stated = json.loads((tmp_path / "m.sigmf-meta").read_text())
+    assert stated["global"]["core:sample_rate"] == 4 * stated["global"]["semveil:symbol_rate"] == 2e6
+    assert stated["captures"][0]["core:frequency"] == 868e6

@@ -67,6 +67,15 @@ def test_values_are_those_of_the_method(model, spec):
     )
 
 
+def test_a_channel_by_its_description(model):
+    method, pictures = DPSemCom(model, protection="none"), torch.zeros(2, 3, 32, 32)
+    by_name, parsed = (
+        method.transmit(pictures, codes=latents(model), run=5, bob_channel=channel, eve_channel=channel)
+        for channel in ("rayleigh:coherence=16", parse_link("rayleigh:coherence=16"))
+    )
+    assert torch.equal(by_name.bob, parsed.bob) and torch.equal(by_name.eve, parsed.eve)
+
+
 def test_a_keyed_or_exact_release_stays_one_and_a_seeded_one_is_a_simulation(model):
     link = SemanticLink(DPSemCom(model, protection="laplace", epsilon=100.0))
     codes = latents(model).requires_grad_()
@@ -94,6 +103,26 @@ def test_other_precisions(model):
     assert linked.codes.dtype == torch.float32 and single.grad.isfinite().all()
     scale = images.detach().abs().max()
     assert (linked.images.float() - images).abs().max() < 0.05 * scale
+
+
+def test_a_conversion_and_training_change_the_link_alone(model):
+    """Models are kept for the process, so a link that shared its networks would change everybody's."""
+    pair = LinearPair(DPSemCom(model, protection="none").pair_settings(start="identity"))
+    method = DPSemCom(model, pair=pair)
+    before = [weight.clone() for network in (model.generator, pair) for weight in network.parameters()]
+    link = SemanticLink(method, channel="rayleigh:csi=perfect").double()
+    link.generator.requires_grad_()  # frozen by default
+    optimiser = torch.optim.SGD(link.parameters(), 0.1)
+    link(latents(model, dtype=torch.float64), snr_db=20.0).images.square().mean().backward()
+    assert any(weight.grad is not None for weight in link.generator.parameters())
+    assert any(weight.grad is not None for weight in link.pair.parameters())
+    optimiser.step()
+    after = [weight for network in (model.generator, pair) for weight in network.parameters()]
+    assert all(torch.equal(a, b) and b.grad is None for a, b in zip(before, after, strict=True))
+    again = load_model(str(model.folder))
+    assert again.dtype == torch.float32
+    method.transmit(torch.zeros(2, 3, 32, 32), codes=latents(model))
+    assert link.method.receive_codes(link.method.send_codes(latents(model).double())).dtype == torch.float64
 
 
 def test_the_pair_learns_from_bobs_picture_over_fading(model):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SigMF recordings of messages: formats, what the library makes of them, and files that are none."""
 
+import gzip
 import json
 import tarfile
 from pathlib import Path
@@ -95,6 +96,12 @@ def damage(folder: Path, kind: str) -> Path:
         meta["global"]["core:datatype"] = "rf32_le"
     elif kind == "rate":
         meta["global"]["core:sample_rate"] = 1.1e6
+    elif kind == "slow":
+        meta["global"]["semveil:symbol_rate"] = 0.001
+    elif kind == "no rate":
+        del meta["global"]["core:sample_rate"]
+    elif kind == "empty":
+        data.write_bytes(b"")
     elif kind == "no data":
         data.unlink()
     elif kind == "no json":
@@ -110,6 +117,8 @@ def damage(folder: Path, kind: str) -> Path:
         ("cut", "cut off"), ("clipped", "is clipped: "), ("nan", "not finite"), ("silent", "is silent"),
         ("foreign", "no preamble"), ("real", "no single channel of complex"),
         ("rate", "resample to a whole number"),
+        ("slow", r"takes 1e\+09 samples in .*, 2 to 64"),
+        ("no rate", "add core:sample_rate"), ("empty", "is empty"),
         ("no data", "cannot read|samples"), ("no json", "cannot read"),
     ],
 )  # fmt: skip
@@ -117,6 +126,37 @@ def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path, kind: str, words:
     with pytest.raises(RecordingError, match=words) as caught:
         receive_recording(damage(tmp_path, kind))
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("foreign", "is no SigMF archive"), ("nothing", "is no SigMF archive"),
+        ("other files", "lacks a .sigmf-meta"), ("compressed", "cut off or compressed"),
+        ("no samples", "data file is empty"), ("cut", "is no SigMF archive|cannot read"),
+    ],
+)  # fmt: skip
+def test_an_archive_that_is_none_is_one_clear_line(tmp_path: Path, kind: str, words: str) -> None:
+    path = tmp_path / "m.sigmf"
+    send_recording(path, MESSAGE)
+    content = path.read_bytes()
+    if kind in ("other files", "no samples"):
+        names = ["a.txt"] if kind == "other files" else ["m/m.sigmf-meta", "m/m.sigmf-data"]
+        with tarfile.open(path, "w") as tar:
+            for name in names:
+                tar.addfile(tarfile.TarInfo(name))
+    else:
+        path.write_bytes(
+            {
+                "foreign": b"RIFF" * 4000,
+                "nothing": b"",
+                "compressed": gzip.compress(content),
+                "cut": content[: len(content) // 2],
+            }[kind]
+        )
+    with pytest.raises(RecordingError, match=words) as caught:
+        receive_recording(path)
+    assert len(str(caught.value).splitlines()) == 1 and "ReadError" not in str(caught.value)
 
 
 def test_names_and_formats_are_checked(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from semveil.channels.awgn import awgn, noise_power
 from semveil.channels.packing import check_symbols
 
+MOST_DB = 100.0  # of a setting in dB, either way: powers beyond it vanish in floats
+MOST_COUNT = 10**9  # of a setting that counts symbols
+
 
 @dataclass(frozen=True, eq=False)
 class ChannelState:
@@ -144,6 +147,38 @@ def noise_column(symbols: Tensor, snr_db: float | Tensor) -> Tensor:
     return noise_power(snr_db).reshape(-1, 1).expand(len(symbols), 1).to(symbols.real)
 
 
+def check_db(name: str, value: float, advice: str = "") -> None:
+    """Check a setting in dB.
+
+    Args:
+        name: name of the setting.
+        value: in dB.
+        advice: what to do instead, added to the error.
+
+    Raises:
+        ValueError: the value is not in -`MOST_DB`..`MOST_DB`.
+    """
+    if not abs(value) <= MOST_DB:
+        raise ValueError(f"{name} must lie in {-MOST_DB:g}..{MOST_DB:g} dB, got {value}{advice}")
+
+
+def check_count(name: str, value: object, least: int, most: int = MOST_COUNT, advice: str = "") -> None:
+    """Check a setting that counts something.
+
+    Args:
+        name: name of the setting.
+        value: value of the setting.
+        least: smallest value.
+        most: largest value.
+        advice: what to do instead, added to the error.
+
+    Raises:
+        ValueError: the value is no integer from `least` to `most`.
+    """
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{name} must be a whole number in {least}..{most}, got {value}{advice}")
+
+
 def source(symbols: Tensor, rng: torch.Generator | None) -> torch.Generator:
     """Validate the symbols and return a random generator.
 
@@ -210,7 +245,10 @@ class ClippedAWGN(Channel):
     happens at the sender and cannot be told apart from the signal, so the channel state has gain 1.
 
     Args:
-        backoff_db: A^2 over the mean power, in dB.
+        backoff_db: A^2 over the mean power, in dB, in -100..100.
+
+    Raises:
+        ValueError: `backoff_db` is out of range.
 
     Example:
         >>> ClippedAWGN(backoff_db=0)(torch.tensor([[3j, 0.5 + 0j]]), float("inf")).received
@@ -219,6 +257,7 @@ class ClippedAWGN(Channel):
 
     def __init__(self, backoff_db: float = 3.0) -> None:
         super().__init__()
+        check_db("backoff_db", backoff_db, "; an amplifier that clips nothing is awgn")
         self.amplitude = 10 ** (backoff_db / 20)
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:

@@ -6,7 +6,18 @@ import math
 import torch
 from torch import Tensor
 
-from semveil.channels.channel import Channel, Heard, complex_normal, multiply, source, uniform
+from semveil.channels.channel import (
+    Channel,
+    Heard,
+    check_count,
+    check_db,
+    complex_normal,
+    multiply,
+    source,
+    uniform,
+)
+
+MOST_SUBCARRIERS = 1 << 15  # DVB-T2's largest number
 
 
 class Fading(Channel):
@@ -16,12 +27,12 @@ class Fading(Channel):
     part g is drawn for each block of `coherence` symbols, the line of sight once for the whole message.
 
     Args:
-        k_db: Rician K-factor, line-of-sight over scattered power, in dB; -inf for Rayleigh fading, inf for a
-            random phase only.
+        k_db: Rician K-factor, line-of-sight over scattered power, in dB, in -100..100; -inf for Rayleigh
+            fading, inf for a random phase only.
         coherence: symbols per fading block, pilots included; None for flat fading over the whole message.
 
     Raises:
-        ValueError: `k_db` is NaN, or the coherence is below 1.
+        ValueError: `k_db` or the coherence is out of range.
 
     Example:
         >>> rng = torch.Generator().manual_seed(0)
@@ -32,13 +43,10 @@ class Fading(Channel):
 
     def __init__(self, k_db: float = -math.inf, coherence: int | None = None) -> None:
         super().__init__()
-        if math.isnan(k_db):
-            raise ValueError("k_db must be a number in dB, -inf for no line of sight, got NaN")
-        if coherence is not None and (type(coherence) is not int or coherence < 1):
-            raise ValueError(
-                "coherence must be a whole number of symbols >= 1, or None for a flat channel, got "
-                f"{coherence}"
-            )
+        if not math.isinf(k_db):
+            check_db("k_db", k_db, "; -inf is no line of sight, inf nothing else")
+        if coherence is not None:
+            check_count("coherence", coherence, 1, advice="; leave it out for a flat channel")
         self.coherence = coherence
         self.sight = 1.0 if k_db == math.inf else 10 ** (k_db / 10) / (1 + 10 ** (k_db / 10))  # K / (K + 1)
 
@@ -109,22 +117,22 @@ class OFDM(Channel):
     independently for each message.
 
     Args:
-        subcarriers: F.
+        subcarriers: F, at most `MOST_SUBCARRIERS`.
         taps: L, at most F.
-        decay_db: decay of the power-delay profile per tap, in dB.
+        decay_db: decay of the power-delay profile per tap, in dB, in -100..100; negative for a growing one.
 
     Raises:
-        ValueError: sizes out of range.
+        ValueError: a setting is out of range.
     """
 
     def __init__(self, subcarriers: int = 64, taps: int = 8, decay_db: float = 2.0) -> None:
         super().__init__()
-        if not 1 <= taps <= subcarriers or not math.isfinite(decay_db):
-            raise ValueError(
-                f"taps must be 1..{subcarriers} and decay_db finite, got {taps} taps and {decay_db:g} dB"
-            )
+        check_count("subcarriers", subcarriers, 1, MOST_SUBCARRIERS)
+        check_count("taps", taps, 1, subcarriers, "; there are no more taps than subcarriers")
+        check_db("decay_db", decay_db)
         self.subcarriers, self.taps = subcarriers, taps
-        powers = 10 ** (-decay_db * torch.arange(taps, dtype=torch.float64) / 10)
+        levels = -decay_db * torch.arange(taps, dtype=torch.float64)
+        powers = 10 ** ((levels - levels.max()) / 10)
         self.powers = powers / powers.sum()
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:

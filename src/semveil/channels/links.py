@@ -78,7 +78,7 @@ def parse_link(text: str) -> Link:
             and `antennas` of `Link`.
 
     Raises:
-        ValueError: unknown name or setting, or a value out of range.
+        ValueError: unknown name or setting, a setting given twice, or a value out of range.
 
     Example:
         >>> link = parse_link("rician:k_db=3,coherence=64,csi=mmse,pilots=8")
@@ -87,9 +87,14 @@ def parse_link(text: str) -> Link:
     """
     name, _, rest = text.partition(":")
     kind = CHANNELS[name]
-    own = {key: parameter.default for key, parameter in inspect.signature(kind.make).parameters.items()}
+    own = {
+        key: parameter.default
+        for key, parameter in inspect.signature(kind.make).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
     settings: dict[str, object] = {}
     link: dict[str, object] = {"equaliser": kind.equaliser}
+    given: set[str] = set()
     for part in filter(None, rest.split(",")):
         key, sign, value = part.partition("=")
         allowed = [*own, "csi", "equaliser", "pilots", "antennas"]
@@ -98,6 +103,9 @@ def parse_link(text: str) -> Link:
                 f"channel {name} has no setting {key!r}{suggest(key, allowed)}; available: "
                 f"{', '.join(allowed)}"
             )
+        if key in given:
+            raise ValueError(f"channel {name} has the setting {key!r} twice; give it once")
+        given.add(key)
         (settings if key in own else link)[key] = _value(
             key, value, own.get(key, None if key in ("pilots", "antennas") else "")
         )

@@ -9,6 +9,8 @@ from torch import Tensor
 from semveil.channels.awgn import awgn
 from semveil.channels.channel import Channel, ChannelState, Heard, multiply, noise_column, source, uniform
 
+MOST_DELAY = 1000.0  # symbols; a message of one image has 896
+
 
 class PhaseOffset(Channel):
     """Carrier offset: random phase and carrier frequency.
@@ -87,10 +89,10 @@ class TimingOffset(Channel):
     cyclic extension (counted by `prefix`).
 
     Args:
-        delay: delay in symbols; negative for an early message.
+        delay: delay in symbols, in -1000..1000; negative for an early message.
 
     Raises:
-        ValueError: the delay is not finite.
+        ValueError: the delay is out of range.
 
     Example:
         >>> late = TimingOffset(1.0)(torch.tensor([[1 + 0j, 2, 3, 4]]), float("inf")).received
@@ -100,8 +102,8 @@ class TimingOffset(Channel):
 
     def __init__(self, delay: float = 0.5) -> None:
         super().__init__()
-        if not math.isfinite(delay):
-            raise ValueError(f"delay must be a finite number of symbols, got {delay}")
+        if not abs(delay) <= MOST_DELAY:
+            raise ValueError(f"delay must lie in {-MOST_DELAY:g}..{MOST_DELAY:g} symbols, got {delay}")
         self.delay = delay
 
     def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:

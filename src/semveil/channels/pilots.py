@@ -4,15 +4,17 @@
 import torch
 from torch import Tensor
 
+from semveil.channels.channel import MOST_COUNT
+
 
 class Pilots:
     """Pilots at every `every`-th position of a frame, starting at position 0.
 
     Args:
-        every: spacing, at least 2.
+        every: spacing, from 2 to `MOST_COUNT`.
 
     Raises:
-        ValueError: the spacing is below 2 or not an integer.
+        ValueError: the spacing is out of range or not an integer.
 
     Example:
         >>> pilots = Pilots(3)
@@ -26,8 +28,8 @@ class Pilots:
     value = 1.0  # unit power, like the payload on average
 
     def __init__(self, every: int) -> None:
-        if type(every) is not int or every < 2:
-            raise ValueError(f"pilots need a spacing of at least 2 symbols, got {every}")
+        if type(every) is not int or not 2 <= every <= MOST_COUNT:
+            raise ValueError(f"pilots need a spacing of 2 to {MOST_COUNT} symbols, got {every}")
         self.every = every
 
     def frame(self, symbols: int) -> int:

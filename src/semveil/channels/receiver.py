@@ -37,7 +37,7 @@ class Link(nn.Module):
     `received` holds estimates of the payload; `state` has the residual gain and noise of these estimates.
 
     Args:
-        channel: any channel.
+        channel: any `Channel`; AWGN where None.
         csi: channel state information: `perfect`, the realisation; `ls` or `mmse`, estimated from pilots by
             least squares within the channel's basis (linear interpolation if it has none) or by the linear
             MMSE estimate under the channel's public statistics; `none`, a gain of 1.
@@ -48,7 +48,7 @@ class Link(nn.Module):
             combining; `snr_db` is the SNR of one antenna.
 
     Raises:
-        ValueError: an unknown name, pilots that cannot follow the channel, or antennas not in
+        ValueError: no `Channel`, an unknown name, pilots that cannot follow the channel, or antennas not in
             1..`MOST_ANTENNAS`.
 
     Example:
@@ -69,6 +69,11 @@ class Link(nn.Module):
         antennas: int = 1,
     ) -> None:
         super().__init__()
+        if channel is not None and not isinstance(channel, Channel):
+            raise ValueError(
+                f"a link needs a semveil.channels.Channel, which states its statistics, got "
+                f"{type(channel).__name__}; a function is a channel by itself, without a link"
+            )
         for what, name, allowed in (("csi", csi, CSI), ("equaliser", equaliser, EQUALISERS)):
             if name not in allowed:
                 raise ValueError(

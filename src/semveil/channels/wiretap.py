@@ -67,11 +67,23 @@ def over(
         (B, N) complex, at power P.
 
     Raises:
-        ValueError: the channel returned another shape, dtype or type; or as for `awgn`.
+        ValueError: the channel cannot be called, or returned no pair, another shape, dtype or type, or
+            symbols that are not finite; or as for `awgn`.
     """
     if channel is None:
         return awgn(symbols, snr_db, power=power, rng=rng)
-    received, _ = channel(symbols / power**0.5, snr_db, rng)
+    if not callable(channel):
+        raise ValueError(
+            f"a channel is called as channel(symbols, snr_db, rng), which {channel!r} cannot be; "
+            "semveil.channels.parse_link makes a channel from its description"
+        )
+    heard = channel(symbols / power**0.5, snr_db, rng)
+    if not isinstance(heard, tuple) or len(heard) != 2:
+        raise ValueError(
+            "a channel must return two things, what it receives and its state (or None), got "
+            f"{type(heard).__name__}"
+        )
+    received = heard[0]
     if not isinstance(received, Tensor) or received.shape != symbols.shape or received.dtype != symbols.dtype:
         got = (
             f"{received.dtype} {tuple(received.shape)}"
@@ -81,6 +93,8 @@ def over(
         raise ValueError(
             f"a channel must return what it receives as {symbols.dtype} {tuple(symbols.shape)}, got {got}"
         )
+    if symbols.isfinite().all() and not received.isfinite().all():
+        raise ValueError("a channel must return finite symbols; it made NaN or infinity of finite ones")
     return received * power**0.5
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`semveil send`, `receive` and `eavesdrop`: three processes that share one message file."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -79,14 +80,33 @@ def send(
         ),
     ] = None,
     iq_format: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Sample format of the recording: `cf32`, two floats, or `ci16`, two 16-bit integers.",
+            help=(
+                "Sample format of the recording: `cf32`, two floats (the default), or `ci16`, two 16-bit "
+                "integers."
+            ),
             metavar="FORMAT",
             autocompletion=options.one_of("cf32", "ci16"),
             rich_help_panel=RADIO,
         ),
-    ] = "cf32",
+    ] = None,
+    sample_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Sample rate of the recording, four samples per symbol; 1 MHz by default.",
+            metavar="HZ",
+            rich_help_panel=RADIO,
+        ),
+    ] = None,
+    frequency: Annotated[
+        float | None,
+        typer.Option(
+            help="Carrier frequency that the recording's metadata states; 0 by default.",
+            metavar="HZ",
+            rich_help_panel=RADIO,
+        ),
+    ] = None,
     digital: Annotated[
         bool,
         typer.Option(
@@ -167,8 +187,7 @@ def send(
         options.check_output_file(path)
         keep_inputs(path, passphrase_file, pair)
     opening = _opening(key, passphrase_file, peer) + (" --deniable" if deniable else "")
-    if iq is not None:
-        _check_recording(iq, iq_format)
+    _check_recording(iq, iq_format, sample_rate, frequency)
     check_limit(limit)
 
     if subject is None and (ledger is not None or limit is not None):
@@ -187,6 +206,8 @@ def send(
             out,
             iq=iq,
             iq_format=iq_format,
+            sample_rate=sample_rate,
+            frequency=frequency,
             digital=digital,
             image_bytes=image_bytes,
             for_snr_db=for_snr_db,
@@ -206,7 +227,7 @@ def send(
     _report(
         sent,
         more=record_lines(sent.record),
-        following=_after_sending(out, opening, digital=digital),
+        following=_after_sending(out, iq, opening, digital=digital),
         as_json=as_json,
     )
 
@@ -328,10 +349,10 @@ def _opening(key: Path | None, passphrase_file: Path | None, peer: Path | None) 
     return "".join(f" {option} {pasted(path)}" for option, path in secret if path is not None)
 
 
-def _after_sending(out: Path | None, opening: str, *, digital: bool) -> list[str]:
-    """Next commands after sending a message file."""
+def _after_sending(out: Path | None, iq: Path | None, opening: str, *, digital: bool) -> list[str]:
+    """Next commands after sending a message file or a recording."""
     if out is None:
-        return []
+        return [] if iq is None else [f"semveil receive --iq {pasted(iq)}{opening} --out bob.png"]
     name = pasted(out)
     bob = f"semveil receive {name}{opening} --out bob.png"
     return [bob] if digital else [bob, f"semveil attack {name}"]
@@ -342,12 +363,25 @@ def _check(out: Path, snr_db: float | None) -> None:
     options.check_snr("--snr-db", snr_db)
 
 
-def _check_recording(path: Path, datatype: str) -> None:
+def _check_recording(
+    path: Path | None, datatype: str | None, sample_rate: float | None, frequency: float | None
+) -> None:
+    given = (("--iq-format", datatype), ("--sample-rate", sample_rate), ("--frequency", frequency))
+    if path is None:
+        for option, value in given:
+            if value is not None:
+                raise options.OptionError(f"{option} is for a recording; name it with --iq, or leave it out")
+        return
+    if sample_rate is not None and not 0 < sample_rate < math.inf:
+        raise options.OptionError(f"--sample-rate must be a finite number > 0 in Hz, got {sample_rate:g}")
+    if frequency is not None and not math.isfinite(frequency):
+        raise options.OptionError(f"--frequency must be a finite number in Hz, got {frequency:g}")
+
     from semveil.radio.recording import FORMATS, SUFFIXES, require_sigmf
 
     if path.suffix not in SUFFIXES:
         raise options.OptionError(f"--iq needs a name that ends in {', '.join(SUFFIXES)}, got {str(path)!r}")
-    if datatype not in FORMATS:
+    if datatype is not None and datatype not in FORMATS:
         raise options.OptionError(f"--iq-format must be {' or '.join(FORMATS)}, got {datatype!r}")
     require_sigmf()
 

@@ -71,7 +71,9 @@ def send(
     out: AnyPath | None = None,
     *,
     iq: AnyPath | None = None,
-    iq_format: str = "cf32",
+    iq_format: str | None = None,
+    sample_rate: float | None = None,
+    frequency: float | None = None,
     digital: bool = False,
     image_bytes: int | None = None,
     for_snr_db: float | None = None,
@@ -94,7 +96,9 @@ def send(
         photos: paths, arrays or aligned images, see `load_faces`.
         out: message file to write.
         iq: SigMF recording to write, the same message as a radio signal; needs the extra `iq`.
-        iq_format: sample format of the recording, `cf32` or `ci16`.
+        iq_format: sample format of the recording, `cf32` (where None) or `ci16`.
+        sample_rate: sample rate of the recording in Hz, four samples per symbol; 1e6 where None.
+        frequency: carrier frequency in Hz that the recording states; 0 where None.
         digital: make a message for a digital link: the latents as bytes, encrypted as a whole under the key,
             see `methods.digital`.
         image_bytes: bytes per image on a digital link; see `default_bytes` where None.
@@ -129,6 +133,12 @@ def send(
     """
     out = output_path(out)
     iq = output_path(iq, "iq")
+    signal: dict[str, Any] = {"datatype": iq_format, "sample_rate": sample_rate, "frequency": frequency}
+    signal = {name: value for name, value in signal.items() if value is not None}
+    if signal and iq is None:
+        raise ValueError(
+            "iq_format, sample_rate and frequency are for a recording; name it with iq, or leave them out"
+        )
     if for_snr_db is not None:
         step_for(for_snr_db)  # checks the value before the work
     book = ledger_of(subject, ledger, limit)
@@ -173,7 +183,7 @@ def send(
         certificate = certificate_of(message, method, perceptual=term)
         content, signals = (
             message_bytes(message),
-            [] if iq is None else _recorded_signal(Path(iq), message, iq_format),
+            [] if iq is None else _recorded_signal(Path(iq), message, signal),
         )
     certificate = replace(certificate, commit=commit())
     made = [
@@ -194,7 +204,7 @@ def send(
     return Sent(message, certificate, written, account(book, subject), loaded.size)
 
 
-def _recorded_signal(path: Path, message: Message, datatype: str) -> list[File]:
+def _recorded_signal(path: Path, message: Message, signal: dict[str, Any]) -> list[File]:
     """Files of a recording and their contents.
 
     They are first written to a temporary folder, since no output may be readable before the release is
@@ -203,5 +213,5 @@ def _recorded_signal(path: Path, message: Message, datatype: str) -> list[File]:
     from semveil.radio.bursts import send_recording  # needs the extra `iq`
 
     with tempfile.TemporaryDirectory() as folder:
-        files = send_recording(Path(folder) / path.name, message, datatype=datatype)
+        files = send_recording(Path(folder) / path.name, message, **signal)
         return [(path.with_name(file.name), file.read_bytes()) for file in files]

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from semveil.channels import denormalise_power, normalise_power, pack, unpack, wiretap
+from semveil.channels import channel_of, denormalise_power, normalise_power, pack, unpack, wiretap
 from semveil.channels.wiretap import AnyChannel, AnySnr, snrs
 from semveil.core.device import moved
 from semveil.core.model_folders import ModelName
@@ -340,8 +340,8 @@ class DPSemCom:
         eve_snr_db: AnySnr | None = None,
         codes: Tensor | None = None,
         run: Streams | int | None = None,
-        bob_channel: AnyChannel | None = None,
-        eve_channel: AnyChannel | None = None,
+        bob_channel: AnyChannel | str | None = None,
+        eve_channel: AnyChannel | str | None = None,
     ) -> WiretapResult:
         """Simulate all three parties.
 
@@ -352,12 +352,13 @@ class DPSemCom:
             codes: latents of the photos, if known; inverted otherwise.
             run: named random streams, or their seed; `bob` and `eve` draw the channel noise, and with a given
                 seed `dp` draws the genuine noise, which is then simulated. Nonces are always fresh.
-            bob_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`;
-                each photo is one message; AWGN where None. The direct image is transmitted over a channel
-                like Bob's.
+            bob_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`, or
+                a description for `parse_link`; each photo is one message; AWGN where None. The direct image
+                is transmitted over a channel like Bob's.
             eve_channel: Eve's channel, likewise.
         """
         check_range(images)
+        bob_channel, eve_channel = channel_of(bob_channel), channel_of(eve_channel)
         run = run if isinstance(run, Streams) else streams(run)
         codes = self.model.box.clip(
             self.invert(images).codes if codes is None else codes.to(self.model.device)

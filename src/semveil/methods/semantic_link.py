@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """dp-semcom's link as one torch module, differentiable from Bob's image to Alice's latents and networks."""
 
+import copy
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from semveil.channels.links import channel_of
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.core.device import full_precision
 from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.protectors import Trained
 from semveil.methods.transmission import Transmission
 
 
@@ -33,12 +36,14 @@ class SemanticLink(nn.Module):
     Symbols and received images equal those of `DPSemCom`. Keyed protection and release noise are still
     computed in integers and doubles on the CPU; gradients pass through them by their linear maps. The
     generator and the trained pair are submodules, so that `.to(device)`, `.double()` and `parameters()`
-    include them. Under autocast only the generator computes in half precision.
+    include them. They are copies: a conversion or an optimiser changes the link alone, never the given method
+    or a model that `load_method` keeps. Read trained networks from `generator` and `pair`; `method` is the
+    given one with these networks. Under autocast only the generator computes in half precision.
 
     Args:
         method: method with protection, model and key.
-        channel: any `channel(symbols, snr_db, rng) -> received, state`; a submodule if it is a module; AWGN
-            where None.
+        channel: any `channel(symbols, snr_db, rng) -> received, state`, or a description for `parse_link`; a
+            submodule if it is a module, and not copied; AWGN where None.
 
     Example:
         >>> link = SemanticLink(DPSemCom(protection="rotation"))
@@ -48,10 +53,13 @@ class SemanticLink(nn.Module):
         torch.Size([1, 28, 64])
     """
 
-    def __init__(self, method: DPSemCom, *, channel: AnyChannel | None = None) -> None:
+    def __init__(self, method: DPSemCom, *, channel: AnyChannel | str | None = None) -> None:
         super().__init__()
-        self.method, self.channel = method, channel
-        self.generator, self.pair = method.model.generator, method.pair
+        self.generator, self.pair = copy.deepcopy((method.model.generator, method.pair))
+        self.method, self.channel = copy.copy(method), channel_of(channel)
+        self.method.model, self.method.pair = replace(method.model, generator=self.generator), self.pair
+        if self.pair is not None:
+            self.method.protector = Trained(self.pair)
 
     def forward(
         self,

@@ -15,6 +15,7 @@ from semveil.radio.synchronise import NoBurst, receive_burst
 from semveil.radio.waveform import modulate
 
 SAMPLES_PER_SYMBOL = 4
+MOST_SAMPLES_PER_SYMBOL = 64
 SAMPLE_RATE = 1e6
 SILENCE = 64  # symbol periods before and after the burst
 DESCRIPTION = (
@@ -72,18 +73,18 @@ def receive_recording(path: str | os.PathLike[str]) -> Message:
             per symbol are assumed.
 
     Raises:
-        RecordingError: the recording cannot be read, does not have an integer number of samples per symbol (2
-            or more), or contains no burst.
+        RecordingError: the recording cannot be read, does not have an integer number of samples per symbol
+            (2 to `MOST_SAMPLES_PER_SYMBOL`), or contains no burst.
         MessageError: the header of the burst is not a valid message header.
     """
     recording = read_recording(path)
     symbol_rate = recording.symbol_rate or recording.sample_rate / SAMPLES_PER_SYMBOL
     exact = recording.sample_rate / symbol_rate
-    rate = round(exact)
-    if rate < 2 or abs(exact / rate - 1) > 1e-6:
+    rate = round(min(exact, MOST_SAMPLES_PER_SYMBOL + 1))
+    if not 2 <= rate <= MOST_SAMPLES_PER_SYMBOL or abs(exact / rate - 1) > 1e-6:
         raise RecordingError(
             f"a symbol takes {exact:g} samples in {os.fsdecode(path)!r}; resample to a whole number of them, "
-            "2 or more"
+            f"2 to {MOST_SAMPLES_PER_SYMBOL}"
         )
     try:
         burst = receive_burst(recording.samples, rate)

@@ -125,9 +125,13 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     target, sigmf = _checked_path(path), require_sigmf()
     name = repr(os.fsdecode(target))
     try:
-        if target.suffix != ".sigmf":
+        if target.suffix == ".sigmf":
+            _check_archive(target, name)
+        else:
             # the library would leave a file with invalid JSON open
             json.loads(target.with_suffix(".sigmf-meta").read_bytes())
+            if target.with_suffix(".sigmf-data").stat().st_size == 0:
+                raise RecordingError(f"{name} holds no samples: its .sigmf-data file is empty")
         # warnings about inconsistent annotations and lengths; the receiver's own errors are clearer
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -135,6 +139,8 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
         general, count = handle.get_global_info(), handle.sample_count
         if handle.num_channels != 1 or not str(general.get("core:datatype", "")).startswith("c"):
             raise RecordingError(f"{name} holds no single channel of complex samples")
+        if "core:sample_rate" not in general:
+            raise RecordingError(f"{name} states no sample rate; add core:sample_rate to its metadata")
         if not 0 < count <= MOST_SAMPLES:
             raise RecordingError(f"{name} holds {count:,} samples; 1 to {MOST_SAMPLES:,} are read")
         samples = np.asarray(handle.read_samples()).reshape(-1).astype(np.complex128)
@@ -149,6 +155,19 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
         raise RecordingError(f"{name} states a sample rate of {rate:g} and a symbol rate of {symbol_rate}")
     _check_samples(samples, name)
     return Recording(samples, rate, symbol_rate)
+
+
+def _check_archive(path: Path, name: str) -> None:
+    """Refuse what the library reports in tar's words, or reads for minutes as a compressed archive."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            files = {Path(entry.name).suffix: entry.size for entry in tar if entry.isfile()}
+    except tarfile.TarError:
+        raise RecordingError(f"{name} is no SigMF archive, or it is cut off or compressed") from None
+    if not {".sigmf-meta", ".sigmf-data"} <= files.keys():
+        raise RecordingError(f"{name} is no SigMF archive: it lacks a .sigmf-meta or a .sigmf-data file")
+    if files[".sigmf-data"] == 0:
+        raise RecordingError(f"{name} holds no samples: its .sigmf-data file is empty")
 
 
 def _check_samples(samples: Complex, name: str) -> None:

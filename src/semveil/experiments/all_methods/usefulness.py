@@ -9,8 +9,7 @@ Images are written next to the JSON, large enough for an independent judge (`doc
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial, reduce
-from operator import or_
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -278,9 +277,11 @@ def _table(result: Mapping[str, Any]) -> list[str]:
         columns = ["face_detected", "ssim", *(f"protected {verifier}" for verifier in verifiers)]
         ranks = (_rank(case["reidentified"].get(who)) for who in attackers)
         rows.append([_SHOWN.get(name, name), *_claim(case["guarantee"]), *means(case, columns), *ranks])
-    more = [next(iter(result.get(part, {}).values()), {}) for part in ("labelled", "judged")]
+    more: list[Mapping[str, Any]] = [
+        next(iter(result.get(part, {}).values()), {}) for part in ("labelled", "judged")
+    ]
     kept = [
-        (_SHOWN.get(name, name), reduce(or_, (part.get(name, {}) for part in more), case["kept"]))
+        (_SHOWN.get(name, name), {**case["kept"], **more[0].get(name, {}), **more[1].get(name, {})})
         for name, case in cases.items()
     ]
     return [_about(result), markdown(head, rows), utility_table(kept)]
