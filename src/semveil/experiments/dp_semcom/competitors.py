@@ -28,6 +28,7 @@ from semveil.experiments.dp_semcom.link_bench import (
     LinkPreset,
     measured,
     shown_metric,
+    side_bits,
     values_of,
 )
 from semveil.experiments.dp_semcom.link_bench import load as load_link
@@ -235,7 +236,10 @@ def run_cell(bench: Bench, name: str, contender: Contender, ear: Ear) -> dict[st
         "guarantee": link.guarantee().as_dict(),
         "known_pairs": len(known),
         "bandwidth_ratio": round(
-            bandwidth(sent.symbols.shape[1], bench.model.size, link=bob_channel).ratio, 5
+            bandwidth(
+                sent.symbols.shape[1], bench.model.size, link=bob_channel, side_bits=side_bits(sent)
+            ).ratio,
+            5,
         ),
         "bob": measured(bench, link.receive(hear(link, sent, snr, run["bob"], bob_channel)[0])),
         "eves": [
