@@ -13,11 +13,24 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from semveil.experiments.dp_semcom.digital import ANALOGUE, analogue, digital, kinds, load_digital, ways
+from semveil.experiments.dp_semcom.digital import (
+    ANALOGUE,
+    LENGTHS,
+    TOLD,
+    WORSE_DB,
+    analogue,
+    digital,
+    kinds,
+    lengths,
+    load_digital,
+    quality,
+    ways,
+)
 from semveil.experiments.dp_semcom.link_bench import LABEL, look, over_channels, shown_metric
 from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.statistics import value
+from semveil.experiments.kit.tables import HEADS, markdown
 
 
 def _jobs(bench: Bench) -> Jobs:
@@ -52,6 +65,28 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
     return figure
 
 
+def _table(result: dict[str, Any]) -> list[str]:
+    """Lengths of all messages, and Bob's quality and losses at their SNR and 1 dB below."""
+    points, preset = list(result["points"].values()), result["config"]["preset"]
+    metric, snrs = shown_metric(points), (preset["snr_db"], preset["snr_db"] - WORSE_DB)
+    told = (
+        f"{len(result['photos'])} photos over AWGN, messages designed for {snrs[0]:g} dB: {HEADS[metric]} to "
+        f"the photo by the channel's SNR in dB and, in brackets, the share of lost messages. {TOLD}"
+    )
+    rows = []
+    for point in points:
+        bob = {party["snr_db"]: party for party in point["bob"]}
+        rows.append([*lengths(point), *(quality(bob.get(snr, {}), metric) for snr in snrs)])
+    return [told, markdown([*LENGTHS, *(f"{snr:g}" for snr in snrs)], rows)]
+
+
 BANDWIDTH = over_channels(
-    "bandwidth", _jobs, _drawing, revision=2, load=load_digital, place="points", stage="transmit"
+    "bandwidth",
+    _jobs,
+    _drawing,
+    revision=2,
+    load=load_digital,
+    place="points",
+    stage="transmit",
+    table=_table,
 )

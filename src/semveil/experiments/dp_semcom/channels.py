@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bob and all attacks by Eve over several channels at one SNR: `channels.json`.
+"""Bob and the attacks of `EVES` over several channels at one SNR: `channels.json`.
 
 Secrecy is the gap between Bob and the strongest Eve.
 """
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from semveil.experiments.kit.tables import HEADS, markdown
 
 
 def _jobs(bench: Bench) -> Jobs:
-    """Return the measurements: all attacks on the channels `fully`, the two strongest on the others."""
+    """Return the measurements: all attacks on the channels `fully`, `STRONGEST` on the others."""
     chosen, snrs = bench.preset, (bench.preset.snr_db,)
     at = partial(link_bench.run_cell, bench, bob_snrs=snrs, eve_snrs=snrs)
     attacks: dict[str, tuple[str, ...]] = dict.fromkeys((*chosen.fully, *chosen.others), link_bench.STRONGEST)
@@ -36,7 +37,8 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
     """Draw Bob and the strongest Eve on each channel: a row for each metric, a column for each protection."""
     cells, best, protections, channels = link_bench.read_cells(result)
     metrics = [metric for metric in (best, "fppsr") if cells[0]["bob"][0].get(metric)]
-    snr = result["config"]["preset"]["snr_db"]
+    chosen = result["config"]["preset"]
+    snr = chosen["snr_db"]
     figure = Figure(figsize=(2.8 * len(protections) + 3.5, (0.5 * len(channels) + 1.2) * len(metrics) + 0.6))
     panels = figure.subplots(len(metrics), len(protections), sharey=True, sharex="row", squeeze=False)
     for row, metric in zip(panels, metrics, strict=True):
@@ -52,7 +54,11 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
             axes.set_xlabel(link_bench.LABEL[metric])
             axes.set_title(protection)
     panels[0, 0].legend()
-    figure.suptitle(f"{len(result['photos'])} photos, Bob and Eve at {snr:g} dB")
+    figure.suptitle(
+        f"{len(result['photos'])} photos, Bob and Eve at {snr:g} dB; strongest Eve "
+        f"{_tried(cells, chosen['fully'])}",
+        fontsize=9,
+    )
     return figure
 
 
@@ -65,7 +71,8 @@ def _table(result: dict[str, Any]) -> list[str]:
     told = (
         f"{len(result['photos'])} photos, Bob and Eve at {snr:g} dB: {HEADS[metric]} to the photo and, in "
         "brackets, the fraction of photos whose person the recogniser rejects (FPPSR). The strongest Eve is "
-        "chosen by each of them separately."
+        "chosen by each of them separately, "
+        f"{_tried(cells, chosen['fully'])}."
     )
     parties = [
         [channel, party, *(_cell(columns, both) for columns in row)]
@@ -80,8 +87,18 @@ def _table(result: dict[str, Any]) -> list[str]:
         by_attack = [{eve["attack"]: eve for eve in at[name, channel]["eves"]} for name in protections]
         names = dict.fromkeys(attack for eves in by_attack for attack in eves)
         rows = [[_named(name), *(_cell(eves.get(name, {}), both) for eves in by_attack)] for name in names]
-        texts += [f"Every attack over `{channel}`:", markdown(["attack", *protections], rows)]
+        texts += [f"Every attack that was tried over `{channel}`:", markdown(["attack", *protections], rows)]
     return texts
+
+
+def _tried(cells: Sequence[dict[str, Any]], fully: Sequence[str]) -> str:
+    """Which attacks the strongest Eve is chosen from, by channel."""
+    names = {eve["attack"] for cell in cells if cell["channel"] in fully for eve in cell["eves"]} - {
+        link_bench.CONTROL
+    }
+    where = " and ".join(channel.partition(":")[0] for channel in fully)
+    few = " and ".join(link_bench.STRONGEST)
+    return f"of {len(names)} attacks on {where}, of {few} alone on the other channels"
 
 
 def _cell(columns: dict[str, Any], metrics: tuple[str, str]) -> str:

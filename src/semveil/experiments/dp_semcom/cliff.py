@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cliff effect: quality over Bob's SNR for messages designed for one SNR: `cliff.json`.
 
-All messages take the same number of channel uses.
+Digital messages take as many channel uses as the repeated symbols of the analogue message, whose side
+information comes in addition.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,17 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from semveil.channels import parse_link
-from semveil.experiments.dp_semcom.digital import ANALOGUE, kinds, load_digital, over_snr, ways
+from semveil.experiments.dp_semcom.digital import (
+    ANALOGUE,
+    LENGTHS,
+    TOLD,
+    kinds,
+    lengths,
+    load_digital,
+    over_snr,
+    quality,
+    ways,
+)
 from semveil.experiments.dp_semcom.link_bench import (
     AWGN,
     FADING,
@@ -24,6 +36,7 @@ from semveil.experiments.dp_semcom.link_bench import (
 from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Jobs
 from semveil.experiments.kit.statistics import value
+from semveil.experiments.kit.tables import HEADS, markdown
 
 
 def _jobs(bench: Bench) -> Jobs:
@@ -55,9 +68,38 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
         axes.set_title(channel, fontsize=9)
     panels[0].set_ylabel(LABEL[metric])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    made_for = f"designed for {preset['made_for_db']:g} dB"
-    figure.suptitle(f"{len(result['photos'])} photos, {made_for}, equal channel uses")
+    figure.suptitle(
+        f"{len(result['photos'])} photos, designed for {preset['made_for_db']:g} dB; "
+        f"{_uses(cells, channels)}; side information without errors",
+        fontsize=9,
+    )
     return figure
 
 
-CLIFF = over_channels("cliff", _jobs, _drawing, load=load_digital, stage="transmit")
+def _uses(cells: Sequence[dict[str, Any]], channels: Sequence[str]) -> str:
+    """Channel uses per source value of analogue and digital messages, by channel."""
+    ratios = {(cell["channel"], cell["kind"] == ANALOGUE): cell["ratio"] for cell in cells}
+    return "uses per value " + " | ".join(
+        f"analogue {ratios[channel, True]:.4f}, digital {ratios[channel, False]:.4f}" for channel in channels
+    )
+
+
+def _table(result: dict[str, Any]) -> list[str]:
+    """Lengths of all messages, and Bob's quality and losses over SNR, by channel."""
+    cells, preset = list(result["cells"].values()), result["config"]["preset"]
+    (channels,), metric = values_of(cells, "channel"), shown_metric(cells)
+    told = (
+        f"{len(result['photos'])} photos, messages designed for {preset['made_for_db']:g} dB: "
+        f"{HEADS[metric]} to the photo by the channel's SNR in dB and, in brackets, the share of lost "
+        f"messages. {TOLD}"
+    )
+    texts = [told]
+    for channel in channels:
+        own = [cell for cell in cells if cell["channel"] == channel]
+        snrs = [f"{party['snr_db']:g}" for party in own[0]["bob"]]
+        rows = [[*lengths(cell), *(quality(party, metric) for party in cell["bob"])] for cell in own]
+        texts += [f"Over `{channel}`:", markdown([*LENGTHS, *snrs], rows)]
+    return texts
+
+
+CLIFF = over_channels("cliff", _jobs, _drawing, load=load_digital, stage="transmit", table=_table)

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from semveil.channels import Link, bandwidth
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.link_bench import load, measured
+from semveil.experiments.dp_semcom.link_bench import load, measured, side_bits
 from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Run
+from semveil.experiments.kit.statistics import value
 from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.link.eves import hear
 from semveil.methods.dp_semcom import DPSemCom
@@ -30,6 +31,11 @@ WORSE_DB = 1.0
 ANALOGUE = "rotation"
 KEY = bytes(32)  # a measurement needs no secret key
 LATENTS = "latents"
+LENGTHS = ("message", "sent", "uses per value", "bytes", "file", "header")  # heads of `lengths`
+TOLD = (
+    "Bytes are those that fit the channel; file (header included) and header in bytes are means over photos. "
+    "The analogue message's side information is counted and arrives without errors."
+)
 
 
 def load_digital(run: Run) -> Bench:
@@ -43,7 +49,7 @@ def load_digital(run: Run) -> Bench:
 
 
 def analogue(bench: Bench, repetitions: int) -> dict[str, Any]:
-    """Measure the keyed message repeated over AWGN and averaged.
+    """Measure the keyed message repeated over AWGN and averaged; its side information arrives without errors.
 
     Args:
         bench: inputs of the run; the preset sets the SNR.
@@ -95,9 +101,8 @@ def _repeated(
     """Bob's metrics of the repeated and averaged keyed message at each SNR, and the bandwidth ratio."""
     method, run = DPSemCom(bench.model, protection=ANALOGUE), streams(bench.preset.seed)
     sent, shown = method.send_codes(bench.codes), []
-    assert sent.keyed is not None
-    side = 32 + -(-8 * len(sent.keyed.sealed) // len(bench.codes))
-    counted = bandwidth(repetitions * sent.symbols.shape[1], bench.model.size, link=link, side_bits=side)
+    uses = repetitions * sent.symbols.shape[1]
+    counted = bandwidth(uses, bench.model.size, link=link, side_bits=side_bits(sent))
     for snr in snrs_db:
         rng = run[f"bob {snr:g}"]
         heard = torch.stack([hear(method, sent, snr, rng, link)[0].symbols for _ in range(repetitions)]).mean(
@@ -122,6 +127,34 @@ def ways(wanted: Sequence[str]) -> tuple[tuple[str, ...], str]:
         return tuple(wanted), f"sionna-no-rt {version('sionna-no-rt')}"
     except PackageNotFoundError:
         return tuple(way for way in wanted if way != "5g"), "not measured: 5G's codes need the extra channels"
+
+
+def lengths(point: dict[str, Any]) -> list[str]:
+    """Table cells of a message: content, way, channel uses and lengths in bytes, of all photos that fit.
+
+    Args:
+        point: record of a message, see `digital_point`.
+    """
+    sizes = []
+    for name in ("file", "header"):
+        fit = [size for size in point.get(name, []) if size is not None]
+        sizes.append(f"{sum(fit) / len(fit):,.0f}" if fit else "")
+    way = {"": "analogue", "bound": "at capacity", "5g": "5G"}[point["way"]]
+    fitting = f"{point['bytes']:,}" if point.get("bytes") else ""
+    return [point["kind"], way, f"{point['ratio']:.4f}", fitting, *sizes]
+
+
+def quality(party: dict[str, Any], metric: str) -> str:
+    """Table cell: Bob's mean of a metric and, of a digital message, the share of lost messages in brackets.
+
+    Args:
+        party: Bob's record at one SNR; empty where none was measured.
+        metric: name of the metric.
+    """
+    if not party:
+        return ""
+    lost = f" ({party['lost']:.2f})" if "lost" in party else ""
+    return f"{value(party, metric):.3f}{lost}"
 
 
 def _digital(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from semveil.attacks import Attack
-from semveil.channels import Link, bandwidth, parse_link
+from semveil.channels import GAIN_BITS, Link, bandwidth, parse_link
 from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.security import CASES, EVES, Bench, compared, load_bench, traffic_of
 from semveil.experiments.kit.experiment import Drawing, Experiment, Jobs, Run, cells, experiment, presets
@@ -26,7 +26,8 @@ from semveil.methods.transmission import Transmission
 METRICS = ("lpips", "ssim", "fppsr")
 LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "fraction rejected (FPPSR)"}
 CONTROL = "stolen"  # attack with Bob's key or network: shows that the attacks' machinery works
-STRONGEST = ("linear", "impute")  # with and without knowledge of earlier photos
+# With and without knowledge of earlier photos; the strongest without a key only: under one `direct` is.
+STRONGEST = ("linear", "impute")
 AWGN, FADING = "awgn", "rayleigh:coherence=64,csi=mmse,pilots=8"
 
 
@@ -42,7 +43,7 @@ class LinkPreset:
         synthetic: number of known pairs that Eve generates in addition, except under keyed protection.
         protections: names of `security.CASES`.
         fully: channels with all attacks.
-        others: channels with the two strongest attacks, at the same SNR.
+        others: channels with the attacks `STRONGEST` only, at the same SNR.
         snr_db: Bob's and Eve's SNR on all channels.
         snrs_db: SNRs over which both are varied.
         csi: channels for the SNR experiment, which differ in the receivers' channel state information.
@@ -171,8 +172,7 @@ def run_cell(
     options = next(case.options for case in CASES if case.name == protection)
     method, link, run = DPSemCom(bench.model, **options), parse_link(channel), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
-    side = 32 + (-(-8 * len(sent.keyed.sealed) // len(bench.codes)) if sent.keyed else 0)
-    counted = bandwidth(sent.symbols.shape[1], bench.model.size, link=link, side_bits=side)
+    counted = bandwidth(sent.symbols.shape[1], bench.model.size, link=link, side_bits=side_bits(sent))
     traffic = traffic_of(method, bench.codes, bench.public, bench.preset.synthetic, run["known"])
     bob, eves = [], []
     for snr in bob_snrs:
@@ -228,6 +228,16 @@ def attacked(
     for attack in attacks_on(method, sent, eve, attacks):
         codes = attack(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
         yield attack, method.synthesize(codes)
+
+
+def side_bits(sent: Transmission) -> int:
+    """Side information per image in bits: the gain, a share of the sealed bytes, without the nonce.
+
+    Args:
+        sent: message of all images, which share one tag.
+    """
+    sealed = 8 * len(sent.keyed.sealed) if sent.keyed else 0
+    return GAIN_BITS + -(-sealed // len(sent.symbols))
 
 
 def measured(bench: Bench, images: Tensor) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from semveil.experiments.kit.plots import COLOURS
 from semveil.experiments.kit.statistics import value
 from semveil.experiments.kit.tables import HEADS, markdown
 
+REJECTED = "fppsr"
+TRIED = ("direct", *link_bench.STRONGEST)
 DARK = 0.15  # gap whose cell is too dark for black numbers
 
 
 def _jobs(bench: Bench) -> Jobs:
     """Return the measurements: each protection over each channel of `csi`, at all SNRs of Bob and Eve."""
-    snrs, attacks = bench.preset.snrs_db, ("direct", *link_bench.STRONGEST)
+    snrs, attacks = bench.preset.snrs_db, TRIED
     at = partial(link_bench.run_cell, bench, bob_snrs=snrs, eve_snrs=snrs, attacks=attacks)
     return {
         f"{protection} | {channel}": partial(at, protection, channel)
@@ -30,20 +32,22 @@ def _jobs(bench: Bench) -> Jobs:
 
 
 def _drawing(result: dict[str, Any], folder: Path) -> Figure:
-    """Draw Bob and the strongest Eve over SNR, and a heat map of their gap for each pair of SNRs."""
+    """Draw quality and FPPSR of Bob and the strongest Eve over SNR, and a heat map of their gap."""
     cells, metric, protections, channels = link_bench.read_cells(result)
     snrs = result["config"]["preset"]["snrs_db"]
-    figure = Figure(figsize=(3.2 * len(protections) + 1, 2 * (2.6 * len(channels)) + 0.6))
-    panels = figure.subplots(2 * len(channels), len(protections), squeeze=False)
+    figure = Figure(figsize=(3.2 * len(protections) + 1, 3 * (2.4 * len(channels)) + 0.6))
+    panels = figure.subplots(3 * len(channels), len(protections), squeeze=False)
     for cell in cells:
         row, column = channels.index(cell["channel"]), protections.index(cell["protection"])
-        curve, square = panels[2 * row, column], panels[2 * row + 1, column]
-        bobs = [value(party, metric) for party in cell["bob"]]
-        curve.plot(snrs, bobs, "o-", color=COLOURS["bob"], label="Bob")
-        values = [link_bench.of_strongest(cell, metric, snr) for snr in snrs]
-        curve.plot(snrs, values, "s-", color=COLOURS["eve"], label="strongest Eve")
+        curve, rejected, square = (panels[3 * row + place, column] for place in range(3))
+        for axes, drawn in ((curve, metric), (rejected, REJECTED)):
+            values = [value(party, drawn) for party in cell["bob"]]
+            axes.plot(snrs, values, "o-", color=COLOURS["bob"], label="Bob")
+            values = [link_bench.of_strongest(cell, drawn, snr) for snr in snrs]
+            axes.plot(snrs, values, "s-", color=COLOURS["eve"], label="strongest Eve")
+            axes.set_ylabel(HEADS[drawn])
+        rejected.set_ylim(-0.05, 1.05)
         curve.set_title(f"{cell['protection']}\n{cell['channel']}", fontsize=8)
-        curve.set_ylabel(metric.upper())
         gaps = np.array([[link_bench.gap(cell, metric, bob, eve) for bob in snrs] for eve in snrs])
         square.imshow(gaps, origin="lower", cmap="RdBu", vmin=-0.25, vmax=0.25, aspect="auto")
         for (i, j), difference in np.ndenumerate(gaps):
@@ -56,14 +60,14 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
         square.grid(False)
     panels[0, 0].legend()
     figure.suptitle(
-        f"{link_bench.LABEL[metric]}, {len(result['photos'])} photos; heat maps: strongest Eve minus Bob "
-        "(blue: Bob is better)"
+        f"{link_bench.LABEL[metric]} and {link_bench.LABEL[REJECTED]}, {len(result['photos'])} photos; strongest "
+        f"Eve of {', '.join(TRIED)}; heat maps: Eve minus Bob (blue: Bob is better)"
     )
     return figure
 
 
 def _table(result: dict[str, Any]) -> list[str]:
-    """Lead of Bob over the strongest Eve, by channel and SNRs, for each protection."""
+    """Lead of Bob over the strongest Eve by channel and SNRs, then FPPSR of both, for each protection."""
     cells, metric, protections, channels = link_bench.read_cells(result)
     snrs = result["config"]["preset"]["snrs_db"]
     at = {(cell["protection"], cell["channel"]): cell for cell in cells}
@@ -76,9 +80,29 @@ def _table(result: dict[str, Any]) -> list[str]:
             rows.append([channel, f"{bob:g}, {eve:g}", *(f"{lead:+.3f}" for lead in leads)])
     told = (
         f"{len(result['photos'])} photos: {HEADS[metric]} to the photo of the strongest Eve minus that of "
-        "Bob; a protection works if this is large even where Eve's SNR is better."
+        "Bob; a protection works if this is large even where Eve's SNR is better. The strongest Eve is "
+        f"chosen from {', '.join(TRIED)}: no other was tried."
     )
-    return [told, markdown(["channel", "SNR of Bob, Eve in dB", *protections], rows)]
+    rejected = [
+        [
+            channel,
+            f"{snr:g}",
+            *(
+                f"{value(at[protection, channel]['bob'][place], REJECTED):.2f}, "
+                f"{link_bench.of_strongest(at[protection, channel], REJECTED, snr):.2f}"
+                for protection in protections
+            ),
+        ]
+        for channel in channels
+        for place, snr in enumerate(snrs)
+    ]
+    return [
+        told,
+        markdown(["channel", "SNR of Bob, Eve in dB", *protections], rows),
+        "Fraction of photos whose person the recogniser rejects (FPPSR): in Bob's pictures, and in those of "
+        "the Eve who is rejected least, at the same SNR.",
+        markdown(["channel", "SNR in dB", *protections], rejected),
+    ]
 
 
 SNR = link_bench.over_channels("snr", _jobs, _drawing, table=_table)
