@@ -60,8 +60,8 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
         square.grid(False)
     panels[0, 0].legend()
     figure.suptitle(
-        f"{link_bench.LABEL[metric]} and {link_bench.LABEL[REJECTED]}, {len(result['photos'])} photos; strongest "
-        f"Eve of {', '.join(TRIED)}; heat maps: Eve minus Bob (blue: Bob is better)"
+        f"{link_bench.LABEL[metric]} and {link_bench.LABEL[REJECTED]}, {len(result['photos'])} photos; "
+        f"strongest Eve of {', '.join(TRIED)}; heat maps: Eve minus Bob (blue: Bob is better)"
     )
     return figure
 
