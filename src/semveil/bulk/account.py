@@ -81,6 +81,7 @@ class ClipFacts:
             replaced nor hidden.
         elsewhere: number of output frames in which a detector finds something else outside the altered
             regions, possibly a face that was missed in the source.
+        sound: whether the output has sound; true if it is not known, for clips of earlier versions.
     """
 
     frames: int
@@ -88,6 +89,7 @@ class ClipFacts:
     hidden: int
     missed: int
     elsewhere: int
+    sound: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
