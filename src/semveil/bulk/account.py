@@ -219,7 +219,9 @@ def mark_faces(
 
 
 def named_for(name: str, found: int, protected: int, covered: int) -> str:
-    """Name of a whole photo's output; it shows when not every face is protected.
+    """Name of a whole photo's output; it shows when a detected face is visible, or none is protected.
+
+    A face covered beside protected ones is hidden and does not change the name.
 
     Args:
         name: stem of the output.

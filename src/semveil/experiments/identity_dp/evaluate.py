@@ -174,7 +174,7 @@ def _count_judged(
         raise BadJudgements(
             f"the judgements are of {counts['photos']} of {len(places)} photos and of "
             f"{sum(pictures.values())} of {len(places) * len(made)} pictures, so there is nothing to "
-            "compare; name the files as they are seen from the working directory, or from the folder of the list"
+            "compare; name files as seen from the working directory, or from the folder of the list"
         )
     return counts
 
