@@ -100,6 +100,7 @@ def test_a_face_has_one_draw_that_all_frames_show(glide: Path, tmp_path: Path) -
         "hidden": 0,
         "missed": 0,
         "elsewhere": 0,
+        "sound": account.clip.sound,
     }
     assert "20 frames (0.8 s)" in account.line() and account.marks[0].fate == Fate.PROTECTED
     one_draw = np.diff(faces_in(tmp_path / "out/glide.mp4"), axis=0)

@@ -39,6 +39,18 @@ def test_a_clip_is_protected_and_told_of(semveil: Callable, clip: Path, tmp_path
     )
 
 
+def test_sound_is_named_only_where_it_is_kept(
+    semveil: Callable, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = write_clip(tmp_path / "silent.mp4", gliding(4))
+    answer = semveil("protect", silent, *BLUR, "--out", tmp_path / "silent")
+    assert answer.code == 0 and "voice" not in answer.stdout
+    assert "Around the faces clips are as they were" in answer.stdout
+    clip.write_bytes(clip.read_bytes()[:500])
+    refused = semveil("protect", clip, *BLUR, "--out", tmp_path / "refused")
+    assert refused.code == 3 and "voice" not in refused.stdout
+
+
 def test_what_does_not_go_with_clips_is_one_line(
     semveil: Callable, failed: Callable, clip: Path, tmp_path: Path
 ) -> None:
@@ -59,8 +71,32 @@ def test_what_does_not_go_with_clips_is_one_line(
     assert not list((tmp_path / "out").glob("*.mp4"))
 
 
-def test_the_original_comes_back_byte_for_byte(
+def test_only_the_clip_that_was_sealed_is_taken_without_a_note(
     semveil: Callable, failed: Callable, clip: Path, tmp_path: Path
+) -> None:
+    key, out, back = tmp_path / "my.key", tmp_path / "out", tmp_path / "back.mov"
+    assert semveil("keygen", "--out", key).code == 0
+    assert semveil("protect", clip, *BLUR, "--out", out, "--reversible", "--key", key).code == 0
+    made, sealed = out / "private name.mp4", out / "private name.mp4.sealed"
+    opening = ("--sealed", sealed, "--key", key, "--out", back)
+    failed(semveil("restore", tmp_path / "missing.mp4", *opening), 3, "no clip")
+    assert not back.exists()
+    renamed = made.rename(out / "clip.mov")  # the header of the sealed part says that it is a clip
+    answer = semveil("restore", renamed, *opening)
+    assert answer.code == 0 and "no certificate beside it" in answer.stderr
+    assert back.read_bytes() == clip.read_bytes()
+    renamed.rename(made)
+    with made.open("ab") as file:
+        file.write(b"edited")
+    told = semveil("restore", made, *opening, "--json")
+    assert "was edited since" in told.stderr and json.loads(told.stdout)["exact"] is True
+    assert len(json.loads(told.stdout)["notes"]) == 1
+    assert semveil("protect", clip, *BLUR, "--out", tmp_path / "two").code == 0
+    assert "is another clip than" in semveil("restore", tmp_path / "two" / made.name, *opening).stderr
+
+
+def test_the_original_comes_back_byte_for_byte(
+    semveil: Callable, failed: Callable, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = [tmp_path / "my.key", tmp_path / "other.key"]
     for key in keys:
@@ -72,12 +108,19 @@ def test_the_original_comes_back_byte_for_byte(
         "lies beside it",
     )
     answer = semveil("protect", clip, *BLUR, "--out", tmp_path / "out", *sealing)
-    assert answer.code == 0 and "the files of clips, lie sealed" in answer.stdout
-    made, back = tmp_path / "out" / "private name.mp4", tmp_path / "out" / "private name.restored.mov"
+    assert answer.code == 0
+    assert "original file of each clip lies sealed beside it (FILE.mp4.sealed)" in answer.stdout
+    assert "FILE.png" not in answer.stdout and "beside each picture" not in answer.stdout
+    made, back = tmp_path / "out" / "private name.mp4", tmp_path / "here" / "private name.restored.mov"
+    back.parent.mkdir()
+    monkeypatch.chdir(back.parent)
     assert len(clip.read_bytes()) + 48 < Path(f"{made}.sealed").stat().st_size < len(clip.read_bytes()) + 600
     said = semveil("certify", made).stdout
     assert "the size of the original file in bytes" in said and "no forward secrecy" in said
-    assert semveil("restore", made, "--key", keys[0]).code == 0
+    assert "there are no keys for single faces" in said
+    assert "beside the clip" in said and "opens that face alone" not in said
+    restored = semveil("restore", made, "--key", keys[0])
+    assert restored.code == 0 and not restored.stderr
     assert back.read_bytes() == clip.read_bytes() and back.stat().st_mode & 0o777 == 0o600
     failed(semveil("restore", made, "--key", keys[1]), 7, "the key is another")
     failed(semveil("restore", made), 2, "--key FILE")

@@ -117,6 +117,32 @@ def test_a_passphrase_seals_too_and_its_weakness_is_said(
     answer = semveil("restore", picture, "--passphrase-file", words, "--out", tmp_path / "back.png")
     assert answer.code == 0 and "in every pixel" in answer.stdout
     failed(semveil("restore", picture, "--key", key), 7, "sealed with a passphrase")
+    words.write_text("a stork in the reeds\n")
+    failed(
+        semveil("restore", picture, "--passphrase-file", words), 7, "the passphrase is another than the one"
+    )
+
+
+def test_a_passphrase_for_what_a_key_sealed_is_named(
+    semveil: Callable,
+    failed: Callable,
+    photo: Path,
+    key: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words, out = tmp_path / "words.txt", tmp_path / "out"
+    words.touch(mode=0o600)
+    words.write_text("a heron in the reeds\n")
+    assert semveil("protect", photo, *MOSAIC, "--out", out, "--reversible", "--key", key).code == 0
+    picture = out / "private name.png"
+    failed(semveil("restore", picture, "--passphrase-file", words), 7, "sealed with a key, not a passphrase")
+    monkeypatch.chdir(tmp_path)
+    answer = semveil("restore", picture, "--key", key)
+    assert answer.code == 0 and not answer.stderr, answer
+    assert (tmp_path / "private name.restored.png").is_file() and len(list(out.glob("*.png"))) == 1
+    beside = semveil("restore", picture, "--key", key, "--out", out / "back.png")
+    assert beside.code == 0 and "do not publish that folder" in beside.stderr
 
 
 @pytest.mark.parametrize(
@@ -145,3 +171,21 @@ def test_another_passphrase_in_the_same_file_is_sealed_with(
     assert "1 done before" in semveil(*protecting, renamed).stdout and done == [False, True, False]
     renamed.write_text("too short")
     failed(semveil(*protecting, renamed), 7, "has 9 characters; use at least 12")
+
+
+def test_faces_are_listed_in_order_of_their_numbers(
+    semveil: Callable, failed: Callable, tmp_path: Path
+) -> None:
+    from data.test_sealed_faces import ORIGINAL, PROTECTED, REGIONS, SECRET, sealed
+
+    from semveil.data.save import save_png
+    from semveil.keys import write_secret
+
+    picture, key = tmp_path / "a.png", tmp_path / "my.key"
+    save_png(picture, PROTECTED)
+    Path(f"{picture}.sealed").write_bytes(sealed(ORIGINAL, PROTECTED, REGIONS[::-1]))
+    write_secret(key, SECRET)
+    words = ("restore", picture, "--key", key, "--out", tmp_path / "back.png")
+    assert json.loads(semveil(*words, "--json").stdout)["restored"] == [0, 1]
+    assert "are back: face 0, face 1." in semveil(*words).stdout
+    failed(semveil(*words, "--face", "99"), 7, "there are: 0, 1")

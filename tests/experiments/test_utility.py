@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from skimage import data
 
+from semveil.cli.main import main
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.network_files import write_network
 from semveil.data.judgements import JudgedFace, read_judgements
@@ -106,7 +107,11 @@ def test_anybodys_folder_is_evaluated(
     result = json.loads(path.read_text())
     copied = result["rows"][0]["kept"]
     assert copied["five_point_error"] == [0.0]
-    assert ("judge_landmark_error" in copied) == with_files == ("hair_overlap" in copied)
+    assert ("judge_landmark_error" in copied) == with_files
+    # the bundled parser labels them if no other is named
+    assert copied["hair_overlap"] == [1.0] or with_files
+    assert len(copied["mouth_opening_error"]) == len(copied["eye_opening_error"]) == 1
+    assert result["judged"] == ({"photos": 1, "pictures": {"copy": 1}} if with_files else None)
     if with_files:
         assert copied["judge_landmark_error"] == [0.0] and copied["judge_detected"] == [1.0]
         assert "judge_detected" not in result["rows"][1]["kept"], (
@@ -119,6 +124,34 @@ def test_anybodys_folder_is_evaluated(
         "landmark error / eye distance (five points)" in words
         and ("judge: expression preserved" in words) == with_files
     )
+
+
+@pytest.mark.parametrize("content", ["", '{"file": "elsewhere.png", "faces": []}'])
+def test_judgements_of_other_pictures_are_refused(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("photos", "made"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(data.astronaut()).resize((256, 256)).save(tmp_path / folder / "a.png")
+    (tmp_path / "faces.jsonl").write_text(content)
+    words = ["evaluate", tmp_path / "photos", "--output", f"copy={tmp_path / 'made'}", "--verifier", "dlib"]
+    words += ["--judgements", tmp_path / "faces.jsonl", "--out", tmp_path / "out"]
+    assert main([str(word) for word in words]) == 1
+    assert "of 0 of 1 photos and of 0 of 1 pictures" in capsys.readouterr().err
+
+
+def test_the_number_of_judged_pictures_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = []
+    for folder in ("photos", "made"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(data.astronaut()).resize((256, 256)).save(tmp_path / folder / "a.png")
+        lines.append({"file": f"{folder}/a.png", "faces": [face()]})
+    (tmp_path / "faces.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    words = ["evaluate", tmp_path / "photos", "--output", f"copy={tmp_path / 'made'}", "--verifier", "dlib"]
+    words += ["--judgements", tmp_path / "faces.jsonl", "--out", tmp_path / "out"]
+    assert main([str(word) for word in words]) == 0
+    said = capsys.readouterr()
+    assert "judged: 1 of 1 photos; pictures: 1 of copy" in said.err and "mouth opening error" in said.out
 
 
 def test_a_sex_that_the_judge_does_not_tell_is_not_compared() -> None:

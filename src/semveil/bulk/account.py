@@ -81,6 +81,7 @@ class ClipFacts:
             replaced nor hidden.
         elsewhere: number of output frames in which a detector finds something else outside the altered
             regions, possibly a face that was missed in the source.
+        sound: whether the output has sound; true if it is not known, for clips of earlier versions.
     """
 
     frames: int
@@ -88,6 +89,7 @@ class ClipFacts:
     hidden: int
     missed: int
     elsewhere: int
+    sound: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
@@ -217,7 +219,9 @@ def mark_faces(
 
 
 def named_for(name: str, found: int, protected: int, covered: int) -> str:
-    """Name of a whole photo's output; it shows when not every face is protected.
+    """Name of a whole photo's output; it shows when a detected face is visible, or none is protected.
+
+    A face covered beside protected ones is hidden and does not change the name.
 
     Args:
         name: stem of the output.

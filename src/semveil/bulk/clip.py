@@ -173,7 +173,7 @@ class _Work:
                 strangers=strangers,
                 recognised=recognised,
                 marks=faces.marks(),
-                clip=ClipFacts(len(clip.pts), round(seconds, 2), len(hidden), missed, elsewhere),
+                clip=ClipFacts(len(clip.pts), round(seconds, 2), len(hidden), missed, elsewhere, self.sound),
             )
         )
 

@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restoration of sealed originals: the faces of a photo, the file of a clip, or the key of one face."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from semveil.core.errors import KeyProblem
+from semveil.bulk.sources import Source
+from semveil.core.errors import KeyProblem, PhotoError
 from semveil.core.files import write_whole
 from semveil.core.output_path import keep_inputs
+from semveil.data.certified import certificate_path, read_certificate
 from semveil.data.photos import load_photo
 from semveil.data.save import save_png
 from semveil.data.sealed_clip import SealedClip
 from semveil.data.sealed_faces import SealedFaces, read_sealed, sealed_path
 from semveil.keys.passphrase import read_passphrase
-from semveil.keys.sealed_parts import PartKey, read_any_key, write_part_key
-from semveil.keys.secret import read_secret
+from semveil.keys.sealed_parts import PartKey, SealedParts, read_any_key, write_part_key
+from semveil.keys.secret import Secret, read_secret
 from semveil.methods.shared_key import SharedKey
+from semveil.privacy.certificate import CertificateError
 
 ALL = "all"
+_KEY = "was sealed with a key, not a passphrase; give the key with --key"
 _PASSPHRASE = "was sealed with a passphrase; give the file that holds it with --passphrase-file"
 
 
@@ -81,7 +86,7 @@ def restore_faces(
     photo, found = load_photo(picture), read_sealed(picture, opening.sealed)
     keys = _keys(found, opening, face)
     save_png(out, found.restore(photo.pixels, keys, anyway=anyway), private=True)
-    restored = tuple(key.number for key in keys)
+    restored = tuple(sorted(key.number for key in keys))
     left = tuple(sorted(set(found.numbers) - set(restored)))
     return RestoredFaces(restored, left, not left and not anyway)
 
@@ -121,6 +126,33 @@ def hand_over(picture: Path, out: Path, opening: Opening, *, face: str) -> int:
     return keys[0].number
 
 
+@dataclass(frozen=True)
+class RestoredClip:
+    """Result of the restoration of a clip.
+
+    Attributes:
+        path: the written file.
+        size: its size in bytes.
+        doubts: why the given file may not be the clip that the sealed part belongs to; empty if its
+            certificate says that it is.
+    """
+
+    path: Path
+    size: int
+    doubts: tuple[str, ...]
+
+
+def is_sealed_clip(file: Path, sealed: Path | None = None) -> bool:
+    """Whether an output of `protect` is a clip: by the header of its sealed part, else by its suffix.
+
+    Args:
+        file: the protected picture or clip.
+        sealed: file of the sealed part; None for the one next to the output.
+    """
+    is_clip = SealedClip.is_in(sealed_path(file) if sealed is None else sealed)
+    return Source(file, file.name).is_clip if is_clip is None else is_clip
+
+
 def open_clip(clip: Path, opening: Opening) -> tuple[SealedClip, bytes]:
     """Decrypt the original of a protected clip.
 
@@ -132,14 +164,15 @@ def open_clip(clip: Path, opening: Opening) -> tuple[SealedClip, bytes]:
         The sealed part, and the bytes of the original file.
 
     Raises:
-        KeyProblem: the sealed part is missing or damaged, the key is wrong, or a passphrase is needed and not
-            given.
+        PhotoError: there is no such clip.
+        KeyProblem: the sealed part is missing or damaged, the key is wrong, or it was sealed with a key and a
+            passphrase is given, or the other way round.
     """
+    if not clip.is_file():
+        raise PhotoError(f"no clip {str(clip)!r}")
     found = SealedClip.read(clip, opening.sealed)
     if opening.passphrase_file is not None:
-        secret = SharedKey.of_message(
-            found.source, passphrase=read_passphrase(opening.passphrase_file)
-        ).secret
+        secret = _of_passphrase(found.sealed, found.source, opening.passphrase_file, "clip")
     elif found.source["kind"] != "file":
         raise KeyProblem(f"this clip {_PASSPHRASE}")
     else:
@@ -147,31 +180,67 @@ def open_clip(clip: Path, opening: Opening) -> tuple[SealedClip, bytes]:
     return found, found.open(secret)
 
 
-def restore_clip(clip: Path, out: Path | None, opening: Opening) -> tuple[Path, int]:
+def _of_passphrase(
+    sealed: SealedParts, source: Mapping[str, Any], passphrase_file: Path, thing: str
+) -> Secret:
+    """Secret of a passphrase, if it is the one that the part was sealed with."""
+    if source["kind"] != "passphrase":
+        raise KeyProblem(f"this {thing} {_KEY}")
+    secret = SharedKey.of_message(source, passphrase=read_passphrase(passphrase_file)).secret
+    if sealed.checks and not sealed.fits(0, sealed.key(secret, 0)):
+        raise KeyProblem(
+            f"the passphrase is another than the one this {thing} was sealed with, or the header of the "
+            "sealed part was altered; nothing was opened"
+        )
+    return secret
+
+
+def restore_clip(clip: Path, out: Path | None, opening: Opening) -> RestoredClip:
     """Write the original file, byte for byte.
 
     Args:
         clip: output of `protect` with a sealed original.
-        out: file to write; if None, NAME.restored next to the clip, with the original's suffix.
+        out: file to write; if None, NAME.restored in the current folder, with the original's suffix.
         opening: key or passphrase.
 
     Returns:
-        Path of the file, and its size in bytes.
+        The written file, and doubts whether the given clip is the one that was sealed.
 
     Raises:
-        KeyProblem: as for `open_clip`.
+        PhotoError, KeyProblem: as for `open_clip`.
+        OutputError: the file cannot be written, or is one that is read.
     """
     if out is not None:
         _keep(out, clip, opening)
     found, original = open_clip(clip, opening)
-    target = out if out is not None else clip.with_name(f"{clip.stem}.restored{found.suffix}")
+    target = out if out is not None else Path(f"{clip.stem}.restored{found.suffix}")
+    if out is None:
+        _keep(target, clip, opening)
     write_whole(target, original, private=True)
-    return target, len(original)
+    return RestoredClip(target, len(original), _doubts(clip, found))
+
+
+def _doubts(clip: Path, found: SealedClip) -> tuple[str, ...]:
+    """Why a file may not be the clip that a sealed part belongs to, by its certificate."""
+    name = repr(str(clip))
+    if not certificate_path(clip).is_file():
+        return (
+            f"{name} has no certificate beside it, so whether it is the clip that was sealed is not checked",
+        )
+    try:
+        certificate = read_certificate(clip)
+    except CertificateError as error:
+        return (f"{name} was edited since it was protected, or is another clip: {error}",)
+    if certificate.release_id != found.release_id:
+        return (
+            f"{name} is another clip than the one that the sealed part belongs to, or another release of it",
+        )
+    return ()
 
 
 def _numbers(found: SealedFaces, face: str) -> list[int]:
     if face == ALL:
-        return list(found.numbers)
+        return sorted(found.numbers)
     try:
         return sorted({int(number) for number in face.split(",")})
     except ValueError:
@@ -182,8 +251,8 @@ def _keys(found: SealedFaces, opening: Opening, face: str) -> list[PartKey]:
     """Keys of the requested faces."""
     numbers = _numbers(found, face)
     if opening.passphrase_file is not None:
-        shared = SharedKey.of_message(found.source, passphrase=read_passphrase(opening.passphrase_file))
-        return [found.key(shared.secret, number) for number in numbers]
+        secret = _of_passphrase(found.sealed, found.source, opening.passphrase_file, "picture")
+        return [found.key(secret, number) for number in numbers]
     read = [read_any_key(path) for path in opening.keys]
     single = list(dict.fromkeys(key for key in read if isinstance(key, PartKey)))  # each once
     secrets = [key for key in read if not isinstance(key, PartKey)]

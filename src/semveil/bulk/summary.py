@@ -98,7 +98,8 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form.
 
-        It may be published if the positions of faces in the photos (`per_photo`) may be known.
+        `refused` lists photos, `refused_faces` single faces left out of photos that are protected. It may be
+        published if the positions of faces in the photos (`per_photo`) may be known.
         """
         return {
             "photos": {
@@ -121,7 +122,8 @@ class Summary:
             "per_photo": [account.as_dict() for account in self.accounts],
             "size": self.size,
             "recorded": self.recorded,
-            "refused": [{"photo": r.photo, "reason": r.reason} for r in (*self.refused, *self.small_faces)],
+            "refused": [{"photo": r.photo, "reason": r.reason} for r in self.refused],
+            "refused_faces": [{"photo": r.photo, "reason": r.reason} for r in self.small_faces],
             "other_files": self.others,
             "notes": list(self.notes),
             "guarantee": self.guarantee and self.guarantee.as_dict(),

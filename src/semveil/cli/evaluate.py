@@ -48,7 +48,8 @@ def evaluate(
     parser: Annotated[
         Path | None,
         typer.Option(
-            help="Weights of `semveil train parser`, to compare mouth, eyes and hair.", metavar="FILE"
+            help="Weights of `semveil train parser` for mouth, eyes and hair; the bundled ones by default.",
+            metavar="FILE",
         ),
     ] = None,
     device: options.Device = "auto",
@@ -101,5 +102,11 @@ def evaluate(
         for reason, count in result["left_out"].items():
             if count:
                 note(f"{count} photos {reason} left out")
+        if judged := result.get("judged"):
+            photos_judged = (
+                f"{judged['photos']} of {len(result['rows'][0]['kept']['five_point_error'])} photos"
+            )
+            pictures = ", ".join(f"{count} of {name}" for name, count in judged["pictures"].items())
+            note(f"judged: {photos_judged}; pictures: {pictures}")
     facts = {"written": str(path), "picture": str(picture), "rows": result["rows"]}
     show(facts, [*words.splitlines(), f"Written: {path}"], as_json=as_json)

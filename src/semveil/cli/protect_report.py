@@ -10,6 +10,7 @@ from semveil.cli.terminal import pasted
 from semveil.privacy.strength import STRENGTHS, in_a_word
 
 if TYPE_CHECKING:
+    from semveil.bulk.sealing import Sealing
     from semveil.bulk.settings import Settings
     from semveil.bulk.summary import Summary
     from semveil.methods.listing import Listed
@@ -121,14 +122,14 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
     if (settings.layout == Layout.WHOLE_PHOTO or summary.clips) and (
         summary.protected or summary.done_before
     ):
-        around = "photos and clips are as they were" if summary.clips else "photos are as they were"
+        around = f"{' and '.join(_made(summary))} are as they were"
         left = (
             f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as chosen; "
             if summary.faces_left
             else ""
         )
         lines.append(("", f"Around the faces {around}: {left}faces that were not found are UNPROTECTED too."))
-    if summary.clips and settings.audio == "keep":
+    if any(account.clip.sound for account in summary.accounts if account.clip):
         lines.append(
             ("", "The sound of clips is kept UNPROTECTED: a voice names people (--audio drop drops it).")
         )
@@ -141,9 +142,18 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
             )
         )
     if summary.guarantee:
-        thing = "face" if settings.layout == Layout.WHOLE_PHOTO else "picture"
-        lines.append(("Promise", f"Each {thing}: {summary.guarantee.briefly()}."))
+        made = _made(summary)
+        thing = "face" if settings.layout == Layout.WHOLE_PHOTO or made == ["clips"] else "picture"
+        record = "photo or clip" if len(made) > 1 else made[0].removesuffix("s")
+        lines.append(("Promise", f"Each {thing}: {summary.guarantee.briefly(record)}."))
     return lines
+
+
+def _made(summary: "Summary") -> list[str]:
+    """Kinds of outputs, `photos` before `clips`; photos if there are none."""
+    clips = sum(account.clip is not None for account in summary.accounts)
+    photos = summary.protected + summary.done_before + summary.copied - clips
+    return [*(["photos"] if photos > 0 or not clips else []), *(["clips"] if clips else [])]
 
 
 def _hidden_by(method: "Listed", guarantee: "Guarantee | None") -> list[Line]:
@@ -181,15 +191,24 @@ def _written(summary: "Summary", settings: "Settings", out: Path, *, by_default:
         else:
             lines = [("Written", f"{place}, {crops}. Each picture has its certificate.")]
     if settings.sealing is not None:
-        where = "in each picture" if settings.sealing.inside else "beside each picture (FILE.png.sealed)"
-        secret = "passphrase" if settings.sealing.key is None else "key"
-        originals = "faces, and the files of clips," if summary.clips else "faces"
-        lines.append(("", f"The original {originals} lie sealed {where}; the {secret} opens them."))
+        lines.append(("", _where_sealed(_made(summary), settings.sealing)))
     if summary.recorded:
         lines.append(
             ("", f"Recorded in the ledger: {summary.recorded}; several releases about a person add up.")
         )
     return lines
+
+
+def _where_sealed(made: list[str], sealing: "Sealing") -> str:
+    where = "in each picture" if sealing.inside else "beside each picture (FILE.png.sealed)"
+    secret = "passphrase" if sealing.key is None else "key"
+    of_clips = "original file of each clip"
+    if made == ["clips"]:
+        return f"The {of_clips} lies sealed beside it (FILE.mp4.sealed); the {secret} opens it."
+    faces = f"The original faces lie sealed {where}"
+    if "clips" in made:
+        faces += f", the {of_clips} beside it (FILE.mp4.sealed)"
+    return f"{faces}; the {secret} opens them."
 
 
 def _next(summary: "Summary", settings: "Settings", out: Path, *, reviewed: bool) -> list[Line]:

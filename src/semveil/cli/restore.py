@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 
 from semveil.cli import options
-from semveil.cli.console import Line, show
-
-CLIP = ".mp4"  # suffix of protected clips
+from semveil.cli.console import Line, note, show
 
 
 def restore(
@@ -35,7 +33,10 @@ def restore(
         typer.Option(help="Which faces: `all`, or the numbers that protect gave them.", metavar="all|N,..."),
     ] = "all",
     out: Annotated[
-        Path | None, typer.Option(help="File to write; FILE.restored.png by default.", metavar="FILE.png")
+        Path | None,
+        typer.Option(
+            help="File to write; NAME.restored.png in the current folder by default.", metavar="FILE.png"
+        ),
     ] = None,
     hand_over: Annotated[
         Path | None,
@@ -57,6 +58,7 @@ def restore(
 
     With all faces back the picture equals the protected photo in every pixel: decoded, upright and without
     metadata. A picture that was re-encoded or edited since is refused. A clip comes back byte for byte.
+    The result is UNPROTECTED. By default it goes to the current folder, not among the protected files.
 
     Example: semveil restore group.png --key my.key
 
@@ -64,12 +66,16 @@ def restore(
     """
     if (key is None) == (passphrase_file is None):
         raise options.OptionError("give the key with --key FILE, or --passphrase-file FILE")
-    is_clip = picture.suffix.lower() == CLIP
+
+    from semveil.bulk.restore import Opening, is_sealed_clip, restore_clip, restore_faces
+    from semveil.bulk.restore import hand_over as write_key
+
+    is_clip = is_sealed_clip(picture, sealed)
     if is_clip and (face != "all" or hand_over is not None or anyway):
         raise options.OptionError(
             "the original of a clip is sealed whole; leave out --face, --hand-over and --anyway"
         )
-    target = out if out is not None or is_clip else picture.with_name(f"{picture.stem}.restored.png")
+    target = out if out is not None or is_clip else Path(f"{picture.stem}.restored.png")
     if hand_over is not None and (out is not None or anyway):
         raise options.OptionError("--hand-over restores nothing; leave out --out and --anyway")
     if hand_over is not None:
@@ -77,17 +83,19 @@ def restore(
     elif target is not None and (out is not None or picture.exists()):  # else the picture is what is missing
         options.check_output_file(target, None if is_clip else ".png")
 
-    from semveil.bulk.restore import Opening, restore_clip, restore_faces
-    from semveil.bulk.restore import hand_over as write_key
-
     opening = Opening(keys=tuple(key or ()), passphrase_file=passphrase_file, sealed=sealed)
     if is_clip:
-        written, size = restore_clip(picture, target, opening)
+        made_of = restore_clip(picture, target, opening)
+        written, size = made_of.path, made_of.size
+        for doubt in made_of.doubts:
+            note(doubt)
+        _note_place(written, picture)
         lines: list[Line] = [
             f"The file that was protected is back byte for byte ({size:,} bytes).",
             ("Written", f"{written}; it shows its faces UNPROTECTED."),
         ]
-        show({"written": str(written), "bytes": size, "exact": True}, lines, as_json=as_json)
+        result: dict[str, object] = {"written": str(written), "bytes": size, "exact": True}
+        show({**result, "notes": list(made_of.doubts)}, lines, as_json=as_json)
         return
     if hand_over is not None:
         number = write_key(picture, hand_over, opening, face=face)
@@ -99,6 +107,7 @@ def restore(
         return
     assert target is not None
     made = restore_faces(picture, target, opening, face=face, anyway=anyway)
+    _note_place(target, picture)
     faces = len(made.restored) + len(made.left)
     numbers = ", ".join(f"face {number}" for number in made.restored)
     lines = [f"{len(made.restored)} of {faces} altered faces are back: {numbers}."]
@@ -114,3 +123,12 @@ def restore(
         "exact": made.exact,
     }
     show(result, lines, as_json=as_json)
+
+
+def _note_place(written: Path, protected: Path) -> None:
+    """Warn if an unprotected file lies in the folder of the protected one, which may be published."""
+    if written.resolve().parent == protected.resolve().parent:
+        note(
+            f"{str(written)!r} is UNPROTECTED and lies in the same folder as the protected file: do not "
+            "publish that folder"
+        )

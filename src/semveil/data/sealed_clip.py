@@ -51,6 +51,25 @@ class SealedClip:
                 f"cannot read the sealed part {str(path)!r}: {error.strerror}; name it by --sealed"
             ) from None
 
+    @classmethod
+    def is_in(cls, path: str | os.PathLike[str]) -> bool | None:
+        """Whether a sealed file holds a clip, by its header; None if there is no readable header.
+
+        Args:
+            path: the sealed file.
+        """
+        try:
+            with os.fdopen(open_regular(path), "rb") as file:
+                header = SealedParts.read_header(file)
+        except (OSError, KeyProblem):
+            return None
+        return header.get("format") == _FORMAT
+
+    @property
+    def release_id(self) -> str:
+        """Identifier of the release that the clip belongs to."""
+        return self.sealed.header["release_id"]
+
     @property
     def source(self) -> Mapping[str, Any]:
         """Public description of the origin of the secret."""

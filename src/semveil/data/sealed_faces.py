@@ -197,7 +197,7 @@ class SealedFaces:
 
     def _place(self, number: int) -> int:
         if number not in self.numbers:
-            there = ", ".join(map(str, self.numbers)) or "none"
+            there = ", ".join(map(str, sorted(self.numbers))) or "none"
             raise KeyProblem(f"no face {number} was altered in this picture; there are: {there}")
         return self.numbers.index(number)
 

@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -75,6 +75,28 @@ class SealedParts:
     checks: tuple[bytes, ...]
     parts: tuple[bytes, ...]
 
+    @staticmethod
+    def read_header(file: BinaryIO) -> Mapping[str, Any]:
+        """Read the header of a file, unchecked, without reading the parts.
+
+        Args:
+            file: open file, at its start.
+
+        Raises:
+            KeyProblem: another kind of file, or a damaged header.
+        """
+        start = file.read(len(MAGIC) + 4)
+        length = int.from_bytes(start[len(MAGIC) :], "big")
+        if not start.startswith(MAGIC) or length > LARGEST_HEADER:
+            raise KeyProblem("this is no sealed part of semveil, or it is cut short")
+        try:
+            header = parse_json(file.read(length))
+        except (ValueError, RecursionError) as error:
+            raise KeyProblem(f"the header of the sealed part is not valid ({error}); copy it again") from None
+        if not isinstance(header, dict):
+            raise KeyProblem("the header of the sealed part is not valid; copy it again")
+        return header
+
     @classmethod
     def parse(cls, data: bytes, lengths: Any) -> "SealedParts":
         """Parse a file strictly, without opening any part.
@@ -121,6 +143,15 @@ class SealedParts:
         """
         return _part_key(secret, self.header_bytes, bytes.fromhex(self.header["nonce"]), i)
 
+    def fits(self, i: int, key: bytes) -> bool:
+        """Whether a key is that of a part, and the header is unaltered.
+
+        Args:
+            i: 0-based index of the part.
+            key: candidate for its key.
+        """
+        return hmac.compare_digest(_check(key), self.checks[i])
+
     def open(self, i: int, key: bytes) -> bytes:
         """Decrypt and authenticate one part.
 
@@ -131,7 +162,7 @@ class SealedParts:
         Raises:
             KeyProblem: a wrong key, or the header or the sealed part was altered.
         """
-        if not hmac.compare_digest(_check(key), self.checks[i]):
+        if not self.fits(i, key):
             raise KeyProblem(
                 "the key is another than the one this was sealed with, or its header was altered; nothing "
                 "was opened"

@@ -23,8 +23,16 @@ class Caveat(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """Explanation in plain words."""
+        """Explanation in plain words, for a release other than a clip."""
         return _MEANINGS[self]
+
+    def meaning_for(self, *, clip: bool) -> str:
+        """Explanation in plain words, for a given kind of release.
+
+        Args:
+            clip: whether the release is a clip.
+        """
+        return _OF_CLIPS.get(self, self.meaning) if clip else self.meaning
 
 
 _MEANINGS = {
@@ -69,6 +77,16 @@ _MEANINGS = {
         "all frames and all faces of a clip can be linked to each other; a person whose face was lost and "
         "found again has several draws in it, whose epsilons add up; when and where each face is seen, how "
         "it moves, and how long the clip is are in the clear"
+    ),
+}
+_OF_CLIPS = {
+    Caveat.PASTE_BACK: (
+        "every frame around the faces is pasted back from the original clip, with hair, body, clothes and "
+        "place"
+    ),
+    Caveat.SEALED: (
+        "the whole original file travels with this clip, sealed under one key: whoever gets the key, now or "
+        "later, has all its frames, faces and sound; there are no keys for single faces"
     ),
 }
 VOID_WHOLE_PHOTO = (Caveat.CODES_IN_CLEAR, Caveat.ATTRIBUTES, Caveat.GENERATOR_TUNING, Caveat.PASTE_BACK)

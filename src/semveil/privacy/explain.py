@@ -41,8 +41,8 @@ _BASES = {
 }
 
 _SEALED = (
-    "All that is said above is about the picture alone. Whoever gets the key of the sealed part has the "
-    "photo, so for them nothing holds; a key that leaks later opens what was sealed before."
+    "All that is said above is about the {thing} alone. Whoever gets the key of the sealed part has the "
+    "{record}, so for them nothing holds; a key that leaks later opens what was sealed before."
 )
 _IDEALS = {  # unchecked condition under which an epsilon would hold
     Basis.SIMULATION: "if the noise were ideal",
@@ -70,7 +70,7 @@ def explain(certificate: Certificate) -> list[str]:
     lines = [
         _in_short(certificate),
         f"Protected: {_protected(claim)}",
-        f"Not protected: {_not_protected(claim)}",
+        f"Not protected: {_not_protected(claim, _RECORDS.get(certificate.release, 'photo'))}",
     ]
     lines += [f"Against whom: {_against_whom(certificate)}"]
     lines += explain_epsilon(claim, _RECORDS.get(certificate.release, "photo"))
@@ -80,10 +80,19 @@ def explain(certificate: Certificate) -> list[str]:
     if certificate.sealed is not None:
         more = "; ".join(text for text in certificate.sealed.assumptions if text not in claim.assumptions)
         joint = f"{certificate.sealed.summary()} It holds only if, besides: {more}."
-        lines.append(f"With the sealed originals, beside the picture or in it: {joint} {_SEALED}")
+        lines.append(_with_originals(certificate.release, joint))
     lines += _how(certificate)
-    lines += [f"Note ({caveat.value}): {caveat.meaning}." for caveat in certificate.caveats]
+    is_clip = certificate.release == ReleaseKind.CLIP
+    lines += [f"Note ({caveat.value}): {caveat.meaning_for(clip=is_clip)}." for caveat in certificate.caveats]
     return [*lines, *_origin(certificate)]
+
+
+def _with_originals(release: ReleaseKind, joint: str) -> str:
+    if release == ReleaseKind.CLIP:
+        alone = _SEALED.format(thing="clip", record="original clip")
+        return f"With the sealed original, beside the clip: {joint} {alone}"
+    alone = _SEALED.format(thing="picture", record="photo")
+    return f"With the sealed originals, beside the picture or in it: {joint} {alone}"
 
 
 def _in_short(certificate: Certificate) -> str:
@@ -116,13 +125,13 @@ def _protected(claim: Guarantee) -> str:
     return f"{_IDEALS[claim.basis]}, {claim.covers}." if claim.basis in _IDEALS else f"{claim.covers}."
 
 
-def _not_protected(claim: Guarantee) -> str:
+def _not_protected(claim: Guarantee, record: str) -> str:
     never = "the photos that the model was trained on, and when and how much was sent"
     if claim.not_covered:
         rest = "; ".join(claim.not_covered)
-        return f"{rest}. So no finite epsilon holds for the photo as a whole. Never covered are {never}."
+        return f"{rest}. So no finite epsilon holds for the {record} as a whole. Never covered are {never}."
     whole = (
-        "of what is computed from the photo, no part is left out"
+        f"of what is computed from the {record}, no part is left out"
         if claim.epsilon is not None
         else "all that the file shows"
     )

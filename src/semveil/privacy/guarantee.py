@@ -276,8 +276,11 @@ class Guarantee:
         plain |= {} if self.gaussian is None else {"gaussian": asdict(self.gaussian)}
         return plain if self.coverage.is_words_only else plain | {"coverage": self.coverage.as_dict()}
 
-    def briefly(self) -> str:
+    def briefly(self, record: str = "photo") -> str:
         """Describe epsilon, its strength, basis and coverage in a few words.
+
+        Args:
+            record: unit of protection, in a word.
 
         Example:
             >>> claim = Guarantee(2000.0, "the skin codes", Basis.PROVED, not_covered=("the hair codes",))
@@ -289,7 +292,7 @@ class Guarantee:
             return f"no finite epsilon, so {NO_GUARANTEE} (basis: {self.basis.value}): {self.reason}"
         delta = f" and delta {text_above(self.delta, 4)}" if self.delta else ""
         word = strength(self.epsilon, self.delta).word
-        rest = "; nothing for the photo as a whole" if self.not_covered else ""
+        rest = f"; nothing for the {record} as a whole" if self.not_covered else ""
         return (
             f"epsilon {text_above(self.epsilon)}{delta}: {word}, for {self.covers} (basis: "
             f"{self.basis.value}){rest}"

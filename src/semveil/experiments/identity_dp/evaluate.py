@@ -21,7 +21,7 @@ from semveil.core.provenance import commit, versions
 from semveil.core.results import write_result
 from semveil.core.weights import WeightsMissing
 from semveil.data.faces import PhotoFace
-from semveil.data.judgements import read_judgements
+from semveil.data.judgements import BadJudgements, read_judgements
 from semveil.data.pairs import Pair, read_pairs
 from semveil.experiments.identity_dp import rows, shown
 from semveil.experiments.identity_dp.bench import IdentityBench, prepare_bench
@@ -40,6 +40,7 @@ from semveil.experiments.kit.utility import kept_by_judge, kept_on_crops, load_p
 from semveil.faces.pixels import to_tensor
 from semveil.models.identity import load_identity_model
 from semveil.recognition.by_name import VERIFIERS, load_verifier
+from semveil.recognition.face_parser import load_face_parser
 
 SHOWN = 8  # photos in the figure
 RESULT = "evaluation.json"
@@ -75,7 +76,8 @@ def evaluate(
         verifiers: recognisers; if empty, all with weights on this machine.
         judgements: an independent program's annotations of photos and pictures (`docs/utility.md`): adds
             landmark error, expression, gaze, age, sex and its own detection.
-        parser: weights of a face parser: adds mouth and eye opening, and hair position.
+        parser: weights of a face parser, for mouth and eye opening and hair position; None uses the bundled
+            one.
         progress: progress callback.
 
     Returns:
@@ -84,10 +86,11 @@ def evaluate(
     Raises:
         DataMissing: a folder is missing, or no photo with a face has a picture in every folder.
         ValueError: a name is used twice, or there is no such model or verifier.
-        BadJudgements, BadCheckpoint: a damaged file.
+        BadJudgements: the judgements are damaged, or of none of these photos or of none of their pictures.
+        BadCheckpoint: a damaged file of weights.
     """
     judged = None if judgements is None else read_judgements(judgements)
-    labels = None if parser is None else load_parser(parser)
+    labels = load_face_parser() if parser is None else load_parser(parser)
     out.mkdir(parents=True, exist_ok=True)
     preset = replace(IDENTITY_PRESETS["smoke"], name="evaluation", far=far, detected=1_000_000)
     loaded = load_identity_model(model or preset.model)
@@ -105,6 +108,7 @@ def evaluate(
         )
     found = find_faces(complete, loaded.size, progress=progress)
     faces, crops = _crops(found, made, loaded.size)
+    counts = None if judged is None else _count_judged(judged, complete, made, list(faces))
     photo_set = faces_as_set(faces)
     source = photo_set.images
     bench = prepare_bench(preset, loaded, photo_set, verifiers or _present_verifiers(loaded.size))
@@ -125,6 +129,7 @@ def evaluate(
             "without a face": len(complete) - len(found),
             "with a picture of another shape": len(found) - len(faces),
         },
+        "judged": counts,
         "source": rows.found_in_photos(bench),
         "rows": rows.measured(bench, compared, progress, at_once),
         "pairs": None,
@@ -154,6 +159,24 @@ def _present_verifiers(resolution: int) -> list[str]:
             continue
         found.append(name)
     return found
+
+
+def _count_judged(
+    judged: Mapping[Path, Any],
+    photos: Mapping[str, Path],
+    made: Mapping[str, Mapping[str, Path]],
+    places: Sequence[str],
+) -> dict[str, Any]:
+    """Numbers of photos, and of each program's pictures, that the judge has seen."""
+    pictures = {name: sum(own[place].resolve() in judged for place in places) for name, own in made.items()}
+    counts = {"photos": sum(photos[place].resolve() in judged for place in places), "pictures": pictures}
+    if not counts["photos"] or not any(pictures.values()):
+        raise BadJudgements(
+            f"the judgements are of {counts['photos']} of {len(places)} photos and of "
+            f"{sum(pictures.values())} of {len(places) * len(made)} pictures, so there is nothing to "
+            "compare; name files as seen from the working directory, or from the folder of the list"
+        )
+    return counts
 
 
 def _crops(
