@@ -40,7 +40,7 @@ def test_three_processes(
     )
     eve = process("eavesdrop", tmp_path / "m.svl", "--out", tmp_path / "eve.png", "--seed", "1")
     assert (bob.code, eve.code) == (0, 0), (bob, eve)
-    assert "nothing is guaranteed" in " ".join(bob.stdout.split())
+    assert "Bob's picture is unprotected: keep it private" in " ".join(bob.stdout.split())
     images = [pixels(tmp_path / f"{name}.png") for name in ("bob", "eve")]
     assert all(image.shape == (32, 32, 3) for image in images)
     assert not np.array_equal(*images)

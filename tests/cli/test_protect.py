@@ -109,7 +109,7 @@ def test_refused_photos_make_it_fail_after_the_others_are_done(
     ("words", "words_of_error"),
     [
         (("--method", "mosaik"), "did you mean 'mosaic'"),
-        (("--method", "dp-semcom"), "no method that protects pictures"),
+        (("--method", "dp-semcom"), "it is a link: use semveil transmit or semveil send"),
         (("--method", "mosaic", "--blok", "8"), "did you mean '--block'"),
         (("--method", "mosaic", "--block"), "requires an argument"),
         (("--method", "mosaic", "--block", "8", "--block", "9"), "given twice"),

@@ -229,15 +229,48 @@ def _read_clip(path: Path) -> object:
 
 def _recording(path: Path) -> None:
     pytest.importorskip("sigmf")
-    from semveil.radio.recording import send_recording
+    from semveil.radio.bursts import send_recording
 
     send_recording(path, message(images=1))
 
 
 def _read_recording(path: Path) -> object:
-    from semveil.radio.recording import receive_recording
+    from semveil.radio.bursts import receive_recording
 
     return receive_recording(path)
+
+
+def _digital(path: Path) -> None:
+    from semveil.channels import KeyedPart
+    from semveil.channels.digital_message import DigitalMessage, digital_bytes
+
+    keyed = KeyedPart(
+        nonce=bytes(32), source={"kind": "file"}, parameters={}, sealed=bytes(80), authenticated=True
+    )
+    made = DigitalMessage(
+        method="dp-semcom", model="m", model_hash="00" * 32, latent_shape=(28, 64), images=1, image_bytes=64,
+        keyed=keyed,
+    )  # fmt: skip
+    path.write_bytes(digital_bytes(made))
+
+
+def _read_digital(path: Path) -> object:
+    from semveil.channels.digital_message import read_digital
+
+    return read_digital(path)
+
+
+def _settings(path: Path) -> None:
+    path.write_text(
+        "steps = 10\nperceptual = 0.5\n[network]\nsize = 64\n[options]\nseed = 3\n", encoding="utf-8"
+    )
+
+
+def _read_settings(path: Path) -> object:
+    from semveil.core.config import read_config
+    from semveil.training.deep_jscc import DeepJSCCTraining
+
+    return read_config(DeepJSCCTraining, path, besides=["options"])
 
 
 KINDS = {
@@ -255,6 +288,8 @@ KINDS = {
     "identity": Kind("i.identity", _identity, _read_identity),
     "result": Kind("r.json", _result, _read_result, (SemveilError, ValueError, OSError)),
     "clip": Kind("c.mp4", _clip, _read_clip),
+    "digital message": Kind("m.svd", _digital, _read_digital),
+    "settings": Kind("s.toml", _settings, _read_settings, (SemveilError, ValueError)),
     "recording": Kind("r.sigmf-meta", _recording, _read_recording),
 }
 
