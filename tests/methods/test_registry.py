@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from semveil.channels.wiretap import snrs
+from semveil.core.errors import PhotoError
 from semveil.core.registry import Registry
-from semveil.methods.registry import METHODS, image_method_names, image_methods
+from semveil.data.dataset import FaceDataset
+from semveil.methods.registry import METHODS, image_method_names, image_methods, load_method
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 
@@ -66,3 +69,14 @@ def test_unknown_names_of_recognition_fail_as_in_any_module() -> None:
     assert all(getattr(semveil.recognition, name) for name in semveil.recognition.__all__)
     with pytest.raises(AttributeError, match="no attribute 'DlibVerifer'"):
         _ = semveil.recognition.DlibVerifer
+
+
+def test_mistakes_of_callers_name_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'blur' has no option 'sigm' \(did you mean 'sigma'\?\); it has"):
+        load_method("blur", sigm=3.0)
+    with pytest.raises(TypeError, match=r"must be a tensor, got str; read photos with semveil\.load"):
+        load_method("blur").protect("photo.jpg")
+    with pytest.raises(ValueError, match="got the text '20'"):
+        snrs("20", 1)
+    with pytest.raises(PhotoError, match="does not exist; name a folder"):
+        FaceDataset(tmp_path / "none", size=64)

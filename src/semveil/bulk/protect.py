@@ -19,7 +19,7 @@ from semveil.core.registry import suggest
 from semveil.data.load_faces import Photos, load_faces, require_one_person
 from semveil.link.outputs import AnyPath, open_ledger
 from semveil.methods.options import declared_options, plain_numbers
-from semveil.methods.registry import METHODS
+from semveil.methods.registry import DEFAULT_IMAGE_METHOD, METHODS
 from semveil.methods.release import Layout
 from semveil.privacy.certificate import Certificate
 from semveil.privacy.ledger import Booking, Ledger
@@ -81,7 +81,7 @@ def protect(
     photos: AnyPath | Sequence[AnyPath],
     out: AnyPath,
     *,
-    method: str | Settings,
+    method: str | Settings = DEFAULT_IMAGE_METHOD,
     model: ModelName | None = None,
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
@@ -96,7 +96,7 @@ def protect(
     photos: Photos,
     out: None = None,
     *,
-    method: str | Settings,
+    method: str | Settings = DEFAULT_IMAGE_METHOD,
     model: ModelName | None = None,
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,
@@ -107,7 +107,7 @@ def protect(
     photos: Any,
     out: AnyPath | None = None,
     *,
-    method: str | Settings,
+    method: str | Settings = DEFAULT_IMAGE_METHOD,
     model: ModelName | None = None,
     ledger: Ledger | AnyPath | None = None,
     limit: float | None = None,

@@ -36,6 +36,8 @@ def snrs(snr_db: AnySnr, messages: int) -> float | Tensor:
     """
     if isinstance(snr_db, int | float):
         return float(snr_db)
+    if isinstance(snr_db, str):
+        raise ValueError(f"snr_db must be a number or one for each image, got the text {snr_db!r}")
     found = torch.as_tensor(snr_db, dtype=torch.float64)
     if found.ndim == 0:
         return float(found)

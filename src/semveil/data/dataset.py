@@ -56,6 +56,8 @@ class FaceDataset(Dataset[tuple[Tensor, str]]):
                 if not self._photos:
                     raise PhotoError(f"no photos in the folder {str(path)!r}")
                 self.names = [file.relative_to(path).as_posix() for file in self._photos]
+            elif not path.exists():
+                raise PhotoError(f"{str(path)!r} does not exist; name a folder of photos or a face set")
             else:
                 source = FaceSet.load(path)
         if isinstance(source, FaceSet):

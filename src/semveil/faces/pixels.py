@@ -74,6 +74,7 @@ def check_images(images: Tensor, size: int, taker: str) -> None:
         taker: name of the model, for the message.
 
     Raises:
+        TypeError: not a tensor, such as the path of a photo.
         ValueError: another shape, not finite, or not floats in [-1, 1].
 
     Example:
@@ -82,9 +83,17 @@ def check_images(images: Tensor, size: int, taker: str) -> None:
         ...
         ValueError: the model takes images (B, 3, 8, 8), got (1, 3, 4, 4)
     """
+    _check_tensor(images)
     if images.ndim != 4 or images.shape[1:] != (3, size, size):
         raise ValueError(f"{taker} takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
     check_range(images)
+
+
+def _check_tensor(images: object) -> None:
+    if not isinstance(images, Tensor):
+        raise TypeError(
+            f"images must be a tensor, got {type(images).__name__}; read photos with semveil.load_faces"
+        )
 
 
 def check_range(images: Tensor) -> None:
@@ -104,6 +113,7 @@ def check_range(images: Tensor) -> None:
         ValueError: images must lie in [-1, 1], got values from 255 to 255; pixels become images by pixel /
         127.5 - 1
     """
+    _check_tensor(images)
     if not images.is_floating_point():
         raise ValueError(
             f"images must be floats in [-1, 1], got {images.dtype}; semveil.faces.pixels.to_tensor makes "

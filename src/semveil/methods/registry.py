@@ -133,8 +133,13 @@ def load_method(
     from semveil.core.device import choose_device  # imports torch, which naming methods must not
 
     target = None if device is None else choose_device(device)  # raises before anything is loaded
-    if model is not None and "model" not in inspect.signature(method).parameters:
+    known = inspect.signature(method).parameters
+    if model is not None and "model" not in known:
         raise ValueError(f"method {name!r} uses no model, got {model!r}; leave it out")
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    for option in set() if open_ended else options.keys() - known.keys():
+        has = ", ".join(other for other in known if other != "model") or "none"
+        raise ValueError(f"method {name!r} has no option {option!r}{suggest(option, known)}; it has {has}")
     options = plain_numbers(options)
     built = method(**options) if model is None else method(model, **options)
     return built if target is None else built.to(target)
