@@ -31,7 +31,8 @@ def shown_commands(text: str = README) -> list[str]:
 
 def commands_in_the_table() -> list[str]:
     """Those beside "I want to ..."."""
-    return re.findall(r"^\| .* \| `(semveil [^`]+)`.*\|$", README, re.M)
+    rows = re.findall(r"^\| [^|]* \| (`semveil .*) \|$", README, re.M)
+    return [command for row in rows for command in re.findall(r"`(semveil [^`]+)`", row)]
 
 
 def run(lines: list[str], capsys) -> dict[str, str]:
@@ -74,13 +75,18 @@ def test_the_command_lines_run_in_order(portrait_folder, capsys):
 
 
 def test_what_one_wants_to_do_is_what_the_commands_do(portrait_folder, capsys):
-    """Three protected photos, the guarantee of one of them, and an audit that passes."""
+    """Protected photos, one of which is restored, the guarantee of one of them, and an audit that passes."""
     lines = commands_in_the_table()
-    assert [line.split()[1] for line in lines] == ["protect", "protect", "protect", "certify", "audit"]
+    assert [line.split()[1] for line in lines] == [
+        *["protect"] * 3,
+        *["keygen", "protect", "restore"],
+        *["certify", "audit"],
+    ]
     said = run(lines, capsys)
-    for folder in ("out/protect/identity-dp", "pasted", "private"):
+    assert "in every pixel" in said[lines[5]] and (portrait_folder / "portrait.restored.png").is_file()
+    for folder in ("out/protect/identity-dp", "pasted", "private", "sealed"):
         assert (portrait_folder / folder / "portrait.png").is_file()
-    assert "identity" in said[lines[3]] and "7 games: 7 pass" in said[lines[4]]
+    assert "identity" in said[lines[6]] and "7 games: 7 pass" in said[lines[7]]
 
 
 @pytest.mark.slow

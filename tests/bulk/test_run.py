@@ -271,6 +271,8 @@ def test_a_face_that_is_too_small_is_refused_and_the_rest_protected(
         0,
     )
     assert "face 1 in 'two.png'" in summary.small_faces[0].reason
+    told = summary.as_dict()
+    assert (told["refused"], told["photos"]["refused"], len(told["refused_faces"])) == ([], 0, 1)
     assert visible(tmp_path / "out") == ["two.face-0.png"]
     small = tmp_path / "small.png"
     twice.resize((twice.width // 4, twice.height // 4)).save(small)

@@ -19,8 +19,8 @@ class Gallery:
     """Synthetic faces from a model's public prior, with the direction of each in a subspace.
 
     Face i is number i mod 1,000 of the block with seed i div 1,000, and is sampled again when it is shown.
-    The directions of 100,000 faces take 26 MB in 64 dimensions; sampling and choosing included, the process
-    grows by some 220 MB.
+    The directions of 100,000 faces take 26 MB in 64 dimensions; sampling and choosing included, the peak of
+    `semveil protect` grows by some 300 MB.
 
     Args:
         model: latent model that samples the faces.
