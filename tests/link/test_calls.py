@@ -31,6 +31,9 @@ def test_attack_takes_a_file_or_a_message(model: FaceModel, tmp_path: Path) -> N
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "direct-1.png", "direct-2.png", "denoise-1.png", "denoise-2.png", "result.json",
     }  # fmt: skip
+    assert in_memory.verdict is not None and in_memory.reference == "Bob's picture"
+    assert in_memory.verdict.outcome == by_file.verdict.outcome == "partly undone"
+    assert semveil.attack(sent.message, verifier=None, **options).verdict is None
     with pytest.raises(ValueError, match="no attack named 'dirct'"):
         semveil.attack(sent.message, attacks=["dirct"], model=model)
 

@@ -70,11 +70,13 @@ def attack(
     verifier: Name = "dlib",
     threshold: Threshold = None,
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            help="Folder for the pictures and result.json.", metavar="DIR", rich_help_panel=options.OUTPUT
+            help="Folder for the pictures and result.json; out/attack/MESSAGE by default.",
+            metavar="DIR",
+            rich_help_panel=options.OUTPUT,
         ),
-    ] = Path("out/attack"),
+    ] = None,
     pair: options.Pair = None,
     model: options.Model = None,
     device: options.Device = "auto",
@@ -91,57 +93,44 @@ def attack(
     Example: semveil attack m.svl --attack linear --attack impute --snr-db 30
     """
     options.check_snr("--snr-db", snr_db)
+    out = Path("out/attack") / message.stem if out is None else out  # pictures of messages stay apart
     options.check_output_folder(out)
     options.check_device(device)
 
     from semveil.attacks import ATTACKS
-    from semveil.core.output_path import keep_inputs
-    from semveil.core.rng import streams
-    from semveil.data.load_faces import load_faces
-    from semveil.link.attack import attack as attack_file
-    from semveil.link.attack import public_codes, summary_of, write_attacked
+    from semveil.link.attack import attack as attack_message
+    from semveil.link.attack import summary_of
     from semveil.link.receive import open_message
-    from semveil.link.verdict import judge, opened_without_key
     from semveil.methods.pairs import read_pair
-    from semveil.recognition.by_name import choose_verifier
 
     for name in names or ():
         ATTACKS[name]  # an unknown name is an error before the work
-    for name in ATTACKS:
-        keep_inputs(out / f"{name}.png", message, photo)
     read, loaded = open_message(message, model)
     loaded = loaded.to(device)
-    judging, _ = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
-    used = None if pair is None else read_pair(pair)
-    if photo is None:
-        truth, reference = opened_without_key(read, loaded, used), "Bob's picture"
-    else:
-        truth, reference = load_faces([photo], size=loaded.size, face=face, note=note).images, "the photo"
-    public = public_codes(latents, loaded, rng=streams(seed)["public"])
     with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance:
-        found = attack_file(
-            read,
+        found = attack_message(
+            message,
+            out,
             attacks=names,
-            latents=public,
+            latents=latents,
             known=known,
             snr_db=snr_db,
             seed=seed,
             model=loaded,
-            pair=used,
+            pair=None if pair is None else read_pair(pair),
+            photo=photo,
+            face=face,
+            verifier=verifier,
+            threshold=threshold,
             progress=advance,
+            note=note,
         )
-    average = loaded.generator.synthesize(loaded.placed(public.mean(0, keepdim=True)))
-    verdict = None if truth is None else judge(found.results, truth, average, judging)
-    summary = {
-        **summary_of(read, found),
-        "verdict": None if verdict is None else {**verdict.as_dict(), "reference": reference},
-    }
-    write_attacked(out, found, summary)
+    summary, verdict = summary_of(read, found), found.verdict
     if as_json:
         show({**summary, "out": str(out)}, as_json=True)
         return
     lines: list[Line] = [("Verdict" if i == 0 else "", text) for i, text in enumerate(_sentences(verdict))]
-    lines += [("Compared", f"with {reference}")] if verdict is not None else []
+    lines += [("Compared", f"with {found.reference}")] if verdict is not None else []
     names_of = ", ".join(f"{one.name}.png" for one in found.results)
     lines.append(("Written", f"{out}: {names_of} ({loaded.size} x {loaded.size} px), {SUMMARY}"))
     lines.append(

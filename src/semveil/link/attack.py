@@ -2,6 +2,7 @@
 """Adaptive eavesdroppers as a single call: from a message file to images and a summary."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,22 @@ from torch import Tensor
 from semveil.attacks import ATTACKS
 from semveil.channels import Message
 from semveil.core.model_folders import ModelName
-from semveil.core.output_path import output_path
-from semveil.core.progress import Progress, quiet
+from semveil.core.output_path import keep_inputs, output_path
+from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.results import write_result
 from semveil.core.rng import streams
 from semveil.core.whole_folder import SUMMARY, whole_folder
 from semveil.data.latents import LatentSet
+from semveil.data.load_faces import OnePhoto, load_faces
 from semveil.data.save import save_png
 from semveil.faces.pixels import to_pixels
 from semveil.link.attack_message import AttackedMessage, attack_message
 from semveil.link.outputs import AnyPath
 from semveil.link.receive import open_message
+from semveil.link.verdict import judge, opened_without_key
 from semveil.models.face import FaceModel
 from semveil.protection.pair import TrainedPair
+from semveil.recognition.by_name import choose_verifier
 
 KNOWN, KNOWN_UNDER_KEYS = 4000, 300  # with a key, every message has its own keys: more pairs do not help
 PUBLIC = 2000  # public faces sampled from the prior
@@ -40,7 +44,12 @@ def attack(
     seed: int | None = None,
     model: FaceModel | ModelName | None = None,
     pair: TrainedPair | None = None,
+    photo: OnePhoto | None = None,
+    face: int | str | None = None,
+    verifier: str | None = "dlib",
+    threshold: float | None = None,
     progress: Progress = quiet,
+    note: Note = unheard,
 ) -> AttackedMessage:
     """Run every applicable attack on a message.
 
@@ -58,11 +67,19 @@ def attack(
         seed: random seed of Eve's channel and samples.
         model: face model, loaded or by name; the message's model where None.
         pair: trained pair that protected the message; looked up where None.
+        photo: photo that the message shows, for the verdict; without it Eve's images are compared with Bob's,
+            if he needs no key.
+        face: face of the photo, as in `semveil.load_faces`.
+        verifier: decides whether two faces show the same person, see `recognition.by_name`; None for no
+            verdict.
+        threshold: its threshold; the measured one where None.
         progress: called with the current attack, the number of finished attacks and their total.
+        note: receives notes about the photo.
 
     Raises:
         MessageError: the message cannot be read, or does not fit the model or the pair.
-        ValueError: an attack does not exist or does not apply.
+        ValueError: an attack does not exist or does not apply, or there is no such verifier.
+        SemveilError: the photo cannot be read, or does not show one face of the model's size.
 
     Example:
         >>> import torch
@@ -79,7 +96,18 @@ def attack(
         raise ValueError("name at least one attack; leave attacks out for all that apply")
     for name in attacks or ():
         ATTACKS[name]  # reject unknown names before the work
+    if out is not None:
+        for name in ATTACKS:
+            keep_inputs(out / f"{name}.png", message, photo)
     read, loaded = open_message(message, model)
+    judging = None
+    if verifier is not None:
+        judging, _ = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
+    truth, reference = None, ""
+    if photo is not None:
+        truth, reference = load_faces([photo], size=loaded.size, face=face, note=note).images, "the photo"
+    elif judging is not None:
+        truth, reference = opened_without_key(read, loaded, pair), "Bob's picture"
     count = known or (KNOWN if read.keyed is None else KNOWN_UNDER_KEYS)
     rng = streams(seed)["eve"]
     public = public_codes(latents, loaded, rng=rng)
@@ -94,6 +122,10 @@ def attack(
         rng=rng,
         progress=progress,
     )
+    if judging is not None and truth is not None:
+        average = loaded.generator.synthesize(loaded.placed(public.mean(0, keepdim=True)))
+        verdict = judge(found.results, truth, average, judging)
+        found = replace(found, verdict=verdict, reference=reference)
     if out is not None:
         write_attacked(out, found, summary_of(read, found))
     return found
@@ -135,6 +167,7 @@ def summary_of(message: Message, found: AttackedMessage) -> dict[str, Any]:
         "snr_db": found.snr_db,
         "known_transmissions": found.known,
         "attacks": [{"attack": one.name, "knowledge": one.knowledge} for one in found.results],
+        "verdict": found.verdict and {**found.verdict.as_dict(), "reference": found.reference},
     }
 
 

@@ -4,6 +4,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, meth
 from semveil.methods.protections import Protection
 from semveil.models.face import FaceModel
 from semveil.protection.pair import TrainedPair
+
+if TYPE_CHECKING:
+    from semveil.link.verdict import Verdict
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,11 +46,15 @@ class AttackedMessage(Brief):
         results: one per attack.
         snr_db: SNR of the channel over which Eve received the message.
         known: number of transmissions whose photos she knew.
+        verdict: whether her images show the person; None without a photo or a picture of Bob's to compare.
+        reference: what the verdict compares with, `the photo` or `Bob's picture`; empty without a verdict.
     """
 
     results: tuple[Found, ...]
     snr_db: float
     known: int
+    verdict: "Verdict | None" = None
+    reference: str = ""
 
 
 def tried_on_message(attack: type[Attack], kind: Protection) -> bool:
