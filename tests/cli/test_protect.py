@@ -225,7 +225,7 @@ def test_method_and_folder_have_defaults_that_are_named(
         "Hidden: the identity vector.",
         "Not hidden: hair",
         "UNPROTECTED",
-        "epsilon 6: weak, for the identity vector",
+        "epsilon 1: strong, for the identity vector",
         "Written: out/protect/identity-dp (the default; --out DIR)",
         "128 x 128 px",
         "Next: semveil certify 'out/protect/identity-dp/private name.png'",

@@ -95,7 +95,7 @@ def test_the_budget_asked_for_is_the_budget_spent(name: str) -> None:
 def test_the_laws_by_default() -> None:
     laws = [IdentityDP(WIDE, **options).law for options in ({}, {"repel": True}, PUBLISHED)]
     assert [law and law.name for law in laws] == ["von-mises-fisher", "von-mises-fisher", "laplace"]
-    assert [law and law.epsilon for law in laws[:2]] == pytest.approx([6.0, 6.0])
+    assert [law and law.epsilon for law in laws[:2]] == pytest.approx([1.0, 1.0])
 
 
 PUBLISHED = {"calibration": "as_published", "observed_sensitivity": 10.0}
@@ -224,7 +224,7 @@ def test_certificates_say_what_was_done(options: dict) -> None:
     method = IdentityDP(MODEL, **options)
     made = method.certificate(method.protect(PHOTOS))
     assert Certificate.from_json(made.to_json()) == made
-    assert Caveat.ATTRIBUTES in made.caveats and made.nominal_epsilon == 6.0 and made.grid_step == STEP
+    assert Caveat.ATTRIBUTES in made.caveats and made.nominal_epsilon == 1.0 and made.grid_step == STEP
     assert made.protection.endswith("-repelling") == bool(options.get("repel"))
     noisy = "laplace" in made.protection
     assert (made.sensitivity is not None) == (made.scale is not None) == noisy

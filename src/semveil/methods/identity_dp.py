@@ -43,7 +43,7 @@ from semveil.privacy.composition import compose
 from semveil.privacy.coverage import Coverage, Kind, Part
 from semveil.privacy.guarantee import Basis, Guarantee, MetricForm, Norm, Sensitivity, post_process
 
-DEFAULT_EPSILON = 6.0  # the paper's
+DEFAULT_EPSILON = 1.0  # the paper's 6 promises far less and keeps nothing more (docs/epsilon.md)
 # the exponential mechanism with cosine utility, or minus cosine with `repel`
 DEFAULT_MECHANISM = "von-mises-fisher"
 CALIBRATIONS = ("corrected", "as_published")
@@ -61,7 +61,7 @@ class IdentityDP(OnModel):
 
     Args:
         model: an identity model, or its name.
-        epsilon: privacy budget of the identity (6).
+        epsilon: privacy budget of the identity (1; the paper's is 6).
         mechanism: law of the new identity on the unit sphere, see `mechanisms.SPHERE_MECHANISMS`. By default
             `von-mises-fisher`, and `laplace` with calibration `as_published`. `privunit` keeps most of the
             old identity.
