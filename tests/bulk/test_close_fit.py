@@ -56,7 +56,7 @@ def test_with_the_look_in_clear_the_face_alone_is_replaced(portrait: Path, tmp_p
     assert 0.3 < touched[inside].mean() < 0.8  # hair, ears and background inside the disc stay as they are
     claim = read_certificate(tmp_path / "out/portrait.png").guarantee
     assert claim == summary.guarantee and "the outline of the old face" in claim.not_covered
-    assert claim.epsilon == 6 and claim.whole_record_epsilon is None
+    assert claim.epsilon == 1 and claim.whole_record_epsilon is None
     assert not claim.coverage.leaves_open(
         next(part for part in claim.coverage.covered if part.kind == Kind.IDENTITY)
     )
