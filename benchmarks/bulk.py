@@ -55,7 +55,7 @@ def main() -> None:
 
         def floor() -> None:
             for path in photos.iterdir():
-                faces = load_aligned_faces(path, size=64, selection="largest")
+                faces = load_aligned_faces(path, size=64, selection="largest", detector="dlib")
                 to_pixels(method.protect(to_tensor([face.aligned.pixels for face in faces])).images)
 
         floor()  # models are loaded

@@ -124,7 +124,7 @@ def _open(out: Path, model: FaceModel, perceptual: str | None) -> LatentSet:
 def _faces(
     path: Path, digest: str, model: FaceModel, face: str | None, note: Note
 ) -> dict[str, NDArray[Any]]:
-    found = load_aligned_faces(path, size=model.size, selection=face, detector="auto")
+    found = load_aligned_faces(path, size=model.size, selection=face)
     for text in found[0].photo.lost:
         note(f"{str(path)!r}: {text}")
     return {f"{digest}-{one.index}": one.aligned.pixels for one in found}

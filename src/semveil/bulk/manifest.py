@@ -63,9 +63,9 @@ class PhotoEntry:
         replaces: outputs of an earlier version of the photo, to be deleted.
         marks: fate of each face, as returned by `Mark.as_dict`; absent in logs of earlier versions.
         clip: facts about a clip, as returned by `ClipFacts.as_dict`.
-        source: HMAC of the photo's absolute path; empty in logs of earlier versions.
         people: HMAC of the enrolled people and the ledger with which its releases were recorded; empty if
             there were none, and in logs of earlier versions.
+        source: HMAC of the photo's absolute path; empty in logs of earlier versions.
     """
 
     place: str
@@ -154,7 +154,7 @@ class Manifest:
         Returns:
             64 hexadecimal digits.
         """
-        return hmac.new(self._key.value, b"semveil photo\n" + sha256, hashlib.sha256).hexdigest()
+        return self._keyed(b"semveil photo\n" + sha256)
 
     def settings_of(self, digest: str) -> str:
         """Keyed digest under which the log records the settings: HMAC-SHA-256 under the user's key.
@@ -165,7 +165,7 @@ class Manifest:
         Returns:
             64 hexadecimal digits.
         """
-        return hmac.new(self._key.value, b"semveil settings\n" + digest.encode(), hashlib.sha256).hexdigest()
+        return self._keyed(b"semveil settings\n" + digest.encode())
 
     def source_of(self, path: str) -> str:
         """Keyed digest under which the log records where a photo lies: HMAC-SHA-256 under the user's key.
@@ -176,7 +176,7 @@ class Manifest:
         Returns:
             64 hexadecimal digits.
         """
-        return hmac.new(self._key.value, b"semveil source\n" + os.fsencode(path), hashlib.sha256).hexdigest()
+        return self._keyed(b"semveil source\n" + os.fsencode(path))
 
     def people_of(self, enrolment: str, ledger: Path) -> str:
         """Keyed digest of the enrolled people and the ledger: HMAC-SHA-256 under the user's key.
@@ -188,8 +188,7 @@ class Manifest:
         Returns:
             64 hexadecimal digits.
         """
-        said = b"semveil people\n" + enrolment.encode() + b"\n" + os.fsencode(ledger.absolute())
-        return hmac.new(self._key.value, said, hashlib.sha256).hexdigest()
+        return self._keyed(b"semveil people\n" + enrolment.encode() + b"\n" + os.fsencode(ledger.absolute()))
 
     def tag_of(self, name: str, content: bytes) -> str:
         """Authentication tag of an intermediate file: HMAC-SHA-256 of name and content under the user's key.
@@ -201,9 +200,11 @@ class Manifest:
         Returns:
             64 hexadecimal digits.
         """
-        return hmac.new(
-            self._key.value, f"semveil kept {name}\n".encode() + content, hashlib.sha256
-        ).hexdigest()
+        return self._keyed(f"semveil kept {name}\n".encode() + content)
+
+    def _keyed(self, said: bytes) -> str:
+        """HMAC-SHA-256 under the user's key, 64 hexadecimal digits."""
+        return hmac.new(self._key.value, said, hashlib.sha256).hexdigest()
 
     def is_done(self, place: str, content: str, settings: str, policy: str) -> bool:
         """Whether a photo was already processed with the same content and settings.
@@ -221,6 +222,16 @@ class Manifest:
             return False
         return entry.status == "protected" or entry.policy == policy
 
+    def pictures_left(self, place: str) -> list[str]:
+        """Pictures and clips of a photo that are in the output, without their certificates.
+
+        Args:
+            place: place of the photo; without an entry there are none.
+        """
+        entry = self.entries.get(place)
+        names = () if entry is None else entry.outputs
+        return [name for name in names if not name.endswith(SUFFIX) and os.path.lexists(self.out / name)]
+
     def of_another(self, place: str, path: str, content: str) -> str | None:
         """An output of another photo of the same place, which this photo would replace; None without one.
 
@@ -232,8 +243,7 @@ class Manifest:
         entry = self.entries.get(place)
         if entry is None or entry.content == content or entry.source in ("", self.source_of(path)):
             return None
-        pictures = (name for name in entry.outputs if not name.endswith(SUFFIX))
-        return next((name for name in pictures if os.path.lexists(self.out / name)), None)
+        return next(iter(self.pictures_left(place)), None)
 
     def altered(self, place: str) -> list[str]:
         """Outputs of a processed photo that are missing, changed or not regular files.
@@ -317,7 +327,7 @@ class Manifest:
 
     def _tag(self, content: dict[str, Any]) -> str:
         text = json.dumps(content, sort_keys=True).encode()
-        return hmac.new(self._key.value, b"semveil photo log line\n" + text, hashlib.sha256).hexdigest()
+        return self._keyed(b"semveil photo log line\n" + text)
 
     def _lock(self) -> None:
         if not lock_file(self._log, self.folder / LOG, wait=False):
@@ -329,7 +339,7 @@ class Manifest:
         with os.fdopen(os.dup(self._log), "rb") as file:
             file.seek(0)
             lines = file.read().splitlines()
-        check = hmac.new(self._key.value, b"semveil photo log", hashlib.sha256).hexdigest()[:16]
+        check = self._keyed(b"semveil photo log")[:16]
         header = {"format": _FORMAT, "key": check}
         if not lines:
             self._append(header)

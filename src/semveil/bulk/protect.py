@@ -15,7 +15,7 @@ from semveil.core.brief import Brief
 from semveil.core.model_folders import ModelName
 from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
-from semveil.core.registry import suggest
+from semveil.core.registry import unknown_option
 from semveil.data.load_faces import Photos, load_faces, require_one_person
 from semveil.link.outputs import AnyPath, open_ledger
 from semveil.methods.options import declared_options, plain_numbers
@@ -69,10 +69,7 @@ def protection_settings(method: str, model: ModelName | None = None, **options: 
     known = declared_options(METHODS[method])
     unknown = [name for name, _ in rest if name not in known]
     if unknown:
-        near = suggest(unknown[0], [*known, *_SETTINGS])
-        raise ValueError(
-            f"method {method!r} has no option {unknown[0]!r}{near}; it has {', '.join(known) or 'none'}"
-        )
+        raise ValueError(unknown_option(f"method {method!r}", unknown[0], known, _SETTINGS))
     return settings
 
 

@@ -190,9 +190,8 @@ class _Run:
     def _name_left_over(self) -> None:
         """Note what the output still shows of photos that the given folders do not hold any more."""
         places = {source.place for source in self.sources.photos}
-        gone = [entry for place, entry in self.manifest.entries.items() if place not in places]
-        left = [name for entry in gone for name in entry.outputs if not name.endswith(SUFFIX)]
-        left = sorted(name for name in left if os.path.lexists(self.manifest.out / name))
+        gone = self.manifest.entries.keys() - places
+        left = sorted(name for place in gone for name in self.manifest.pictures_left(place))
         if left:
             more = f" and {len(left) - 1} more" if len(left) > 1 else ""
             self.notes.append(
@@ -309,9 +308,7 @@ class _Run:
         """Count a refusal, and name what an earlier run made of the photo, which is still in the output."""
         self.refused.append(Refused(path, reason, exit_code))
         self.faces_of_refused += outcome.faces
-        before = self.manifest.entries.get(task.place)
-        left = [name for name in before.outputs if not name.endswith(SUFFIX)] if before else []
-        left = [name for name in left if os.path.lexists(self.manifest.out / name)]
+        left = self.manifest.pictures_left(task.place)
         if left:
             self.notes.append(
                 f"{path!r} was refused, but the output still has what an earlier run made under that name: "

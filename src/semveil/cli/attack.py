@@ -97,16 +97,10 @@ def attack(
     options.check_output_folder(out)
     options.check_device(device)
 
-    from semveil.attacks import ATTACKS
     from semveil.link.attack import attack as attack_message
     from semveil.link.attack import summary_of
-    from semveil.link.receive import open_message
     from semveil.methods.pairs import read_pair
 
-    for name in names or ():
-        ATTACKS[name]  # an unknown name is an error before the work
-    read, loaded = open_message(message, model)
-    loaded = loaded.to(device)
     with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance:
         found = attack_message(
             message,
@@ -116,23 +110,24 @@ def attack(
             known=known,
             snr_db=snr_db,
             seed=seed,
-            model=loaded,
+            model=model,
             pair=None if pair is None else read_pair(pair),
             photo=photo,
             face=face,
             verifier=verifier,
             threshold=threshold,
+            device=device,
             progress=advance,
             note=note,
         )
-    summary, verdict = summary_of(read, found), found.verdict
+    summary, verdict, side = summary_of(found), found.verdict, found.results[0].images.shape[-1]
     if as_json:
         show({**summary, "out": str(out)}, as_json=True)
         return
     lines: list[Line] = [("Verdict" if i == 0 else "", text) for i, text in enumerate(_sentences(verdict))]
     lines += [("Compared", f"with {found.reference}")] if verdict is not None else []
     names_of = ", ".join(f"{one.name}.png" for one in found.results)
-    lines.append(("Written", f"{out}: {names_of} ({loaded.size} x {loaded.size} px), {SUMMARY}"))
+    lines.append(("Written", f"{out}: {names_of} ({side} x {side} px), {SUMMARY}"))
     lines.append(
         (
             "Next",

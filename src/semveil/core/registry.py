@@ -30,6 +30,24 @@ def suggest(name: str, allowed: Iterable[str]) -> str:
     return f" (did you mean {bare[near[0]]!r}?)" if near else ""
 
 
+def unknown_option(of: str, name: str, known: Iterable[str], others: Iterable[str] = ()) -> str:
+    """Error message for an option that does not exist.
+
+    Args:
+        of: what has options, such as `method 'blur'`.
+        name: the given name.
+        known: names of its options, which the message lists.
+        others: further names that may have been meant.
+
+    Example:
+        >>> unknown_option("method 'blur'", "sigm", ["sigma", "size"])
+        "method 'blur' has no option 'sigm' (did you mean 'sigma'?); it has sigma, size"
+    """
+    names = list(known)
+    near = suggest(name, [*names, *others])
+    return f"{of} has no option {name!r}{near}; it has {', '.join(names) or 'none'}"
+
+
 @dataclass(frozen=True)
 class _Later:
     """Entry that has not been created yet."""

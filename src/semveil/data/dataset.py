@@ -91,7 +91,7 @@ class FaceDataset(Dataset[tuple[Tensor, str]]):
             return self._held.images[index], self.names[index]
         if isinstance(self._held, FaceSet):
             return to_tensor([self._held.pixels[index]])[0], self.names[index]
-        found = load_aligned_faces(self._photos[index], size=self.size, selection=self.face, detector="auto")
+        found = load_aligned_faces(self._photos[index], size=self.size, selection=self.face)
         return to_tensor([found[0].aligned.pixels])[0], self.names[index]
 
     def __repr__(self) -> str:

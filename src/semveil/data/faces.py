@@ -155,7 +155,7 @@ def load_aligned_faces(
     selection: Selection | str = None,
     smallest: int | None = None,
     largest_pixels: int = LARGEST_PIXELS,
-    detector: str = "dlib",
+    detector: str = "auto",
 ) -> list[PhotoFace]:
     """Read a photo, choose faces in it and align them, each with its neighbours blanked (`align_apart`).
 
@@ -185,7 +185,7 @@ def align_chosen(
     size: int,
     selection: Selection | str = None,
     smallest: int | None = None,
-    detector: str = "dlib",
+    detector: str = "auto",
 ) -> list[PhotoFace]:
     """Detect, choose and align faces in a decoded photo.
 

@@ -142,7 +142,7 @@ def _faces_of(photo: OnePhoto, size: int, face: int | str | None) -> list[PhotoF
     if not isinstance(photo, str | os.PathLike | np.ndarray):
         raise TypeError(f"{_KINDS}; got {type(photo).__name__}")
     if not isinstance(photo, np.ndarray):
-        return load_aligned_faces(photo, size=size, selection=face, detector="auto")
+        return load_aligned_faces(photo, size=size, selection=face)
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8 or not photo.size:
         raise ValueError(f"a photo must be an array (H, W, 3) of uint8 RGB, got {photo.shape} {photo.dtype}")
-    return align_chosen(Photo(photo, "array", "array"), size=size, selection=face, detector="auto")
+    return align_chosen(Photo(photo, "array", "array"), size=size, selection=face)

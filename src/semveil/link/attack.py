@@ -48,6 +48,7 @@ def attack(
     face: int | str | None = None,
     verifier: str | None = "dlib",
     threshold: float | None = None,
+    device: str | torch.device | None = None,
     progress: Progress = quiet,
     note: Note = unheard,
 ) -> AttackedMessage:
@@ -73,6 +74,7 @@ def attack(
         verifier: decides whether two faces show the same person, see `recognition.by_name`; None for no
             verdict.
         threshold: its threshold; the measured one where None.
+        device: compute device, see `core.device.choose_device`; the model's device where None.
         progress: called with the current attack, the number of finished attacks and their total.
         note: receives notes about the photo.
 
@@ -100,14 +102,14 @@ def attack(
         for name in ATTACKS:
             keep_inputs(out / f"{name}.png", message, photo)
     read, loaded = open_message(message, model)
-    judging = None
+    loaded = loaded.to(device)
+    judging = truth = None
     if verifier is not None:
         judging, _ = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
-    truth, reference = None, ""
-    if photo is not None:
-        truth, reference = load_faces([photo], size=loaded.size, face=face, note=note).images, "the photo"
-    elif judging is not None:
-        truth, reference = opened_without_key(read, loaded, pair), "Bob's picture"
+        if photo is None:
+            truth = opened_without_key(read, loaded, pair)
+        else:
+            truth = load_faces([photo], size=loaded.size, face=face, note=note).images
     count = known or (KNOWN if read.keyed is None else KNOWN_UNDER_KEYS)
     rng = streams(seed)["eve"]
     public = public_codes(latents, loaded, rng=rng)
@@ -125,9 +127,10 @@ def attack(
     if judging is not None and truth is not None:
         average = loaded.generator.synthesize(loaded.placed(public.mean(0, keepdim=True)))
         verdict = judge(found.results, truth, average, judging)
+        reference = "Bob's picture" if photo is None else "the photo"
         found = replace(found, verdict=verdict, reference=reference)
     if out is not None:
-        write_attacked(out, found, summary_of(read, found))
+        write_attacked(out, found, summary_of(found))
     return found
 
 
@@ -152,13 +155,13 @@ def public_codes(latents: Tensor | AnyPath | None, model: FaceModel, *, rng: tor
     )
 
 
-def summary_of(message: Message, found: AttackedMessage) -> dict[str, Any]:
+def summary_of(found: AttackedMessage) -> dict[str, Any]:
     """JSON-ready content of `result.json` for an attacked message.
 
     Args:
-        message: the message under attack.
         found: results of the attacks.
     """
+    message = found.message
     return {
         "method": message.method,
         "model": message.model,

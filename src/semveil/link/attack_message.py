@@ -44,6 +44,7 @@ class AttackedMessage(Brief):
 
     Attributes:
         results: one per attack.
+        message: the message.
         snr_db: SNR of the channel over which Eve received the message.
         known: number of transmissions whose photos she knew.
         verdict: whether her images show the person; None without a photo or a picture of Bob's to compare.
@@ -51,6 +52,7 @@ class AttackedMessage(Brief):
     """
 
     results: tuple[Found, ...]
+    message: Message
     snr_db: float
     known: int
     verdict: "Verdict | None" = None
@@ -130,4 +132,4 @@ def attack_message(
         knowledge = re.sub(r"\bN\b", str(known), one.knowledge)
         results.append(Found(one.name, knowledge, method.synthesize(codes)))
     progress("attack", len(chosen), len(chosen))
-    return AttackedMessage(tuple(results), power_db, known)
+    return AttackedMessage(tuple(results), message, power_db, known)

@@ -6,7 +6,7 @@ from typing import Any
 
 from semveil.core.errors import SemveilError
 from semveil.core.progress import Note, Progress, quiet, unheard
-from semveil.core.registry import suggest
+from semveil.core.registry import unknown_option
 from semveil.core.rng import streams
 from semveil.link import PAIR_SEED
 from semveil.methods.dp_semcom import DPSemCom, pair_settings
@@ -54,10 +54,7 @@ def sender(
     """
     unknown = [name for name in options if name not in _OPTIONS]
     if unknown:
-        raise ValueError(
-            f"dp-semcom has no option {unknown[0]!r}{suggest(unknown[0], _OPTIONS)}; it has "
-            f"{', '.join(_OPTIONS)}"
-        )
+        raise ValueError(unknown_option("dp-semcom", unknown[0], _OPTIONS))
     asked = {name: value for name, value in plain_numbers(options).items() if value is not None}
     protection = chosen_protection(asked.pop("protection", None), asked.pop("mechanism", None))
     if protection is None and key is None and "budget" not in asked:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from semveil.core.model_folders import ModelName
-from semveil.core.registry import Registry, having, suggest
+from semveil.core.registry import Registry, having, suggest, unknown_option
 from semveil.methods.options import plain_numbers
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def load_method(
         raise ValueError(f"method {name!r} uses no model, got {model!r}; leave it out")
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     for option in set() if open_ended else options.keys() - known.keys():
-        has = ", ".join(other for other in known if other != "model") or "none"
-        raise ValueError(f"method {name!r} has no option {option!r}{suggest(option, known)}; it has {has}")
+        own = [other for other in known if other != "model"]
+        raise ValueError(unknown_option(f"method {name!r}", option, own, known))
     options = plain_numbers(options)
     built = method(**options) if model is None else method(model, **options)
     return built if target is None else built.to(target)

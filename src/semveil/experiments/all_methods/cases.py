@@ -107,11 +107,11 @@ def _without_noise(face: FaceModel, identity: IdentityModel, ranks: tuple[int, .
         return latent.synthesize(photos.codes)
 
     def rebuilt(photos: Photos, seed: int) -> Tensor:
-        crops = _resized(photos.images, identity.size)
+        crops = resized(photos.images, identity.size)
         parts = [
             identity.fuse(identity.identify(part), identity.attributes(part)) for part in crops.split(64)
         ]
-        return _resized(torch.cat(parts), face.size)
+        return resized(torch.cat(parts), face.size)
 
     return [
         Case("photo", "as it is", None, None, lambda photos, seed: photos.images),
@@ -165,9 +165,9 @@ def _identity(face: FaceModel, model: IdentityModel, epsilon: float) -> list[Cas
         """Protect as `IdentityDP` does, but from given latents, to avoid inverting every photo again."""
         run = streams(seed)
         chosen = chooser.protect_latents(photos.codes, rng=run["attributes"]).images.clamp(-1, 1)
-        identities = whole.perturb(model.identify(_resized(photos.images, model.size)), rng=run["dp"])
-        return _resized(
-            model.fuse(identities, model.attributes(_resized(chosen, model.size))).clamp(-1, 1), face.size
+        identities = whole.perturb(model.identify(resized(photos.images, model.size)), rng=run["dp"])
+        return resized(
+            model.fuse(identities, model.attributes(resized(chosen, model.size))).clamp(-1, 1), face.size
         )
 
     return [
@@ -210,9 +210,9 @@ def _of_crops(setting: str, asked: float | None, method: Any) -> Case:
 
     def make(photos: Photos, seed: int) -> Tensor:
         rng = streams(seed)["dp"]
-        crops = _resized(photos.images, method.size)
+        crops = resized(photos.images, method.size)
         shown = torch.cat([method.protect(part, rng=rng).images.clamp(-1, 1) for part in crops.split(64)])
-        return _resized(shown, photos.images.shape[-1])
+        return resized(shown, photos.images.shape[-1])
 
     if hasattr(method, "guarantee"):
         claim = method.guarantee()
@@ -230,7 +230,13 @@ def _transmitted(method: DPSemCom, party: str, photos: Photos, seed: int) -> Ten
     return torch.cat(parts)
 
 
-def _resized(images: Tensor, side: int) -> Tensor:
+def resized(images: Tensor, side: int) -> Tensor:
+    """Resize images bicubically, with antialiasing; those of the right size are returned as they are.
+
+    Args:
+        images: (N, 3, S, S) in [-1, 1].
+        side: new side in pixels.
+    """
     if images.shape[-1] == side:
         return images
     return F.interpolate(images, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)

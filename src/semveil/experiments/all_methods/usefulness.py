@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -24,7 +23,7 @@ from semveil.core.progress import Progress
 from semveil.core.results import rounded
 from semveil.data.judgements import read_judgements
 from semveil.data.save import save_png
-from semveil.experiments.all_methods.cases import Case, Photos, all_cases
+from semveil.experiments.all_methods.cases import Case, Photos, all_cases, resized
 from semveil.experiments.identity_dp import leak_attacks
 from semveil.experiments.kit.experiment import Run, experiment, presets
 from semveil.experiments.kit.inputs import as_json, recognisers
@@ -234,8 +233,7 @@ def _ranks(found: Reidentification) -> dict[str, Any]:
 def _write(folder: Path, case: str, images: Tensor) -> list[str]:
     """Save images enlarged for the judge, and return their paths relative to the JSON."""
     (folder / PICTURES).mkdir(exist_ok=True)
-    side = max(JUDGED_SIDE, images.shape[-1])
-    large = F.interpolate(images, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)
+    large = resized(images, max(JUDGED_SIDE, images.shape[-1]))
     names = [f"{PICTURES}/{case}-{i:04d}.png" for i in range(1, len(images) + 1)]
     for name, pixels in zip(names, to_pixels(large), strict=True):
         save_png(folder / name, pixels)
@@ -247,8 +245,7 @@ def _labelled(cases: Mapping[str, Any], folder: Path, size: int) -> dict[str, An
     parser = load_face_parser()
 
     def images(case: Mapping[str, Any]) -> Tensor:
-        written = to_tensor([read_pixels(folder / file) for file in case["files"]])
-        return F.interpolate(written, size=(size, size), mode="bicubic", antialias=True).clamp(-1, 1)
+        return resized(to_tensor([read_pixels(folder / file) for file in case["files"]]), size)
 
     photos = images(next(iter(cases.values())))
     return {name: kept_by_parser(photos, images(case), parser) for name, case in cases.items()}

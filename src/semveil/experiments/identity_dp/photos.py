@@ -36,7 +36,7 @@ def find_faces(files: Mapping[str, Path], size: int, *, progress: Progress) -> d
     for done, (place, path) in enumerate(files.items()):
         progress("find faces", done, len(files))
         try:
-            found[place] = load_aligned_faces(path, size=size, selection="largest")[0]
+            found[place] = load_aligned_faces(path, size=size, selection="largest", detector="dlib")[0]
         except (PhotoError, FaceError) as error:
             reasons.append(f"; first reason: {error}")
     progress("find faces", len(files), len(files))
