@@ -21,6 +21,7 @@ from semveil.experiments.dp_semcom.digital import ways
 from semveil.experiments.dp_semcom.link_bench import (
     AWGN,
     FADING,
+    FAST,
     PRESETS,
     LinkPreset,
     gap,
@@ -84,9 +85,9 @@ def test_all_eves_listen_on_the_first_channels_and_the_strongest_on_others(folde
     for name, cell in cells.items():
         assert cell["channel"] in name
         heard = {eve["attack"] for eve in cell["eves"]}
-        assert heard == (everybody if cell["channel"] == FADING else {"linear", "impute"})
+        assert heard == (everybody if cell["channel"] == FADING else set(FAST))
     faded = cells[f"rotation | {FADING}"]["bandwidth"]
-    assert faded["overhead"] == 8 and faded["side"] == 32 + -(-8 * (2 * 28 * 4 + 16) // 2)
+    assert faded["overhead"] == 8 and faded["side"] == 32 + 8 * (28 * 4 + 16 + 32)
 
 
 @pytest.fixture

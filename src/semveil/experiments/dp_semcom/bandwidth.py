@@ -84,7 +84,7 @@ BANDWIDTH = over_channels(
     "bandwidth",
     _jobs,
     _drawing,
-    revision=2,
+    revision=3,
     load=load_digital,
     place="points",
     stage="transmit",

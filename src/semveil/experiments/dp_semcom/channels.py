@@ -21,10 +21,10 @@ from semveil.experiments.kit.tables import HEADS, markdown
 
 
 def _jobs(bench: Bench) -> Jobs:
-    """Return the measurements: all attacks on the channels `fully`, `STRONGEST` on the others."""
+    """Return the measurements: all attacks on the channels `fully`, `FAST` on the others."""
     chosen, snrs = bench.preset, (bench.preset.snr_db,)
     at = partial(link_bench.run_cell, bench, bob_snrs=snrs, eve_snrs=snrs)
-    attacks: dict[str, tuple[str, ...]] = dict.fromkeys((*chosen.fully, *chosen.others), link_bench.STRONGEST)
+    attacks: dict[str, tuple[str, ...]] = dict.fromkeys((*chosen.fully, *chosen.others), link_bench.FAST)
     attacks |= dict.fromkeys(chosen.fully, EVES)
     return {
         f"{protection} | {channel}": partial(at, protection, channel, attacks=names)
@@ -93,12 +93,11 @@ def _table(result: dict[str, Any]) -> list[str]:
 
 def _tried(cells: Sequence[dict[str, Any]], fully: Sequence[str]) -> str:
     """Which attacks the strongest Eve is chosen from, by channel."""
-    names = {eve["attack"] for cell in cells if cell["channel"] in fully for eve in cell["eves"]} - {
-        link_bench.CONTROL
-    }
+    most = link_bench.attacks_in(cell for cell in cells if cell["channel"] in fully)
+    few = link_bench.attacks_in(cell for cell in cells if cell["channel"] not in fully)
     where = " and ".join(channel.partition(":")[0] for channel in fully)
-    few = " and ".join(link_bench.STRONGEST)
-    return f"of {len(names)} attacks on {where}, of {few} alone on the other channels"
+    others = f", of {', '.join(few)} alone on the other channels" if few else ""
+    return f"of {len(most)} attacks on {where}{others}"
 
 
 def _cell(columns: dict[str, Any], metrics: tuple[str, str]) -> str:
@@ -115,4 +114,4 @@ def _named(attack: str) -> str:
     return f"{attack} (control)" if attack == link_bench.CONTROL else attack
 
 
-CHANNELS = link_bench.over_channels("channels", _jobs, _drawing, table=_table)
+CHANNELS = link_bench.over_channels("channels", _jobs, _drawing, revision=2, table=_table)

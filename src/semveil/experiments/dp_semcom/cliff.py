@@ -102,4 +102,4 @@ def _table(result: dict[str, Any]) -> list[str]:
     return texts
 
 
-CLIFF = over_channels("cliff", _jobs, _drawing, load=load_digital, stage="transmit", table=_table)
+CLIFF = over_channels("cliff", _jobs, _drawing, revision=2, load=load_digital, stage="transmit", table=_table)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from semveil.channels import Link, bandwidth
 from semveil.core.rng import streams
-from semveil.experiments.dp_semcom.link_bench import load, measured, side_bits
+from semveil.experiments.dp_semcom.link_bench import load, measured
 from semveil.experiments.dp_semcom.security import Bench
 from semveil.experiments.kit.experiment import Run
 from semveil.experiments.kit.statistics import value
@@ -102,7 +102,7 @@ def _repeated(
     method, run = DPSemCom(bench.model, protection=ANALOGUE), streams(bench.preset.seed)
     sent, shown = method.send_codes(bench.codes), []
     uses = repetitions * sent.symbols.shape[1]
-    counted = bandwidth(uses, bench.model.size, link=link, side_bits=side_bits(sent))
+    counted = bandwidth(uses, bench.model.size, link=link, side_bits=sent.side_bits())
     for snr in snrs_db:
         rng = run[f"bob {snr:g}"]
         heard = torch.stack([hear(method, sent, snr, rng, link)[0].symbols for _ in range(repetitions)]).mean(

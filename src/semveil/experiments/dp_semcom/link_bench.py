@@ -4,7 +4,7 @@
 A cell is Bob and all attacks by Eve on a channel.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from semveil.attacks import Attack
-from semveil.channels import GAIN_BITS, Link, bandwidth, parse_link
+from semveil.channels import Link, bandwidth, parse_link
 from semveil.core.rng import streams
 from semveil.experiments.dp_semcom.security import CASES, EVES, Bench, compared, load_bench, traffic_of
 from semveil.experiments.kit.experiment import Drawing, Experiment, Jobs, Run, cells, experiment, presets
@@ -26,8 +26,8 @@ from semveil.methods.transmission import Transmission
 METRICS = ("lpips", "ssim", "fppsr")
 LABEL = {"lpips": "LPIPS to the photo", "ssim": "SSIM to the photo", "fppsr": "fraction rejected (FPPSR)"}
 CONTROL = "stolen"  # attack with Bob's key or network: shows that the attacks' machinery works
-# With and without knowledge of earlier photos; the strongest without a key only: under one `direct` is.
-STRONGEST = ("linear", "impute")
+# Fast attacks; the strongest of them depends on the protection: `direct` and `denoise` under a key.
+FAST = ("direct", "denoise", "linear", "impute")
 AWGN, FADING = "awgn", "rayleigh:coherence=64,csi=mmse,pilots=8"
 
 
@@ -43,7 +43,7 @@ class LinkPreset:
         synthetic: number of known pairs that Eve generates in addition, except under keyed protection.
         protections: names of `security.CASES`.
         fully: channels with all attacks.
-        others: channels with the attacks `STRONGEST` only, at the same SNR.
+        others: channels with the attacks `FAST` only, at the same SNR.
         snr_db: Bob's and Eve's SNR on all channels.
         snrs_db: SNRs over which both are varied.
         csi: channels for the SNR experiment, which differ in the receivers' channel state information.
@@ -172,7 +172,7 @@ def run_cell(
     options = next(case.options for case in CASES if case.name == protection)
     method, link, run = DPSemCom(bench.model, **options), parse_link(channel), streams(bench.preset.seed)
     sent = method.send_codes(bench.codes)
-    counted = bandwidth(sent.symbols.shape[1], bench.model.size, link=link, side_bits=side_bits(sent))
+    counted = bandwidth(sent.symbols.shape[1], bench.model.size, link=link, side_bits=sent.side_bits())
     traffic = traffic_of(method, bench.codes, bench.public, bench.preset.synthetic, run["known"])
     bob, eves = [], []
     for snr in bob_snrs:
@@ -230,16 +230,6 @@ def attacked(
         yield attack, method.synthesize(codes)
 
 
-def side_bits(sent: Transmission) -> int:
-    """Side information per image in bits: the gain, a share of the sealed bytes, without the nonce.
-
-    Args:
-        sent: message of all images, which share one tag.
-    """
-    sealed = 8 * len(sent.keyed.sealed) if sent.keyed else 0
-    return GAIN_BITS + -(-sealed // len(sent.symbols))
-
-
 def measured(bench: Bench, images: Tensor) -> dict[str, Any]:
     """Per-photo metrics of a party's images.
 
@@ -261,6 +251,16 @@ def values_of(cells: Sequence[dict[str, Any]], *names: str) -> list[list[str]]:
         One list for each name.
     """
     return [list(dict.fromkeys(cell[name] for cell in cells)) for name in names]
+
+
+def attacks_in(cells: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the names of the attacks on some cells, the control excluded.
+
+    Args:
+        cells: cells with `eves`.
+    """
+    names = dict.fromkeys(eve["attack"] for cell in cells for eve in cell["eves"])
+    return [name for name in names if name != CONTROL]
 
 
 def read_cells(result: dict[str, Any]) -> tuple[list[dict[str, Any]], str, list[str], list[str]]:

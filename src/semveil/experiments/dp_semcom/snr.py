@@ -16,13 +16,12 @@ from semveil.experiments.kit.statistics import value
 from semveil.experiments.kit.tables import HEADS, markdown
 
 REJECTED = "fppsr"
-TRIED = ("direct", *link_bench.STRONGEST)
 DARK = 0.15  # gap whose cell is too dark for black numbers
 
 
 def _jobs(bench: Bench) -> Jobs:
     """Return the measurements: each protection over each channel of `csi`, at all SNRs of Bob and Eve."""
-    snrs, attacks = bench.preset.snrs_db, TRIED
+    snrs, attacks = bench.preset.snrs_db, link_bench.FAST
     at = partial(link_bench.run_cell, bench, bob_snrs=snrs, eve_snrs=snrs, attacks=attacks)
     return {
         f"{protection} | {channel}": partial(at, protection, channel)
@@ -61,7 +60,8 @@ def _drawing(result: dict[str, Any], folder: Path) -> Figure:
     panels[0, 0].legend()
     figure.suptitle(
         f"{link_bench.LABEL[metric]} and {link_bench.LABEL[REJECTED]}, {len(result['photos'])} photos; "
-        f"strongest Eve of {', '.join(TRIED)}; heat maps: Eve minus Bob (blue: Bob is better)"
+        f"strongest Eve of {', '.join(link_bench.attacks_in(cells))}; "
+        "heat maps: Eve minus Bob (blue: Bob is better)"
     )
     return figure
 
@@ -81,7 +81,7 @@ def _table(result: dict[str, Any]) -> list[str]:
     told = (
         f"{len(result['photos'])} photos: {HEADS[metric]} to the photo of the strongest Eve minus that of "
         "Bob; a protection works if this is large even where Eve's SNR is better. The strongest Eve is "
-        f"chosen from {', '.join(TRIED)}: no other was tried."
+        f"chosen from {', '.join(link_bench.attacks_in(cells))}: no other was tried."
     )
     rejected = [
         [
@@ -105,4 +105,4 @@ def _table(result: dict[str, Any]) -> list[str]:
     ]
 
 
-SNR = link_bench.over_channels("snr", _jobs, _drawing, table=_table)
+SNR = link_bench.over_channels("snr", _jobs, _drawing, revision=2, table=_table)
