@@ -24,6 +24,8 @@ def test_every_step_of_a_workflow_is_a_target_of_make(path: Path) -> None:
     steps = re.findall(r"^ *- run: (.*)$", text, re.M)
     assert steps and text.count("run:") - text.count("run: {shell") == len(steps), "each on one line"
     for step in steps:
+        if step.startswith("sudo apt-get "):
+            continue  # another program that the tests need
         words = re.sub(r"\$\{\{ *matrix\.bound *\}\}", "lowest", step).split()
         assert words[0] == "make" and words[1] in targets(), step
 
