@@ -30,6 +30,12 @@ def test_every_step_of_a_workflow_is_a_target_of_make(path: Path) -> None:
         assert words[0] == "make" and words[1] in targets(), step
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda path: path.stem)
+def test_workflows_and_issue_forms_are_valid_yaml(path: Path) -> None:
+    yaml = pytest.importorskip("yaml", reason="needs PyYAML, which Dask brings")
+    assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
+
+
 def test_all_targets_are_phony_and_told_by_help() -> None:
     (phony,) = re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)", MAKEFILE, re.M)
     assert targets() == set(phony.replace("\\\n", " ").split())
