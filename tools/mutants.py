@@ -151,7 +151,7 @@ def sample(count: int, seed: int) -> list[Mutant]:
     every = []
     for target in TARGETS:
         place = PACKAGE / target
-        for path in [place] if place.is_file() else sorted(place.glob("*.py")):
+        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
             name = path.relative_to(PACKAGE).as_posix()
             found = changes(ast.parse(path.read_text(encoding="utf-8")))
             every += [Mutant(name, line, change, index) for index, (line, change) in enumerate(found)]
