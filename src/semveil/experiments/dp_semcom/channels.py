@@ -4,7 +4,6 @@
 Secrecy is the gap between Bob and the strongest Eve.
 """
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -75,7 +74,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         f"{_tried(cells, chosen['fully'])}."
     )
     parties = [
-        [channel, party, *(_cell(columns, both) for columns in row)]
+        [channel, party, *(link_bench.cell_of(columns, metric) for columns in row)]
         for channel in channels
         for party, row in (
             ("Bob", [at[protection, channel]["bob"][0] for protection in protections]),
@@ -86,7 +85,10 @@ def _table(result: dict[str, Any]) -> list[str]:
     for channel in chosen["fully"]:
         by_attack = [{eve["attack"]: eve for eve in at[name, channel]["eves"]} for name in protections]
         names = dict.fromkeys(attack for eves in by_attack for attack in eves)
-        rows = [[_named(name), *(_cell(eves.get(name, {}), both) for eves in by_attack)] for name in names]
+        rows = [
+            [_named(name), *(link_bench.cell_of(eves.get(name, {}), metric) for eves in by_attack)]
+            for name in names
+        ]
         texts += [f"Every attack that was tried over `{channel}`:", markdown(["attack", *protections], rows)]
     return texts
 
@@ -98,11 +100,6 @@ def _tried(cells: Sequence[dict[str, Any]], fully: Sequence[str]) -> str:
     where = " and ".join(channel.partition(":")[0] for channel in fully)
     others = f", of {', '.join(few)} alone on the other channels" if few else ""
     return f"of {len(most)} attacks on {where}{others}"
-
-
-def _cell(columns: dict[str, Any], metrics: tuple[str, str]) -> str:
-    first, second = (value(columns, metric) for metric in metrics)
-    return "" if math.isnan(first) else f"{first:.3f} ({second:.2f})"
 
 
 def _strongest(cell: dict[str, Any], metrics: tuple[str, str], snr_db: float) -> dict[str, Any]:

@@ -266,7 +266,9 @@ def _table(result: Mapping[str, Any]) -> list[str]:
     metric, config = _metric(cells), result["config"]
     parts = [
         f"{config['photos']}; Bob at {cells[0]['snr_db']:g} dB; model {config['model']['name']} "
-        f"(`{config['model']['digest'][:12]}`). {link_bench.LABEL[metric]}, means over photos. "
+        f"(`{config['model']['digest'][:12]}`). {link_bench.LABEL[metric]}, mean over photos, "
+        "and in brackets the fraction of photos whose person the recogniser rejects (FPPSR). CBR: Bob's "
+        "channel uses per source value, side information included. "
         "`nn-encrypted` follows the abstract of arXiv 2504.18581, `learned` of 2510.23274, `glass-box` and "
         "`generative-prior` of 2503.23103; they are not reproductions. "
         f"`{link_bench.CONTROL}` has Bob's network or key (positive control)."
@@ -276,12 +278,13 @@ def _table(result: Mapping[str, Any]) -> list[str]:
         attacks = _attacks(own)
         rows = [
             [
-                cell["protection"], cell["guarantee"]["basis"], f"{value(cell['bob'], metric):.3f}",
-                *(f"{_value(cell, attack, metric):.3f}".replace("nan", "") for attack in attacks),
+                cell["protection"], cell["guarantee"]["basis"], f"{cell['bandwidth_ratio']:.4f}",
+                link_bench.cell_of(cell["bob"], metric),
+                *(link_bench.cell_of(_by(cell, attack), metric) for attack in attacks),
             ]
             for cell in own
         ]  # fmt: skip
-        parts += [f"Eve's channel: {ear}.", markdown(["protection", "basis", "Bob", *attacks], rows)]
+        parts += [f"Eve's channel: {ear}.", markdown(["protection", "basis", "CBR", "Bob", *attacks], rows)]
     return parts
 
 
@@ -294,7 +297,7 @@ def _drawing(result: Mapping[str, Any], folder: Path) -> Figure:
     for axes, ear in zip(np.atleast_1d(figure.subplots(len(ears), 1)), ears, strict=True):
         own = {cell["protection"]: cell for cell in cells if cell["ear"] == ear}
         bobs = [value(own[name]["bob"], metric) for name in names]
-        eves = [[_value(own[name], attack, metric) for name in names] for attack in attacks]
+        eves = [[value(_by(own[name], attack), metric) for name in names] for attack in attacks]
         table = np.array([bobs, *eves]).T
         far = 1 - table if metric == "ssim" else table
         heat_table(axes, table, ["Bob", *attacks], names, colours=far, top=float(np.nanmax(far)))
@@ -312,8 +315,9 @@ def _attacks(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(eve["attack"] for cell in cells for eve in cell["eves"]))
 
 
-def _value(cell: Mapping[str, Any], attack: str, metric: str) -> float:
-    return value(next((eve for eve in cell["eves"] if eve["attack"] == attack), {}), metric)
+def _by(cell: Mapping[str, Any], attack: str) -> Mapping[str, Any]:
+    """Record of an attack; empty if it does not apply."""
+    return next((eve for eve in cell["eves"] if eve["attack"] == attack), {})
 
 
 COMPETITORS = experiment(

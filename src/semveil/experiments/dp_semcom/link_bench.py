@@ -4,7 +4,8 @@
 A cell is Bob and all attacks by Eve on a channel.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -251,6 +252,17 @@ def values_of(cells: Sequence[dict[str, Any]], *names: str) -> list[list[str]]:
         One list for each name.
     """
     return [list(dict.fromkeys(cell[name] for cell in cells)) for name in names]
+
+
+def cell_of(party: Mapping[str, Any], metric: str) -> str:
+    """Return the table cell of a party: mean of a metric and, in brackets, the fraction rejected (FPPSR).
+
+    Args:
+        party: record of Bob or of an attack; empty where there is none.
+        metric: name of the metric.
+    """
+    first, rejected = value(party, metric), value(party, "fppsr")
+    return "" if math.isnan(first) else f"{first:.3f} ({rejected:.2f})"
 
 
 def attacks_in(cells: Iterable[dict[str, Any]]) -> list[str]:
