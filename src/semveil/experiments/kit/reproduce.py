@@ -14,8 +14,8 @@ from semveil.experiments.kit.plots import finish, styled
 
 PHOTOGRAPHS_DPI = 72  # low, as photographs do not compress and the files are committed
 OUTDATED = (
-    "**Outdated**: measured with an earlier revision of this experiment "
-    "([results](../../results/README.md#outdated-results)); to be re-measured."
+    "**Outdated**: measured with an earlier revision of this experiment, as `results/README.md` says; to be "
+    "re-measured."
 )
 
 
