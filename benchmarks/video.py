@@ -4,9 +4,10 @@
     python benchmarks/video.py DATA [--people 24] [--strangers 200] [--epsilon 6] [--part attack|clips|all]
     [--frames 48]
 
-DATA holds `lfw` as `semveil data prepare` takes it. People are of the development split, which nothing is
-trained on, and have two photos there: a clip is made from the first by moving, turning, scaling and lighting
-it, the second stands in the attacker's gallery with photos of others of that split. The attacker has 1, 10 or
+DATA holds `lfw` as `semveil data prepare` takes it; for the attack it may also be FACES.npz, the `FaceSet`
+prepared from it. People are of the development split, which nothing is trained on, and have two photos there:
+a clip is made from the first by moving, turning, scaling and lighting it, the second stands in the attacker's
+gallery with photos of others of that split. The attacker has 1, 10 or
 100 frames of the clip and knows which face is the same in all of them. He averages what recognisers make of
 the frames, to take noise away that is drawn anew in each, and of cosines takes off what they make on average
 of the other people's clips.
@@ -20,10 +21,11 @@ pasted in.
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,11 +35,13 @@ from skimage.transform import SimilarityTransform
 
 from semveil.bulk.protect import protect, protection_settings
 from semveil.data.align import align_face
+from semveil.data.face_set import FaceSet
 from semveil.data.faces import find_faces
 from semveil.data.paste import pasted_region
 from semveil.data.photos import Photo, load_photo
 from semveil.data.splits import DEVELOPMENT, split_people
 from semveil.faces.pixels import to_pixels, to_tensor
+from semveil.faces.template import TEMPLATE
 from semveil.methods.registry import load_method
 from semveil.methods.release import draw_once, show_draw
 from semveil.models.face import load_model
@@ -49,6 +53,8 @@ from semveil.video.flicker import flicker
 
 FRAMES = (1, 10, 100)
 CROP = 128  # px, of photos in the gallery
+
+Portrait = tuple[NDArray[np.uint8], NDArray[np.float64]]  # a photo and the landmarks of its main face
 
 
 def held_out_people(data: Path) -> dict[str, list[Path]]:
@@ -63,7 +69,7 @@ def held_out_people(data: Path) -> dict[str, list[Path]]:
 
 
 @cache
-def main_face(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]] | None:
+def main_face(path: Path) -> Portrait | None:
     """A photo and the landmarks of the face in its middle."""
     photo = load_photo(path)
     faces = find_faces(photo)
@@ -72,6 +78,17 @@ def main_face(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]] | Non
     centre = np.array(photo.pixels.shape[1::-1]) / 2
     face = min(faces, key=lambda face: float(np.linalg.norm(face.landmarks.mean(0) - centre)))
     return photo.pixels, face.landmarks
+
+
+def prepared_people(path: Path) -> tuple[dict[str, list[int]], Callable[[int], Portrait]]:
+    """Rows of a face set that show the people of LFW's development split, by name, and how to look at one."""
+    faces = FaceSet.load(path)
+    faces = faces.select((faces.split == DEVELOPMENT) & np.char.startswith(faces.source, "lfw/"))
+    people: dict[str, list[int]] = {}
+    for row, name in enumerate(faces.person.tolist()):
+        people.setdefault(name, []).append(row)
+    landmarks = TEMPLATE * faces.pixels.shape[1] - 0.5
+    return people, lambda row: (faces.pixels[row], landmarks)
 
 
 def motion(
@@ -102,11 +119,9 @@ def moved(pixels: NDArray[np.uint8], step: tuple[SimilarityTransform, float]) ->
     return np.rint(np.asarray(picture, np.float32) * light).clip(0, 255).astype(np.uint8)
 
 
-def crops_of_clip(path: Path, size: int, frames: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def crops_of_clip(portrait: Portrait, size: int, frames: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Aligned crops (T, S, S, 3) of a clip that is made from a photo; landmarks jitter as a detector's do."""
-    found = main_face(path)
-    assert found is not None
-    pixels, landmarks = found
+    pixels, landmarks = portrait
     wide = np.pad(pixels, ((60, 60), (60, 60), (0, 0)), mode="reflect")
     crops = []
     for step in motion(frames, (landmarks + 60).mean(0).tolist(), rng):
@@ -117,14 +132,17 @@ def crops_of_clip(path: Path, size: int, frames: int, rng: np.random.Generator) 
 
 def attack(data: Path, people: int, strangers: int, epsilon: float, names: Sequence[str]) -> None:
     """The table of the first part."""
-    rng, known = np.random.default_rng(7), held_out_people(data)
+    rng = np.random.default_rng(7)
+    known: dict[str, list[Any]]
+    face: Callable[[Any], Portrait | None]
+    known, face = (held_out_people(data), main_face) if data.is_dir() else prepared_people(data)
     order = rng.permutation(sorted(known)).tolist()
     pairs = list(
-        islice((n for n in order if len(known[n]) > 1 and all(main_face(p) for p in known[n][:2])), people)
+        islice((n for n in order if len(known[n]) > 1 and all(face(p) for p in known[n][:2])), people)
     )
-    others = list(islice((n for n in order if n not in pairs and main_face(known[n][0])), strangers))
-    gallery_paths = [known[name][1] for name in pairs] + [known[name][0] for name in others]
-    gallery = to_tensor([align_face(*main_face(path), CROP).pixels for path in gallery_paths])  # type: ignore[misc]
+    others = list(islice((n for n in order if n not in pairs and face(known[n][0])), strangers))
+    shown_there = [known[name][1] for name in pairs] + [known[name][0] for name in others]
+    gallery = to_tensor([align_face(*face(photo), CROP).pixels for photo in shown_there])  # type: ignore[misc]
     method = load_method("identity-dp", epsilon=epsilon)
     every: dict[str, Verifier] = {
         "bundled": BundledVerifier(threshold=measured_threshold("bundled", resolution=MODEL_SIZE).threshold),
@@ -134,7 +152,7 @@ def attack(data: Path, people: int, strangers: int, epsilon: float, names: Seque
     kinds = ("source", "one draw", "drawn anew")
     seen: dict[tuple[str, str, int], list[torch.Tensor]] = {}
     for name in pairs:
-        images = to_tensor(list(crops_of_clip(known[name][0], method.size, max(FRAMES), rng)))
+        images = to_tensor(list(crops_of_clip(face(known[name][0]), method.size, max(FRAMES), rng)))
         with torch.no_grad():
             one = show_draw(method, draw_once(method, images[:1]), images).clamp(-1, 1)
             anew = method.protect(images).images.clamp(-1, 1)
@@ -237,7 +255,7 @@ def clips(data: Path, epsilon: float, count: int, most: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, help="folder that holds `lfw`; FACES.npz for the attack")
     parser.add_argument("--people", type=int, default=24)
     parser.add_argument("--strangers", type=int, default=200, help="in the gallery besides")
     parser.add_argument("--epsilon", type=float, default=6.0)

@@ -24,7 +24,7 @@ def test_a_clip_is_protected_and_told_of(semveil: Callable, clip: Path, tmp_path
     assert answer.code == 0, answer.stderr
     assert "1 face found, 1 protected, 0 covered, 0 left; 10 frames (0.4 s)" in answer.stdout
     assert "1 clip: 1 protected" in answer.stdout and "a voice names people" in answer.stdout
-    assert "a known face missed in 0" in answer.stdout
+    assert "a known face missed in 0" in answer.stdout and "Missed:" not in answer.stdout
     quiet = semveil("protect", clip, *BLUR, "--out", tmp_path / "quiet", "--audio", "drop", "--json")
     told = json.loads(quiet.stdout)
     assert told["photos"] == {
@@ -49,6 +49,19 @@ def test_sound_is_named_only_where_it_is_kept(
     clip.write_bytes(clip.read_bytes()[:500])
     refused = semveil("protect", clip, *BLUR, "--out", tmp_path / "refused")
     assert refused.code == 3 and "voice" not in refused.stdout
+
+
+def test_a_missed_face_is_told_with_what_to_do(
+    semveil: Callable, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip_frames, "_finished", lambda frame, fates: (frame.pixels, []))
+    monkeypatch.setenv("COLUMNS", "400")
+    answer = semveil("protect", clip, *BLUR, "--out", tmp_path / "out")
+    assert answer.code == 0 and "missed in 10 (00:00.000, 00:00.040," in answer.stdout
+    assert "Missed: a known face is still found in private name.mov: --review look.html" in answer.stdout
+    assert "--detector union (extra `detect`)" in answer.stdout and "cut out what still" in answer.stdout
+    told = json.loads(semveil("protect", clip, *BLUR, "--out", tmp_path / "out", "--json").stdout)
+    assert len(told["per_photo"][0]["clip"]["missed_at"]) == 10
 
 
 def test_what_does_not_go_with_clips_is_one_line(

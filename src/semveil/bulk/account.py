@@ -8,6 +8,7 @@ from typing import Any
 
 from semveil.recognition.dlib_faces import Face
 
+LISTED_TIMES = 5  # missed frames named in one line
 LARGEST = 2.0  # enlargement factor above which a new face looks soft in its surroundings
 
 
@@ -69,6 +70,40 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Still:
+    """A frame of a clip for the review page.
+
+    Attributes:
+        frame: 0-based index in display order.
+        seconds: time from the first frame.
+        missed: whether a known face is missed in it.
+        marks: its faces, with their boxes in this frame.
+    """
+
+    frame: int
+    seconds: float
+    missed: bool
+    marks: tuple[Mark, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {**vars(self), "marks": [mark.as_dict() for mark in self.marks]}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Still":
+        """Rebuild a still from its JSON form.
+
+        Args:
+            content: result of `as_dict`.
+
+        Raises:
+            KeyError: `marks` is missing.
+            TypeError: another field is missing or unknown.
+        """
+        return cls(**content | {"marks": tuple(map(Mark.from_dict, content["marks"]))})
+
+
+@dataclass(frozen=True)
 class ClipFacts:
     """Facts about a clip besides its faces.
 
@@ -82,6 +117,8 @@ class ClipFacts:
         elsewhere: number of output frames in which a detector finds something else outside the altered
             regions, possibly a face that was missed in the source.
         sound: whether the output has sound; true if it is not known, for clips of earlier versions.
+        missed_at: times of the missed frames in seconds; empty for clips of earlier versions.
+        stills: frames for the review page; none for clips of earlier versions.
     """
 
     frames: int
@@ -90,10 +127,29 @@ class ClipFacts:
     missed: int
     elsewhere: int
     sound: bool = True
+    missed_at: tuple[float, ...] = ()
+    stills: tuple[Still, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        return dict(vars(self))
+        return {
+            **vars(self),
+            "missed_at": list(self.missed_at),
+            "stills": [still.as_dict() for still in self.stills],
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "ClipFacts":
+        """Rebuild the facts from their JSON form.
+
+        Args:
+            content: result of `as_dict`, of this or an earlier version.
+
+        Raises:
+            TypeError: a field is missing or unknown.
+        """
+        stills = tuple(map(Still.from_dict, content.get("stills", ())))
+        return cls(**content | {"missed_at": tuple(content.get("missed_at", ())), "stills": stills})
 
     def line(self) -> str:
         """One-line summary.
@@ -103,12 +159,21 @@ class ClipFacts:
             '250 frames (10.0 s), a face hidden for want of landmarks in 3'
             >>> ClipFacts(1, 0.1, 0, 0, 0).line().partition(",")[0]
             '1 frame (0.1 s)'
+            >>> ClipFacts(9, 0.4, 0, 1, 0, missed_at=(0.12,)).line().rpartition("known ")[2]
+            'face missed in 1 (00:00.120), other finds in 0'
         """
         frames = f"{self.frames} frame{'' if self.frames == 1 else 's'}"
         return (
             f"{frames} ({self.seconds:.1f} s), a face hidden for want of landmarks in {self.hidden}, a "
-            f"known face missed in {self.missed}, other finds in {self.elsewhere}"
+            f"known face missed in {self.missed}{self._times()}, other finds in {self.elsewhere}"
         )
+
+    def _times(self) -> str:
+        if not self.missed_at:
+            return ""
+        more = len(self.missed_at) - LISTED_TIMES
+        times = ", ".join(map(clock, self.missed_at[:LISTED_TIMES]))
+        return f" ({times}{f' and {more} more' if more > 0 else ''})"
 
 
 @dataclass(frozen=True)
@@ -178,6 +243,20 @@ class Account:
             **clip,
             "faces": [m.as_dict() for m in self.marks],
         }
+
+
+def clock(seconds: float) -> str:
+    """Time in a clip as minutes, seconds and milliseconds.
+
+    Args:
+        seconds: from the first frame.
+
+    Example:
+        >>> clock(4.08), clock(3661.5)
+        ('00:04.080', '61:01.500')
+    """
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
 def mark_faces(

@@ -33,6 +33,7 @@ from semveil.bulk.clip_frames import (
     stretch_file,
     write_protected,
 )
+from semveil.bulk.clip_stills import choose_stills
 from semveil.bulk.clip_store import ClipStore, Released
 from semveil.bulk.enrolled import enrol
 from semveil.bulk.manifest import Manifest
@@ -173,7 +174,16 @@ class _Work:
                 strangers=strangers,
                 recognised=recognised,
                 marks=faces.marks(),
-                clip=ClipFacts(len(clip.pts), round(seconds, 2), len(hidden), missed, elsewhere, self.sound),
+                clip=ClipFacts(
+                    len(clip.pts),
+                    round(seconds, 2),
+                    len(hidden),
+                    len(missed),
+                    elsewhere,
+                    self.sound,
+                    tuple(round(float(clip.times[frame]), 3) for frame in missed),
+                    choose_stills(faces, missed, clip.times),
+                ),
             )
         )
 
@@ -333,10 +343,11 @@ class _Work:
 
     # Output
 
-    def _write(self, faces: ClipFaces, released: Released) -> tuple[int, int]:
+    def _write(self, faces: ClipFaces, released: Released) -> tuple[list[int], int]:
         """Write all stretches not yet written.
 
-        Returns the numbers of frames in which a known face is missed, and in which something else is found.
+        Returns the frames in which a known face is missed, and the number of those in which something else
+        is found.
         """
         stretches = self.clip.stretches(FRAMES)
         done: dict[Stretch, Drawn] = {}
@@ -351,7 +362,8 @@ class _Work:
         ):
             self.store.write_json(stretch_file(drawing.stretch) + ".done", asdict(drawn))
             done[drawing.stretch] = drawn
-        return sum(drawn.missed for drawn in done.values()), sum(drawn.elsewhere for drawn in done.values())
+        missed = sorted(frame for drawn in done.values() for frame in drawn.missed)
+        return missed, sum(drawn.elsewhere for drawn in done.values())
 
     def _drawing(self, stretch: Stretch, faces: ClipFaces, released: Released) -> Drawing:
         frames = range(stretch.first, stretch.last)

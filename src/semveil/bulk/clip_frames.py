@@ -97,11 +97,12 @@ class Drawn:
 
     Attributes:
         sha256: digest of the file.
-        missed, elsewhere: as in `ClipFacts`.
+        missed: indices in the clip of the frames with a missed face, see `ClipFacts`.
+        elsewhere: as in `ClipFacts`.
     """
 
     sha256: str
-    missed: int
+    missed: list[int]
     elsewhere: int
 
 
@@ -149,7 +150,7 @@ def write_protected(task: Drawing, settings: Settings) -> Drawn:
         settings: settings of the run.
 
     Returns:
-        Digest of the file, and counts of the detections.
+        Digest of the file, and what the detectors find in it.
 
     Raises:
         BulkError: this process has another model or version than the one that started the run.
@@ -170,8 +171,7 @@ def write_protected(task: Drawing, settings: Settings) -> Drawn:
             yield pixels
 
     write_stretch(task.path, protected(), task.kind)
-    counts = _looked_through(task, altered)
-    return Drawn(sha256_of(task.path).hex(), *counts)
+    return Drawn(sha256_of(task.path).hex(), *_looked_through(task, altered))
 
 
 def protect_frames(
@@ -264,23 +264,48 @@ def _finished(frame: _Frame, fates: Mapping[int, Fate]) -> tuple[NDArray[np.uint
     return pixels, regions + [region for region in over if region is not None]
 
 
-def _looked_through(task: Drawing, altered: Sequence[Sequence[Region]]) -> tuple[int, int]:
-    """Count encoded frames with a missed known face, and frames where something else is found."""
+def _looked_through(task: Drawing, altered: Sequence[Sequence[Region]]) -> tuple[list[int], int]:
+    """Encoded frames with a missed known face, and the number of frames where something else is found.
+
+    A known face is missed if any detector by itself has a box on it. Finds elsewhere are those of the
+    detectors together, since each alone also takes folds and foliage for faces.
+    """
     written = Stretch(task.path, 0, tuple(range(len(altered))), 0, seekable=False)
-    detector = resolve_detector("auto")  # all available, whichever searched the source
-    lost = elsewhere = 0
-    for pixels, regions, known, there in zip(
-        frames_of(written), altered, task.known, task.places, strict=True
-    ):
-        boxes = [face.box for face in find_faces(as_photo(pixels), thorough=True, detector=detector)]
-        shown = still_shown(boxes, regions, pixels.shape)
+    together = resolve_detector("auto")  # all available, whichever searched the source
+    lost, elsewhere = [], 0
+    frames = zip(frames_of(written), altered, task.known, task.places, strict=True)
+    for index, (pixels, regions, known, there) in enumerate(frames, task.stretch.first):
         left = [place.box for number, place in there.items() if task.fates[number] == Fate.LEFT]
-        shown = [box for box in shown if not missed([box], left)]
-        if missed(shown, known):
-            lost += 1
+        shown = _still_found(pixels, regions, left, together, thorough=True)
+        alone = (_still_found(pixels, regions, left, one) for one in _by_itself(together)) if known else ()
+        if missed(shown, known) or any(missed(boxes, known) for boxes in alone):
+            lost.append(index)
         elif shown:
             elsewhere += 1
     return lost, elsewhere
+
+
+def _still_found(
+    pixels: NDArray[np.uint8],
+    altered: Sequence[Region],
+    left: Sequence[Box],
+    detector: str,
+    *,
+    thorough: bool = False,
+) -> list[Box]:
+    """Boxes of a detector outside the altered regions, without those of faces `left` as they are."""
+    found = find_faces(as_photo(pixels), thorough=thorough, detector=detector)
+    shown = still_shown([face.box for face in found], altered, pixels.shape)
+    return [box for box in shown if not missed([box], left)]
+
+
+def _by_itself(together: str) -> tuple[str, ...]:
+    """Detectors that `together` combines.
+
+    The combination finds less than its parts: it drops faint finds that the other detector does not confirm
+    and doubtful ones inside a sure face, and has one box for what both find.
+    """
+    return ("dlib", "yunet") if together == "union" else ()
 
 
 def as_photo(pixels: NDArray[np.uint8]) -> Photo:

@@ -397,5 +397,5 @@ class _Run:
 
 
 def _account(entry: PhotoEntry) -> Account:
-    clip = None if entry.clip is None else ClipFacts(**entry.clip)
+    clip = None if entry.clip is None else ClipFacts.from_dict(entry.clip)
     return Account(entry.place, entry.outputs, tuple(map(Mark.from_dict, entry.marks)), clip)

@@ -114,7 +114,7 @@ def protect(
         bool,
         typer.Option(
             "--review-originals",
-            help="Show the UNPROTECTED photos on that page too.",
+            help="Show the UNPROTECTED photos and frames of clips on that page too.",
             rich_help_panel=options.OUTPUT,
         ),
     ] = False,

@@ -56,8 +56,13 @@ def report(
         *_lines_of_photos(summary),
         ("Done", _done(summary, settings)),
         *_hidden(summary, settings, by_default=defaults[0]),
+        *_missed(summary, settings, reviewed=review is not None),
         *_written(summary, settings, out, by_default=defaults[1]),
-        *([] if review is None else [("Review", f"{review} shows all photos; look at each.")]),
+        *(
+            []
+            if review is None
+            else [("Review", f"{review} shows all photos, and frames of clips; look at each.")]
+        ),
         *_next(summary, settings, out, reviewed=review is not None),
     ]
     if summary.recognised:
@@ -147,6 +152,22 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
         record = "photo or clip" if len(made) > 1 else made[0].removesuffix("s")
         lines.append(("Promise", f"Each {thing}: {summary.guarantee.briefly(record)}."))
     return lines
+
+
+def _missed(summary: "Summary", settings: "Settings", *, reviewed: bool) -> list[Line]:
+    """What to do about known faces that a detector finds in a clip's output; nothing if there are none."""
+    clips = [account.photo for account in summary.accounts if account.clip and account.clip.missed]
+    if not clips:
+        return []
+    more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
+    ways = [] if reviewed else ["--review look.html shows these frames"]
+    if settings.detector != "union":
+        ways.append("--detector union (extra `detect`) finds faces in more frames")
+    guarantee = summary.guarantee
+    if guarantee is not None and any(part.kind == "attributes" for part in guarantee.coverage.clear):
+        ways.append("--method mosaic covers a disc, not the face alone")
+    ways.append("cut out what still shows a face before you publish")
+    return [("Missed", f"a known face is still found in {clips[0]}{more}: {'; '.join(ways)}.")]
 
 
 def _made(summary: "Summary") -> list[str]:
