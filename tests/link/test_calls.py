@@ -62,7 +62,7 @@ def test_certify_takes_what_was_written_or_sent(model: FaceModel, tmp_path: Path
     sent = semveil.send(IMAGES, tmp_path / "m.svl", model=model, protection="laplace", epsilon=100.0)
     by_file, by_message = semveil.certify(tmp_path / "m.svl"), semveil.certify(sent.message)
     assert by_file.certificate.guarantee == by_message.certificate.guarantee == sent.certificate.guarantee
-    assert by_file.found.startswith("with the file") and "says of itself" in by_message.found
+    assert by_file.found.startswith("with the file") and "states about itself" in by_message.found
     assert semveil.certify(sent.certificate).explanation == tuple(
         semveil.certify(sent.certificate).explanation
     )
