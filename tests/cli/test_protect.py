@@ -184,6 +184,8 @@ def test_the_methods_are_listed(semveil: Callable) -> None:
     listed = json.loads(semveil("protect", "--methods", "--json").stdout)["methods"]
     assert [entry["method"] for entry in listed] == [*image_methods(), "dp-semcom"]
     assert all(entry["hides"] and entry["leaves"] for entry in listed)
+    for command in (("methods",), ("methods", "latent-dp"), ("protect", "--method", "latent-dp", "--help")):
+        assert "epsilon 10: protects nobody" in " ".join(semveil(*command).stdout.split())
     assert listed == json.loads(semveil("methods", "--json").stdout)["methods"]
     assert {entry["method"]: entry["layout"] for entry in listed}["mosaic"] == "crops"
     assert "--neighbourhood" in semveil("methods").stdout
