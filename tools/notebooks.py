@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the notebooks of the examples: python tools/notebooks.py (needs the extra `docs`).
 
-Cells get their place as id and no outputs, so that the same example gives the same file.
+Cells get their place as id and no outputs, so that the same example gives the same file. Outputs would differ
+in every run, since keys, nonces and release noise come from the operating system and cannot be seeded; they
+would be text only, since the examples write their pictures to files; and they would need a Jupyter kernel
+(nbclient, ipykernel), which the extra `docs` does without. The tests run the examples and check their output.
 """
 
 from pathlib import Path

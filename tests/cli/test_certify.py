@@ -51,7 +51,7 @@ def test_an_output_with_its_certificate(certify: Callable, tmp_path: Path) -> No
             and found in out
         )
     (tmp_path / "eve.png").unlink()
-    assert "not checked: eve.png does not lie beside it" in certify(path)[1]
+    assert "not checked: there is no eve.png beside it" in certify(path)[1]
 
 
 def test_a_picture_with_its_certificate_inside(certify: Callable, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_message_speaks_for_itself_until_it_has_a_certificate(certify: Callabl
     sent = message(guarantee=claim.as_dict())
     write_message(tmp_path / "m.svl", sent)
     code, out, _ = certify(tmp_path / "m.svl")
-    assert code == 0 and "nothing is guaranteed" in out and "what the message says of itself" in out
+    assert code == 0 and "nothing is guaranteed" in out and "what the message states about itself" in out
     assert "Source: stated in the message" in out
     write_certificate(tmp_path / "m.svl", MADE)
     assert "Mechanism: per-coordinate-laplace" in certify(tmp_path / "m.svl")[1]

@@ -23,7 +23,7 @@ def test_a_clip_is_protected_and_told_of(semveil: Callable, clip: Path, tmp_path
     answer = semveil("protect", clip, *BLUR, "--out", tmp_path / "out")
     assert answer.code == 0, answer.stderr
     assert "1 face found, 1 protected, 0 covered, 0 left; 10 frames (0.4 s)" in answer.stdout
-    assert "1 clip: 1 protected" in answer.stdout and "a voice names people" in answer.stdout
+    assert "1 clip: 1 protected" in answer.stdout and "a voice can identify a person" in answer.stdout
     assert "a known face missed in 0" in answer.stdout and "Missed:" not in answer.stdout
     quiet = semveil("protect", clip, *BLUR, "--out", tmp_path / "quiet", "--audio", "drop", "--json")
     told = json.loads(quiet.stdout)
@@ -45,7 +45,7 @@ def test_sound_is_named_only_where_it_is_kept(
     silent = write_clip(tmp_path / "silent.mp4", gliding(4))
     answer = semveil("protect", silent, *BLUR, "--out", tmp_path / "silent")
     assert answer.code == 0 and "voice" not in answer.stdout
-    assert "Around the faces clips are as they were" in answer.stdout
+    assert "Around the faces clips are unchanged" in answer.stdout
     clip.write_bytes(clip.read_bytes()[:500])
     refused = semveil("protect", clip, *BLUR, "--out", tmp_path / "refused")
     assert refused.code == 3 and "voice" not in refused.stdout
@@ -122,7 +122,7 @@ def test_the_original_comes_back_byte_for_byte(
     )
     answer = semveil("protect", clip, *BLUR, "--out", tmp_path / "out", *sealing)
     assert answer.code == 0
-    assert "original file of each clip lies sealed beside it (FILE.mp4.sealed)" in answer.stdout
+    assert "original file of each clip is sealed beside it (FILE.mp4.sealed)" in answer.stdout
     assert "FILE.png" not in answer.stdout and "beside each picture" not in answer.stdout
     made, back = tmp_path / "out" / "private name.mp4", tmp_path / "here" / "private name.restored.mov"
     back.parent.mkdir()

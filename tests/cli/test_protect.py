@@ -52,9 +52,9 @@ def test_a_photo_and_a_folder_are_protected(semveil: Callable, photo: Path, tmp_
 @pytest.mark.parametrize(
     ("options", "hidden"),
     [
-        ("dp-pix --epsilon 2 --size 64", "methods that promise more: docs/which-method.md"),
-        ("dp-image --model tiny", "--subspace 16 --epsilon 4 promises more: docs/which-method.md"),
-        ("identity-dp --epsilon 50", "--epsilon 1 promises more: docs/which-method.md"),
+        ("dp-pix --epsilon 2 --size 64", "methods that promise more: see docs/which-method.md"),
+        ("dp-image --model tiny", "--subspace 16 --epsilon 4 promises more: see docs/which-method.md"),
+        ("identity-dp --epsilon 50", "--epsilon 1 promises more: see docs/which-method.md"),
     ],
 )
 def test_an_epsilon_that_protects_nobody_is_said_to_hide_nothing(
@@ -62,7 +62,7 @@ def test_an_epsilon_that_protects_nobody_is_said_to_hide_nothing(
 ) -> None:
     answer = semveil("protect", photo, "--out", tmp_path / "out", "--method", *options.split())
     assert answer.code == 0 and "protects nobody" in answer.stdout
-    assert f"Hidden: nothing that is promised; {hidden}." in answer.stdout.splitlines()
+    assert f"Hidden: nothing is promised; {hidden}." in answer.stdout.splitlines()
     assert "where epsilon" not in answer.stdout and "take most faces" not in answer.stdout
 
 
@@ -102,7 +102,7 @@ def test_refused_photos_make_it_fail_after_the_others_are_done(
     assert len(answer.stderr.splitlines()) == 1
     assert semveil("protect", folder, "--out", tmp_path / "out", *MOSAIC, "--on-no-face", "skip").code == 0
     copied = semveil("protect", folder, "--out", tmp_path / "out", *MOSAIC, "--on-no-face", "copy")
-    assert "1 photo without a found face in the output UNPROTECTED" in copied.stdout
+    assert "1 photo without a detected face copied to the output UNPROTECTED" in copied.stdout
 
 
 @pytest.mark.parametrize(
@@ -184,6 +184,8 @@ def test_the_methods_are_listed(semveil: Callable) -> None:
     listed = json.loads(semveil("protect", "--methods", "--json").stdout)["methods"]
     assert [entry["method"] for entry in listed] == [*image_methods(), "dp-semcom"]
     assert all(entry["hides"] and entry["leaves"] for entry in listed)
+    for command in (("methods",), ("methods", "latent-dp"), ("protect", "--method", "latent-dp", "--help")):
+        assert "epsilon 10: protects nobody" in " ".join(semveil(*command).stdout.split())
     assert listed == json.loads(semveil("methods", "--json").stdout)["methods"]
     assert {entry["method"]: entry["layout"] for entry in listed}["mosaic"] == "crops"
     assert "--neighbourhood" in semveil("methods").stdout

@@ -4,12 +4,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from semveil.core.whole_folder import whole_folder
+from semveil.methods.dp_semcom import DPSemCom
 
 FILES = {
     "source.png",
@@ -102,6 +104,50 @@ def test_several_photos_get_folders_of_their_own(semveil: Callable, photo: Path,
     assert "latents are sent as they are" in " ".join(answer.stdout.split())
 
 
+def test_one_photo_at_several_snrs_is_inverted_and_sent_once(
+    semveil: Callable, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: Callable
+) -> None:
+    inverted, sent = [], []
+    for name, calls in (("invert", inverted), ("send_codes", sent)):
+        original = getattr(DPSemCom, name)
+
+        def counted(*given: Any, _calls: list = calls, _call: Callable = original, **options: Any) -> Any:
+            _calls.append(_call(*given, **options))
+            return _calls[-1]
+
+        monkeypatch.setattr(DPSemCom, name, counted)
+    out = tmp_path / "out"
+    options = ("--protection", "none", "--snr-db", "-5,0,40", "--seed", "1", "--out", out)
+    answer = semveil("transmit", photo, "--model", "tiny", *options)
+    assert answer.code == 0 and (len(inverted), len(sent)) == (1, 1)
+    assert names(out) == {"snr_-5", "snr_0", "snr_40", "result.json"}
+    assert all(names(out / name) == FILES - {"result.json"} for name in names(out) - {"result.json"})
+    result = json.loads((out / "result.json").read_text())
+    assert result["config"]["snr_db"] == result["config"]["eve_snr_db"] == [-5, 0, 40]
+    assert [(one["source"], one["snr_db"]) for one in result["images"]] == [
+        ("private name", -5), ("private name", 0), ("private name", 40)
+    ]  # fmt: skip
+    bob = [one["bob"]["psnr_to_inversion"] for one in result["images"]]
+    assert bob[2] > max(bob[:2]) + 10
+    assert not np.array_equal(pixels(out / "snr_-5" / "eve.png"), pixels(out / "snr_0" / "eve.png"))
+    assert "private name, -5 dB" in answer.stdout and "private name, 40 dB" in answer.stdout
+    assert "in a folder for each SNR" in " ".join(answer.stdout.split())
+
+
+def test_one_snr_gives_the_same_alone_and_first_of_several(
+    semveil: Callable, photo: Path, tmp_path: Path, pixels: Callable
+) -> None:
+    for snrs, out in (("3", "one"), ("3,9", "two")):
+        words = ("--protection", "nn", "--seed", "1", "--snr-db", snrs, "--out", tmp_path / out)
+        assert semveil("transmit", photo, "--model", "tiny", *words).code == 0
+    for picture in ("source", "inverted", "direct", "bob", "eve"):
+        one, two = (pixels(tmp_path / folder / f"{picture}.png") for folder in ("one", "two/snr_3"))
+        assert np.array_equal(one, two)
+    (alone,) = json.loads((tmp_path / "one" / "result.json").read_text())["images"]
+    first = json.loads((tmp_path / "two" / "result.json").read_text())["images"][0]
+    assert "snr_db" not in alone and first == {**alone, "snr_db": 3, "eve_snr_db": 3}
+
+
 def test_without_options_a_key_protects_and_the_reader_is_told_what_is_measured(
     semveil: Callable, photo: Path, tmp_path: Path
 ) -> None:
@@ -176,6 +222,11 @@ def test_all_photos_are_checked_before_anything_is_written(
         (("--epsilon", "ten"), "'--epsilon'"),
         (("--snr-db", "nan"), "--snr-db must lie in"),
         (("--snr-db", "inf"), "--snr-db must lie in"),
+        (("--snr-db", "0,nan"), "--snr-db must lie in"),
+        (("--snr-db", "0,5dB"), "--snr-db takes numbers such as 20 or 0,5,10, got '0,5dB'"),
+        (("--eve-snr-db", "ten"), "--eve-snr-db takes numbers"),
+        (("--snr-db", "0,5", "--eve-snr-db", "1,2,3"), "Bob has 2 SNRs and Eve 3"),
+        (("--snr-db", "0,5,0"), "SNR 0 dB is given twice"),
         (("--private", "skinn"), "did you mean 'skin'"),
         (("--private", "skin", "--private-codes", "0"), "not both"),
         (("--private-codes", "0,99"), "0..27"),

@@ -11,14 +11,14 @@ import contextlib
 import json
 import os
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from channels.message_cases import message
+from fuzz.kind import Kind
+from fuzz.model_kinds import MODEL_KINDS
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -34,22 +34,6 @@ ODD: tuple[Any, ...] = (
     "9" * 400, [], [[]], {}, {"": None}, [1] * 50,
 )  # fmt: skip
 TOKENS = (b"\0", b"\n", b'"', b"}", b"[", b"\xff", b"-1", b"NaN", b"1e999")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of file.
-
-    Attributes:
-        name: of a good file, whose suffix may matter.
-        make: writes a good one.
-        read: reads one; what it raises for a bad one is one of `refusals`.
-    """
-
-    name: str
-    make: Callable[[Path], object]
-    read: Callable[[Path], object]
-    refusals: tuple[type[Exception], ...] = (SemveilError,)
 
 
 def _message(path: Path) -> None:
@@ -291,6 +275,7 @@ KINDS = {
     "digital message": Kind("m.svd", _digital, _read_digital),
     "settings": Kind("s.toml", _settings, _read_settings, (SemveilError, ValueError)),
     "recording": Kind("r.sigmf-meta", _recording, _read_recording),
+    **MODEL_KINDS,
 }
 
 

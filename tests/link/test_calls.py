@@ -62,7 +62,7 @@ def test_certify_takes_what_was_written_or_sent(model: FaceModel, tmp_path: Path
     sent = semveil.send(IMAGES, tmp_path / "m.svl", model=model, protection="laplace", epsilon=100.0)
     by_file, by_message = semveil.certify(tmp_path / "m.svl"), semveil.certify(sent.message)
     assert by_file.certificate.guarantee == by_message.certificate.guarantee == sent.certificate.guarantee
-    assert by_file.found.startswith("with the file") and "says of itself" in by_message.found
+    assert by_file.found.startswith("with the file") and "states about itself" in by_message.found
     assert semveil.certify(sent.certificate).explanation == tuple(
         semveil.certify(sent.certificate).explanation
     )
@@ -93,6 +93,35 @@ def test_transmit_and_receive_take_several_snrs(model: FaceModel) -> None:
         semveil.receive(message, model=model, snr_db=snr, seed=3).images for snr in ([0.0, 60.0], 60.0)
     )
     assert not torch.equal(loud[0], quiet[0]) and torch.equal(loud[1], quiet[1])
+
+
+def test_one_image_takes_several_snrs_under_one_transmission(model: FaceModel) -> None:
+    sent = semveil.transmit(
+        IMAGES[:1], model=model, snr_db=[0.0, 60.0], eve_snr_db=torch.tensor(30.0), seed=2
+    )
+    assert sent.bob.shape == sent.eve.shape == sent.result.source.shape == (2, 3, 32, 32)
+    assert len(sent.result.transmission.symbols) == sent.certificate.images == 1
+    assert [(one["snr_db"], one["eve_snr_db"]) for one in sent.summary["images"]] == [(0, 30), (60, 30)]
+    low, high = (sent.bob - sent.result.inverted).square().mean((1, 2, 3))
+    assert low > 10 * high
+    own = semveil.transmit(
+        IMAGES[:1], model=model, protection="laplace", snr_db=[20.0, 30.0], eve_snr_db=[60.0, 60.0]
+    )
+    # one draw of the noise: at 60 dB Eve's two pictures agree, other draws differ
+    again = own.method.transmit(IMAGES[:1], codes=own.result.codes[:1], eve_snr_db=60.0).eve
+    near, far = (own.eve[:1] - own.eve[1:]).abs().mean(), (own.eve[:1] - again).abs().mean()
+    assert near < far / 10
+
+
+def test_several_snrs_that_fit_no_photos_are_refused_before_the_inversion(
+    model: FaceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DPSemCom, "invert", lambda *given, **options: pytest.fail("inverted"))
+    for snr_db, words in (([0.0, 1.0, 2.0], "one for each of 2 images"), ("0,5", "got the text '0,5'")):
+        with pytest.raises(ValueError, match=words):
+            semveil.transmit(IMAGES, model=model, snr_db=snr_db)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="got the text '0,5'"):
+        semveil.transmit(IMAGES[:1], model=model, snr_db="0,5")  # type: ignore[arg-type]
 
 
 def test_calls_refuse_an_empty_output_and_write_nothing(

@@ -68,6 +68,19 @@ def test_a_photo_in_the_output_folder_is_not_replaced_by_a_picture_of_its_name(
     assert photo.read_bytes() == before and len(list(photo.parent.iterdir())) == len(files)
 
 
+@pytest.mark.parametrize("several", [{"snr_db": [0.0, 5.0]}, {"names": ["snr_0", "b"]}])
+def test_nor_by_one_in_the_folder_of_an_snr_or_of_a_photo(
+    files: dict[str, Path], several: dict[str, list]
+) -> None:
+    folder = files["photo"].with_name("snr_0")
+    folder.mkdir()
+    photo = files["photo"].rename(folder / "bob.png")
+    before = photo.read_bytes()
+    with pytest.raises(OutputError, match="would be lost"):
+        transmit([photo] * len(several.get("names", [photo])), folder.parent, **several)
+    assert photo.read_bytes() == before
+
+
 def test_other_files_and_what_is_no_path_count_for_nothing(files: dict[str, Path]) -> None:
     keep_inputs(None, files["photo"])
     keep_inputs(files["photo"], files["key"], None, data.astronaut(), files["photo"].with_name("absent"))

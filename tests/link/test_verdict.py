@@ -42,7 +42,7 @@ def test_what_is_clearly_nearer_than_the_average_face_undoes_it_in_part() -> Non
     near = PHOTO * 0.5  # three quarters of the squared error are gone: 6 dB
     verdict = judge(found(near), PHOTO, AVERAGE, ByLikeness())
     assert verdict.outcome == "partly undone" and verdict.scores[0].nearer_db == pytest.approx(6.02, abs=0.01)
-    assert "6.0 dB nearer" in verdict.sentences()[0]
+    assert "6.0 dB closer" in verdict.sentences()[0]
 
 
 def test_a_little_nearer_is_luck() -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_args, get_overloads
 
 import pytest
 
@@ -34,6 +35,34 @@ def test_entries_are_named_as_their_classes() -> None:
         == [name for name in METHODS if hasattr(METHODS[name], "protect")]
         == list(image_methods())
     )
+
+
+def test_each_name_of_the_package_has_its_class_for_type_checkers() -> None:
+    own = {name for name in METHODS if METHODS[name].__module__.startswith("semveil.methods.")}
+    typed = [(get_args(one.__annotations__["name"]), one.__annotations__["return"])
+             for one in get_overloads(load_method)]  # fmt: skip
+    assert {name: made for (name,), made in typed[:-1]} == {name: METHODS[name].__name__ for name in own}
+    assert typed[-1] == ((), Any)  # any other text: a method of another package
+
+
+@pytest.mark.slow
+def test_mypy_infers_the_class_of_a_loaded_method(tmp_path: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from typing import assert_type\n"
+        "import torch, semveil\n"
+        "from semveil.methods.dp_image import DPImage\n"
+        "from semveil.methods.release import Release\n"
+        "method = semveil.load_method('dp-image')\n"
+        "assert_type(method, DPImage)\n"
+        "assert_type(method.protect(torch.zeros(1, 3, 64, 64)), Release)\n"
+        "semveil.load_method('dp-semcom').protect\n",
+        encoding="utf-8",
+    )
+    said, trouble, _ = api.run(["--config-file", str(SRC.parent / "pyproject.toml"), str(program)])
+    errors = [line for line in said.splitlines() if ": error:" in line]
+    assert len(errors) == 1 and '"DPSemCom" has no attribute "protect"' in errors[0], (said, trouble)
 
 
 def test_a_method_loads_what_it_needs_and_no_other() -> None:

@@ -114,7 +114,7 @@ def test_nothing_is_called_protected_on_a_weak_basis(certificate):
 def test_part_of_a_photo_is_never_called_the_whole():
     assert "part of the photo is protected" in explain(FULL)[0]
     assert "no finite epsilon holds for the photo as a whole" in explain(FULL)[2]
-    assert "that agree in all that is not protected" in explain(FULL)[4]
+    assert "that agree in everything that is not protected" in explain(FULL)[4]
     whole = replace(FULL, guarantee=replace(CLAIM, not_covered=()), caveats=())
     assert "the photo as a whole is protected" in explain(whole)[0]
 
@@ -151,7 +151,7 @@ def test_the_nominal_epsilon_of_a_trained_pair_is_called_a_setting():
     )
     (asked,) = [line for line in lines if "nominal epsilon 10" in line]
     assert "name of a setting (basis: none)" in asked
-    assert "assume that whoever hears the symbols can find out who is shown" in lines[3]
+    assert "assume that anyone who hears the symbols can find out who is shown" in lines[3]
 
 
 def test_the_holder_of_a_key_is_named():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, overload
 
+import numpy as np
 from torch import Tensor
 
 from semveil.bulk.run import protect_photos
@@ -17,7 +18,7 @@ from semveil.core.progress import Progress, quiet
 from semveil.core.provenance import commit
 from semveil.core.registry import unknown_option
 from semveil.data.load_faces import Photos, load_faces, require_one_person
-from semveil.link.outputs import AnyPath, open_ledger
+from semveil.link.outputs import AnyPath, ledger_of, open_ledger
 from semveil.methods.options import declared_options, plain_numbers
 from semveil.methods.registry import DEFAULT_IMAGE_METHOD, METHODS
 from semveil.methods.release import Layout
@@ -139,6 +140,7 @@ def protect(
 
     Raises:
         ValueError: an option is unknown to the method, or options contradict each other.
+        TypeError: arrays or images together with `out`.
         SemveilError: a photo, the ledger or the output is not valid.
 
     Example:
@@ -157,16 +159,14 @@ def protect(
     if out is not None:
         asked = settings.subject is not None or settings.enrolled is not None or ledger is not None
         book = ledger if isinstance(ledger, Ledger) else Ledger(ledger) if asked else None
-        given = (
-            [photos]
-            if isinstance(photos, str | os.PathLike) or not isinstance(photos, Iterable)
-            else [*photos]
-        )
+        single = isinstance(photos, str | os.PathLike | Tensor | np.ndarray)
+        given = [photos] if single or not isinstance(photos, Iterable) else [*photos]
         for path in given:
             if not isinstance(path, str | os.PathLike):
                 raise TypeError(
-                    f"with an output folder photos are paths, got {type(path).__name__}; arrays are "
-                    "protected in memory, without `out`"
+                    f"with an output folder, photos are paths, got {type(path).__name__}; call protect "
+                    "without out, and write the images and certificates that it returns with "
+                    "semveil.data.certified.save_certified_png"
                 )
         return protect_photos(
             given,
@@ -197,11 +197,12 @@ def _in_memory(
     for name in _ON_DISK:
         if getattr(settings, name) != getattr(plain, name):
             raise ValueError(f"{name} is for photos on disk; name an output folder, or leave it out")
-    book = open_ledger(settings.subject, ledger, limit)
+    book = ledger_of(settings.subject, ledger, limit)
     method: Any = settings.build()
     faces = load_faces(photos, size=method.size, face=settings.face)
     if settings.subject is not None:
         require_one_person(faces)
+    open_ledger(settings.subject, book, limit)  # after the photos: a refused one begins no ledger
     known = {"subjects": [settings.subject] * len(faces)} if needs_subjects(method) else {}
     release = method.protect(faces.images, **known)
     certificates = tuple(

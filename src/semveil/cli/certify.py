@@ -12,13 +12,13 @@ from semveil.cli.console import Line, show
 LONGEST_LABEL = 14
 LABELS = {
     "What epsilon": "Epsilon",
-    "Photos that are alike": "Alike photos",
+    "Similar photos": "Metric",
     "The claim rests on": "Basis",
     "It holds only if: ": "Only if",
     "With the sealed": "Sealed",
     "Values were clipped": "Clipping",
     "Epsilon by part": "Parts",
-    "The release is made": "Release",
+    "The release was made": "Release",
     "Release": "Release",
     "Note": "Note",
 }

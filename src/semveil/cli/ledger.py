@@ -96,7 +96,7 @@ def show_subject(
     lines = [f"All recorded releases about this person together, for the whole record. {whole.summary()}"]
     lines += explain_epsilon(whole)
     if together.sets:
-        lines.append("For each part (of two photos that agree in all that was shown in the clear):")
+        lines.append("For each part (of two photos that agree in everything shown in the clear):")
         lines += [f"- {_set_line(claim, releases)}" for claim in together.sets]
     lines.append(f"It holds only if: {'; '.join(whole.assumptions)}.")
     lines += _budget_lines(budgets)

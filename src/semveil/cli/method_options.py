@@ -84,9 +84,11 @@ class MethodCommand(Command):
             if not part.lstrip().startswith(_GENERAL)
         ]
         example = f"Example: semveil protect face.jpg --method {name} {USUAL.get(name, '')}".rstrip()
-        seen = [f"Method {name} hides {method.hides}. It leaves {method.leaves}."]
+        seen = f"Method {name} hides {method.hides}. It leaves {method.leaves}."
+        if method.by_default:
+            seen += f" By default: {method.by_default}."
         return "\n\n".join(
-            [*kept, *seen, example, f"Example: semveil protect holiday/ --method {name} --out protected/"]
+            [*kept, seen, example, f"Example: semveil protect holiday/ --method {name} --out protected/"]
         )
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

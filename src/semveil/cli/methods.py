@@ -76,7 +76,12 @@ def _plain(value: Any) -> str:
 
 
 def _rows(method: "Listed") -> list[list[str]]:
-    facts = (("hides", method.hides), ("leaves", method.leaves), ("options", _flags(method)))
+    facts = (
+        ("hides", method.hides),
+        ("leaves", method.leaves),
+        ("default", method.by_default),
+        ("options", _flags(method)),
+    )
     known = [(name, text) for name, text in facts if text]
     return [[method.name if i == 0 else "", name, text] for i, (name, text) in enumerate(known)]
 
@@ -92,6 +97,7 @@ def _card(method: "Listed") -> list[Line]:
     lines: list[Line] = [("Method", f"{method.name}: {method.about}")]
     lines += [("Hides", method.hides)] if method.hides else []
     lines += [("Leaves", method.leaves)] if method.leaves else []
+    lines += [("By default", method.by_default)] if method.by_default else []
     return [*lines, ("Next", command)]
 
 

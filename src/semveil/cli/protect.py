@@ -69,8 +69,8 @@ def protect(
         str,
         typer.Option(
             help=(
-                "A photo without a found face: `error` refuses it, `skip` leaves it out, `copy` copies it "
-                "UNPROTECTED (the detector misses profiles and small faces)."
+                "A photo in which no face is found: `error` refuses it, `skip` leaves it out, `copy` copies "
+                "it UNPROTECTED (the detector misses profiles and small faces)."
             ),
             metavar="WHAT",
             autocompletion=options.one_of("error", "skip", "copy"),
@@ -167,7 +167,7 @@ def protect(
     audio: Annotated[
         str,
         typer.Option(
-            help="`keep` the sound, UNPROTECTED: a voice names people; or `drop` it.",
+            help="`keep` the sound, UNPROTECTED: a voice can identify a person; or `drop` it.",
             metavar="WHAT",
             autocompletion=options.one_of("keep", "drop"),
             rich_help_panel=CLIPS,

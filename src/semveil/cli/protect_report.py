@@ -108,9 +108,9 @@ def _done(summary: "Summary", settings: "Settings") -> str:
     if summary.faces_covered:
         text += f" {summary.faces_covered} covered by a mosaic (too small, or they cannot be aligned)."
     if summary.strangers:
-        text += f" {_count(summary.strangers, 'face')} protected of nobody who is enrolled."
+        text += f" {_count(summary.strangers, 'protected face')} of people who are not enrolled."
     if summary.others:
-        text += f" {_count(summary.others, 'other file')} left out: no photos by name or content."
+        text += f" {_count(summary.others, 'other file')} skipped: not photos by name or content."
     return text
 
 
@@ -127,23 +127,27 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
     if (settings.layout == Layout.WHOLE_PHOTO or summary.clips) and (
         summary.protected or summary.done_before
     ):
-        around = f"{' and '.join(_made(summary))} are as they were"
+        around = f"{' and '.join(_made(summary))} are unchanged"
         left = (
-            f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as chosen; "
+            f"{_count(summary.faces_left, 'face')} left UNPROTECTED, as requested; "
             if summary.faces_left
             else ""
         )
         lines.append(("", f"Around the faces {around}: {left}faces that were not found are UNPROTECTED too."))
     if any(account.clip.sound for account in summary.accounts if account.clip):
         lines.append(
-            ("", "The sound of clips is kept UNPROTECTED: a voice names people (--audio drop drops it).")
+            (
+                "",
+                "The sound of clips is kept UNPROTECTED: a voice can identify a person (--audio drop removes "
+                "it).",
+            )
         )
     if summary.copied:
         lines.append(
             (
                 "",
-                f"{_count(summary.copied, 'photo')} without a found face in the output UNPROTECTED, as "
-                "asked.",
+                f"{_count(summary.copied, 'photo')} without a detected face copied to the output "
+                "UNPROTECTED, as requested.",
             )
         )
     if summary.guarantee:
@@ -189,7 +193,7 @@ def _hidden_by(method: "Listed", guarantee: "Guarantee | None") -> list[Line]:
     usual = USUAL.get(method.name)
     better = f"{usual} promises more" if usual else "methods that promise more"
     return [
-        ("Hidden", f"nothing that is promised; {better}: docs/which-method.md."),
+        ("Hidden", f"nothing is promised; {better}: see docs/which-method.md."),
         ("Not hidden", f"{method.leaves.removesuffix(' where epsilon is large')}."),
     ]
 
@@ -225,8 +229,8 @@ def _where_sealed(made: list[str], sealing: "Sealing") -> str:
     secret = "passphrase" if sealing.key is None else "key"
     of_clips = "original file of each clip"
     if made == ["clips"]:
-        return f"The {of_clips} lies sealed beside it (FILE.mp4.sealed); the {secret} opens it."
-    faces = f"The original faces lie sealed {where}"
+        return f"The {of_clips} is sealed beside it (FILE.mp4.sealed); the {secret} opens it."
+    faces = f"The original faces are sealed {where}"
     if "clips" in made:
         faces += f", the {of_clips} beside it (FILE.mp4.sealed)"
     return f"{faces}; the {secret} opens them."

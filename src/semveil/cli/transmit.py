@@ -3,7 +3,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,15 +32,22 @@ def transmit(
     guard: options.Guard = None,
     deniable: options.Deniable = False,
     snr_db: Annotated[
-        float,
+        str,
         typer.Option(
-            help="Bob's SNR per complex symbol in dB.", metavar="DB", rich_help_panel=options.CHANNEL
+            help=(
+                "Bob's SNR per complex symbol in dB. Several, such as 0,5,10: one for each photo, or all for "
+                "a single photo, which is inverted and sent once."
+            ),
+            metavar="DB",
+            rich_help_panel=options.CHANNEL,
         ),
-    ] = 20.0,
+    ] = "20",
     eve_snr_db: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            help="Eve's SNR in dB; Bob's by default.", metavar="DB", rich_help_panel=options.CHANNEL
+            help="Eve's SNR in dB, one or as many as Bob's; Bob's by default.",
+            metavar="DB",
+            rich_help_panel=options.CHANNEL,
         ),
     ] = None,
     channel: Annotated[
@@ -101,8 +108,8 @@ def transmit(
     """Try a protection: send photos to Bob while Eve listens.
 
     All three are simulated here. Writes source.png, inverted.png (through the model, without channel),
-    direct.png (without protection), bob.png and eve.png, in a folder for each of several photos, and one
-    result.json.
+    direct.png (without protection), bob.png and eve.png, in a folder for each of several photos or SNRs, and
+    one result.json.
 
     Without options, keyed `rotation` protects all codes under a new key, which Bob has and Eve does not. The
     paper's trained pair is `--protection nn`: it guarantees nothing.
@@ -110,6 +117,8 @@ def transmit(
     Example: semveil transmit portrait.jpg
 
     Example: semveil transmit portrait.jpg --protection nn --epsilon 10
+
+    Example: semveil transmit portrait.jpg --snr-db 0,5,10
     """
     asked = ProtectionOptions(
         protection=protection,
@@ -124,8 +133,8 @@ def transmit(
         perceptual=perceptual,
     )
     asked.check(keyed=False)
-    options.check_snr("--snr-db", snr_db)
-    options.check_snr("--eve-snr-db", eve_snr_db)
+    bob_snrs = _snrs("--snr-db", snr_db)
+    eve_snrs = None if eve_snr_db is None else _snrs("--eve-snr-db", eve_snr_db)
     for flag, text in (
         ("--channel", channel),
         ("--bob-channel", bob_channel),
@@ -145,8 +154,8 @@ def transmit(
             model=model or default_model(),
             face=face,
             names=called,
-            snr_db=snr_db,
-            eve_snr_db=eve_snr_db,
+            snr_db=bob_snrs,
+            eve_snr_db=eve_snrs,
             channel=bob_channel or channel,
             eve_channel=eve_channel or channel,
             verifier=verifier,
@@ -161,6 +170,17 @@ def transmit(
     _print(sent, out, as_json=as_json)
 
 
+def _snrs(flag: str, text: str) -> float | list[float]:
+    """Read one SNR, or several separated by commas."""
+    try:
+        found = [float(word) for word in text.split(",")]
+    except ValueError:
+        raise options.OptionError(f"{flag} takes numbers such as 20 or 0,5,10, got {text!r}") from None
+    for value in found:
+        options.check_snr(flag, value)
+    return found if len(found) > 1 else found[0]
+
+
 def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
     from semveil.link.transmit import PICTURES, meaning
     from semveil.link.words import legend, persons
@@ -171,7 +191,7 @@ def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
     names = legend(shown, judge)
     rows = [
         [
-            record["source"] if party == "inverted" else "",
+            _heading(record) if party == "inverted" else "",
             party,
             *(record[party].get(metric) for metric in shown),
         ]
@@ -192,7 +212,8 @@ def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
         lines.append(("LPIPS left out", "; ".join(to_get)))
     lines += [("Left out", f"{reason}.") for reason in reasons if "semveil models get" not in reason]
     size = config["image_size"]
-    several = " in a folder for each photo" if len(records) > 1 else ""
+    each = "SNR" if "snr_db" in records[0] else "photo"
+    several = f" in a folder for each {each}" if len(records) > 1 else ""
     pictures = ", ".join(f"{name}.png" for name in PICTURES)
     lines.append(("Written", f"{out}: {pictures}{several} ({size} x {size} px), result.json."))
     lines.append(
@@ -201,3 +222,11 @@ def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
     headings = ["photo", "image", *(name for name, _ in names)]
     table = None if as_json else make_table(headings, rows)
     show({**sent.summary, "out": str(out)}, lines, as_json=as_json, table=table)
+
+
+def _heading(record: dict[str, Any]) -> str:
+    """Name of a photo, with the SNRs where it was received at several."""
+    if "snr_db" not in record:
+        return str(record["source"])
+    bob, eve = record["snr_db"], record["eve_snr_db"]
+    return f"{record['source']}, {bob:g} dB" + ("" if eve == bob else f", Eve {eve:g} dB")

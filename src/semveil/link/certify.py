@@ -15,7 +15,7 @@ from semveil.privacy.explain import explain
 if TYPE_CHECKING:  # messages need torch, which the certificate of a file does without
     from semveil.channels import DigitalMessage, Message
 
-_SAID = "this is what the message says of itself, without mechanism and sensitivity"
+_SAID = "this is what the message states about itself, without mechanism and sensitivity"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,7 +63,7 @@ def _find(
     thing: "str | os.PathLike[str] | Message | DigitalMessage | Certificate",
 ) -> tuple[Certificate, str]:
     if isinstance(thing, Certificate):
-        return thing, "as it was given"
+        return thing, "as given"
     if not isinstance(thing, str | os.PathLike):
         return _of_message(thing), _SAID
     if not os.fspath(thing):
@@ -76,7 +76,7 @@ def _find(
         held = (
             f"checked against {output.name}"
             if output.is_file()
-            else f"not checked: {output.name} does not lie beside it"
+            else f"not checked: there is no {output.name} beside it"
         )
         return read_certificate(file), f"in the certificate's file, {held}"
     if certificate_path(file).is_file() or not _is_message(file):
@@ -84,7 +84,7 @@ def _find(
     from semveil.channels import is_digital, read_digital, read_message
 
     message = read_digital(file) if is_digital(file) else read_message(file)
-    return _of_message(message), f"no certificate lies beside the message; {_SAID}"
+    return _of_message(message), f"there is no certificate beside the message; {_SAID}"
 
 
 def _of_message(message: "Message | DigitalMessage") -> Certificate:

@@ -2,6 +2,7 @@
 """Alice's side as a single call: from a photo to a message file with its certificate and ledger entry."""
 
 import tempfile
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ NO_PROMISE = (
     "no key and no protection are named, so the paper's trained pair (nn) is used, which guarantees "
     "nothing; for a promise make a key (semveil keygen --out my.key) and give it with --key my.key"
 )
+
+
+class NoPromiseWarning(UserWarning):
+    """A message was sent under the default protection, which guarantees nothing."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,7 +120,8 @@ def send(
         train: train a missing pair now (takes minutes; the pair is kept).
         device: compute device, see `core.device.choose_device`; the model's device where None.
         progress: receives the stages of the work.
-        note: receives notes for the user.
+        note: receives notes for the user. Without it, a `NoPromiseWarning` is issued where neither a key nor
+            a protection is named: the trained pair `nn` is used then, which guarantees nothing.
         options: options of the protection, see `DPSemCom`: protection, private_codes, epsilon, calibration,
             budget, delta, guard, authenticate, perceptual.
 
@@ -200,6 +206,8 @@ def send(
     # recorded before the caller has the message, too
     written = publish_outputs(made, inputs=inputs, once=written_down)
     if shared is None and pair is None and not asked & {"protection", "mechanism", "budget"}:
+        if note is unheard:
+            warnings.warn(NO_PROMISE, NoPromiseWarning, stacklevel=2)
         note(NO_PROMISE)
     return Sent(message, certificate, written, account(book, subject), loaded.size)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import channel_of
-from semveil.channels.wiretap import AnyChannel, AnySnr
+from semveil.channels.wiretap import AnyChannel, AnySnr, snrs
 from semveil.core.brief import Brief
 from semveil.core.model_folders import ModelName
 from semveil.core.output_path import keep_inputs, output_path
@@ -28,6 +28,7 @@ from semveil.faces.pixels import to_pixels
 from semveil.link.measure import measure
 from semveil.link.outputs import AnyPath
 from semveil.link.sender import sender
+from semveil.link.sweep import snr_points, transmit_at
 from semveil.methods.certificates import certificate_of
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.messages import to_message
@@ -48,9 +49,10 @@ class Transmitted(Brief):
     """A simulated transmission of one or more photos.
 
     Attributes:
-        result: images of all parties, codes and transmission.
-        summary: content of `result.json`: config, seeds, versions, and a record of each photo with its
-            metrics.
+        result: images of all parties, codes and transmission; of one photo at several SNRs, an image for
+            each SNR.
+        summary: content of `result.json`: config, seeds, versions, and a record of each photo, or of each
+            SNR, with its metrics.
         certificate: certificate of Eve's images.
         method: Alice's method.
     """
@@ -95,11 +97,12 @@ def transmit(
 
     Args:
         photos: paths, arrays or aligned images, see `load_faces`.
-        out: folder for all parties' images and `result.json`.
+        out: folder for all parties' images and `result.json`; several photos, or SNRs, get a folder each.
         model: face model, loaded or by name.
         face: selects a face in a photo with several.
         names: names of the photos, see `load_faces`.
-        snr_db: Bob's SNR per complex symbol in dB: one number, or one for each face.
+        snr_db: Bob's SNR per complex symbol in dB: one number, or one for each face. A single face can have
+            several: it is inverted and sent once, and received at each.
         eve_snr_db: Eve's SNR, likewise; Bob's where None.
         channel: Bob's channel, by name (see `parse_link`) or any callable `channel(symbols, snr_db, rng)`;
             AWGN where None.
@@ -118,15 +121,28 @@ def transmit(
     Raises:
         ValueError: incompatible options, or an unknown verifier.
         SemveilError: a photo or an output is invalid.
+
+    Example:
+        >>> from semveil.models.face import load_model
+        >>> face = load_model().generator.synthesize(torch.zeros(1, 28, 64)).clamp(-1, 1)
+        >>> sent = transmit(face, snr_db=[0, 20], verifier="bundled", seed=1)
+        >>> [(record["snr_db"], len(sent.bob)) for record in sent.summary["images"]]
+        [(0.0, 2), (20.0, 2)]
     """
     out = output_path(out)
-    for picture in PICTURES:
-        keep_inputs(None if out is None else out / f"{picture}.png", photos)
     if all(options.get(name) is None for name in ("protection", "mechanism", "budget")):
         options["protection"] = DEFAULT_PROTECTION
     loaded = face_model(model).to(device)
     judge, judge_card = choose_verifier(verifier, resolution=loaded.size, threshold=threshold)
     faces = load_faces(photos, size=loaded.size, face=face, names=names, progress=progress, note=note)
+    points = snr_points(snr_db, eve_snr_db, len(faces))
+    for given in (snr_db, eve_snr_db):
+        if given is not None and not points:
+            snrs(given, len(faces))  # checks the number of values before the inversion
+    places = [point.name for point in points] or (faces.ids if len(faces) > 1 else ["."])
+    for place in places:
+        for picture in PICTURES:
+            keep_inputs(None if out is None else out / place / f"{picture}.png", photos)
     method = sender(loaded, train=train, progress=progress, note=note, **options)
     # The seed of genuine noise reveals the noise: by default from the operating system, and never written.
     genuine = method.kind.genuine_noise
@@ -135,15 +151,19 @@ def transmit(
         faces.images, progress=lambda done, total: progress("Inverting", done, total)
     ).codes
     progress("Sending and measuring", 0, 1)
-    result = method.transmit(
-        faces.images,
-        snr_db=snr_db,
-        eve_snr_db=eve_snr_db,
-        codes=latents,
-        run=streams(run_seed),
-        bob_channel=channel_of(channel),
-        eve_channel=channel_of(eve_channel),
+    over: dict[str, Any] = {
+        "run": streams(run_seed),
+        "bob_channel": channel_of(channel),
+        "eve_channel": channel_of(eve_channel),
+    }
+    result = (
+        transmit_at(points, method, faces.images, latents, **over)
+        if points
+        else method.transmit(faces.images, snr_db=snr_db, eve_snr_db=eve_snr_db, codes=latents, **over)
     )
+    records = measure(result, method, Remembering(judge), ids=faces.ids * max(1, len(points)))
+    for record, point in zip(records, points, strict=False):  # without points, records have no SNR
+        record.update(snr_db=point.bob, eve_snr_db=point.eve)
     summary: dict[str, Any] = {
         "config": {
             **describe(method),
@@ -156,7 +176,7 @@ def transmit(
         },
         "seeds": {"run": None, "reason": "it would give the noise away"} if genuine else {"run": run_seed},
         "versions": {**versions(), "commit": commit()},
-        "images": measure(result, method, Remembering(judge), ids=faces.ids),
+        "images": records,
     }
     term = summary["config"]["inversion"]["perceptual_term"]
     certificate = certificate_of(
@@ -164,12 +184,12 @@ def transmit(
     ).for_picture()
     transmitted = Transmitted(result, summary, certificate, method)
     if out is not None:
-        _write(out, transmitted, faces.ids)
+        _write(out, transmitted, places)
     return transmitted
 
 
 def _numbers(snr_db: AnySnr) -> float | list[float]:
-    """JSON form of an SNR: one number, or a list with one per face."""
+    """JSON form of an SNR: one number, or a list."""
     return (
         float(snr_db)
         if isinstance(snr_db, int | float)
@@ -228,15 +248,15 @@ def meaning(method: DPSemCom) -> str:
     )
 
 
-def _write(out: Path, transmitted: Transmitted, ids: tuple[str, ...]) -> None:
-    """Write all images, and `result.json` last.
+def _write(out: Path, transmitted: Transmitted, places: Sequence[str]) -> None:
+    """Write the images to their folders within `out`, and `result.json` last.
 
-    Several photos get a folder each; only Eve's images have a certificate and are readable by everyone.
+    Only Eve's images have a certificate and are readable by everyone.
     """
     pixels = {name: to_pixels(getattr(transmitted.result, name)) for name in PICTURES}
     with whole_folder(out) as folder:
-        for i, name in enumerate(ids):
-            place = folder / name if len(ids) > 1 else folder
+        for i, name in enumerate(places):
+            place = folder / name
             place.mkdir(exist_ok=True)
             for picture in PICTURES:
                 save_png(place / f"{picture}.png", pixels[picture][i], private=picture != "eve")

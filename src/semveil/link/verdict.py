@@ -43,7 +43,7 @@ class Verdict:
     """The verdict on all attacks.
 
     Attributes:
-        outcome: `undone` (an image shows the person), `partly undone` (an image is nearer to the photo than a
+        outcome: `undone` (an image shows the person), `partly undone` (an image is closer to the photo than a
             blind guess) or `held`.
         scores: one per attack.
         images: number of images in the message.
@@ -67,8 +67,8 @@ class Verdict:
         best = max(self.scores, key=lambda score: (score.recognised, score.nearer_db))
         blind = (
             (
-                f"{self.verifier} takes even the average face for this person, so only the likeness of "
-                "pictures counts.",
+                f"{self.verifier} takes even the average face for this person, so only the similarity of "
+                "the pictures counts.",
             )
             if self.average_recognised
             else ()
@@ -82,16 +82,16 @@ class Verdict:
         best = max(self.scores, key=lambda score: score.nearer_db)
         if self.outcome == "partly undone":
             return (
-                f"Partly UNDONE by {best.attack}: its picture is {best.nearer_db:.1f} dB nearer to the "
+                f"Partly UNDONE by {best.attack}: its picture is {best.nearer_db:.1f} dB closer to the "
                 "photo than the average face is, though it is not taken for the person.",
                 *blind,
             )
         return (
-            "Held: no picture is taken for the person, and none is nearer to the photo than the average face "
+            "Held: no picture is taken for the person, and none is closer to the photo than the average face "
             "is.",
             *blind,
-            f"That {len(self.scores)} attacks failed on one message proves nothing; the certificate says "
-            "what is promised.",
+            f"The failure of {len(self.scores)} attacks on one message proves nothing; the certificate "
+            "states what is guaranteed.",
         )
 
 

@@ -9,8 +9,8 @@ LEGEND = {
         "distance to the photo as AlexNet sees it; 0 is the same. The generator was trained on it",
     ),
     "lpips_squeeze": ("LPIPS-S", "the same as SqueezeNet sees it, on which nothing was trained"),
-    "psnr": ("PSNR", "likeness to the photo in dB, from the squared error of pixels; more is nearer"),
-    "ssim": ("SSIM", "likeness to the photo in structure; 1 is the same"),
+    "psnr": ("PSNR", "similarity to the photo in dB, from the squared error of pixels; higher is closer"),
+    "ssim": ("SSIM", "similarity to the photo in structure; 1 is identical"),
     "fppsr": (
         "FPPSR",
         "face privacy protection success rate: 1 where {verifier} takes the picture for another person than "
@@ -30,7 +30,7 @@ def legend(metrics: list[str], verifier: str) -> list[tuple[str, str]]:
 
     Example:
         >>> legend(["ssim"], "dlib")
-        [('SSIM', 'likeness to the photo in structure; 1 is the same.')]
+        [('SSIM', 'similarity to the photo in structure; 1 is identical.')]
     """
     return [
         (name, f"{text.format(verifier=verifier)}.") for name, text in (LEGEND[metric] for metric in metrics)

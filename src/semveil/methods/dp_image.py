@@ -99,6 +99,7 @@ class DPImage(OnModel):
     name: ClassVar[str] = "dp-image"
     hides: ClassVar[str] = "the face where epsilon is small, by noise on its latent codes"
     leaves: ClassVar[str] = "the likeness where epsilon is large"
+    by_default: ClassVar[str] = "epsilon in the tens of thousands: protects nobody"
 
     def __init__(
         self,

@@ -339,6 +339,7 @@ class DPSemCom:
         snr_db: AnySnr = 20.0,
         eve_snr_db: AnySnr | None = None,
         codes: Tensor | None = None,
+        sent: Transmission | None = None,
         run: Streams | int | None = None,
         bob_channel: AnyChannel | str | None = None,
         eve_channel: AnyChannel | str | None = None,
@@ -350,6 +351,8 @@ class DPSemCom:
             snr_db: Bob's SNR per complex symbol in dB: one number, or (B,) one for each photo.
             eve_snr_db: Eve's SNR, likewise; Bob's where None, as in the paper.
             codes: latents of the photos, if known; inverted otherwise.
+            sent: transmission of these photos by this method, received again, such as at another SNR; sent
+                anew where None.
             run: named random streams, or their seed; `bob` and `eve` draw the channel noise, and with a given
                 seed `dp` draws the genuine noise, which is then simulated. Nonces are always fresh.
             bob_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`, or
@@ -363,7 +366,8 @@ class DPSemCom:
         codes = self.model.box.clip(
             self.invert(images).codes if codes is None else codes.to(self.model.device)
         )
-        sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
+        if sent is None:
+            sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
         snr_db, eve_snr_db = (
             snrs(snr_db, len(codes)),
             None if eve_snr_db is None else snrs(eve_snr_db, len(codes)),

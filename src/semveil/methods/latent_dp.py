@@ -102,6 +102,7 @@ class LatentDP(OnModel):
     name: ClassVar[str] = "latent-dp"
     hides: ClassVar[str] = "the face where epsilon is small, by noise on clipped latent codes"
     leaves: ClassVar[str] = "the likeness where epsilon is large"
+    by_default: ClassVar[str] = "epsilon 10: protects nobody"
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ class Listed:
         about: first line of the class's docstring.
         hides, leaves: hidden and remaining parts of an image, in plain words; empty where the method declares
             none.
+        by_default: guarantee with the default options, in words; empty where the method declares none.
         options: options in the order of the constructor.
     """
 
@@ -29,6 +30,7 @@ class Listed:
     about: str
     hides: str
     leaves: str
+    by_default: str
     options: tuple[Declared, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -40,6 +42,7 @@ class Listed:
             "about": self.about,
             "hides": self.hides,
             "leaves": self.leaves,
+            "by_default": self.by_default,
             "options": [
                 {
                     "option": declared.flag,
@@ -75,6 +78,7 @@ def listed(name: str) -> Listed:
         about=(kind.__doc__ or "").strip().partition("\n")[0],
         hides=getattr(kind, "hides", ""),
         leaves=getattr(kind, "leaves", ""),
+        by_default=getattr(kind, "by_default", ""),
         options=() if link else tuple(declared_options(kind).values()),
     )
 

@@ -13,8 +13,15 @@ from semveil.methods.options import plain_numbers
 if TYPE_CHECKING:
     import torch
 
+    from semveil.methods.baselines import DPSVD, Blur, DPPix, Mosaic, PixelNoise
+    from semveil.methods.dp_image import DPImage
     from semveil.methods.dp_semcom import DPSemCom
+    from semveil.methods.identity_dp import IdentityDP
+    from semveil.methods.latent_dp import LatentDP
+    from semveil.methods.noise_image import NoiseImage
     from semveil.methods.release import ImageMethod
+
+    Device = str | torch.device | None
 
 # the photo remains useful, and its faces pass for other people
 DEFAULT_IMAGE_METHOD = "identity-dp"
@@ -96,19 +103,49 @@ def image_methods() -> dict[str, type["ImageMethod"]]:
 
 @overload
 def load_method(
-    name: Literal["dp-semcom"],
-    model: ModelName | None = None,
-    *,
-    device: "str | torch.device | None" = None,
-    **options: Any,
+    name: Literal["dp-semcom"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
 ) -> "DPSemCom": ...
 @overload
 def load_method(
-    name: str, model: ModelName | None = None, *, device: "str | torch.device | None" = None, **options: Any
-) -> Any: ...
+    name: Literal["dp-image"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> "DPImage": ...
+@overload
 def load_method(
-    name: str, model: ModelName | None = None, *, device: "str | torch.device | None" = None, **options: Any
-) -> Any:
+    name: Literal["latent-dp"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> "LatentDP": ...
+@overload
+def load_method(
+    name: Literal["identity-dp"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> "IdentityDP": ...
+@overload
+def load_method(
+    name: Literal["noise-image"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> "NoiseImage": ...
+@overload
+def load_method(
+    name: Literal["blur"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> "Blur": ...
+@overload
+def load_method(
+    name: Literal["mosaic"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> "Mosaic": ...
+@overload
+def load_method(
+    name: Literal["pixel-noise"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> "PixelNoise": ...
+@overload
+def load_method(
+    name: Literal["dp-pix"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> "DPPix": ...
+@overload
+def load_method(
+    name: Literal["dp-svd"], model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> "DPSVD": ...
+@overload
+def load_method(
+    name: str, model: ModelName | None = None, *, device: "Device" = None, **options: Any
+) -> Any: ...
+def load_method(name: str, model: ModelName | None = None, *, device: "Device" = None, **options: Any) -> Any:
     """Build a method by name.
 
     Args:
@@ -118,6 +155,9 @@ def load_method(
         device: device of its networks, see `core.device.choose_device`; where they are loaded (the CPU) if
             None.
         options: the method's own keyword arguments.
+
+    Returns:
+        The method; type checkers know its class where the name is a literal of this package.
 
     Raises:
         DeviceError: the device is not available.

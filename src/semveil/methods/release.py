@@ -107,7 +107,8 @@ class ImageMethod(Protocol):
 
     Optional attributes: `layout` (see `Layout`); `needs_subjects`, if `protect` also takes `subjects`, a name
     for each crop; `noiseless`, if nothing in it is random, so that the frames of a clip are protected one by
-    one; and, in plain words, what it `hides` and what it `leaves` visible.
+    one; and, in plain words, what it `hides`, what it `leaves` visible, and what its default options
+    guarantee (`by_default`).
     """
 
     name: ClassVar[str]

@@ -38,12 +38,13 @@ class Caveat(StrEnum):
 _MEANINGS = {
     Caveat.REPEATED_RELEASES: (
         "every further release about the same person adds its epsilon and delta to these, whatever photo it "
-        "is made from; no certificate knows of the others, a ledger adds them up (`semveil ledger show`)"
+        "is made from; a certificate does not know about the others, but a ledger adds them up (`semveil "
+        "ledger show`)"
     ),
     Caveat.CODES_IN_CLEAR: (
-        "the codes that are not private were computed from the same photo and are sent as they are; they "
-        "show their own parts of the face, and what goes together with them (a face with its hair) can be "
-        "guessed from them"
+        "the codes that are not private were computed from the same photo and are sent unchanged; they "
+        "show their own parts of the face, and correlated parts (the hair of a face) can be guessed from "
+        "them"
     ),
     Caveat.ATTRIBUTES: (
         "attributes of the person, such as age or expression, are kept or sent in the clear on purpose"
@@ -59,10 +60,11 @@ _MEANINGS = {
         "certified"
     ),
     Caveat.MALLEABLE: (
-        "the symbols are analogue and not authenticated: who cannot read them can still change what Bob sees"
+        "the symbols are analogue and not authenticated: even without reading them, anyone in between can "
+        "change what Bob sees"
     ),
     Caveat.DENIABLE: (
-        "the side information is not authenticated, so that any key opens it to something: a wrong key and "
+        "the side information is not authenticated, so any key decodes it to something: a wrong key and "
         "changes to it go unnoticed"
     ),
     Caveat.LINKABLE: (
@@ -71,7 +73,7 @@ _MEANINGS = {
     ),
     Caveat.SEALED: (
         "the original pixels of the altered faces travel with this picture, sealed: whoever gets the key, "
-        "now or later, sees them as they were; who hands the key of one face over opens that face alone"
+        "now or later, sees them as they were; handing over the key of one face opens that face alone"
     ),
     Caveat.CLIP: (
         "all frames and all faces of a clip can be linked to each other; a person whose face was lost and "

@@ -21,32 +21,32 @@ _OBJECTS = {
 _RECORDS = {ReleaseKind.CLIP: "clip"}
 _BASES = {
     Basis.PROVED: (
-        "a mathematical proof for the very noise that was drawn; it needs no trust in what attackers cannot "
-        "do."
+        "a mathematical proof for the noise as it was drawn; it assumes nothing about an attacker's "
+        "computing power."
     ),
     Basis.COMPUTATIONAL: (
-        "cryptography: it holds as long as the key stays secret and nobody can compute enough to break the "
-        "cipher. It is no information-theoretic guarantee."
+        "cryptography: it holds as long as the key stays secret and nobody has the computing power to break "
+        "the cipher. It is not an information-theoretic guarantee."
     ),
     Basis.OBSERVED_SENSITIVITY: (
-        "the largest difference seen among some photos. A photo unlike those may be protected less or not at "
-        "all."
+        "the largest difference observed among a set of photos. A photo unlike those may be protected less, "
+        "or not at all."
     ),
-    Basis.FITTED: "a noise law fitted to outputs. That describes how they look and guarantees nothing.",
+    Basis.FITTED: "a noise law fitted to outputs. It describes them and guarantees nothing.",
     Basis.SIMULATION: (
         "a proof for ideal noise, while the noise in this file is ordinary floating point from a seeded "
-        "stream, whose lowest bits can give values away. Good for research; do not rely on it for a release."
+        "stream, whose lowest bits can leak values. Suitable for research; do not rely on it for a release."
     ),
-    Basis.NONE: "nothing. However chaotic it looks, no claim is made.",
+    Basis.NONE: "nothing. No claim is made, however chaotic the output looks.",
 }
 
 _SEALED = (
-    "All that is said above is about the {thing} alone. Whoever gets the key of the sealed part has the "
-    "{record}, so for them nothing holds; a key that leaks later opens what was sealed before."
+    "Everything above applies to the {thing} alone. Anyone who gets the key to the sealed part has the "
+    "{record}, so nothing is guaranteed against them; a key that leaks later opens what was sealed before."
 )
 _IDEALS = {  # unchecked condition under which an epsilon would hold
     Basis.SIMULATION: "if the noise were ideal",
-    Basis.OBSERVED_SENSITIVITY: "if the photo differs from others no more than those that were seen",
+    Basis.OBSERVED_SENSITIVITY: "if the photo differs from others no more than the observed ones did",
 }
 
 
@@ -120,39 +120,39 @@ def _in_short(certificate: Certificate) -> str:
 def _protected(claim: Guarantee) -> str:
     if claim.epsilon is None:
         return "nothing that can be relied on" + (
-            "." if claim.covers == "nothing" else f"; changed were {claim.covers}."
+            "." if claim.covers == "nothing" else f"; what was changed: {claim.covers}."
         )
     return f"{_IDEALS[claim.basis]}, {claim.covers}." if claim.basis in _IDEALS else f"{claim.covers}."
 
 
 def _not_protected(claim: Guarantee, record: str) -> str:
-    never = "the photos that the model was trained on, and when and how much was sent"
+    never = "Never covered: the photos on which the model was trained, and when and how much was sent."
     if claim.not_covered:
         rest = "; ".join(claim.not_covered)
-        return f"{rest}. So no finite epsilon holds for the {record} as a whole. Never covered are {never}."
+        return f"{rest}. So no finite epsilon holds for the {record} as a whole. {never}"
     whole = (
-        f"of what is computed from the {record}, no part is left out"
+        f"nothing that is computed from the {record} is left out"
         if claim.epsilon is not None
-        else "all that the file shows"
+        else "everything that the file shows"
     )
-    return f"{whole}. Never covered are {never}."
+    return f"{whole}. {never}"
 
 
 def _against_whom(certificate: Certificate) -> str:
     claim = certificate.guarantee
     reader = "hears the symbols" if certificate.release == ReleaseKind.SYMBOLS else "has the file"
     if claim.epsilon is None:
-        return f"nobody; assume that whoever {reader} can find out who is shown."
+        return f"nobody; assume that anyone who {reader} can find out who is shown."
     if claim.basis == Basis.COMPUTATIONAL:
         return (
-            f"anybody who {reader} and knows all of the software and its settings, but not the key. Not "
-            "against its holders."
+            f"anyone who {reader} and knows the software and all of its settings, but not the key. Not "
+            "against anyone who holds the key."
         )
-    anybody = (
-        f"anybody who {reader}, also who knows all of the software, its settings and other photos of "
-        "the person; Bob too."
+    anyone = (
+        f"anyone who {reader}, even with full knowledge of the software, its settings and other photos of "
+        "the person. That includes Bob."
     )
-    return f"{_IDEALS[claim.basis]}, {anybody}" if claim.basis in _IDEALS else anybody
+    return f"{_IDEALS[claim.basis]}, {anyone}" if claim.basis in _IDEALS else anyone
 
 
 def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
@@ -165,9 +165,9 @@ def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
     if claim.epsilon is None:
         return []
     epsilon, right = claim.epsilon, best_guess(claim.epsilon, claim.delta)
-    same = " that agree in all that is not protected" if claim.not_covered else ""
+    same = " that agree in everything that is not protected" if claim.not_covered else ""
     who = "nobody without the key" if claim.basis == Basis.COMPUTATIONAL else "nobody"
-    feasibly = "as far as anybody can compute, " if claim.basis == Basis.COMPUTATIONAL else ""
+    feasibly = "as far as anyone can compute, " if claim.basis == Basis.COMPUTATIONAL else ""
     ideally = f"{_IDEALS[claim.basis]}, " if claim.basis in _IDEALS else ""
     odds = (
         f"no outcome is likelier for one {record} than for the other"
@@ -175,25 +175,26 @@ def explain_epsilon(claim: Guarantee, record: str = "photo") -> list[str]:
         else f"no outcome is more than {_factor(epsilon)} times as likely for one {record} as for the other"
     )
     limit = (
-        f"{who} can tell from it more often than {_percent(right)} of the time which one it was (guessing "
-        "blindly: 50 %)"
+        f"{who} can tell from the release which one it was more than {_percent(right)} of the time (blind "
+        "guessing: 50 %)"
         if right <= STRENGTHS[-2].most
-        else "so large an epsilon leaves open that somebody tells practically every time which one it was"
+        else "an epsilon this large does not rule out that someone can tell which one it was practically "
+        "every time"
     )
     apart = f", apart from {_up(claim.delta)} (delta)" if claim.delta else ""
     lines = [
         f"What epsilon {_up(epsilon)} means for {claim.covers} (basis: {claim.basis.value}): take any two "
-        f"{record}s{same} and release one of them by the toss of a coin; {ideally}{limit}. In other words, "
+        f"{record}s{same} and release one of them, chosen by a coin toss; {ideally}{limit}. In other words, "
         f"{feasibly}{odds}{apart}. {strength(epsilon, claim.delta).meaning}"
     ]
     if claim.not_covered:
         lines.append(
-            "What epsilon does not count: how much the unprotected rest tells by itself, of the person and, "
-            "because parts of a face go together, of the protected part too."
+            "What epsilon does not count: what the unprotected rest reveals about the person and, because "
+            "the parts of a face are correlated, about the protected part too."
         )
     if claim.metric:
         lines.append(
-            f"Photos that are alike are told apart less: the exponent is at most {_up(claim.metric.rate)} "
+            f"Similar photos are harder to tell apart: the exponent is at most {_up(claim.metric.rate)} "
             f"per unit of {claim.metric.norm.value} distance of {claim.metric.space} (basis: "
             f"{claim.basis.value})."
         )
@@ -212,7 +213,7 @@ def _how(certificate: Certificate) -> list[str]:
         lines.append(f"Mechanism: {certificate.mechanism}{scale}{step}.")
     if bounds:
         kind = (
-            "bounds of their own for each number, within"
+            "separate bounds for each number, within"
             if bounds.per_coordinate
             else "the same bounds for all numbers,"
         )
@@ -245,8 +246,8 @@ def _how(certificate: Certificate) -> list[str]:
     ):
         named = f" with calibration {certificate.calibration}" if certificate.calibration else ""
         lines.append(
-            f"Asked for: nominal epsilon {certificate.nominal_epsilon:g}{named}. That is the name of a "
-            "setting (basis: none); what holds is said above."
+            f"Requested: nominal epsilon {certificate.nominal_epsilon:g}{named}. That is the name of a "
+            "setting (basis: none); what holds is stated above."
         )
     if certificate.images > 1:
         things = "faces of a photo" if Caveat.PASTE_BACK in certificate.caveats else "photos"
@@ -254,8 +255,8 @@ def _how(certificate: Certificate) -> list[str]:
             "faces, each followed through the clip" if certificate.release == ReleaseKind.CLIP else things
         )
         lines.append(
-            f"The release is made from {certificate.images} {things}. The guarantee holds for each of them "
-            "alone; for several of one person the epsilons and deltas add up."
+            f"The release was made from {certificate.images} {things}. The guarantee holds for each of them "
+            "separately; where several show one person, their epsilons and deltas add up."
         )
     return lines
 
@@ -270,12 +271,12 @@ def _origin(certificate: Certificate) -> list[str]:
         f"{certificate.protection}{model}{weights}."
     ]
     if certificate.output:
-        lines.append(f"Belongs to: the {certificate.output.of} of SHA-256 {certificate.output.sha256}.")
+        lines.append(f"Belongs to: the {certificate.output.of} with SHA-256 {certificate.output.sha256}.")
     return [
         *lines,
-        f"Release {certificate.release_id}: files with this number come from one release.",
-        "Validity: this certificate is a statement by the maker of the file. It is not signed, so it shows "
-        "damage and mix-ups but not forgery, and does not say whether there are other releases about the "
+        f"Release {certificate.release_id}: files with this number come from the same release.",
+        "Validity: this certificate is a statement by the maker of the file. It is not signed, so it reveals "
+        "damage and mix-ups but not forgery. It does not say whether there are other releases about the "
         "person.",
     ]
 

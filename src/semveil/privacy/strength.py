@@ -33,17 +33,17 @@ STRENGTHS = (
     Strength("strong", "That is strong.", 0.75, "wrong at least half as often as a blind guess"),
     Strength(
         "limited",
-        "That is limited: an observer who knows what to look for may often guess right.",
+        "That is limited: an observer who knows what to look for may often guess correctly.",
         0.99, "wrong at least once in 100",
     ),
     Strength(
         "weak",
-        "That is weak: so large an epsilon bounds hardly anything, even though noise was added.",
+        "That is weak: an epsilon this large bounds hardly anything, even though noise was added.",
         0.9999, "wrong at least once in 10,000: a bound that hardly any attack reaches",
     ),
     Strength(
         "protects nobody",
-        "That protects nobody: so large an epsilon bounds nothing that matters.",
+        "That protects nobody: an epsilon this large bounds nothing that matters.",
         1.0, "nothing is left to guarantee",
     ),
 )  # fmt: skip
