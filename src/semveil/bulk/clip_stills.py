@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from numpy.typing import NDArray
 
 from semveil.bulk.account import Fate, Mark, Still
@@ -13,7 +14,7 @@ from semveil.video.tracks import Shown
 MISSED_STILLS = 5
 
 
-def choose_stills(faces: ClipFaces, missed: Sequence[int], times: NDArray) -> tuple[Still, ...]:
+def choose_stills(faces: ClipFaces, missed: Sequence[int], times: NDArray[np.float64]) -> tuple[Still, ...]:
     """The first, middle and last frame, the one with most faces that are not replaced, and the first missed.
 
     Args:
