@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import channel_of
-from semveil.channels.wiretap import AnyChannel, AnySnr
+from semveil.channels.wiretap import AnyChannel, AnySnr, in_words
 from semveil.core.brief import Brief
 from semveil.core.model_folders import ModelName
 from semveil.core.output_path import keep_inputs, output_path
@@ -150,8 +150,8 @@ def transmit(
             "inversion": loaded.describe_inversion(method.perceptual),
             "snr_db": _numbers(snr_db),
             "eve_snr_db": _numbers(snr_db if eve_snr_db is None else eve_snr_db),
-            "channel": _words(channel),
-            "eve_channel": _words(eve_channel),
+            "channel": in_words(channel),
+            "eve_channel": in_words(eve_channel),
             "verifier": judge_card,
         },
         "seeds": {"run": None, "reason": "it would give the noise away"} if genuine else {"run": run_seed},
@@ -175,11 +175,6 @@ def _numbers(snr_db: AnySnr) -> float | list[float]:
         if isinstance(snr_db, int | float)
         else torch.as_tensor(snr_db, dtype=torch.float64).tolist()
     )
-
-
-def _words(channel: AnyChannel | str | None) -> str:
-    """Name of a channel in result files."""
-    return channel if isinstance(channel, str) else "awgn" if channel is None else type(channel).__name__
 
 
 def describe(method: DPSemCom) -> dict[str, Any]:
