@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semveil.channels import channel_of
+from semveil.channels import Bandwidth, bandwidth, channel_of
 from semveil.channels.wiretap import AnyChannel, AnySnr, in_words
 from semveil.core.brief import Brief
 from semveil.core.model_folders import ModelName
@@ -49,16 +49,18 @@ class Transmitted(Brief):
 
     Attributes:
         result: images of all parties, codes and transmission.
-        summary: content of `result.json`: config, seeds, versions, and a record of each photo with its
-            metrics.
+        summary: content of `result.json`: config, seeds, versions, the channel uses of an image over Bob's
+            channel, and a record of each photo with its metrics.
         certificate: certificate of Eve's images.
         method: Alice's method.
+        bandwidth: channel uses of an image over Bob's channel.
     """
 
     result: WiretapResult
     summary: dict[str, Any]
     certificate: Certificate
     method: DPSemCom
+    bandwidth: Bandwidth
 
     @property
     def bob(self) -> Tensor:
@@ -135,15 +137,18 @@ def transmit(
         faces.images, progress=lambda done, total: progress("Inverting", done, total)
     ).codes
     progress("Sending and measuring", 0, 1)
+    bob_channel = channel_of(channel)
     result = method.transmit(
         faces.images,
         snr_db=snr_db,
         eve_snr_db=eve_snr_db,
         codes=latents,
         run=streams(run_seed),
-        bob_channel=channel_of(channel),
+        bob_channel=bob_channel,
         eve_channel=channel_of(eve_channel),
     )
+    sent = result.transmission
+    counted = bandwidth(sent.symbols.shape[1], loaded.size, link=bob_channel, side_bits=sent.side_bits())
     summary: dict[str, Any] = {
         "config": {
             **describe(method),
@@ -156,13 +161,14 @@ def transmit(
         },
         "seeds": {"run": None, "reason": "it would give the noise away"} if genuine else {"run": run_seed},
         "versions": {**versions(), "commit": commit()},
+        "bandwidth": counted.as_dict(),
         "images": measure(result, method, Remembering(judge), ids=faces.ids),
     }
     term = summary["config"]["inversion"]["perceptual_term"]
     certificate = certificate_of(
         to_message(method, result.transmission), method, perceptual=term
     ).for_picture()
-    transmitted = Transmitted(result, summary, certificate, method)
+    transmitted = Transmitted(result, summary, certificate, method, counted)
     if out is not None:
         _write(out, transmitted, faces.ids)
     return transmitted
