@@ -11,6 +11,7 @@ from semveil.channels.fading import OFDM, Fading
 from semveil.channels.offsets import PhaseOffset, TimingOffset
 from semveil.channels.packing import bandwidth_ratio
 from semveil.channels.receiver import Link
+from semveil.channels.tdl import TDL
 from semveil.channels.wiretap import AnyChannel
 from semveil.core.registry import Registry, suggest
 
@@ -66,6 +67,7 @@ CHANNELS.add("clipped", ChannelKind(ClippedAWGN, "zf"))
 CHANNELS.add("rayleigh", ChannelKind(rayleigh, "mmse"))
 CHANNELS.add("rician", ChannelKind(rician, "mmse"))
 CHANNELS.add("ofdm", ChannelKind(OFDM, "mmse"))
+CHANNELS.add("tdl", ChannelKind(TDL, "mmse"))
 CHANNELS.add("phase", ChannelKind(PhaseOffset, "zf"))
 CHANNELS.add("timing", ChannelKind(TimingOffset, "zf"))
 
