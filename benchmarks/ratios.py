@@ -114,7 +114,7 @@ def _rotation(shape: tuple[int, int]) -> Case:
 
     whole = Rotation(space, box)
     peer = ("one rotation of the whole block", lambda: there_and_back(whole))
-    # at the paper's size the block takes 10 s and 845 MB
+    # at the paper's size the block takes over 10 s: see one_photo.py
     return Case(
         lambda: there_and_back(both), None if shape == PAPER else peer, ("drawing its normals", normals)
     )

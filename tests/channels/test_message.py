@@ -24,6 +24,7 @@ from semveil.channels import (
     unpack,
     write_message,
 )
+from semveil.channels.side_bits import TAG_BYTES
 from semveil.core.errors import OutputError
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
@@ -125,7 +126,20 @@ def test_a_full_size_message_is_little_more_than_its_symbols(path):
 
 
 def test_a_second_gain_costs_its_bits(path):
-    assert message(gains=torch.ones(2, 2)).side_information_bits == 64
+    assert message(keyed=None, gains=torch.ones(2, 2)).side_information_bits == 64
+
+
+@pytest.mark.parametrize("authenticated", [True, False])
+def test_side_information_is_that_of_an_image_sent_alone(authenticated):
+    """Images of a message share a nonce and a tag; counted alone, each has its own."""
+    tag = TAG_BYTES if authenticated else 0
+
+    def bits(images: int) -> int:
+        part = {"source": {"kind": "file"}, "parameters": {}, "authenticated": authenticated}
+        keyed = KeyedPart(nonce=bytes(32), sealed=bytes(images * 112 + tag), **part)
+        return message(images=images, keyed=keyed).side_information_bits
+
+    assert bits(1) == bits(2) == bits(9) == 32 + 8 * (112 + tag + 32)
 
 
 def test_the_symbols_keep_no_graph_and_a_failed_write_keeps_the_old_file(path, monkeypatch):

@@ -190,6 +190,12 @@ def test_channel_uses_count_everything():
     frame = 896 + 128
     assert (counted.overhead, counted.side) == (frame - 896 + 16 * 7, 64)
     assert counted.ratio == (896 + 128 + 112 + 64) / 12288
+    assert str(counted) == (
+        "1,200 channel uses an image (896 symbols, 64 for side information, 240 for pilots and prefixes), "
+        "bandwidth ratio 0.0977"
+    )
+    assert counted.as_dict()["channel_uses"] == 1200
+    assert bandwidth(896, 64, link=lambda *sent: sent).uses == 896  # it states no overhead
 
 
 def test_error_power_counts_bias_and_noise():

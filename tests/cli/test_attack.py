@@ -46,6 +46,20 @@ def test_a_keyed_message_needs_no_key_to_be_attacked(semveil: Callable, photo: P
         "attack", tmp_path / "m.svl", *FEW, *chosen[:2], "--photo", photo, "--out", tmp_path / "out"
     )
     assert "Verdict: " in told.stdout and "Compared: with the photo" in told.stdout
+    assert "Eve's channel: awgn, 20 dB" in told.stdout
+
+
+def test_eve_listens_over_the_channel_that_is_named(
+    semveil: Callable, failed: Callable, photo: Path, tmp_path: Path
+) -> None:
+    assert semveil("send", photo, *ALICE, "--protection", "none", "--out", tmp_path / "m.svl").code == 0
+    asked = ("attack", tmp_path / "m.svl", *FEW, "--attack", "direct", "--out", tmp_path / "out")
+    fading = "rayleigh:coherence=8,csi=mmse,pilots=4,antennas=2"
+    told = semveil(*asked, "--channel", fading, "--snr-db", "12")
+    assert told.code == 0 and f"Eve's channel: {fading}, 12 dB" in " ".join(told.stdout.split())
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert (result["channel"], result["snr_db"]) == (fading, 12.0)
+    failed(semveil(*asked, "--channel", "raleigh"), 2, "did you mean 'rayleigh'")
 
 
 def test_the_table_tells_how_many_photos_eve_knows(

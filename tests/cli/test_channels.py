@@ -61,6 +61,23 @@ def test_transmit_gives_each_party_its_channel(
     assert np.abs(bob - source).max() <= 2 < np.abs(eve - source).max()
 
 
+def test_send_and_transmit_state_the_channel_uses_of_an_image(
+    semveil: Callable, photo: Path, tmp_path: Path
+) -> None:
+    """56 symbols and a gain of 32 bits; over fading 8 pilots of 64 symbols."""
+    told = json.loads(semveil("send", photo, *ALICE, "--out", tmp_path / "m.svl", "--json").stdout)
+    pixels = 3 * 32**2
+    assert told["bandwidth"] == {
+        "symbols": 56, "overhead": 0, "side": 32, "channel_uses": 88, "bandwidth_ratio": 88 / pixels,
+    }  # fmt: skip
+    fading = ("--channel", "rayleigh:csi=ls,pilots=8", "--out", tmp_path / "out")
+    sent = semveil("transmit", photo, *ALICE, *fading)
+    assert "Bandwidth: 96 channel uses an image (56 symbols, 32 for side information, 8 for" in sent.stdout
+    result = json.loads((tmp_path / "out" / "result.json").read_text())["bandwidth"]
+    assert (result["channel_uses"], result["bandwidth_ratio"]) == (96, 96 / pixels)
+    assert "Bandwidth: 88 channel uses" in semveil("send", photo, *ALICE, "--out", tmp_path / "n.svl").stdout
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

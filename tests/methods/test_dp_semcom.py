@@ -367,3 +367,5 @@ def test_side_information_is_counted_for_an_image_alone(protection: str, bits: i
     assert method.send_codes(codes).side_bits() == method.send_codes(codes[:1]).side_bits() == bits
     rotated = DPSemCom(load_model(), protection="rotation").send_codes(codes)
     assert rotated.side_bits() == 32 + 128 + 256 + 28 * 32
+    deniable = DPSemCom(load_model(), protection="rotation", authenticate=False).send_codes(codes)
+    assert deniable.side_bits() == 32 + 256 + 28 * 32  # which has no tag

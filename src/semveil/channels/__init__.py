@@ -20,6 +20,7 @@ from semveil.channels.power import (
     normalise_power_blocks,
 )
 from semveil.channels.receiver import Link
+from semveil.channels.side_bits import side_bits
 from semveil.channels.wiretap import WiretapOutput, wiretap
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "parse_link",
     "read_digital",
     "read_message",
+    "side_bits",
     "unpack",
     "wiretap",
     "write_message",

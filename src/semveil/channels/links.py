@@ -11,6 +11,7 @@ from semveil.channels.fading import OFDM, Fading
 from semveil.channels.offsets import PhaseOffset, TimingOffset
 from semveil.channels.packing import bandwidth_ratio
 from semveil.channels.receiver import Link
+from semveil.channels.tdl import TDL
 from semveil.channels.wiretap import AnyChannel
 from semveil.core.registry import Registry, suggest
 
@@ -66,6 +67,7 @@ CHANNELS.add("clipped", ChannelKind(ClippedAWGN, "zf"))
 CHANNELS.add("rayleigh", ChannelKind(rayleigh, "mmse"))
 CHANNELS.add("rician", ChannelKind(rician, "mmse"))
 CHANNELS.add("ofdm", ChannelKind(OFDM, "mmse"))
+CHANNELS.add("tdl", ChannelKind(TDL, "mmse"))
 CHANNELS.add("phase", ChannelKind(PhaseOffset, "zf"))
 CHANNELS.add("timing", ChannelKind(TimingOffset, "zf"))
 
@@ -161,14 +163,33 @@ class Bandwidth:
         """Channel bandwidth ratio (CBR): complex channel uses per real value of the RGB image."""
         return bandwidth_ratio(self.uses, self.image_size)
 
+    def as_dict(self) -> dict[str, int | float]:
+        """JSON-ready dict, with the total and the ratio."""
+        return {
+            "symbols": self.symbols,
+            "overhead": self.overhead,
+            "side": self.side,
+            "channel_uses": self.uses,
+            "bandwidth_ratio": self.ratio,
+        }
 
-def bandwidth(symbols: int, image_size: int, *, link: Link | None = None, side_bits: int = 0) -> Bandwidth:
+    def __str__(self) -> str:
+        overhead = f", {self.overhead:,} for pilots and prefixes" if self.overhead else ""
+        return (
+            f"{self.uses:,} channel uses an image ({self.symbols:,} symbols, {self.side:,} for side "
+            f"information{overhead}), bandwidth ratio {self.ratio:.4f}"
+        )
+
+
+def bandwidth(
+    symbols: int, image_size: int, *, link: AnyChannel | None = None, side_bits: int = 0
+) -> Bandwidth:
     """Channel uses and bandwidth ratio of one image.
 
     Args:
         symbols: payload symbols of the image.
         image_size: side of the image in pixels.
-        link: adds its pilots and prefixes; no overhead where None.
+        link: adds its pilots and prefixes; no overhead where None, or where it is another callable.
         side_bits: side information in bits, e.g. `Message.side_information_bits`, transmitted at one bit per
             channel use (coded QPSK of rate 1/2).
 
@@ -176,5 +197,5 @@ def bandwidth(symbols: int, image_size: int, *, link: Link | None = None, side_b
         >>> bandwidth(896, 64, link=parse_link("rayleigh:coherence=64,csi=ls,pilots=8"), side_bits=64)
         Bandwidth(symbols=896, overhead=128, side=64, image_size=64)
     """
-    overhead = 0 if link is None else link.uses(symbols) - symbols
+    overhead = link.uses(symbols) - symbols if isinstance(link, Link) else 0
     return Bandwidth(symbols, overhead, math.ceil(side_bits / SIDE_BITS_PER_USE), image_size)

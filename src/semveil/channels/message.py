@@ -16,7 +16,7 @@ from torch import Tensor
 
 from semveil.channels.container import MessageError, encode, is_json_object, read, version_of
 from semveil.channels.keyed_part import KeyedPart
-from semveil.channels.power import GAIN_BITS
+from semveil.channels.side_bits import side_bits
 from semveil.channels.stored_symbols import (
     MOST_BITS,
     bits_of,
@@ -214,9 +214,8 @@ class Message(Brief):
 
     @property
     def side_information_bits(self) -> int:
-        """Side information per image in bits: the gains, and a share of the sealed bytes (rounded up)."""
-        sealed = 8 * len(self.keyed.sealed) if self.keyed else 0
-        return GAIN_BITS * self.gains.shape[1] + -(-sealed // self.images)
+        """Side information in bits of an image, were it sent alone: gains, norms, tag and nonce."""
+        return side_bits(self.gains, self.keyed)
 
 
 def write_message(path: str | os.PathLike[str], message: Message) -> None:

@@ -100,6 +100,21 @@ def over(
     return received * power**0.5
 
 
+def in_words(channel: AnyChannel | str | None) -> str:
+    """Name of a channel in results: its description, `awgn`, or the name of its class or function.
+
+    Args:
+        channel: a description, a channel, or None for AWGN.
+
+    Example:
+        >>> in_words("rayleigh:coherence=64"), in_words(None), in_words(lambda *sent: sent)
+        ('rayleigh:coherence=64', 'awgn', '<lambda>')
+    """
+    if isinstance(channel, str):
+        return channel
+    return "awgn" if channel is None else getattr(channel, "__name__", type(channel).__name__)
+
+
 @dataclass(frozen=True)
 class WiretapOutput:
     """Symbols received by the two parties.

@@ -66,6 +66,7 @@ def attack(
         ),
     ] = None,
     snr_db: options.SnrDb = None,
+    channel: options.EveChannel = None,
     seed: options.Seed = None,
     verifier: Name = "dlib",
     threshold: Threshold = None,
@@ -91,8 +92,11 @@ def attack(
     Example: semveil attack m.svl --photo portrait.jpg
 
     Example: semveil attack m.svl --attack linear --attack impute --snr-db 30
+
+    Example: semveil attack m.svl --channel rayleigh:csi=mmse,antennas=4
     """
     options.check_snr("--snr-db", snr_db)
+    options.channel("--channel", channel)  # raises if it is not valid
     out = Path("out/attack") / message.stem if out is None else out  # pictures of messages stay apart
     options.check_output_folder(out)
     options.check_device(device)
@@ -109,6 +113,7 @@ def attack(
             latents=latents,
             known=known,
             snr_db=snr_db,
+            channel=channel,
             seed=seed,
             model=model,
             pair=None if pair is None else read_pair(pair),
@@ -126,6 +131,7 @@ def attack(
         return
     lines: list[Line] = [("Verdict" if i == 0 else "", text) for i, text in enumerate(_sentences(verdict))]
     lines += [("Compared", f"with {found.reference}")] if verdict is not None else []
+    lines.append(("Eve's channel", f"{found.channel}, {found.snr_db:g} dB"))
     names_of = ", ".join(f"{one.name}.png" for one in found.results)
     lines.append(("Written", f"{out}: {names_of} ({side} x {side} px), {SUMMARY}"))
     lines.append(

@@ -18,6 +18,7 @@ from semveil.cli.terminal import pasted
 from semveil.core.output_path import keep_inputs
 
 if TYPE_CHECKING:
+    from semveil.channels import Bandwidth
     from semveil.link.receive import Received
     from semveil.link.send import Sent
 
@@ -226,6 +227,7 @@ def send(
         )
     _report(
         sent,
+        counted=sent.bandwidth,
         more=record_lines(sent.record),
         following=_after_sending(out, iq, opening, digital=digital),
         as_json=as_json,
@@ -390,6 +392,7 @@ def _report(
     made: "Sent | Received",
     *,
     short: str | None = None,
+    counted: "Bandwidth | None" = None,
     more: Sequence[Line] = (),
     following: Sequence[str] = (),
     as_json: bool,
@@ -399,6 +402,7 @@ def _report(
     Args:
         made: a message that was sent or received.
         short: statement in place of the certificate's short one.
+        counted: channel uses of an image that was sent over no channel yet.
         more: further lines of the command.
         following: next commands.
         as_json: print one JSON object.
@@ -417,6 +421,10 @@ def _report(
         "certificate": made.certificate.as_dict(),
         "written": [str(path) for path in outputs],
     }
+    uses: list[Line] = []
+    if counted is not None:
+        result["bandwidth"] = counted.as_dict()
+        uses.append(("Bandwidth", f"{counted}; pilots of a channel come on top"))
     several = "s" if message.images > 1 else ""
     size = f"{made.size} x {made.size} px"
     lines: list[Line] = [
@@ -426,6 +434,7 @@ def _report(
             f"{message.protection}",
         ),
         *certified_lines(made.certificate, made.written, short=short),
+        *uses,
         *more,
         ("Written", ", ".join(result["written"])),
         *(("Next" if i == 0 else "", command) for i, command in enumerate(following)),

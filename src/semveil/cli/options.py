@@ -300,7 +300,7 @@ Seed = Annotated[
         rich_help_panel=CHANNEL,
     ),
 ]
-_CHANNELS = one_of("awgn", "clipped", "rayleigh", "rician", "ofdm", "phase", "timing")
+_CHANNELS = one_of("awgn", "clipped", "rayleigh", "rician", "ofdm", "tdl", "phase", "timing")
 
 BobChannel = Annotated[
     str | None,
@@ -308,8 +308,8 @@ BobChannel = Annotated[
         "--channel",
         "--bob-channel",
         help=(
-            "awgn (default), clipped, rayleigh, rician, ofdm, phase or timing, with settings of the channel "
-            "and of the receiver (csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N): "
+            "awgn (default), clipped, rayleigh, rician, ofdm, tdl, phase or timing, with settings of the "
+            "channel and of the receiver (csi=perfect|ls|mmse|none, equaliser=zf|mmse, pilots=N): "
             "rayleigh:coherence=64,csi=mmse."
         ),
         metavar=CHANNEL_METAVAR,

@@ -206,6 +206,7 @@ def _print(sent: "Transmitted", out: Path, *, as_json: bool) -> None:
     lines.append(("Protection", f"{sent.method.protection}. {sent.result.transmission.guarantee.summary()}"))
     if sent.method.pair is not None:
         lines.append(("", f"The {meaning(sent.method)}."))
+    lines.append(("Bandwidth", f"{sent.bandwidth}."))
     reasons = sorted({v for record in records for k, v in record["bob"].items() if k.endswith("_reason")})
     to_get = [found for reason in reasons for found in re.findall(r"semveil models get [\w-]+", reason)]
     if to_get:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from semveil.attacks import ATTACKS
-from semveil.channels import Message
+from semveil.channels import Message, channel_of
+from semveil.channels.wiretap import AnyChannel
 from semveil.core.model_folders import ModelName
 from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, Progress, quiet, unheard
@@ -41,6 +42,7 @@ def attack(
     latents: Tensor | AnyPath | None = None,
     known: int | None = None,
     snr_db: float | None = None,
+    channel: AnyChannel | str | None = None,
     seed: int | None = None,
     model: FaceModel | ModelName | None = None,
     pair: TrainedPair | None = None,
@@ -65,6 +67,8 @@ def attack(
             prior where None.
         known: number of transmissions whose photos Eve knows; 4000 where None, 300 under a key.
         snr_db: SNR of Eve's channel in dB; where None, that of the recorded message, or 20.
+        channel: Eve's channel and receiver, by name (see `parse_link`) or any callable
+            `channel(symbols, snr_db, rng)`; AWGN where None. Known transmissions pass it too.
         seed: random seed of Eve's channel and samples.
         model: face model, loaded or by name; the message's model where None.
         pair: trained pair that protected the message; looked up where None.
@@ -79,8 +83,9 @@ def attack(
         note: receives notes about the photo.
 
     Raises:
-        MessageError: the message cannot be read, or does not fit the model or the pair.
-        ValueError: an attack does not exist or does not apply, or there is no such verifier.
+        MessageError: the message cannot be read, does not fit the model or the pair, or was recorded over a
+            channel, while a channel is given.
+        ValueError: an attack does not exist or does not apply, or there is no such channel or verifier.
         SemveilError: the photo cannot be read, or does not show one face of the model's size.
 
     Example:
@@ -98,6 +103,7 @@ def attack(
         raise ValueError("name at least one attack; leave attacks out for all that apply")
     for name in attacks or ():
         ATTACKS[name]  # reject unknown names before the work
+    channel_of(channel)  # likewise
     if out is not None:
         for name in ATTACKS:
             keep_inputs(out / f"{name}.png", message, photo)
@@ -120,6 +126,7 @@ def attack(
         known=count,
         names=attacks,
         snr_db=snr_db,
+        channel=channel,
         pair=pair,
         rng=rng,
         progress=progress,
@@ -168,6 +175,7 @@ def summary_of(found: AttackedMessage) -> dict[str, Any]:
         "protection": message.protection,
         "guarantee": dict(message.guarantee),
         "snr_db": found.snr_db,
+        "channel": found.channel,
         "known_transmissions": found.known,
         "attacks": [{"attack": one.name, "knowledge": one.knowledge} for one in found.results],
         "verdict": found.verdict and {**found.verdict.as_dict(), "reference": found.reference},

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from semveil.attacks import Attack
-from semveil.channels import Message
+from semveil.channels import Message, channel_of
+from semveil.channels.wiretap import AnyChannel, in_words
 from semveil.core.brief import Brief
 from semveil.core.progress import Progress, quiet
-from semveil.link.eves import Traffic, applies, attacks_on, listen
-from semveil.methods.messages import DEFAULT_SNR_DB, heard, method_for_bob, method_for_eve
+from semveil.link.eves import Traffic, applies, attacks_on, hear, listen
+from semveil.methods.messages import DEFAULT_SNR_DB, carried, method_for_bob, method_for_eve
 from semveil.methods.protections import Protection
 from semveil.models.face import FaceModel
 from semveil.protection.pair import TrainedPair
@@ -46,6 +47,7 @@ class AttackedMessage(Brief):
         results: one per attack.
         message: the message.
         snr_db: SNR of the channel over which Eve received the message.
+        channel: that channel, such as `awgn`; `recorded` where the message holds received symbols.
         known: number of transmissions whose photos she knew.
         verdict: whether her images show the person; None without a photo or a picture of Bob's to compare.
         reference: what the verdict compares with, `the photo` or `Bob's picture`; empty without a verdict.
@@ -54,6 +56,7 @@ class AttackedMessage(Brief):
     results: tuple[Found, ...]
     message: Message
     snr_db: float
+    channel: str
     known: int
     verdict: "Verdict | None" = None
     reference: str = ""
@@ -85,6 +88,7 @@ def attack_message(
     known: int,
     names: Sequence[str] | None = None,
     snr_db: float | None = None,
+    channel: AnyChannel | str | None = None,
     pair: TrainedPair | None = None,
     rng: torch.Generator,
     progress: Progress = quiet,
@@ -100,21 +104,36 @@ def attack_message(
             protected the message, or under a fresh key.
         names: names of the attacks; all that apply where None.
         snr_db: SNR of Eve's channel; 20 dB where None.
+        channel: her channel and receiver, as for `transmit`; AWGN where None.
         pair: trained pair that protected the message; looked up on this machine where None.
         rng: source of Eve's channel noise and samples.
         progress: called with the current attack, the number of finished attacks and their total.
 
     Raises:
-        MessageError: the message does not fit the model or the pair.
-        ValueError: an attack does not exist or does not apply.
+        MessageError: the message does not fit the model or the pair, or a channel is given for received
+            symbols.
+        ValueError: an attack does not exist or does not apply, or there is no such channel.
     """
     keyed = message.keyed is not None
     method = method_for_eve(message, model) if keyed else method_for_bob(message, model, pair=pair)
     power_db = message.snr_db if message.snr_db is not None else DEFAULT_SNR_DB if snr_db is None else snr_db
-    received = heard(message, snr_db=snr_db, rng=rng)
+    over = channel_of(channel)
+    received, variance, words = carried(message, snr_db=snr_db, channel=over), None, "recorded"
+    if message.snr_db is None:
+        received, heard_noise = hear(method, received, power_db, rng, over)
+        variance, words = heard_noise.float(), in_words(channel)
     synthetic = model.public_latents(max(known - len(latents), 0), rng=rng)
     traffic = Traffic.of(method, latents[:0], shots=1, known=torch.cat([latents, synthetic])[:known])
-    eve = listen(method, received, traffic, snr_db=power_db, latents=latents, rng=rng)
+    eve = listen(
+        method,
+        received,
+        traffic,
+        snr_db=power_db,
+        latents=latents,
+        rng=rng,
+        channel=over,
+        variance=variance,
+    )
     applicable = [
         one for one in attacks_on(method, received, eve) if tried_on_message(type(one), method.kind)
     ]
@@ -132,4 +151,4 @@ def attack_message(
         knowledge = re.sub(r"\bN\b", str(known), one.knowledge)
         results.append(Found(one.name, knowledge, method.synthesize(codes)))
     progress("attack", len(chosen), len(chosen))
-    return AttackedMessage(tuple(results), message, power_db, known)
+    return AttackedMessage(tuple(results), message, power_db, words, known)

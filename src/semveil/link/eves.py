@@ -114,16 +114,9 @@ def _record(
     rng: torch.Generator | None,
     channel: AnyChannel | None,
 ) -> tuple[Tensor, Tensor]:
-    """Received codes (N, K, D), and their noise variance per code (N, K).
-
-    The variance is the receiver's estimate over a `Link`, otherwise that of AWGN.
-    """
-    if isinstance(channel, Link):
-        heard, variance = hear(method, sent, snr_db, rng, channel)
-        return method.heard_codes(heard), variance.float()
-    heard = over_the_air(sent, snr_db, rng, channel)
-    variance = noise_power(snr_db) / 2 / sent.gains.square()
-    return method.heard_codes(heard), variance.float()[:, None].expand(-1, method.model.latent_shape[0])
+    """Received codes (N, K, D), and their noise variance per code (N, K)."""
+    heard, variance = hear(method, sent, snr_db, rng, channel)
+    return method.heard_codes(heard), variance.float()
 
 
 def over_the_air(
@@ -141,23 +134,34 @@ def over_the_air(
 
 
 def hear(
-    method: LatentLink, sent: Transmission, snr_db: float, rng: torch.Generator | None, channel: Link
+    method: LatentLink,
+    sent: Transmission,
+    snr_db: float,
+    rng: torch.Generator | None,
+    channel: AnyChannel | None = None,
 ) -> tuple[Transmission, Tensor]:
-    """Receive a transmission over a link, with the noise variance estimated by its receiver.
+    """Receive a transmission over a channel, with its noise variance.
+
+    The variance is the receiver's estimate over a `Link`, otherwise that of AWGN.
 
     Args:
         method: Alice's method, for the latent shape.
         sent: the transmission, symbols (B, N) of unit power.
         snr_db: SNR per complex symbol in dB.
         rng: source of the channel noise.
-        channel: a link whose receiver estimates the error power of each symbol.
+        channel: a link, whose receiver estimates the error power of each symbol, or any other channel; AWGN
+            where None.
 
     Returns:
         The received transmission, and the noise variance (B, K) per real latent coordinate, averaged over
         each code.
     """
+    codes = method.model.latent_shape[0]
+    if not isinstance(channel, Link):
+        variance = noise_power(snr_db) / 2 / sent.gains.square()
+        return over_the_air(sent, snr_db, rng, channel), variance[:, None].expand(-1, codes)
     received, state = channel(sent.symbols, snr_db, rng)
-    power = state.error_power.expand(received.shape).unflatten(1, (method.model.latent_shape[0], -1)).mean(2)
+    power = state.error_power.expand(received.shape).unflatten(1, (codes, -1)).mean(2)
     return replace(sent, symbols=received), power / 2 / sent.gains.square()[:, None]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semveil.channels import DigitalMessage, Message, digital_bytes, message_bytes
+from semveil.channels import Bandwidth, DigitalMessage, Message, bandwidth, digital_bytes, message_bytes
 from semveil.channels.stored_symbols import step_for
 from semveil.core.brief import Brief
 from semveil.core.errors import KeyProblem
@@ -61,6 +61,14 @@ class Sent(Brief):
     written: tuple[Path, ...]
     record: Record | None
     size: int
+
+    @property
+    def bandwidth(self) -> Bandwidth | None:
+        """Channel uses of an image without the pilots of a channel; None for a digital message."""
+        message = self.message
+        if isinstance(message, DigitalMessage):
+            return None
+        return bandwidth(message.symbols.shape[1], self.size, side_bits=message.side_information_bits)
 
     def __repr__(self) -> str:
         message, several = self.message, "s" if self.message.images > 1 else ""

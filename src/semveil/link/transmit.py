@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semveil.channels import channel_of
-from semveil.channels.wiretap import AnyChannel, AnySnr, snrs
+from semveil.channels import Bandwidth, bandwidth, channel_of
+from semveil.channels.wiretap import AnyChannel, AnySnr, in_words, snrs
 from semveil.core.brief import Brief
 from semveil.core.model_folders import ModelName
 from semveil.core.output_path import keep_inputs, output_path
@@ -51,16 +51,18 @@ class Transmitted(Brief):
     Attributes:
         result: images of all parties, codes and transmission; of one photo at several SNRs, an image for
             each SNR.
-        summary: content of `result.json`: config, seeds, versions, and a record of each photo, or of each
-            SNR, with its metrics.
+        summary: content of `result.json`: config, seeds, versions, the channel uses of an image over Bob's
+            channel, and a record of each photo, or of each SNR, with its metrics.
         certificate: certificate of Eve's images.
         method: Alice's method.
+        bandwidth: channel uses of an image over Bob's channel.
     """
 
     result: WiretapResult
     summary: dict[str, Any]
     certificate: Certificate
     method: DPSemCom
+    bandwidth: Bandwidth
 
     @property
     def bob(self) -> Tensor:
@@ -151,9 +153,10 @@ def transmit(
         faces.images, progress=lambda done, total: progress("Inverting", done, total)
     ).codes
     progress("Sending and measuring", 0, 1)
+    bob_channel = channel_of(channel)
     over: dict[str, Any] = {
         "run": streams(run_seed),
-        "bob_channel": channel_of(channel),
+        "bob_channel": bob_channel,
         "eve_channel": channel_of(eve_channel),
     }
     result = (
@@ -164,25 +167,28 @@ def transmit(
     records = measure(result, method, Remembering(judge), ids=faces.ids * max(1, len(points)))
     for record, point in zip(records, points, strict=False):  # without points, records have no SNR
         record.update(snr_db=point.bob, eve_snr_db=point.eve)
+    sent = result.transmission
+    counted = bandwidth(sent.symbols.shape[1], loaded.size, link=bob_channel, side_bits=sent.side_bits())
     summary: dict[str, Any] = {
         "config": {
             **describe(method),
             "inversion": loaded.describe_inversion(method.perceptual),
             "snr_db": _numbers(snr_db),
             "eve_snr_db": _numbers(snr_db if eve_snr_db is None else eve_snr_db),
-            "channel": _words(channel),
-            "eve_channel": _words(eve_channel),
+            "channel": in_words(channel),
+            "eve_channel": in_words(eve_channel),
             "verifier": judge_card,
         },
         "seeds": {"run": None, "reason": "it would give the noise away"} if genuine else {"run": run_seed},
         "versions": {**versions(), "commit": commit()},
+        "bandwidth": counted.as_dict(),
         "images": records,
     }
     term = summary["config"]["inversion"]["perceptual_term"]
     certificate = certificate_of(
         to_message(method, result.transmission), method, perceptual=term
     ).for_picture()
-    transmitted = Transmitted(result, summary, certificate, method)
+    transmitted = Transmitted(result, summary, certificate, method, counted)
     if out is not None:
         _write(out, transmitted, places)
     return transmitted
@@ -195,11 +201,6 @@ def _numbers(snr_db: AnySnr) -> float | list[float]:
         if isinstance(snr_db, int | float)
         else torch.as_tensor(snr_db, dtype=torch.float64).tolist()
     )
-
-
-def _words(channel: AnyChannel | str | None) -> str:
-    """Name of a channel in result files."""
-    return channel if isinstance(channel, str) else "awgn" if channel is None else type(channel).__name__
 
 
 def describe(method: DPSemCom) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conversion between transmissions and message files, for Alice, Bob and Eve."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -125,22 +126,37 @@ def heard(
         channel: the simulated channel; AWGN where None.
 
     Raises:
+        MessageError: as for `carried`.
+    """
+    held = carried(message, snr_db=snr_db, channel=channel)
+    if message.snr_db is not None:
+        return held
+    power = DEFAULT_SNR_DB if snr_db is None else snrs(snr_db, message.images)
+    return replace(held, symbols=over(channel, held.symbols, power, rng=rng))
+
+
+def carried(
+    message: Message, *, snr_db: AnySnr | None = None, channel: AnyChannel | None = None
+) -> Transmission:
+    """Transmission with the symbols that a message holds: clean, or as they were received.
+
+    Args:
+        message: the message, as read.
+        snr_db: SNR of the channel that the symbols are to pass, which clean ones alone may.
+        channel: that channel.
+
+    Raises:
         MessageError: an SNR or a channel is given for symbols that have already passed one, or the message
             has two gains per image or no valid guarantee.
     """
     if message.gains.shape[1] != 1:
         raise MessageError("the message has two gains per image; dp-semcom sends one")
-    symbols = message.symbols
-    if message.snr_db is None:
-        symbols = over(
-            channel, symbols, DEFAULT_SNR_DB if snr_db is None else snrs(snr_db, len(symbols)), rng=rng
-        )
-    elif snr_db is not None or channel is not None:
+    if message.snr_db is not None and (snr_db is not None or channel is not None):
         raise MessageError(
             f"the symbols have passed a channel of {message.snr_db:g} dB already; leave --snr-db and "
             "--channel out"
         )
-    return Transmission(symbols, message.gains[:, 0], guarantee_of(message), message.keyed)
+    return Transmission(message.symbols, message.gains[:, 0], guarantee_of(message), message.keyed)
 
 
 def guarantee_of(message: Message) -> Guarantee:

@@ -2,14 +2,12 @@
 """Transmission of dp-semcom, and the images of all parties in a simulation."""
 
 import json
-import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from semveil.channels import GAIN_BITS, KeyedPart
+from semveil.channels import KeyedPart, side_bits
 from semveil.core.brief import Brief
-from semveil.keys import TAG_BYTES
 from semveil.privacy.guarantee import Guarantee
 
 
@@ -30,12 +28,8 @@ class Transmission(Brief):
     keyed: KeyedPart | None = None
 
     def side_bits(self) -> int:
-        """Side information in bits of an image that is sent alone: gain, and sealed bytes, tag and nonce."""
-        bits = GAIN_BITS * self.gains[0].numel()
-        if self.keyed is None:
-            return bits
-        norms = math.ceil((len(self.keyed.sealed) - TAG_BYTES) / len(self.symbols))
-        return bits + 8 * (norms + TAG_BYTES + len(self.keyed.nonce))
+        """Side information in bits of an image, were it sent alone: gain, norms, tag and nonce."""
+        return side_bits(self.gains, self.keyed)
 
     def bound(self) -> bytes:
         """Bytes to which sealed side information is bound besides its context; not the analogue symbols."""

@@ -15,15 +15,11 @@ import torch
 from torch import Tensor
 
 from semveil.channels import ChannelState
-from semveil.core.errors import SemveilError
+from semveil.channels.tdl import SionnaMissing
 from semveil.radio.mcs import Scheme
 
 LARGEST_BLOCK, LEAST_BLOCK = 8448, 24  # information bits of a code block
 ITERATIONS = 30
-
-
-class SionnaMissing(SemveilError):
-    """LDPC codes and QAM need the extra `channels`."""
 
 
 def sionna() -> Any:
