@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts sealed under keys of their own: what opens what, and that every change is found."""
 
+import io
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semveil.core.errors import KeyProblem, OutputError
-from semveil.keys.sealed_parts import MAGIC, PartKey, SealedParts, read_any_key, seal_parts, write_part_key
+from semveil.keys.sealed_parts import (
+    LARGEST_HEADER,
+    MAGIC,
+    PartKey,
+    SealedParts,
+    read_any_key,
+    seal_parts,
+    write_part_key,
+)
 from semveil.keys.secret import Secret, write_secret
 
 SECRET = Secret(bytes(range(32)))
@@ -74,3 +84,16 @@ def test_keys_of_parts_are_files_that_only_their_owner_reads(tmp_path) -> None:
     (tmp_path / "face.key").write_text((tmp_path / "face.key").read_text()[:-9])
     with pytest.raises(KeyProblem, match="cut off or damaged"):
         read_any_key(tmp_path / "face.key")
+
+
+@pytest.mark.parametrize("length", [LARGEST_HEADER + 1, 1 << 31])
+def test_a_header_of_any_length_is_not_read(length: int) -> None:
+    data = MAGIC + length.to_bytes(4, "big") + b"{}"
+    with pytest.raises(KeyProblem, match="damaged or cut short"):
+        parse(data)
+    with pytest.raises(KeyProblem, match="no sealed part"):
+        SealedParts.read_header(io.BytesIO(data))
+
+
+def test_the_header_is_read_without_the_parts() -> None:
+    assert SealedParts.read_header(io.BytesIO(SEALED))["release_id"] == HEADER["release_id"]

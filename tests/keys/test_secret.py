@@ -11,6 +11,7 @@ import pytest
 
 from semveil.core.errors import KeyProblem, OutputError
 from semveil.keys import Identity, Secret, read_identity, read_secret, write_identity, write_secret
+from semveil.keys.private_file import LARGEST, read_private
 
 EDITED = {
     "CRLF": lambda data: data.replace(b"\n", b"\r\n"),
@@ -223,3 +224,15 @@ def test_secrets_come_from_the_operating_system(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "urandom", lambda count: b"\7" * count)
     monkeypatch.setattr("secrets.token_bytes", lambda count: os.urandom(count))
     assert Secret.generate() == Secret(b"\7" * 32)
+
+
+@pytest.mark.parametrize(("size", "taken"), [(LARGEST, True), (LARGEST + 1, False)])
+def test_private_files_are_read_up_to_their_largest_size(tmp_path: Path, size: int, taken: bool) -> None:
+    path = tmp_path / "large.key"
+    path.write_text("x" * size, encoding="utf-8")
+    path.chmod(0o600)
+    if taken:
+        assert len(read_private(path, "key")) == size
+    else:
+        with pytest.raises(KeyProblem, match="larger than 65,536 bytes"):
+            read_private(path, "key")

@@ -13,8 +13,9 @@ from reference.laws import follows, k_norm_law_holds
 from scipy import stats
 
 from semveil.core.rng import streams
-from semveil.mechanisms import Gaussian, L2Laplace, Laplace, PerCoordinateLaplace
+from semveil.mechanisms import CoordinateSensitivity, Gaussian, L2Laplace, Laplace, PerCoordinateLaplace
 from semveil.mechanisms.base import draw_exponential
+from semveil.privacy.guarantee import Norm, Sensitivity
 
 N = 100_000
 DIMENSION = 6
@@ -120,3 +121,26 @@ def test_empirical_loss_stays_below_epsilon_and_reaches_it() -> None:
     moved = Laplace(0.5 / epsilon)(torch.ones(n, 1, dtype=torch.float64), rng=run["eve"]).numpy()
     broken = np.log(np.histogram(halved, edges)[0] / np.histogram(moved, edges)[0])
     assert not (abs(broken) <= epsilon + error).all()
+
+
+def test_each_coordinate_has_the_deviation_that_the_mechanism_states() -> None:
+    scales = torch.tensor([0.5, 0.0, 3.0])
+    mechanism = PerCoordinateLaplace(scales)
+    noise = mechanism(torch.zeros(N, 3), rng=streams(5)["dp"]).double()
+    stated = mechanism.coordinate_std(3)
+    torch.testing.assert_close(stated, 2**0.5 * scales.double())
+    # the variance of a sample's variance is (kurtosis 6 - 1) / N of its square
+    torch.testing.assert_close(noise.std(0), stated, rtol=5 * (5 / N) ** 0.5 / 2, atol=0.0)
+
+
+def test_scales_of_another_shape_have_no_guarantee() -> None:
+    sensitivity = CoordinateSensitivity(torch.ones(2), source="a test")
+    with pytest.raises(ValueError, match=r"shape \(2,\), the scales \(3,\)"):
+        PerCoordinateLaplace(torch.ones(3)).guarantee(sensitivity)
+
+
+def test_gaussian_noise_is_not_calibrated_beyond_floating_point() -> None:
+    sensitivity = Sensitivity(1.0, Norm.L2, 4, source="a test")
+    assert Gaussian.calibrate(sensitivity, 1e6).sigma > 0
+    with pytest.raises(ValueError, match="at most 1e\\+06"):
+        Gaussian.calibrate(sensitivity, 1.01e6)

@@ -27,6 +27,7 @@ from semveil.mechanisms import (
     VonMisesFisher,
 )
 from semveil.mechanisms.exact.sphere import evaluate_until_decided
+from semveil.mechanisms.sphere.base import unit_rows
 from semveil.mechanisms.sphere.tails import cap_tail, normal_tail
 
 Array = NDArray[np.float64]
@@ -185,3 +186,15 @@ def test_repelling_is_the_same_mechanism_for_the_opposite_vector() -> None:
     x = normalize(torch.ones(N, 16, dtype=torch.float64))
     cosines = (mechanism(-x, rng=streams(10)["dp"]) * x).sum(1)
     assert abs(float(cosines.mean()) + mechanism.cosine_kept()) < 4.5 * float(cosines.std()) / math.sqrt(N)
+
+
+@pytest.mark.parametrize(
+    ("norm", "taken"), [(1.00009, True), (0.99991, True), (1.0002, False), (0.9998, False)]
+)
+def test_vectors_off_the_sphere_are_refused(norm: float, taken: bool) -> None:
+    x = torch.tensor([[0.6, 0.8, 0.0, 0.0]], dtype=torch.float64) * norm
+    if taken:
+        assert abs(float(unit_rows(x, 4).norm()) - 1) < 1e-12
+    else:
+        with pytest.raises(ValueError, match=r"norm 1 within 0\.0001"):
+            unit_rows(x, 4)

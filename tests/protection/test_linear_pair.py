@@ -4,6 +4,7 @@
 import pytest
 import torch
 
+from semveil.protection.encrypted_pair import CodeMixer
 from semveil.protection.linear_pair import LinearPair, PairSettings
 
 SETTINGS = PairSettings((0, 1, 4), 8, 10.0, "as_published", 2.0)
@@ -54,3 +55,20 @@ def test_wrong_settings_and_blocks_are_refused():
 
 def test_settings_round_trip():
     assert PairSettings.from_dict(SETTINGS.as_dict() | {"codes": [0, 1, 4]}) == SETTINGS
+
+
+def test_the_distance_from_the_identity_is_relative_to_it() -> None:
+    pair = random_pair()
+    with torch.no_grad():
+        pair.protection.weight.copy_(3 * torch.eye(24))
+    assert pair.distance_from_identity() == pytest.approx(2.0)
+
+
+def test_a_mixer_is_undone_by_the_inverse_of_its_start() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        mixer, inverse = CodeMixer(5, 8), CodeMixer(5, 8)
+    codes = torch.randn(4, 5, 8, generator=torch.Generator().manual_seed(1))
+    assert (inverse(mixer(codes)) - codes).abs().max() > 0.1
+    inverse.invert(mixer)
+    torch.testing.assert_close(inverse(mixer(codes)), codes, rtol=1e-4, atol=1e-5)
