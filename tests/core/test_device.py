@@ -87,6 +87,16 @@ def test_models_that_are_loaded_within_lie_there_and_the_others_do_not(tiny_mode
         pytest.fail("there is no such device")
 
 
+def test_a_model_that_is_first_loaded_in_inference_mode_has_gradients_later(tiny_model_folder: Path) -> None:
+    load_model.cache_clear()
+    with torch.inference_mode():
+        model = load_model(str(tiny_model_folder))
+    codes = torch.zeros(1, *model.latent_shape, requires_grad=True)
+    model.generator.synthesize(codes).sum().backward()
+    assert codes.grad is not None
+    load_model.cache_clear()
+
+
 def test_the_pretended_device_refuses_what_a_gpu_refuses() -> None:
     """The tests that use it would else prove nothing."""
     with pretended() as there:

@@ -76,7 +76,7 @@ def test_their_statistics_are_those_of_the_whole_batch(
     assert names
     for name in names:
         torch.testing.assert_close(
-            runs[0][training]["state"][name], alone[training]["state"][name], rtol=1e-6, atol=1e-9
+            runs[0][training]["state"][name], alone[training]["state"][name], rtol=1e-5, atol=1e-8
         )
     assert runs[0][training]["state"].keys() == alone[training]["state"].keys()
 

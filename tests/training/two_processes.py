@@ -44,7 +44,7 @@ TRAININGS: dict[str, Any] = {"generator": generator, "fusion": fusion}
 def networks(trainer: Any) -> dict[str, torch.nn.Module]:
     if isinstance(trainer, GeneratorTrainer):
         return trainer._networks
-    return {name: getattr(trainer, name) for name in ("attributes", "fusion", "discriminator")}
+    return {name: getattr(trainer, name) for name in ("attributes", "fusion", "discriminators")}
 
 
 def first_gradients(trainer: Any) -> dict[str, torch.Tensor]:

@@ -98,7 +98,7 @@ def test_every_method_shows_a_picture_and_its_certificate(all_methods: dict[str,
     claims = {
         title: card.certificate.guarantee.epsilon for title, card in all_methods.items() if card.certificate
     }
-    assert claims["blur"] is None and claims["identity-dp"] == 6
+    assert claims["blur"] is None and claims["identity-dp"] == 1
 
 
 def test_an_epsilon_goes_to_the_methods_that_take_one() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from semveil.channels.channel import Channel, Heard, check_count, complex_normal, multiply, source, uniform
 from semveil.channels.fading import MOST_SUBCARRIERS
+from semveil.core.device import CPU
 from semveil.core.errors import SemveilError
 from semveil.core.registry import suggest
 
@@ -60,7 +61,7 @@ def profile_of(model: str, delay_spread_ns: float) -> Profile:
             "the channel tdl needs sionna-no-rt; install it with: pip install 'semveil[channels]'"
         ) from None
     # static taps do not depend on the carrier frequency
-    table = Table(model, delay_spread_ns * 1e-9, 3.5e9, precision="double", device="cpu")
+    table = Table(model, delay_spread_ns * 1e-9, 3.5e9, precision="double", device=str(CPU))
     powers = table.mean_powers.double()
     sight = float(table.mean_power_los / powers[0]) if table.los else 0.0
     return Profile(table.delays.double(), powers, sight)

@@ -127,7 +127,8 @@ def build_to_fit(make: Callable[[], Network], state: Mapping[str, Any], *, name:
             f"{name}: the settings describe no network ({type(error).__name__}: {error})"
         ) from error
     _check_fit(outline, state, name)
-    with torch.random.fork_rng(devices=[]):
+    # networks are cached, so weights of a first call in inference mode must be usable in autograd later
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
         network = make()
     load_strictly(network, state, name=name)
     return network.eval().requires_grad_(False)

@@ -122,7 +122,8 @@ class Loader(Generic[Asked, Model]):
         self._load = load
 
     def __call__(self, *args: Asked.args, **kwargs: Asked.kwargs) -> Model:
-        model = self._load(*args, **kwargs)
+        with torch.inference_mode(False):  # a cached model must be usable in autograd later
+            model = self._load(*args, **kwargs)
         device = _LOADED_ON.get()
         return model if device == CPU else _moved_model(model, device)
 
