@@ -13,7 +13,7 @@ LONGEST_LABEL = 14
 LABELS = {
     "What epsilon": "Epsilon",
     "Similar photos": "Metric",
-    "The claim rests on": "Basis",
+    "The claim (basis": "Basis",
     "It holds only if: ": "Only if",
     "With the sealed": "Sealed",
     "Values were clipped": "Clipping",

@@ -74,7 +74,7 @@ def explain(certificate: Certificate) -> list[str]:
     ]
     lines += [f"Against whom: {_against_whom(certificate)}"]
     lines += explain_epsilon(claim, _RECORDS.get(certificate.release, "photo"))
-    lines += [f"The claim rests on (basis: {claim.basis.value}): {_BASES[claim.basis]}"]
+    lines += [f"The claim (basis: {claim.basis.value}) rests on {_BASES[claim.basis]}"]
     if claim.assumptions:
         lines.append(f"It holds only if: {'; '.join(claim.assumptions)}.")
     if certificate.sealed is not None:
