@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from semveil.channels import Link, bandwidth, parse_link
-from semveil.channels.tdl import MODELS, TDL, SionnaMissing
+from semveil.channels.sionna import SionnaMissing
+from semveil.channels.tdl import MODELS, TDL
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -13,9 +13,10 @@ import torch
 from scipy import special, stats
 
 from semveil.channels import Link, parse_link
+from semveil.channels.sionna import SionnaMissing
 from semveil.radio import ldpc
 from semveil.radio.digital import by_ldpc, seal, unseal
-from semveil.radio.ldpc import CodedModem, SionnaMissing
+from semveil.radio.ldpc import CodedModem
 from semveil.radio.mcs import MARGIN_DB, SCHEMES, Scheme
 
 with warnings.catch_warnings():

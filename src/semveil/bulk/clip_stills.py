@@ -30,9 +30,9 @@ def choose_stills(faces: ClipFaces, missed: Sequence[int], times: NDArray[np.flo
     worst = max(range(count), key=lambda frame: _not_replaced(faces, frame))
     if _not_replaced(faces, worst):
         frames.add(worst)
-    marks = faces.marks()
+    marks, lost = faces.marks(), set(missed)
     return tuple(
-        Still(frame, round(float(times[frame]), 3), frame in set(missed), _marks(faces, marks, frame))
+        Still(frame, round(float(times[frame]), 3), frame in lost, _marks(faces, marks, frame))
         for frame in sorted(frames)
     )
 

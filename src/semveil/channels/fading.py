@@ -2,6 +2,7 @@
 """Fading channels: flat or block Rayleigh and Rician fading, and frequency-selective fading under OFDM."""
 
 import math
+from abc import abstractmethod
 
 import torch
 from torch import Tensor
@@ -107,14 +108,124 @@ class Fading(Channel):
         return torch.zeros_like(places) if self.coherence is None else places // self.coherence
 
 
-class OFDM(Channel):
-    """Frequency-selective fading over subcarriers: y_k = H_k s_k + n_k.
+def waves_of(cycles: Tensor) -> Tensor:
+    """Return e^(-2 pi j x) for phases x in cycles.
 
-    H_k = sum over l of h_l e^(-2 pi j k l / F); exact for OFDM with a cyclic prefix of at least taps - 1
-    samples. Tap l is CN(0, p_l), with p_l falling by `decay_db` from tap to tap and summing to 1. Symbols
-    fill the F subcarriers of one OFDM symbol after another; the last OFDM symbol is always transmitted in
-    full, and cyclic prefixes and unused subcarriers count as channel uses (`prefix`). Taps are drawn
-    independently for each message.
+    Args:
+        cycles: phases, of any shape.
+    """
+    return torch.exp(-2j * math.pi * cycles)
+
+
+class Subcarriers(Channel):
+    """Frequency-selective fading over subcarriers: y_k = H_k s_k + n_k, H_k the sum of waves of all taps.
+
+    Symbols fill the F subcarriers of one OFDM symbol after another; the last OFDM symbol is always
+    transmitted in full, and cyclic prefixes and unused subcarriers count as channel uses (`prefix`). Taps are
+    drawn independently for each message. Channels define `angles`.
+
+    Args:
+        subcarriers: F, at most `MOST_SUBCARRIERS`.
+        powers: (L,) mean powers of the taps, summing to 1.
+        guard: samples of the cyclic prefix.
+        unknowns: number of coefficients that determine H within an OFDM symbol.
+        called: what these coefficients are called in messages.
+    """
+
+    def __init__(self, subcarriers: int, powers: Tensor, *, guard: int, unknowns: int, called: str) -> None:
+        super().__init__()
+        self.subcarriers, self.powers, self.guard = subcarriers, powers, guard
+        self.unknowns, self.called = unknowns, called
+
+    @abstractmethod
+    def angles(self, places: Tensor) -> Tensor:
+        """Phase of each tap's wave in cycles, (P, L).
+
+        Args:
+            places: (P,) subcarriers.
+        """
+
+    def draw(self, count: int, rng: torch.Generator) -> Tensor:
+        """Taps of unit mean power, (count, L) complex; CN(0, 1) by default.
+
+        Args:
+            count: number of messages.
+            rng: source of fading.
+        """
+        return complex_normal((count, len(self.powers)), rng)
+
+    def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
+        """Draw the taps of each row, then apply their frequency response with noise.
+
+        Args:
+            symbols: (B, N) complex, of unit mean power.
+            snr_db: mean SNR per complex symbol in dB, one number or (B,).
+            rng: source of fading and noise; the operating system's entropy where None.
+        """
+        rng = source(symbols, rng)
+        taps = self.draw(len(symbols), rng) * self.powers.sqrt().to(rng.device)
+        return multiply(symbols, taps @ self.waves(torch.arange(symbols.shape[1])).T.to(taps), snr_db, rng)
+
+    def basis(self, length: int) -> Tensor | None:
+        """Complex exponentials of the taps over the subcarriers, (length, L).
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
+        return self.waves(torch.arange(length))
+
+    def correlation(self, first: Tensor, second: Tensor) -> Tensor:
+        """R_ij = sum over l of p_l times the waves of tap l at i and, conjugated, at j.
+
+        Args:
+            first: (P,) symbol positions i within the frame, counted from 0.
+            second: (Q,) symbol positions j.
+
+        Returns:
+            (P, Q) complex128.
+        """
+        return (self.waves(first) * self.powers) @ self.waves(second).conj().T
+
+    def prefix(self, length: int) -> int:
+        """The guard samples of each OFDM symbol, and the unused subcarriers of the last one.
+
+        Args:
+            length: N, symbols per frame, pilots included.
+        """
+        blocks = -(-length // self.subcarriers)
+        return blocks * (self.subcarriers + self.guard) - length
+
+    def pilot_spacing(self, every: int) -> None:
+        """Check that pilots of one OFDM symbol determine its gain.
+
+        Args:
+            every: spacing in symbols.
+
+        Raises:
+            ValueError: the spacing does not divide the number of subcarriers, or leaves fewer pilots per OFDM
+                symbol than the gain has unknowns.
+        """
+        if self.subcarriers % every or self.subcarriers < every * self.unknowns:
+            raise ValueError(
+                f"{self.unknowns} {self.called} over {self.subcarriers} subcarriers need pilots at least at "
+                f"every {self.subcarriers // self.unknowns}, at a spacing that divides the number of "
+                f"subcarriers, got {every}"
+            )
+
+    def waves(self, places: Tensor) -> Tensor:
+        """Complex exponential of tap l at each position, (P, L).
+
+        Args:
+            places: (P,) symbol positions within the frame.
+        """
+        return waves_of(self.angles(places % self.subcarriers))
+
+
+class OFDM(Subcarriers):
+    """Frequency-selective fading with taps one sample apart: H_k = sum over l of h_l e^(-2 pi j k l / F).
+
+    Exact for OFDM with a cyclic prefix of at least taps - 1 samples. Tap l is CN(0, p_l), with p_l falling by
+    `decay_db` from tap to tap and summing to 1.
 
     Args:
         subcarriers: F, at most `MOST_SUBCARRIERS`.
@@ -126,74 +237,18 @@ class OFDM(Channel):
     """
 
     def __init__(self, subcarriers: int = 64, taps: int = 8, decay_db: float = 2.0) -> None:
-        super().__init__()
         check_count("subcarriers", subcarriers, 1, MOST_SUBCARRIERS)
         check_count("taps", taps, 1, subcarriers, "; there are no more taps than subcarriers")
         check_db("decay_db", decay_db)
-        self.subcarriers, self.taps = subcarriers, taps
         levels = -decay_db * torch.arange(taps, dtype=torch.float64)
         powers = 10 ** ((levels - levels.max()) / 10)
-        self.powers = powers / powers.sum()
+        super().__init__(subcarriers, powers / powers.sum(), guard=taps - 1, unknowns=taps, called="taps")
+        self.taps = taps
 
-    def forward(self, symbols: Tensor, snr_db: float | Tensor, rng: torch.Generator | None = None) -> Heard:
-        """Draw the taps of each row, then apply their frequency response with noise.
-
-        Args:
-            symbols: (B, N) complex, of unit mean power.
-            snr_db: mean SNR per complex symbol in dB, one number or (B,).
-            rng: source of fading and noise; the operating system's entropy where None.
-        """
-        rng = source(symbols, rng)
-        taps = complex_normal((len(symbols), self.taps), rng) * self.powers.sqrt().to(rng.device)
-        return multiply(symbols, taps @ self._waves(torch.arange(symbols.shape[1])).T.to(taps), snr_db, rng)
-
-    def basis(self, length: int) -> Tensor | None:
-        """Complex exponentials of the taps over the subcarriers, (length, taps).
+    def angles(self, places: Tensor) -> Tensor:
+        """Phase k l / F of each tap's wave in cycles, (P, L).
 
         Args:
-            length: N, symbols per frame, pilots included.
+            places: (P,) subcarriers k.
         """
-        return self._waves(torch.arange(length))
-
-    def correlation(self, first: Tensor, second: Tensor) -> Tensor:
-        """R_ij = sum over l of p_l e^(-2 pi j (k_i - k_j) l / F), with k the subcarrier of a position.
-
-        Args:
-            first: (P,) symbol positions i within the frame, counted from 0.
-            second: (Q,) symbol positions j.
-
-        Returns:
-            (P, Q) complex128.
-        """
-        return (self._waves(first) * self.powers) @ self._waves(second).conj().T
-
-    def prefix(self, length: int) -> int:
-        """taps - 1 samples per OFDM symbol and the unused subcarriers of the last one.
-
-        Args:
-            length: N, symbols per frame, pilots included.
-        """
-        blocks = -(-length // self.subcarriers)
-        return blocks * (self.subcarriers + self.taps - 1) - length
-
-    def pilot_spacing(self, every: int) -> None:
-        """Check the sampling theorem over the subcarriers.
-
-        Args:
-            every: spacing in symbols.
-
-        Raises:
-            ValueError: the spacing does not divide the number of subcarriers, or leaves fewer pilots per OFDM
-                symbol than taps.
-        """
-        if self.subcarriers % every or self.subcarriers < every * self.taps:
-            raise ValueError(
-                f"{self.taps} taps over {self.subcarriers} subcarriers need pilots at least at every "
-                f"{self.subcarriers // self.taps}, at a spacing that divides the number of subcarriers, got "
-                f"{every}"
-            )
-
-    def _waves(self, places: Tensor) -> Tensor:
-        """Complex exponential of tap l at each position, (P, L)."""
-        angle = (places[:, None] % self.subcarriers) * torch.arange(self.taps) / self.subcarriers
-        return torch.exp(-2j * math.pi * angle.double())
+        return (places[:, None] * torch.arange(self.taps) / self.subcarriers).double()

@@ -351,8 +351,8 @@ class DPSemCom:
             snr_db: Bob's SNR per complex symbol in dB: one number, or (B,) one for each photo.
             eve_snr_db: Eve's SNR, likewise; Bob's where None, as in the paper.
             codes: latents of the photos, if known; inverted otherwise.
-            sent: transmission of these photos by this method, received again, such as at another SNR; sent
-                anew where None.
+            sent: transmission of these photos by this method, received again, such as at another SNR; a new
+                transmission where None.
             run: named random streams, or their seed; `bob` and `eve` draw the channel noise, and with a given
                 seed `dp` draws the genuine noise, which is then simulated. Nonces are always fresh.
             bob_channel: any `channel(symbols, snr_db, rng) -> received, state`, such as a `channels.Link`, or

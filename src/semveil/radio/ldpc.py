@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from semveil.channels import ChannelState
-from semveil.channels.tdl import SionnaMissing
+from semveil.channels.sionna import import_sionna
 from semveil.radio.mcs import Scheme
 
 LARGEST_BLOCK, LEAST_BLOCK = 8448, 24  # information bits of a code block
@@ -28,16 +28,7 @@ def sionna() -> Any:
     Raises:
         SionnaMissing: it is not installed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import sionna.phy.fec.ldpc
-            import sionna.phy.mapping
-    except ImportError:
-        raise SionnaMissing(
-            "5G codes need sionna-no-rt; install it with: pip install 'semveil[channels]'"
-        ) from None
-    return sionna.phy
+    return import_sionna("fec.ldpc", "mapping", needed="5G codes need")
 
 
 @dataclass(frozen=True)
