@@ -4,20 +4,14 @@ subcarriers.
 """
 
 import math
-import warnings
 
 import numpy as np
 import pytest
 import torch
+from channels.with_sionna import sionna
 from scipy import stats
 
 from semveil.channels import AWGN, OFDM, Fading, Link
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    sionna = pytest.importorskip(
-        "sionna.phy.channel", reason="needs sionna-no-rt: pip install 'semveil[channels]'"
-    )
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COUNT = 20_000

@@ -3,20 +3,14 @@
 
 import math
 import sys
-import warnings
 
 import pytest
 import torch
+from channels.with_sionna import sionna
 
 from semveil.channels import Link, bandwidth, parse_link
 from semveil.channels.sionna import SionnaMissing
 from semveil.channels.tdl import MODELS, TDL
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    sionna = pytest.importorskip(
-        "sionna.phy.channel", reason="needs sionna-no-rt: pip install 'semveil[channels]'"
-    )
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COUNT = 20_000
