@@ -117,6 +117,32 @@ def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(
     assert protect_photos([folder], out, NOISE).protected == 1
 
 
+def test_copies_of_one_photo_are_named_since_each_is_a_release(album: Callable, tmp_path: Path) -> None:
+    folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
+    assert protect_photos([folder], out, NOISE).notes == ()
+    (folder / "c.jpg").write_bytes((folder / "b.jpg").read_bytes())
+    (said,) = protect_photos([folder], out, NOISE).notes
+    assert said.startswith("'c.jpg' is a copy of 'b.jpg'; each has a picture of its own")
+    assert protect_photos([folder], out, NOISE).notes == ()  # nothing new
+    alone = protect_photos([folder / "a.jpg"], tmp_path / "other", NOISE)
+    (folder / "sub").mkdir()
+    (folder / "a.jpg").rename(folder / "sub" / "a.jpg")
+    assert alone.notes == () == protect_photos([folder / "sub" / "a.jpg"], tmp_path / "other", NOISE).notes
+    elsewhere = protect_photos([folder], tmp_path / "other", NOISE).notes  # b and c, and a at another place
+    assert any("is a copy of" in text and ", and 1 more such" in text for text in elsewhere)
+
+
+def test_every_replaced_picture_is_counted(tmp_path: Path, twice: Image.Image) -> None:
+    twice.save(tmp_path / "pair.png")
+    protect_photos([tmp_path / "pair.png"], tmp_path / "out", NOISE)
+    assert visible(tmp_path / "out") == ["pair.face-0.png", "pair.face-1.png"]
+    whole = replace(NOISE, layout="whole-photo")
+    (said,) = protect_photos([tmp_path / "pair.png"], tmp_path / "out", whole).notes
+    assert said.startswith("2 pictures of an earlier run replaced") and visible(tmp_path / "out") == [
+        "pair.png"
+    ]
+
+
 def test_another_photo_of_the_same_name_replaces_nothing(album: Callable, tmp_path: Path) -> None:
     here, out = album("a.jpg"), tmp_path / "out"
     protect_photos([here / "a.jpg"], out, MOSAIC)

@@ -13,6 +13,7 @@ from semveil.bulk.clip_store import CLIPS
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import FOLDER, Manifest, NotPlaced, PhotoEntry
+from semveil.bulk.output_notes import copies, left_over
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.recognised import write_log
 from semveil.bulk.recorded import Recorded
@@ -173,7 +174,8 @@ class _Run:
             self._protect_clips(self.clips, pool, paths)
         progress(total, total)
         if self.sources.folders:
-            self._name_left_over()
+            self.notes += left_over(self.manifest, self.sources.photos)
+        self.notes += copies(self.manifest, self.new)
         if self.replaced:
             pictures = f"{self.replaced} picture{'s' if self.replaced > 1 else ''}"
             self.notes.append(
@@ -186,18 +188,6 @@ class _Run:
                 "nothing"
             )
         return self._summary(total)
-
-    def _name_left_over(self) -> None:
-        """Note what the output still shows of photos that the given folders do not hold any more."""
-        places = {source.place for source in self.sources.photos}
-        gone = self.manifest.entries.keys() - places
-        left = sorted(name for place in gone for name in self.manifest.pictures_left(place))
-        if left:
-            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-            self.notes.append(
-                f"{left[0]!r}{more} in the output came from photos that are not in the folder, perhaps "
-                "removed or renamed since; delete what is not wanted"
-            )
 
     def _protect_clips(self, clips: _ForClips, pool: Pool, paths: dict[str, str]) -> None:
         """Protect the clips one after the other, each by all workers."""
@@ -290,7 +280,8 @@ class _Run:
             self.faces_of_refused += outcome.faces
             return
         self.new.append(entry)
-        self.replaced += bool(before is not None and before.protected and entry.protected)
+        if before is not None and before.protected and entry.protected:
+            self.replaced += sum(map(_is_shown, before.outputs))
         self.notes += [f"{path!r}: {text}" for text in outcome.lost]
         self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
         self.strangers += outcome.strangers
@@ -394,6 +385,11 @@ class _Run:
             guarantee=self.guarantee or self._earlier_guarantee(),
             recognised=tuple(self.recognised),
         )
+
+
+def _is_shown(output: str) -> bool:
+    """Whether an output is a protected picture or clip: no certificate, sealed part or kept crop."""
+    return output.endswith((".png", ".mp4")) and not output.startswith(f"{KEPT_FOLDER}/")
 
 
 def _account(entry: PhotoEntry) -> Account:
