@@ -16,10 +16,9 @@ import torch
 from PIL import Image
 
 from semveil.bulk import task, written
-from semveil.bulk.manifest import FOLDER
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
-from semveil.bulk.sources import SourceError
+from semveil.bulk.sources import FOLDER, SourceError
 from semveil.core.errors import OutputError
 from semveil.data.certified import read_certificate
 from semveil.data.photos import Photo

@@ -12,13 +12,13 @@ from semveil.bulk.clip import protect_clip
 from semveil.bulk.clip_store import CLIPS
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
-from semveil.bulk.manifest import FOLDER, Manifest, NotPlaced, PhotoEntry
+from semveil.bulk.manifest import Manifest, NotPlaced, PhotoEntry
 from semveil.bulk.output_notes import copies, left_over
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.recognised import write_log
 from semveil.bulk.recorded import Recorded
 from semveil.bulk.settings import KEPT_FOLDER, Settings
-from semveil.bulk.sources import Source, SourceError, Sources, assign_names, find_sources, sha256_of
+from semveil.bulk.sources import FOLDER, Source, SourceError, Sources, assign_names, find_sources, sha256_of
 from semveil.bulk.summary import Refused, Summary
 from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.errors import OutputError, PhotoError

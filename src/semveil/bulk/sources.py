@@ -12,6 +12,9 @@ from semveil.core.errors import PhotoError, SemveilError
 from semveil.core.files import sha256_of_file
 from semveil.data.photos import looks_like_photo
 
+# The log of an output folder, by which such a folder is known.
+FOLDER = ".semveil"
+LOG = "manifest.jsonl"
 _PHOTOS = "jpg|jpeg|jpe|jfif|png|apng|webp|tif|tiff|gif|bmp|avif|jp2|ppm|pgm"
 _CLIPS = "3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|ogv|webm|wmv"
 # Formats that show people but cannot be read are refused by name; skipping them would lose them silently.
@@ -75,9 +78,9 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
     Files that may show people but cannot be read, such as raw photos, are included, so that they are refused
     by name. In folders, photos are recognised by name or, failing that, by their first bytes. The content of
     a single folder keeps its relative paths; with several paths each folder's content is placed below the
-    folder's name. Hidden files, linked folders and the output folder are skipped. A file that is reached
-    twice, by links or overlapping paths, counts once, at the place found first, because protecting it twice
-    would be two releases.
+    folder's name. Hidden files, linked folders and, if there is an output folder, this and those of earlier
+    runs are skipped. A file that is reached twice, by links or overlapping paths, counts once, at the place
+    found first, because protecting it twice would be two releases.
 
     Args:
         given: files and folders.
@@ -233,10 +236,17 @@ def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[S
             "holds"
             for name in linked
         ]
+        made = [name for name in folders if out is not None and (here / name / FOLDER / LOG).is_file()]
+        notes += [
+            f"{str(here / name)!r} holds the output of an earlier run and was passed over; name it to "
+            "protect what is in it"
+            for name in made
+            if name not in linked and (here / name).resolve() != out
+        ]
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and name not in linked and (here / name).resolve() != out
+            if not name.startswith(".") and name not in (*linked, *made) and (here / name).resolve() != out
         )
         for name in sorted(names):
             path = here / name

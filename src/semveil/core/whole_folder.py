@@ -35,7 +35,7 @@ def whole_folder(out: Path, *, pictures: Collection[str] = (), note: Note = unhe
     Raises:
         OutputError: the folder cannot be written, or the block raised an OSError.
     """
-    out = Path(os.path.abspath(out))
+    given, out = out, Path(os.path.abspath(out))
     # inside an existing folder, which may be a link or a mount: files cannot be renamed into another volume
     staging = (out if out.is_dir() else out.parent) / f".semveil-{secrets.token_hex(8)}.tmp"
     try:
@@ -43,7 +43,14 @@ def whole_folder(out: Path, *, pictures: Collection[str] = (), note: Note = unhe
         staging.mkdir()
         yield staging
         if staging.parent == out:
-            _replace_files(staging, out, pictures, note)
+            left = _left_over(staging, out, pictures)
+            _replace_files(staging, out)
+            if left:
+                more = f" and {len(left) - 1} more picture{'s' if len(left) > 2 else ''}" if left[1:] else ""
+                note(
+                    f"{left[0]!r}{more} in {str(given)!r} {'are' if more else 'is'} of an earlier run, which "
+                    f"{SUMMARY} no longer describes; delete what is not wanted, or choose another --out"
+                )
         else:
             os.replace(staging, out)
     except OSError as error:
@@ -52,7 +59,7 @@ def whole_folder(out: Path, *, pictures: Collection[str] = (), note: Note = unhe
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _replace_files(staging: Path, out: Path, pictures: Collection[str], note: Note) -> None:
+def _replace_files(staging: Path, out: Path) -> None:
     files = sorted(
         (path for path in staging.rglob("*") if path.is_file()), key=lambda path: path.name == SUMMARY
     )
@@ -61,17 +68,10 @@ def _replace_files(staging: Path, out: Path, pictures: Collection[str], note: No
         if target.is_dir() or (target.parent.exists() and not target.parent.is_dir()):
             in_the_way = target if target.is_dir() else target.parent
             raise OutputError(f"cannot write {str(target)!r}: {str(in_the_way)!r} is in its place")
-    left = _left_over(staging, out, pictures)
     (out / SUMMARY).unlink(missing_ok=True)
     for path, target in zip(files, targets, strict=True):
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
-    if left:
-        more = f" and {len(left) - 1} more picture{'s' if len(left) > 2 else ''}" if left[1:] else ""
-        note(
-            f"{left[0]!r}{more} in {str(out)!r} {'are' if more else 'is'} of an earlier run, which {SUMMARY} "
-            "no longer describes; delete what is not wanted, or choose another --out"
-        )
 
 
 def _left_over(staging: Path, out: Path, pictures: Collection[str]) -> list[str]:
