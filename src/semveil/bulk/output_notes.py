@@ -4,7 +4,16 @@
 from collections.abc import Sequence
 
 from semveil.bulk.manifest import Manifest, PhotoEntry
-from semveil.bulk.sources import Source
+from semveil.bulk.sources import KEPT_FOLDER, Source
+
+
+def is_picture(output: str) -> bool:
+    """Whether an output is a protected picture or clip: no certificate, sealed part or kept crop.
+
+    Args:
+        output: path relative to the output folder.
+    """
+    return output.endswith((".png", ".mp4")) and not output.startswith(f"{KEPT_FOLDER}/")
 
 
 def left_over(manifest: Manifest, photos: Sequence[Source]) -> list[str]:

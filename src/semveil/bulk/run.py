@@ -13,12 +13,20 @@ from semveil.bulk.clip_store import CLIPS
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import Manifest, NotPlaced, PhotoEntry
-from semveil.bulk.output_notes import copies, left_over
+from semveil.bulk.output_notes import copies, is_picture, left_over
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.recognised import write_log
 from semveil.bulk.recorded import Recorded
-from semveil.bulk.settings import KEPT_FOLDER, Settings
-from semveil.bulk.sources import FOLDER, Source, SourceError, Sources, assign_names, find_sources, sha256_of
+from semveil.bulk.settings import Settings
+from semveil.bulk.sources import (
+    Source,
+    SourceError,
+    Sources,
+    assign_names,
+    check_places,
+    find_sources,
+    sha256_of,
+)
 from semveil.bulk.summary import Refused, Summary
 from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.errors import OutputError, PhotoError
@@ -108,12 +116,7 @@ def protect_photos(
     if any(source.is_clip for source in sources.photos):
         clips = _ForClips(settings.for_clips(), settings.for_clips().digest(method, clip=True), clip_progress)
     del method  # workers build their own
-    for source in sources.photos:
-        top = source.place.split("/", 1)[0]
-        if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
-            raise SourceError(
-                f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder"
-            )
+    check_places(sources.photos, keep=bool(settings.keep))
     preload = ("semveil.bulk.task", module_of(settings.method))
     tasks = (
         max(workers or 1, len(sources.photos)) if clips else len(sources.photos)
@@ -281,7 +284,7 @@ class _Run:
             return
         self.new.append(entry)
         if before is not None and before.protected and entry.protected:
-            self.replaced += sum(map(_is_shown, before.outputs))
+            self.replaced += sum(map(is_picture, before.outputs))
         self.notes += [f"{path!r}: {text}" for text in outcome.lost]
         self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
         self.strangers += outcome.strangers
@@ -385,11 +388,6 @@ class _Run:
             guarantee=self.guarantee or self._earlier_guarantee(),
             recognised=tuple(self.recognised),
         )
-
-
-def _is_shown(output: str) -> bool:
-    """Whether an output is a protected picture or clip: no certificate, sealed part or kept crop."""
-    return output.endswith((".png", ".mp4")) and not output.startswith(f"{KEPT_FOLDER}/")
 
 
 def _account(entry: PhotoEntry) -> Account:
