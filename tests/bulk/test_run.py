@@ -121,14 +121,14 @@ def test_copies_of_one_photo_are_named_since_each_is_a_release(album: Callable, 
     assert protect_photos([folder], out, NOISE).notes == ()
     (folder / "c.jpg").write_bytes((folder / "b.jpg").read_bytes())
     (said,) = protect_photos([folder], out, NOISE).notes
-    assert said.startswith("'c.jpg' is a copy of 'b.jpg'; each has a picture of its own")
+    assert said.startswith("'c.jpg' has the same content as 'b.jpg'; each has a picture")
     assert protect_photos([folder], out, NOISE).notes == ()  # nothing new
     alone = protect_photos([folder / "a.jpg"], tmp_path / "other", NOISE)
     (folder / "sub").mkdir()
     (folder / "a.jpg").rename(folder / "sub" / "a.jpg")
     assert alone.notes == () == protect_photos([folder / "sub" / "a.jpg"], tmp_path / "other", NOISE).notes
     elsewhere = protect_photos([folder], tmp_path / "other", NOISE).notes  # b and c, and a at another place
-    assert any("is a copy of" in text and ", and 1 more such" in text for text in elsewhere)
+    assert any("same content" in text and ", and 1 more such" in text for text in elsewhere)
 
 
 def test_every_replaced_picture_is_counted(tmp_path: Path, twice: Image.Image) -> None:
@@ -490,7 +490,7 @@ def test_what_is_left_of_photos_that_are_gone_is_named(album: Callable, tmp_path
     (folder / "c.jpg").unlink()
     summary = protect_photos([folder], out, MOSAIC)
     assert (summary.protected, summary.done_before) == (1, 1)
-    assert len(summary.notes) == 1
+    assert len(summary.notes) == 2 and "'d.jpg' has the same content as 'b.jpg'" in summary.notes[1]
     assert summary.notes[0].startswith("'b.png' and 1 more in the output came from photos")
     assert visible(out) == ["a.png", "b.png", "c.png", "d.png"]
     assert protect_photos([folder / "a.jpg"], out, MOSAIC).notes == ()  # one photo says nothing of the rest

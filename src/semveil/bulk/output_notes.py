@@ -58,6 +58,6 @@ def copies(manifest: Manifest, new: Sequence[PhotoEntry]) -> list[str]:
         return []
     (place, other), more = pairs[0], f", and {len(pairs) - 1} more such" if len(pairs) > 1 else ""
     return [
-        f"{place!r} is a copy of {other!r}{more}; each has a picture of its own in the output, which is a "
+        f"{place!r} has the same content as {other!r}{more}; each has a picture in the output, which is a "
         "further release about its people"
     ]
