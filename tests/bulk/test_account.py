@@ -16,11 +16,11 @@ from PIL import Image
 from semveil.bulk.account import Account, Fate, Mark
 from semveil.bulk.enrolled import Enrolled
 from semveil.bulk.log_key import log_key
-from semveil.bulk.manifest import FOLDER, LOG
 from semveil.bulk.review import write_review
 from semveil.bulk.run import protect_photos
 from semveil.bulk.sealing import Sealing
 from semveil.bulk.settings import Settings
+from semveil.bulk.sources import FOLDER, LOG
 from semveil.core.errors import KeyProblem
 from semveil.data import faces as faces_module
 from semveil.data.certified import read_certificate

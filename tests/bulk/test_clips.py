@@ -22,11 +22,11 @@ from semveil.bulk import clip_frames
 from semveil.bulk.account import Fate
 from semveil.bulk.clip_frames import as_photo, protect_frames
 from semveil.bulk.clip_store import Released
-from semveil.bulk.manifest import FOLDER
 from semveil.bulk.pool import Pool
 from semveil.bulk.protect import protect, protection_settings
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
+from semveil.bulk.sources import FOLDER
 from semveil.bulk.summary import Summary
 from semveil.core.errors import OutputError
 from semveil.data.align import align_face

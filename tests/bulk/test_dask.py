@@ -16,12 +16,11 @@ import pytest
 
 from semveil import __version__
 from semveil.bulk import pool
-from semveil.bulk.manifest import FOLDER, LOG
 from semveil.bulk.pool import check_workers, open_pool
 from semveil.bulk.protect import protection_settings
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
-from semveil.bulk.sources import BulkError
+from semveil.bulk.sources import FOLDER, LOG, BulkError
 from semveil.bulk.task import Task, protect_photo
 from semveil.data.certified import read_certificate
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from semveil.bulk import manifest as module
-from semveil.bulk.manifest import FOLDER, LOG, Manifest, NotPlaced, PhotoEntry
-from semveil.bulk.sources import BulkError
+from semveil.bulk.manifest import Manifest, NotPlaced, PhotoEntry
+from semveil.bulk.sources import FOLDER, LOG, BulkError
 from semveil.core import locks
 from semveil.core.errors import KeyProblem, OutputError
 

@@ -16,10 +16,9 @@ import torch
 from PIL import Image
 
 from semveil.bulk import task, written
-from semveil.bulk.manifest import FOLDER
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
-from semveil.bulk.sources import SourceError
+from semveil.bulk.sources import FOLDER, SourceError
 from semveil.core.errors import OutputError
 from semveil.data.certified import read_certificate
 from semveil.data.photos import Photo
@@ -115,6 +114,32 @@ def test_a_second_run_keeps_what_is_done_and_does_what_is_new_or_changed(
     )
     (out / "a.png").unlink()  # gone, so it is made again
     assert protect_photos([folder], out, NOISE).protected == 1
+
+
+def test_copies_of_one_photo_are_named_since_each_is_a_release(album: Callable, tmp_path: Path) -> None:
+    folder, out = album("a.jpg", "b.jpg"), tmp_path / "out"
+    assert protect_photos([folder], out, NOISE).notes == ()
+    (folder / "c.jpg").write_bytes((folder / "b.jpg").read_bytes())
+    (said,) = protect_photos([folder], out, NOISE).notes
+    assert said.startswith("'c.jpg' has the same content as 'b.jpg'; each has a picture")
+    assert protect_photos([folder], out, NOISE).notes == ()  # nothing new
+    alone = protect_photos([folder / "a.jpg"], tmp_path / "other", NOISE)
+    (folder / "sub").mkdir()
+    (folder / "a.jpg").rename(folder / "sub" / "a.jpg")
+    assert alone.notes == () == protect_photos([folder / "sub" / "a.jpg"], tmp_path / "other", NOISE).notes
+    elsewhere = protect_photos([folder], tmp_path / "other", NOISE).notes  # b and c, and a at another place
+    assert any("same content" in text and ", and 1 more such" in text for text in elsewhere)
+
+
+def test_every_replaced_picture_is_counted(tmp_path: Path, twice: Image.Image) -> None:
+    twice.save(tmp_path / "pair.png")
+    protect_photos([tmp_path / "pair.png"], tmp_path / "out", NOISE)
+    assert visible(tmp_path / "out") == ["pair.face-0.png", "pair.face-1.png"]
+    whole = replace(NOISE, layout="whole-photo")
+    (said,) = protect_photos([tmp_path / "pair.png"], tmp_path / "out", whole).notes
+    assert said.startswith("2 pictures of an earlier run replaced") and visible(tmp_path / "out") == [
+        "pair.png"
+    ]
 
 
 def test_another_photo_of_the_same_name_replaces_nothing(album: Callable, tmp_path: Path) -> None:
@@ -465,7 +490,7 @@ def test_what_is_left_of_photos_that_are_gone_is_named(album: Callable, tmp_path
     (folder / "c.jpg").unlink()
     summary = protect_photos([folder], out, MOSAIC)
     assert (summary.protected, summary.done_before) == (1, 1)
-    assert len(summary.notes) == 1
+    assert len(summary.notes) == 2 and "'d.jpg' has the same content as 'b.jpg'" in summary.notes[1]
     assert summary.notes[0].startswith("'b.png' and 1 more in the output came from photos")
     assert visible(out) == ["a.png", "b.png", "c.png", "d.png"]
     assert protect_photos([folder / "a.jpg"], out, MOSAIC).notes == ()  # one photo says nothing of the rest

@@ -43,6 +43,29 @@ def test_a_folder_keeps_its_structure_and_the_output_inside_it_is_passed_over(tm
     assert found.others == 2
 
 
+def test_outputs_of_earlier_runs_are_passed_over_unless_named(tmp_path: Path) -> None:
+    album = touch(
+        tmp_path / "album", "a.png", "old/a.png", "old/.semveil/manifest.jsonl", "sub/.semveil/x.png"
+    )
+    found = find_sources([album], album / "new")
+    assert [source.place for source in found.photos] == ["a.png"]
+    (said,) = found.notes
+    assert "old' holds the output of an earlier run" in said
+    assert places(album / "old", out=album / "new") == ["a.png"]
+    assert len(find_sources([album]).photos) == 2  # whoever only reads takes all, as `classify` does
+    assert not find_sources([album], album / "old").notes
+
+
+def test_unprotected_pictures_that_a_run_kept_are_no_photos(tmp_path: Path) -> None:
+    made = touch(tmp_path / "made", "a.png", "unprotected/a.aligned.png", ".semveil/manifest.jsonl")
+    for parent in (made, tmp_path):
+        found = find_sources([parent])
+        assert [source.path.name for source in found.photos] == ["a.png"]
+        assert ["made/unprotected' holds what a run kept" in text for text in found.notes] == [True]
+    (made / ".semveil" / "manifest.jsonl").unlink()  # a folder of that name that is no run's
+    assert len(find_sources([made]).photos) == 2
+
+
 def test_several_folders_lie_side_by_side_and_photos_at_the_top(tmp_path: Path) -> None:
     one, two = touch(tmp_path / "one", "a.png"), touch(tmp_path / "two", "a.png")
     single = touch(tmp_path, "odd name without suffix") / "odd name without suffix"

@@ -13,10 +13,9 @@ from PIL import Image
 
 from semveil.bulk import enrolled
 from semveil.bulk.enrolled import Enrolled, enrol
-from semveil.bulk.manifest import FOLDER, LOG
 from semveil.bulk.run import protect_photos
 from semveil.bulk.settings import Settings
-from semveil.bulk.sources import SourceError
+from semveil.bulk.sources import FOLDER, LOG, SourceError
 from semveil.core.errors import OutputError
 from semveil.data import faces as faces_module
 from semveil.data.certified import read_certificate

@@ -30,6 +30,15 @@ def test_every_eve_makes_a_picture(semveil: Callable, photo: Path, tmp_path: Pat
     assert verdict == json.loads((out / "result.json").read_text())["verdict"]
 
 
+def test_pictures_of_other_attacks_are_named(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    assert semveil("send", photo, *ALICE, "--protection", "none", "--out", tmp_path / "m.svl").code == 0
+    again = ("attack", tmp_path / "m.svl", *FEW, "--out", tmp_path / "out", "--attack")
+    assert "earlier run" not in semveil(*again, "direct").stderr
+    found = semveil(*again, "denoise", "--json")
+    assert "'direct.png' in" in found.stderr
+    assert json.loads(found.stdout)["attacks"][0]["attack"] == "denoise"
+
+
 def test_a_keyed_message_needs_no_key_to_be_attacked(semveil: Callable, photo: Path, tmp_path: Path) -> None:
     assert semveil("keygen", "--out", tmp_path / "k.key").code == 0
     sent = semveil(

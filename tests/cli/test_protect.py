@@ -18,6 +18,18 @@ from semveil.methods.registry import image_methods
 MOSAIC = ("--method", "mosaic", "--block", "8", "--size", "64")
 
 
+def test_the_page_may_lie_in_the_folder_that_the_run_makes_and_next_commands_name_the_ledger(
+    semveil: Callable, photo: Path, tmp_path: Path
+) -> None:
+    out, ledger = tmp_path / "new" / "out", tmp_path / "my ledger.jsonl"
+    page = out / "look.html"
+    ask = ("protect", photo, "--out", out, *MOSAIC, "--subject", "Ada", "--ledger", ledger)
+    assert semveil(*ask, "--review", tmp_path / "no" / "look.html").code == 5
+    answer = semveil(*ask, "--review", page)
+    assert answer.code == 0 and page.is_file()
+    assert f"semveil ledger show --subject NAME --ledger '{ledger}'" in " ".join(answer.stdout.split())
+
+
 def test_a_photo_and_a_folder_are_protected(semveil: Callable, photo: Path, tmp_path: Path) -> None:
     answer = semveil("protect", photo, "--out", tmp_path / "one", *MOSAIC)
     assert (answer.code, answer.stderr) == (0, "")

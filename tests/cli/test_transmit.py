@@ -270,6 +270,44 @@ def test_results_replace_older_ones_and_leave_other_files(tmp_path: Path) -> Non
     assert names(tmp_path) == {"out"}
 
 
+def test_pictures_of_an_earlier_run_are_named(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    def run(*options: str) -> str:
+        answer = semveil("transmit", photo, "--model", "tiny", "--out", tmp_path / "out", *options)
+        assert answer.code == 0, answer
+        return str(answer.stderr)
+
+    assert run("--snr-db", "0,20") == ""
+    told = run("--snr-db", "0,5")
+    assert "'snr_20/bob.png' and 4 more pictures" in told
+    assert str(tmp_path / "out") in told.replace("\n", "")
+    told = run()
+    assert "'snr_0/bob.png' and 14 more pictures" in told
+    (tmp_path / "out" / "result.json").unlink()  # no earlier run, so whose pictures they are is not known
+    assert run("--snr-db", "0,5") == ""
+
+
+@pytest.mark.parametrize(
+    ("others", "named"),
+    [
+        (["bob.png"], "'bob.png' in"),
+        (["bob-2.png", "anna/bob.png"], "'anna/bob.png' and 1 more picture in"),
+        (["cat.png", "bob.txt", "anna/cat.png", "anna/of/bob.png", "a.png"], None),
+    ],
+)
+def test_only_pictures_of_such_a_run_are_named(tmp_path: Path, others: list[str], named: str | None) -> None:
+    out = tmp_path / "out"
+    for name in ("result.json", *others):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("old")
+    told: list[str] = []
+    with whole_folder(out, pictures=["a", "bob"], note=told.append) as folder:
+        (folder / "result.json").write_text("new")
+        (folder / "a.png").write_text("new")
+    assert len(told) == (named is not None)
+    assert all(text.startswith(named or "") for text in told)
+    assert all((out / name).exists() for name in others)
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_a_failure_on_the_way_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
     with pytest.raises(error), whole_folder(tmp_path / "out") as folder:

@@ -61,3 +61,15 @@ def test_what_cannot_be_booked_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="ledger is full"):
         publish([(tmp_path / "a", b"1"), (tmp_path / "b", b"2")], once=refused)
     assert os.listdir(tmp_path) == []
+
+
+def test_two_files_of_one_name_are_refused_before_the_action(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("a")
+    done: list[None] = []
+    for other in ("a", "link", "./a"):
+        with pytest.raises(OutputError, match="would both be"):
+            publish(
+                [(tmp_path / "a", b"1"), (Path(f"{tmp_path}/{other}"), b"2")], once=lambda: done.append(None)
+            )
+    assert not done and (tmp_path / "a").read_bytes() == b"old"

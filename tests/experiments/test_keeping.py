@@ -74,8 +74,24 @@ def test_any_other_input_measures_anew(
     path, counter = tmp_path / "squares.json", Counter()
     same: dict[str, Any] = {"measurement": SQUARES, "config": {"photos": "digest", "sizes": (1, 2)}}
     for settings, calls in ((same, 1), (same, 1), (same | changes, 2), (same, 3)):
-        assert Kept(path, **settings).part("cell", measure=counter) == 9
+        kept = Kept(path, **settings)
+        assert bool(kept.replaced) == (calls > 1)  # told before anything is lost
+        assert kept.part("cell", measure=counter) == 9
         assert counter.calls == calls
+
+
+def test_what_differs_from_a_result_that_is_replaced_is_named(
+    tmp_path: Path, at: Callable[[str | None], None]
+) -> None:
+    path = tmp_path / "squares.json"
+    at(DIRTY)
+    Kept(path, SQUARES, config={"photos": "digest", "size": 1}).part("cell", measure=Counter())
+    at(CLEAN)
+    other: dict[str, Any] = {"photos": "another", "steps": 1}
+    assert Kept(path, SQUARES, config=other).replaced == ["config.photos", "config.size", "config.steps"]
+    assert Kept(path, SQUARES, config={"photos": "digest", "size": 1}).replaced == ["draft"]
+    revised = Measurement("example/squares", revision=2)
+    assert Kept(path, revised, config={"photos": "digest", "size": 1}).replaced == ["revision"]
 
 
 def test_other_versions_beneath_and_a_damaged_file_measure_anew(

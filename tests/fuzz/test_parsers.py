@@ -75,7 +75,8 @@ def _read_ledger(path: Path) -> object:
 
 
 def _manifest(path: Path) -> None:
-    from semveil.bulk.manifest import FOLDER, LOG, Manifest, PhotoEntry
+    from semveil.bulk.manifest import Manifest, PhotoEntry
+    from semveil.bulk.sources import FOLDER, LOG
 
     with Manifest(path.parent / "out") as manifest:
         folder = manifest.run / "job-a"
@@ -102,7 +103,8 @@ def _manifest(path: Path) -> None:
 
 
 def _read_manifest(path: Path) -> object:
-    from semveil.bulk.manifest import FOLDER, LOG, Manifest
+    from semveil.bulk.manifest import Manifest
+    from semveil.bulk.sources import FOLDER, LOG
 
     (path.parent / "out" / FOLDER).mkdir(exist_ok=True)
     (path.parent / "out" / FOLDER / LOG).write_bytes(path.read_bytes())

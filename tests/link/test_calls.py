@@ -110,7 +110,7 @@ def test_one_image_takes_several_snrs_under_one_transmission(model: FaceModel) -
     # one draw of the noise: at 60 dB Eve's two pictures agree, other draws differ
     again = own.method.transmit(IMAGES[:1], codes=own.result.codes[:1], eve_snr_db=60.0).eve
     near, far = (own.eve[:1] - own.eve[1:]).abs().mean(), (own.eve[:1] - again).abs().mean()
-    assert near < far / 10
+    assert near < far / 4  # about equal if each SNR had its own draw
 
 
 def test_several_snrs_that_fit_no_photos_are_refused_before_the_inversion(

@@ -17,7 +17,7 @@ from semveil.channels import parse_link
 from semveil.cli.main import main
 from semveil.core.errors import FaceChoiceError, KeyProblem, SemveilError
 from semveil.data.certified import certificate_path, read_certificate
-from semveil.data.load_faces import Faces
+from semveil.data.load_faces import Faces, load_faces
 from semveil.keys import Secret, write_secret
 from semveil.link.keys import READ, SENT, Key, nonce_log
 from semveil.methods.shared_key import SharedKey
@@ -203,6 +203,33 @@ def test_what_shows_no_photo_is_refused(wrong: Callable[[], object], words: str)
     for size in (0, -3):
         with pytest.raises(ValueError, match=f"1 px or more, got {size}"):
             semveil.load_faces(astronaut(), size=size)
+
+
+def test_names_are_those_of_the_images_too(faces: Tensor) -> None:
+    size = faces.shape[-1]
+    assert load_faces(faces[:2], size=size, names=["anna", "bert"]).ids == ("anna", "bert")
+    again = load_faces(load_faces(faces[:2], size=size), size=size, names=["anna", "bert"])
+    assert again.ids == ("anna", "bert")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["anna"], "2 photos and 1 name;"),
+        (["a", "b", "c"], "2 photos and 3 names;"),
+        (["anna", "anna"], "two photos are named 'anna'"),
+        (["anna", "Anna"], "folder 'Anna'"),
+        (["../anna", "b"], "'../anna' cannot be a folder's"),
+        (["", "b"], "'' cannot be a folder's"),
+    ],
+)
+def test_no_photo_is_written_over_another_or_elsewhere(
+    home: Path, tmp_path: Path, faces: Tensor, tiny_model_folder: Path, names: list[str], words: str
+) -> None:
+    ask = {"model": tiny_model_folder, "names": names}
+    with pytest.raises(ValueError, match=words):
+        semveil.transmit(faces[:2], tmp_path / "deep" / "out", **ask)
+    assert not (tmp_path / "anna").exists() and not (tmp_path / "deep").exists()
 
 
 def test_all_three_are_simulated_with_measurements(

@@ -2,7 +2,7 @@
 """Inversion of photos and folders: latent codes, computed once and stored in a file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,13 +81,14 @@ def invert_photos(
     latents = _open(out, model, perceptual)
     known, refused, failures = len(latents), [], []
     crops: dict[str, NDArray[Any]] = {}
-    done_files = {name.partition("-")[0] for name in latents.ids}
+    done = set(latents.ids)
     progress("Finding faces", 0, len(paths))
     for number, (path, named) in enumerate(paths, 1):
         try:
             digest = sha256_of(path).hex()[:16]
-            if digest not in done_files:
-                crops |= _faces(path, digest, model, face, note)
+            if not _is_done(digest, face, done):
+                found_faces = _faces(path, digest, model, face, note)
+                crops |= {name: crop for name, crop in found_faces.items() if name not in done}
         except (PhotoError, FaceError) as error:
             refused.append(error)
             failures += [error] if named or isinstance(error, PhotoError) else []
@@ -121,6 +122,12 @@ def _open(out: Path, model: FaceModel, perceptual: str | None) -> LatentSet:
     return latents
 
 
+def _is_done(digest: str, face: str | None, done: Collection[str]) -> bool:
+    """Whether a photo's requested face is in the file; how many `all` are is known from the photo alone."""
+    number = "0" if face in (None, "largest") else face
+    return f"{digest}-{number}" in done
+
+
 def _faces(
     path: Path, digest: str, model: FaceModel, face: str | None, note: Note
 ) -> dict[str, NDArray[Any]]:
@@ -131,10 +138,9 @@ def _faces(
 
 
 def _draw(latents: LatentSet, folder: Path, model: FaceModel) -> None:
+    """Write a picture of each latent; one of that name may show another model's, so it is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, codes in zip(latents.ids, latents.codes, strict=True):
-        path = folder / f"{name}.png"
-        if not path.exists():
-            with torch.inference_mode():
-                picture = to_pixels(model.generator.synthesize(model.placed(model.box.clip(codes[None]))))[0]
-            save_png(path, picture, private=True)
+        with torch.inference_mode():
+            picture = to_pixels(model.generator.synthesize(model.placed(model.box.clip(codes[None]))))[0]
+        save_png(folder / f"{name}.png", picture, private=True)

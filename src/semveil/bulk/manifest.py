@@ -25,15 +25,13 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from semveil.bulk.log_key import log_key
-from semveil.bulk.sources import BulkError, sha256_of
+from semveil.bulk.sources import FOLDER, LOG, BulkError, sha256_of
 from semveil.core.errors import KeyProblem, OutputError, PhotoError
 from semveil.core.files import append_line, open_regular
 from semveil.core.locks import lock_file
 from semveil.core.text import parse_json
 from semveil.data.certified import SUFFIX
 
-FOLDER = ".semveil"
-LOG = "manifest.jsonl"
 _FORMAT = "semveil protect 2"
 
 Status = Literal["protected", "copied", "skipped"]

@@ -12,12 +12,21 @@ from semveil.bulk.clip import protect_clip
 from semveil.bulk.clip_store import CLIPS
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
-from semveil.bulk.manifest import FOLDER, Manifest, NotPlaced, PhotoEntry
+from semveil.bulk.manifest import Manifest, NotPlaced, PhotoEntry
+from semveil.bulk.output_notes import copies, is_picture, left_over
 from semveil.bulk.pool import Lost, Pool, open_pool
 from semveil.bulk.recognised import write_log
 from semveil.bulk.recorded import Recorded
-from semveil.bulk.settings import KEPT_FOLDER, Settings
-from semveil.bulk.sources import Source, SourceError, Sources, assign_names, find_sources, sha256_of
+from semveil.bulk.settings import Settings
+from semveil.bulk.sources import (
+    Source,
+    SourceError,
+    Sources,
+    assign_names,
+    check_places,
+    find_sources,
+    sha256_of,
+)
 from semveil.bulk.summary import Refused, Summary
 from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.errors import OutputError, PhotoError
@@ -107,12 +116,7 @@ def protect_photos(
     if any(source.is_clip for source in sources.photos):
         clips = _ForClips(settings.for_clips(), settings.for_clips().digest(method, clip=True), clip_progress)
     del method  # workers build their own
-    for source in sources.photos:
-        top = source.place.split("/", 1)[0]
-        if top == FOLDER or (top == KEPT_FOLDER and settings.keep):
-            raise SourceError(
-                f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder"
-            )
+    check_places(sources.photos, keep=bool(settings.keep))
     preload = ("semveil.bulk.task", module_of(settings.method))
     tasks = (
         max(workers or 1, len(sources.photos)) if clips else len(sources.photos)
@@ -173,7 +177,8 @@ class _Run:
             self._protect_clips(self.clips, pool, paths)
         progress(total, total)
         if self.sources.folders:
-            self._name_left_over()
+            self.notes += left_over(self.manifest, self.sources.photos)
+        self.notes += copies(self.manifest, self.new)
         if self.replaced:
             pictures = f"{self.replaced} picture{'s' if self.replaced > 1 else ''}"
             self.notes.append(
@@ -186,18 +191,6 @@ class _Run:
                 "nothing"
             )
         return self._summary(total)
-
-    def _name_left_over(self) -> None:
-        """Note what the output still shows of photos that the given folders do not hold any more."""
-        places = {source.place for source in self.sources.photos}
-        gone = self.manifest.entries.keys() - places
-        left = sorted(name for place in gone for name in self.manifest.pictures_left(place))
-        if left:
-            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-            self.notes.append(
-                f"{left[0]!r}{more} in the output came from photos that are not in the folder, perhaps "
-                "removed or renamed since; delete what is not wanted"
-            )
 
     def _protect_clips(self, clips: _ForClips, pool: Pool, paths: dict[str, str]) -> None:
         """Protect the clips one after the other, each by all workers."""
@@ -290,7 +283,8 @@ class _Run:
             self.faces_of_refused += outcome.faces
             return
         self.new.append(entry)
-        self.replaced += bool(before is not None and before.protected and entry.protected)
+        if before is not None and before.protected and entry.protected:
+            self.replaced += sum(map(is_picture, before.outputs))
         self.notes += [f"{path!r}: {text}" for text in outcome.lost]
         self.small_faces += [Refused(path, reason, 4) for reason in outcome.reasons]
         self.strangers += outcome.strangers

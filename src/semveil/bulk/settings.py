@@ -25,7 +25,6 @@ KEEP = ("inverted", "aligned")
 AUDIO = ("keep", "drop")
 DRAW_PER = ("track", "frame")
 SAME_NOISE = "noise"  # refused explicitly
-KEPT_FOLDER = "unprotected"  # in the output folder, for the pictures of `keep`
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,10 @@ from semveil.core.errors import PhotoError, SemveilError
 from semveil.core.files import sha256_of_file
 from semveil.data.photos import looks_like_photo
 
+# The log of an output folder, by which such a folder is known.
+FOLDER = ".semveil"
+LOG = "manifest.jsonl"
+KEPT_FOLDER = "unprotected"  # in the output folder, for the pictures of `Settings.keep`
 _PHOTOS = "jpg|jpeg|jpe|jfif|png|apng|webp|tif|tiff|gif|bmp|avif|jp2|ppm|pgm"
 _CLIPS = "3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|ogv|webm|wmv"
 # Formats that show people but cannot be read are refused by name; skipping them would lose them silently.
@@ -75,9 +79,10 @@ def find_sources(given: Sequence[str | os.PathLike[str]], out: Path | None = Non
     Files that may show people but cannot be read, such as raw photos, are included, so that they are refused
     by name. In folders, photos are recognised by name or, failing that, by their first bytes. The content of
     a single folder keeps its relative paths; with several paths each folder's content is placed below the
-    folder's name. Hidden files, linked folders and the output folder are skipped. A file that is reached
-    twice, by links or overlapping paths, counts once, at the place found first, because protecting it twice
-    would be two releases.
+    folder's name. Hidden files, linked folders and, if there is an output folder, this and those of earlier
+    runs are skipped. A file that is reached twice, by links or overlapping paths, counts once, at the place
+    found first, because protecting it twice would be two releases. The unprotected pictures that a run kept
+    in its output are no photos.
 
     Args:
         given: files and folders.
@@ -216,6 +221,24 @@ def _bare(place: str) -> str:
     return _ENDING.sub("", str(PurePosixPath(place).with_suffix("")).casefold())
 
 
+def check_places(photos: Iterable[Source], *, keep: bool) -> None:
+    """Refuse photos whose outputs would mix with what the output folder keeps for itself.
+
+    Args:
+        photos: photos and clips of the run.
+        keep: whether the run keeps unprotected pictures.
+
+    Raises:
+        SourceError: a photo's folder has the name of one of these folders.
+    """
+    for source in photos:
+        top = source.place.split("/", 1)[0]
+        if top == FOLDER or (top == KEPT_FOLDER and keep):
+            raise SourceError(
+                f"{source.place!r} would mix with what the output keeps in {top!r}; rename that folder"
+            )
+
+
 def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[Source], int, list[str]]:
     """Photos of a folder, the number of its other files, and notes."""
     found: list[Source] = []
@@ -233,10 +256,22 @@ def _walk(folder: Path, prefix: PurePosixPath, out: Path | None) -> tuple[list[S
             "holds"
             for name in linked
         ]
+        if (here / FOLDER / LOG).is_file() and KEPT_FOLDER in folders:
+            folders.remove(KEPT_FOLDER)
+            notes.append(
+                f"{str(here / KEPT_FOLDER)!r} holds what a run kept beside its output and was passed over"
+            )
+        made = [name for name in folders if out is not None and (here / name / FOLDER / LOG).is_file()]
+        notes += [
+            f"{str(here / name)!r} holds the output of an earlier run and was passed over; name it to "
+            "protect what is in it"
+            for name in made
+            if name not in linked and (here / name).resolve() != out
+        ]
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and name not in linked and (here / name).resolve() != out
+            if not name.startswith(".") and name not in (*linked, *made) and (here / name).resolve() != out
         )
         for name in sorted(names):
             path = here / name

@@ -8,7 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semveil.bulk.pictures import Picture
-from semveil.bulk.settings import KEPT_FOLDER, Settings
+from semveil.bulk.settings import Settings
+from semveil.bulk.sources import KEPT_FOLDER
 from semveil.core.files import write_whole
 from semveil.data.certified import save_certified_png, write_certificate
 from semveil.data.save import save_png

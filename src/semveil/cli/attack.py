@@ -102,7 +102,7 @@ def attack(
     options.check_device(device)
 
     from semveil.link.attack import attack as attack_message
-    from semveil.link.attack import summary_of
+    from semveil.link.attack import picture_names, summary_of
     from semveil.methods.pairs import read_pair
 
     with when_interrupted(NOTHING_KEPT), stages(quiet=as_json) as advance:
@@ -132,7 +132,7 @@ def attack(
     lines: list[Line] = [("Verdict" if i == 0 else "", text) for i, text in enumerate(_sentences(verdict))]
     lines += [("Compared", f"with {found.reference}")] if verdict is not None else []
     lines.append(("Eve's channel", f"{found.channel}, {found.snr_db:g} dB"))
-    names_of = ", ".join(f"{one.name}.png" for one in found.results)
+    names_of = ", ".join(name for one in found.results for name in picture_names(one))
     lines.append(("Written", f"{out}: {names_of} ({side} x {side} px), {SUMMARY}"))
     lines.append(
         (

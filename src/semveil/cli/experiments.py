@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from semveil.cli import completion, options
-from semveil.cli.console import NOTHING_KEPT, Line, show, stages, when_interrupted
+from semveil.cli.console import NOTHING_KEPT, Line, note, show, stages, when_interrupted
 
 
 def _figure_names() -> list[str]:
@@ -96,7 +96,14 @@ def reproduce(
         kept = f"measurements that are done are kept in {folder}; run the same command again to go on"
         with when_interrupted(kept), stages(quiet=as_json) as advance, models_there:
             path = kit.reproduce(
-                figure, preset, folder, data=data, model=model, verifier=verifier, progress=advance
+                figure,
+                preset,
+                folder,
+                data=data,
+                model=model,
+                verifier=verifier,
+                progress=advance,
+                note=note,
             )
     if table is not None:
         kit.publish(numbers, table)

@@ -420,12 +420,13 @@ def check_snr(name: str, value: float | None) -> None:
         raise OptionError(f"{name} must lie in -{LOUDEST_DB:g}..{LOUDEST_DB:g} dB, got {value}")
 
 
-def check_output_file(path: Path, suffix: str | None = None) -> None:
+def check_output_file(path: Path, suffix: str | None = None, *, made: Path | None = None) -> None:
     """Check that a file can be written, before the work starts.
 
     Args:
         path: file to write; its folder must exist.
         suffix: required ending in lower case, such as `.png`.
+        made: output folder that the command creates itself, already checked; the file may be in it.
 
     Raises:
         OutputError: the suffix is another one, the path is a folder, or its folder is missing or not
@@ -435,6 +436,8 @@ def check_output_file(path: Path, suffix: str | None = None) -> None:
         raise OutputError(f"cannot write {str(path)!r}: its name must end in {suffix}")
     if path.is_dir():
         raise OutputError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
+    if made is not None and path.parent.absolute() == made.absolute():
+        return
     if not path.parent.is_dir():
         raise OutputError(
             f"cannot write {str(path)!r}: the folder {str(path.parent)!r} does not exist; create it first"

@@ -254,7 +254,7 @@ def protect(
     options.check_output_folder(folder)
     check_limit(limit)
     if review is not None:
-        options.check_output_file(review, ".html")
+        options.check_output_file(review, ".html", made=folder)
         keep_inputs(review, paths, key, passphrase_file, ledger)
     elif review_originals:
         raise options.OptionError("--review-originals goes with --review FILE.html")
@@ -333,7 +333,15 @@ def protect(
         )
         refusals = [f"{refused.photo}: {refused.reason}" for refused in summary.refused]
         write_review(review, summary.accounts, folder, originals=places, refused=refusals)
-    report(summary, settings, folder, defaults=(method is None, out is None), review=review, as_json=as_json)
+    report(
+        summary,
+        settings,
+        folder,
+        defaults=(method is None, out is None),
+        review=review,
+        ledger=ledger,
+        as_json=as_json,
+    )
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)
 

@@ -30,6 +30,7 @@ def report(
     *,
     defaults: tuple[bool, bool],
     review: Path | None = None,
+    ledger: Path | None = None,
     as_json: bool,
 ) -> None:
     """Print the result of a run.
@@ -40,6 +41,7 @@ def report(
         out: the output folder.
         defaults: whether the method and the folder are the defaults.
         review: the page with all photos that was written, if any.
+        ledger: the ledger, where it is not the default one.
         as_json: print one JSON object.
     """
     assert settings.layout is not None
@@ -63,7 +65,7 @@ def report(
             if review is None
             else [("Review", f"{review} shows all photos, and frames of clips; look at each.")]
         ),
-        *_next(summary, settings, out, reviewed=review is not None),
+        *_next(summary, settings, out, reviewed=review is not None, ledger=ledger),
     ]
     if summary.recognised:
         _note_recognised(summary)
@@ -236,7 +238,9 @@ def _where_sealed(made: list[str], sealing: "Sealing") -> str:
     return f"{faces}; the {secret} opens them."
 
 
-def _next(summary: "Summary", settings: "Settings", out: Path, *, reviewed: bool) -> list[Line]:
+def _next(
+    summary: "Summary", settings: "Settings", out: Path, *, reviewed: bool, ledger: Path | None
+) -> list[Line]:
     """Next commands."""
     if not (summary.protected or summary.done_before):
         return []
@@ -246,7 +250,9 @@ def _next(summary: "Summary", settings: "Settings", out: Path, *, reviewed: bool
     if settings.sealing is not None:
         opening = "--key KEY" if settings.sealing.key is not None else "--passphrase-file FILE"
         commands.append(f"semveil restore {file} {opening}")
-    commands += ["semveil ledger show --subject NAME"] if summary.recorded else []
+    if summary.recorded:
+        where = "" if ledger is None else f" --ledger {pasted(ledger)}"
+        commands.append(f"semveil ledger show --subject NAME{where}")
     if summary.accounts and settings.sealing is None and not summary.recorded and not reviewed:
         commands.append("look at every picture; --review look.html shows them on one page")
     return [("Next" if i == 0 else "", command) for i, command in enumerate(commands)]

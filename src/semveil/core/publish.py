@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
+from semveil.core.errors import OutputError
 from semveil.core.files import atomic_write
 
 File = tuple[Path, bytes]  # path and content
@@ -19,12 +20,12 @@ def publish(files: Sequence[File], *, private: bool = False, once: Callable[[], 
     `once` therefore leaves no file, and `once` is not called if the files could not be written.
 
     Args:
-        files: distinct paths with their contents.
+        files: paths with their contents.
         private: make the files readable by the owner only.
         once: action to complete before any file becomes readable, such as booking a release.
 
     Raises:
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written, or two have the same path.
 
     Example:
         >>> import tempfile
@@ -35,6 +36,12 @@ def publish(files: Sequence[File], *, private: bool = False, once: Callable[[], 
         >>> sorted(path.name for path in folder.iterdir())
         ['a', 'b']
     """
+    names = [os.path.realpath(path) for path, _ in files]
+    twice = next(
+        (str(path) for (path, _), name in zip(files, names, strict=True) if names.count(name) > 1), None
+    )
+    if twice is not None:
+        raise OutputError(f"two outputs would both be {twice!r}, and one be lost; give them other names")
     with ExitStack() as stack:
         handles = [stack.enter_context(atomic_write(path, private=private)) for path, _ in reversed(files)]
         opened = list(zip(reversed(handles), files, strict=True))  # the file opened last appears first

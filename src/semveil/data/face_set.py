@@ -216,9 +216,10 @@ def _readable(align: Callable[..., Crop | None], path: Path, *, size: int) -> Cr
 
 def _celebamask(path: Path, *, size: int) -> Crop:
     image = Image.open(path).convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
-    classes = np.asarray(Image.open(path.parents[1] / "masks" / f"{path.stem}.png"))
+    mask = Image.open(path.parents[1] / "masks" / f"{path.stem}.png")
+    cell = -(-mask.height // size)  # at least so many pixels of the mask vote for a pixel of the crop
+    classes = np.asarray(mask.resize((size * cell, size * cell), Image.Resampling.NEAREST))
     parts = np.array(CELEBAMASK_TO_PART, np.uint8)[classes]
-    cell = parts.shape[0] // size
     votes = np.eye(13, dtype=np.uint8)[parts].reshape(size, cell, size, cell, 13).sum((1, 3), dtype=np.int32)
     return np.asarray(image), np.full((size, size), 255, np.uint8), votes.argmax(-1).astype(np.uint8)
 

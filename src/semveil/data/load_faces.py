@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def load_faces(
         size: side S of the images in pixels, equal to the model's (128 for the bundled one).
         face: face to use in a photo with several: a number from 0, `largest` or `all`; required if there are
             several.
-        names: names of the photos; None for `photo-1` and so on.
+        names: distinct names of the photos, or of the images in a tensor; None for `photo-1` and so on.
         progress: called after each photo.
         note: called with a description of each conversion made while reading a photo.
 
@@ -71,8 +71,8 @@ def load_faces(
         PhotoError: a photo cannot be read.
         FaceError: a photo does not show the requested face or faces.
         TypeError: something is not a photo.
-        ValueError: there is no photo, an array or tensor has another shape, dtype or range, or the size is
-            below 1.
+        ValueError: there is no photo, an array or tensor has another shape, dtype or range, the size is
+            below 1, or the names are fewer or more than the photos or not distinct.
 
     Example:
         >>> len(load_faces(Tensor(2, 3, 128, 128).zero_()))
@@ -81,7 +81,9 @@ def load_faces(
     if size < 1:
         raise ValueError(f"size must be 1 px or more, got {size}")
     if isinstance(photos, Faces):
-        return load_faces(photos.images, size=size) if photos.images.shape[-1] != size else photos
+        if photos.images.shape[-1] != size:
+            return load_faces(photos.images, size=size)
+        return photos if names is None else replace(photos, ids=tuple(_names(names, len(photos))))
     if isinstance(photos, Tensor):
         if (
             photos.ndim != 4
@@ -93,10 +95,10 @@ def load_faces(
                 f"aligned images must be (B, 3, {size}, {size}) in [-1, 1], got {tuple(photos.shape)}"
             )
         check_range(photos)
-        return Faces(photos, tuple(f"photo-{number}" for number in range(1, len(photos) + 1)))
+        return Faces(photos, tuple(_names(names, len(photos))))
     crops, ids, shown_in = [], [], []
     one_by_one = _single_photos(photos)
-    called = [f"photo-{number}" for number in range(1, len(one_by_one) + 1)] if names is None else list(names)
+    called = _names(names, len(one_by_one))
     for number, (name, photo) in enumerate(zip(called, one_by_one, strict=True), 1):
         found = _faces_of(photo, size, face)
         for text in found[0].photo.notes:
@@ -106,6 +108,21 @@ def load_faces(
         shown_in += [name] * len(found)
         progress(STAGE, number, len(one_by_one))
     return Faces(to_tensor(crops), tuple(ids), tuple(shown_in))
+
+
+def _names(names: Sequence[str] | None, photos: int) -> list[str]:
+    """Names of the photos, of which each needs its own."""
+    if names is None:
+        return [f"photo-{number}" for number in range(1, photos + 1)]
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"names are a list of texts, one for each photo; got {names!r}")
+    if len(names) != photos:
+        counts = f"{photos} photo{'s'[: photos > 1]} and {len(names)} name{'s'[: len(names) != 1]}"
+        raise ValueError(f"{counts}; give each photo one name")
+    twice = next((name for name in names if list(names).count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two photos are named {twice!r}; give each its own name")
+    return list(names)
 
 
 def require_one_person(faces: Faces) -> None:

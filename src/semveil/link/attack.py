@@ -22,7 +22,7 @@ from semveil.data.latents import LatentSet
 from semveil.data.load_faces import OnePhoto, load_faces
 from semveil.data.save import save_png
 from semveil.faces.pixels import to_pixels
-from semveil.link.attack_message import AttackedMessage, attack_message
+from semveil.link.attack_message import AttackedMessage, Found, attack_message
 from semveil.link.outputs import AnyPath
 from semveil.link.receive import open_message
 from semveil.link.verdict import judge, opened_without_key
@@ -137,7 +137,7 @@ def attack(
         reference = "Bob's picture" if photo is None else "the photo"
         found = replace(found, verdict=verdict, reference=reference)
     if out is not None:
-        write_attacked(out, found, summary_of(found))
+        write_attacked(out, found, summary_of(found), note=note)
     return found
 
 
@@ -182,20 +182,29 @@ def summary_of(found: AttackedMessage) -> dict[str, Any]:
     }
 
 
-def write_attacked(out: Path, found: AttackedMessage, summary: dict[str, Any]) -> None:
+def picture_names(found: Found) -> list[str]:
+    """Names of the files of an attack's images: `<attack>.png`, or `<attack>-<number>.png` for several faces.
+
+    Args:
+        found: results of one attack.
+    """
+    count = len(found.images)
+    return [f"{found.name}.png"] if count == 1 else [f"{found.name}-{i}.png" for i in range(1, count + 1)]
+
+
+def write_attacked(
+    out: Path, found: AttackedMessage, summary: dict[str, Any], *, note: Note = unheard
+) -> None:
     """Write the reconstructed images as PNG files, and `result.json`.
 
     Args:
         out: folder to create; it appears complete or not at all.
-        found: results, one image per attack and face: `<attack>.png`, or `<attack>-<number>.png` for several
-            faces.
+        found: results, one image per attack and face, see `picture_names`.
         summary: content of `result.json`, see `summary_of`.
+        note: receives a line if pictures of an earlier run stay in the folder.
     """
-    with whole_folder(out) as folder:
+    with whole_folder(out, pictures=tuple(ATTACKS), note=note) as folder:
         for one in found.results:
-            pictures = to_pixels(one.images)
-            for number, pixels in enumerate(pictures, 1):
-                save_png(
-                    folder / (f"{one.name}.png" if len(pictures) == 1 else f"{one.name}-{number}.png"), pixels
-                )
+            for name, pixels in zip(picture_names(one), to_pixels(one.images), strict=True):
+                save_png(folder / name, pixels)
         write_result(folder / SUMMARY, summary, private=True)

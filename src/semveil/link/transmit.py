@@ -142,9 +142,11 @@ def transmit(
         if given is not None and not points:
             snrs(given, len(faces))  # checks the number of values before the inversion
     places = [point.name for point in points] or (faces.ids if len(faces) > 1 else ["."])
-    for place in places:
-        for picture in PICTURES:
-            keep_inputs(None if out is None else out / place / f"{picture}.png", photos)
+    if out is not None:
+        _check_places(places)
+        for place in places:
+            for picture in PICTURES:
+                keep_inputs(out / place / f"{picture}.png", photos)
     method = sender(loaded, train=train, progress=progress, note=note, **options)
     # The seed of genuine noise reveals the noise: by default from the operating system, and never written.
     genuine = method.kind.genuine_noise
@@ -190,8 +192,24 @@ def transmit(
     ).for_picture()
     transmitted = Transmitted(result, summary, certificate, method, counted)
     if out is not None:
-        _write(out, transmitted, places)
+        _write(out, transmitted, places, note)
     return transmitted
+
+
+def _check_places(places: Sequence[str]) -> None:
+    """Check that each of several faces has a folder of its own within the output folder."""
+    if len(places) < 2:
+        return
+    taken: set[str] = set()
+    for place in places:
+        if place in ("", ".", "..") or set(place) & set("/\\\0"):
+            raise ValueError(f"the name {place!r} cannot be a folder's; give the photos other names")
+        if place.casefold() in taken:
+            raise ValueError(
+                f"two faces would be written to the folder {place!r}; give the photos other names, or "
+                "--names numbers"
+            )
+        taken.add(place.casefold())
 
 
 def _numbers(snr_db: AnySnr) -> float | list[float]:
@@ -249,13 +267,13 @@ def meaning(method: DPSemCom) -> str:
     )
 
 
-def _write(out: Path, transmitted: Transmitted, places: Sequence[str]) -> None:
+def _write(out: Path, transmitted: Transmitted, places: Sequence[str], note: Note) -> None:
     """Write the images to their folders within `out`, and `result.json` last.
 
     Only Eve's images have a certificate and are readable by everyone.
     """
     pixels = {name: to_pixels(getattr(transmitted.result, name)) for name in PICTURES}
-    with whole_folder(out) as folder:
+    with whole_folder(out, pictures=PICTURES, note=note) as folder:
         for i, name in enumerate(places):
             place = folder / name
             place.mkdir(exist_ok=True)

@@ -105,6 +105,9 @@ class Kept:
     Attributes:
         path: path of the file.
         result: content of the file; `part` and `whole` fill and save it.
+        is_kept: whether the existing result is used.
+        replaced: what differs from the existing result, such as `config.photos`, if it is not used: saving a
+            new value replaces the file.
 
     Args:
         path: path of the file.
@@ -141,6 +144,7 @@ class Kept:
         key = digest_of_json(known)
         kept = _read(path)
         self.is_kept = kept.get("key") == key and not (kept.get("draft") and not self._changed)
+        self.replaced = [] if self.is_kept or not kept else _differences(kept, known)
         self.result: dict[str, Any] = kept
         if not self.is_kept:
             self.result = {**known, "key": key, "commit": self._commit, **(head or {})}
@@ -225,6 +229,19 @@ def face_model_card(model: FaceModel) -> dict[str, Any]:
     if (prior := model.prior) is None:
         return {**card, "prior": None}
     return {**card, "prior": digest_of_tensors(prior.tensors.values()), "whitening": prior.whitening}
+
+
+def _differences(kept: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+    """Fields of the key that differ; `draft` for a result of changed sources with the same key."""
+    found: list[str] = []
+    for name, value in known.items():
+        before = kept.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            fields = sorted({*before, *value})
+            found += [f"{name}.{field}" for field in fields if before.get(field) != value.get(field)]
+        elif before != value:
+            found.append(name)
+    return found or ["draft"]
 
 
 def _read(path: Path) -> dict[str, Any]:

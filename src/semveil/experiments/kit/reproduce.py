@@ -6,7 +6,7 @@ from pathlib import Path
 
 from semveil.core.errors import SemveilError
 from semveil.core.files import write_whole
-from semveil.core.progress import Progress, quiet
+from semveil.core.progress import Note, Progress, quiet, unheard
 from semveil.core.results import read_result
 from semveil.experiments.kit.experiment import Result, Run, find, of_result
 from semveil.experiments.kit.keeping import Kept, is_outdated
@@ -28,6 +28,7 @@ def reproduce(
     model: str | None = None,
     verifier: str | None = None,
     progress: Progress = quiet,
+    note: Note = unheard,
 ) -> Path:
     """Measure the result that a figure shows, write its JSON to a folder, and draw the figure.
 
@@ -44,6 +45,7 @@ def reproduce(
         model: name or folder of a model; None for the preset's.
         verifier: recogniser, or several separated by commas; None for the preset's.
         progress: progress callback.
+        note: receives a line if the folder holds a result of other inputs, before it is replaced.
 
     Returns:
         The path of the figure (PNG); of the JSON if the result has no figures.
@@ -69,6 +71,11 @@ def reproduce(
     paper = {} if experiment.paper is None else {"paper": dict(experiment.paper)}
     path = out / experiment.file
     kept = Kept(path, experiment.measurement, config=inputs.config, head={**inputs.head, **paper})
+    if kept.replaced:
+        note(
+            f"{str(path)!r} was measured with other inputs ({', '.join(kept.replaced)}) and is replaced as "
+            "soon as something is measured; stop now and name another --out to keep it"
+        )
     experiment.measure(inputs, kept, run)
     return draw(path, figure)
 
