@@ -83,10 +83,10 @@ def main() -> None:
         seconds["closely"] += time.process_time() - start
         several += len(places) > 1
         found_again += len(find_faces(replace(photo, pixels=pasted["closely"]), thorough=True)) >= 1
-        crops["source"].append(align_face(photo.pixels, places[0], 64).pixels)
+        crops["source"].append(align_face(photo.pixels, places[0], method.size).pixels)
         crops["protected"].append(np.asarray(protected[0]))
         for name, pixels in pasted.items():
-            crops[name].append(align_face(pixels, places[0], 64).pixels)
+            crops[name].append(align_face(pixels, places[0], method.size).pixels)
     verifier = DlibVerifier(threshold=measured_threshold("dlib", resolution=MODEL_SIZE).threshold)
     seen = {name: verifier.embed(to_tensor(pixels)) for name, pixels in crops.items()}
     print(

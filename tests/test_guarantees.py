@@ -93,6 +93,13 @@ def test_modulos_epsilon_is_that_of_the_closed_form() -> None:
     assert Modulo(BOX, (7, 64)).epsilon == 0
 
 
+def test_modulos_scale_on_the_page_is_that_of_the_bundled_model(model: FaceModel) -> None:
+    modulo = Modulo(model.box, (28, 64), epsilon=10.0)
+    circumference = float(model.box.upper - model.box.lower) * (1 + modulo.guard)
+    text = " ".join(PAGE.read_text().split())
+    assert f"scale $b$ is {modulo.scale:.1f} on a circle of {circumference:.2f}" in text
+
+
 def test_one_rotation_for_two_images_would_keep_their_angle() -> None:
     rng, n = np.random.default_rng(0), 32
     a, b = rng.normal(size=(2, 1, n))
@@ -191,3 +198,48 @@ def test_who_stole_bobs_identity_can_write_to_him_as_alice() -> None:
     assert static == as_alice.exchange(X25519PublicKey.from_public_bytes(bob.public.x25519))
     stranger = Identity.generate()
     assert respond(bob, stranger.public, offer) != secret  # control: bound to the sender
+
+
+class Likelihood:
+    """Log density of codes under the public prior, up to a constant."""
+
+    def __init__(self, model: FaceModel) -> None:
+        assert model.prior is not None
+        mean, factors, residual = (
+            part.double().flatten(-2)
+            for part in (model.prior.mean, model.prior.factors, model.prior.residual)
+        )
+        self.mean, self.root = mean, torch.linalg.cholesky(factors.T @ factors + torch.diag(residual**2))
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        apart = (codes.double().flatten(1) - self.mean).T
+        return -torch.linalg.solve_triangular(self.root, apart, upper=False).square().sum(0) / 2
+
+
+@pytest.mark.parametrize(
+    ("protection", "private", "found"),
+    [
+        ("rotation", PRIVATE_CODES, True),
+        ("modulo", PRIVATE_CODES, True),
+        ("modulo", None, True),
+        ("rotation", None, False),
+    ],
+)
+def test_codes_of_a_wrong_key_are_unlike_a_face_unless_all_are_rotated(
+    model: FaceModel, protection: str, private: tuple[int, ...] | None, found: bool
+) -> None:
+    """What deniability is worth: the public prior tells the true key from five wrong ones."""
+
+    def method() -> DPSemCom:
+        key = SharedKey.fresh()
+        return DPSemCom(model, protection=protection, private_codes=private, key=key, authenticate=False)
+
+    codes = model.box.clip(model.public_latents(16, rng=torch.Generator().manual_seed(0)))
+    alice, likelihood = method(), Likelihood(model)
+    sent = alice.send_codes(codes)
+    heard = replace(sent, symbols=awgn(sent.symbols, 20.0, rng=torch.Generator().manual_seed(1)))
+    true = likelihood(alice.receive_codes(heard))
+    wrong = torch.stack([likelihood(method().receive_codes(heard)) for _ in range(5)])
+    assert bool((true > wrong).all()) is found
+    if not found:
+        assert wrong.mean() > 1.3 * true.mean()  # both negative: nearly as likely

@@ -57,7 +57,7 @@ from semveil.core.plugins import PluginWarning
 USAGE, BUG = 2, 70  # exit codes in addition to those of `core.errors`
 
 START, SEND, QUESTION, KEEP, RESEARCH = (
-    "Start", "Send over a link", "Question a promise", "Keep keys, models and accounts", "Research"
+    "Start", "Send over a link", "Test a guarantee", "Manage ledger, originals and models", "Research"
 )  # fmt: skip
 PANELS: dict[str, tuple[Callable[..., Any] | typer.Typer, ...]] = {
     START: (experiments.demo, protect.protect, methods.methods, faces.faces, web.web),

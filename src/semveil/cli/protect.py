@@ -15,7 +15,7 @@ from semveil.cli.methods import show_methods
 from semveil.cli.protect_report import report
 from semveil.core.output_path import keep_inputs
 
-CLIPS, UNDOING, WORKERS = "Clips", "Way back", "Many photos"
+CLIPS, UNDOING, WORKERS = "Clips", "Restoring originals", "Many photos"
 
 
 def protect(
@@ -177,8 +177,8 @@ def protect(
         str,
         typer.Option(
             help=(
-                "`track`: one draw for each person, shown in all frames. `frame`: a new draw in each frame; "
-                "their epsilons add up."
+                "`track`: one draw for each tracked face, shown in all its frames. `frame`: a new draw in "
+                "each frame; their epsilons add up."
             ),
             metavar="WHAT",
             autocompletion=options.one_of("track", "frame"),

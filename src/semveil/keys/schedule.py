@@ -58,7 +58,7 @@ class MessageKeys:
 
     Example:
         >>> secret, nonce = Secret.generate(), new_nonce()
-        >>> alice, bob = (MessageKeys(secret, nonce, {"model": "faces-64"}) for _ in range(2))
+        >>> alice, bob = (MessageKeys(secret, nonce, {"model": "faces-128"}) for _ in range(2))
         >>> bool((alice.keystream(0).normals(9) == bob.keystream(0).normals(9)).all())
         True
         >>> bob.open(alice.seal(b"norms", b"header"), b"header")

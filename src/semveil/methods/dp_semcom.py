@@ -54,8 +54,8 @@ class DPSemCom:
     Args:
         model: a loaded model, or its name.
         private_codes: 0-based indices of the codes to protect. By default the paper's seven; all codes with
-            `nn-encrypted` or keyed protection, which leaves nothing in clear and with `rotation` costs Bob
-            nothing. With `none`: the codes that attacks target.
+            `nn-encrypted` or keyed protection, which leaves nothing in clear. With `none`: the codes that
+            attacks target.
         epsilon: nominal privacy budget (10), whose true value follows from the calibration; with `modulo`,
             the budget of its noise against receivers without the key, or None for uniform noise, which needs
             none.
@@ -90,8 +90,9 @@ class DPSemCom:
     """
 
     name = "dp-semcom"
-    hides: ClassVar[str] = "the photo, from everybody without the key (with protection rotation)"
-    leaves: ClassVar[str] = "when and how much is sent, but nothing of the photo"
+    hides: ClassVar[str] = "the face, from everybody without the key; without a key at all, nothing"
+    leaves: ClassVar[str] = "when and how much is sent"
+    by_default: ClassVar[str] = "with a key epsilon 0 and a tiny delta; without one: no guarantee"
 
     def __init__(
         self,

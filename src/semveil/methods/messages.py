@@ -95,7 +95,9 @@ def method_for_bob(
 
 
 def method_for_eve(message: Message, model: FaceModel) -> DPSemCom:
-    """The paper's Eve, with the public model but no pair; for a keyed message she draws a random key.
+    """The paper's Eve, with the public model but no pair.
+
+    For a keyed message the method gets a new key, which her decoding does not use.
 
     Args:
         message: the message.

@@ -94,7 +94,7 @@ class OutputNoise:
 
 
 class NoiseImage(OnModel):
-    """Turns a picture into colour noise that only a classifier can read.
+    """Turns a picture into colour noise that a classifier reads in part, and so does an inverter.
 
     y = g(x) ([NI] section 3.1, phase 3). No guarantee by default: g is deterministic, the same image always
     gives the same y, and the noise that the paper calls differential privacy acts in the training loss only,
@@ -121,8 +121,11 @@ class NoiseImage(OnModel):
     """
 
     name: ClassVar[str] = "noise-image"
-    hides: ClassVar[str] = "the picture from people; a classifier still reads its class"
-    leaves: ClassVar[str] = "part of the picture, to an inverter trained for it"
+    hides: ClassVar[str] = "most of the picture from people"
+    leaves: ClassVar[str] = (
+        "outlines of plain objects; its class, to a classifier; part of it, to an inverter"
+    )
+    by_default: ClassVar[str] = "no finite epsilon: no guarantee"
     layout: ClassVar[Layout] = Layout.PICTURE
 
     def __init__(

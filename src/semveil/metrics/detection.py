@@ -19,8 +19,8 @@ def face_detected(images: Tensor) -> Tensor:
     """Return True for each aligned image in which dlib's HOG detector finds a face.
 
     Images are resized to 256 px (bicubic) and padded by 25 % on each side by repeating the edge pixels;
-    reflecting would add half faces. On 64 px crops of real photos the detector finds 98 % (CelebAMask-HQ);
-    report rates relative to the source's.
+    reflecting would add half faces. The detector misses faces in some real photos, too, so report rates
+    relative to the source's.
 
     Args:
         images: (B, 3, H, W) in [-1, 1].

@@ -254,9 +254,8 @@ class FaceModel:
         """Invert photos to latents (B, K, D), not clipped.
 
         Library, command line and experiments all use this method, so that a photo has the same codes
-        everywhere. Each photo is inverted alone: in a larger batch its codes would differ (on faces-64 by up
-        to .46 in a code and .09 in a pixel), since a hundred steps amplify the rounding of sums of other
-        shapes.
+        everywhere. Each photo is inverted alone: in a larger batch its codes would differ, since the steps
+        amplify the rounding of sums of other shapes.
 
         Args:
             images: (B, 3, S, S) in [-1, 1].

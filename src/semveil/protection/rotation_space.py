@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semveil.mechanisms import ClipBox
 
-# least noise for Bob; on faces-64 a wrong key still decodes to a face (benchmarks/keyed.py)
+# least noise for Bob, for models whose card names none; faces-128 has 1 (benchmarks/keyed.py)
 DEFAULT_WHITENING = 0.5
 # logistic scale of the log norm; the levels then span a factor of 6 either way
 NORM_SCALE = 0.08

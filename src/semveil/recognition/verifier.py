@@ -93,8 +93,8 @@ class DlibVerifier(Verifier):
     """dlib's 128-D recogniser; similarity is 1 - Euclidean distance.
 
     Not differentiable. About 60 ms per image on one core. The author's threshold of 0.6 on the distance, 0.4
-    on this scale, was chosen on larger photos; at 64 px it accepts 0.8 % of impostor pairs.
-    `measured_threshold` returns the threshold for 0.1 %.
+    on this scale, was chosen on larger photos; `measured_threshold` returns the threshold at which 0.1 %
+    of impostor pairs at 128 px are accepted.
 
     Args:
         threshold: threshold on 1 - distance.

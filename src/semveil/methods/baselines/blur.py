@@ -50,6 +50,7 @@ class Blur(WithoutNetworks):
     name: ClassVar[str] = "blur"
     hides: ClassVar[str] = "fine detail of the face"
     leaves: ClassVar[str] = "the person, to recognisers trained on blurred faces"
+    by_default: ClassVar[str] = "no finite epsilon: no guarantee"
     noiseless: ClassVar[bool] = True
     model_digest: ClassVar[str | None] = None
 

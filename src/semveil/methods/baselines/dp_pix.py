@@ -56,6 +56,7 @@ class DPPix(WithoutNetworks):
     name: ClassVar[str] = "dp-pix"
     hides: ClassVar[str] = "spots of up to --neighbourhood pixels, such as a mole"
     leaves: ClassVar[str] = "the person, by the broad look that cells keep"
+    by_default: ClassVar[str] = "epsilon 2048 for the crop: protects nobody"
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:

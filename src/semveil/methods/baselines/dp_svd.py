@@ -54,6 +54,7 @@ class DPSVD(WithoutNetworks):
     name: ClassVar[str] = "dp-svd"
     hides: ClassVar[str] = "the singular values of the face"
     leaves: ClassVar[str] = "the singular vectors, which show the face"
+    by_default: ClassVar[str] = "epsilon in the thousands for the singular values alone: protects nobody"
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:

@@ -36,6 +36,7 @@ class Mosaic(WithoutNetworks):
     name: ClassVar[str] = "mosaic"
     hides: ClassVar[str] = "fine detail of the face"
     leaves: ClassVar[str] = "the person, to recognisers trained on mosaics"
+    by_default: ClassVar[str] = "no finite epsilon: no guarantee"
     noiseless: ClassVar[bool] = True
     model_digest: ClassVar[str | None] = None
 

@@ -47,6 +47,7 @@ class PixelNoise(WithoutNetworks):
     name: ClassVar[str] = "pixel-noise"
     hides: ClassVar[str] = "single pixels"
     leaves: ClassVar[str] = "the face: at amounts that leave a picture, recognisers see through the noise"
+    by_default: ClassVar[str] = "epsilon in the millions for the crop: protects nobody"
     model_digest: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
