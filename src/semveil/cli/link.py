@@ -298,7 +298,7 @@ def receive(
     shown = pasted(received.written[0])
     if received.certificate.guarantee.epsilon is None:
         following = f"semveil protect {shown}"
-        short = "Bob's picture is unprotected: keep it private, and protect it before you show it to others."
+        short = "Bob's picture is unprotected: keep it private. Protect it before you show it to others."
     else:
         following, short = f"semveil certify {shown}", None
     _report(received, short=short, following=[following], as_json=as_json)

@@ -100,7 +100,7 @@ class Guard:
             await send(message)
 
         try:
-            incoming = bounded
+            incoming: Receive = bounded
             if scope["path"].startswith(_API) and not scope["path"].startswith(_UPLOAD):
                 body = await _whole(bounded)
                 if not names_uploads_only(body, self.uploads):
