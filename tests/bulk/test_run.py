@@ -282,6 +282,15 @@ def test_every_face_of_a_photo_or_the_chosen_one(twice: Image.Image, album: Call
     assert "no face 1" in second.refused[0].reason
 
 
+def test_the_order_of_the_chosen_faces_is_no_other_setting(twice: Image.Image, tmp_path: Path) -> None:
+    twice.save(tmp_path / "two.png")
+    first, second = (
+        protect_photos([tmp_path / "two.png"], tmp_path / "out", replace(MOSAIC, face=chosen))
+        for chosen in ("1,0", "0,1,01")
+    )
+    assert (first.protected, second.protected, second.done_before) == (1, 0, 1)
+
+
 def test_a_face_that_is_too_small_is_refused_and_the_rest_protected(
     twice: Image.Image, tmp_path: Path
 ) -> None:

@@ -72,7 +72,7 @@ def test_modulo_round_trip(
     assert received.code == 0, received
     assert "note: you sent this message yourself (same machine)" in received.stderr
     assert "In short: Bob's picture is unprotected: keep it private." in received.stdout
-    assert f"Next: semveil protect {tmp_path / 'bob.png'} before you show it to others" in received.stdout
+    assert f"Next: semveil protect {tmp_path / 'bob.png'}\n" in received.stdout
 
 
 def test_with_a_key_a_message_that_anybody_may_have_written_is_refused(

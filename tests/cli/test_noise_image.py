@@ -47,6 +47,9 @@ def test_networks_are_trained_pictures_converted_and_classified(
     assert converted.code == 0, converted.stderr
     answer = json.loads(converted.stdout)
     assert (answer["photos"]["protected"], answer["guarantee"]["epsilon"]) == (5, None)
+    again = semveil("protect", pictures / "test", "--method", "noise-image", "--model", mine, "--out", out)
+    (following,) = [line for line in again.stdout.splitlines() if line.startswith("Next: ")]
+    assert Path(following.removeprefix("Next: semveil certify ")).is_file()
     with Image.open(out / "cat" / "large.png") as large:
         assert large.size == (16, 16)
     assert "nothing is guaranteed about this picture" in semveil("certify", out / "cat" / "large.png").stdout

@@ -145,6 +145,31 @@ def test_a_passphrase_for_what_a_key_sealed_is_named(
     assert beside.code == 0 and "do not publish that folder" in beside.stderr
 
 
+def test_photos_of_one_name_in_two_folders_are_not_restored_over_one_another(
+    semveil: Callable,
+    failed: Callable,
+    photo: Path,
+    key: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = tmp_path / "other" / photo.name
+    other.parent.mkdir()
+    with Image.open(photo) as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(other)
+    monkeypatch.chdir(tmp_path)
+    for one, out in ((photo, "first"), (other, "second")):
+        assert semveil("protect", one, *MOSAIC, "--out", out, "--reversible", "--key", key).code == 0
+    restored = Path(f"{photo.stem}.restored.png")
+    for _ in range(2):  # the same content again loses nothing
+        assert semveil("restore", f"first/{photo.stem}.png", "--key", key).code == 0
+    content = restored.read_bytes()
+    again = ("restore", f"second/{photo.stem}.png", "--key", key)
+    failed(semveil(*again), 5, "exists and would be lost; name another file with --out")
+    assert restored.read_bytes() == content
+    assert semveil(*again, "--out", restored).code == 0 and restored.read_bytes() != content
+
+
 @pytest.mark.parametrize(
     "words", [("--reversible",), ("--key", "my.key"), ("--sealed-in",), ("--review-originals",)]
 )

@@ -8,6 +8,7 @@ import torch
 
 import semveil
 from semveil.core.errors import OutputError
+from semveil.data.certified import read_certificate
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.models.face import FaceModel, load_model
 from semveil.privacy.certificate import CertificateError
@@ -143,6 +144,23 @@ def test_calls_refuse_an_empty_output_and_write_nothing(
     with pytest.raises(OutputError, match=r"^ledger is empty"):
         semveil.send(IMAGES, model=model, protection="none", subject="Ada", ledger="")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_returned_certificate_states_the_commit_as_its_file_does(
+    model: FaceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("send", "receive", "transmit"):
+        monkeypatch.setattr(f"semveil.link.{module}.commit", lambda: "ab" * 20)
+    message, out = tmp_path / "m.svl", tmp_path / "out"
+    made = [
+        semveil.send(IMAGES[:1], message, model=model, protection="none"),
+        semveil.receive(message, tmp_path / "bob.png", model=model),
+        semveil.eavesdrop(message, tmp_path / "eve.png", model=model),
+        semveil.transmit(IMAGES[:1], out, model=model, protection="none", train=False),
+    ]
+    assert [one.certificate.commit for one in made] == ["ab" * 20] * 4
+    for file in (message, tmp_path / "bob.png", tmp_path / "eve.png", out / "eve.png"):
+        assert read_certificate(file).commit == "ab" * 20
 
 
 def test_what_shows_the_person_is_its_owners_alone(model: FaceModel, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from semveil.web.asked import (
     WITH_KEY,
     WITHOUT_KEY,
     Asked,
+    one_face,
     takes_epsilon,
 )
 from semveil.web.html import Card, cards
@@ -49,6 +50,9 @@ def test_every_protection_can_be_chosen_and_nothing_else() -> None:
 
 def test_epsilon_goes_along_only_where_it_means_something() -> None:
     assert Asked(WITH_KEY, "modulo", "laplace", 1).options() == {"protection": "modulo"}
+    for typed in ("abc", "all", "0,1", "-1", "", None):
+        with pytest.raises(ValueError, match="choose one from the menu"):
+            one_face(typed)
     assert Asked(WITHOUT_KEY, "modulo", "laplace", 1).options() == {"protection": "laplace", "epsilon": 1.0}
     assert [name for _, name in OPEN_CHOICES if not takes_epsilon(WITHOUT_KEY, name)] == ["none"]
 

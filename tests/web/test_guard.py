@@ -2,6 +2,7 @@
 """What passes the guard, and what is refused before gradio sees it."""
 
 import asyncio
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,6 +125,44 @@ def test_a_full_folder_takes_no_more_and_the_page_goes_on(tmp_path: Path) -> Non
     assert ask(tmp_path, "/gradio_api/upload", largest_folder=10)[0] == 503
     assert ask(tmp_path, "/gradio_api/upload", largest_folder=30)[0] == 200
     assert ask(tmp_path, "/", largest_folder=10)[0] == 200
+
+
+JOIN = "/gradio_api/queue/join"
+
+
+def asking_for(path: str) -> bytes:
+    """The page's request after an upload."""
+    named = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    return json.dumps({"data": [named], "fn_index": 7, "session_hash": "a"}).encode()
+
+
+def test_an_upload_is_passed_on_whole(tmp_path: Path) -> None:
+    body = asking_for(str(tmp_path / "ab" / "anna.jpg"))
+    assert ask(tmp_path, JOIN, parts=(body[:20], body[20:]))[:2] == (200, body)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "{folder}/../anna.jpg",
+        "anna.jpg",
+        "https://example.org/anna.jpg",
+        "http://a/../..{folder}/anna.jpg",
+    ],
+)
+def test_a_request_names_no_file_but_uploads(tmp_path: Path, path: str) -> None:
+    """Gradio, when mounted, copies any file of the machine that a request names, and fetches addresses."""
+    status, body, _ = ask(tmp_path, JOIN, parts=(asking_for(path.format(folder=tmp_path)),))
+    assert (status, body) == (403, b"this is no file that was dropped here")
+
+
+def test_neither_a_name_given_twice_nor_a_link_nor_what_is_no_json_goes_around_that(tmp_path: Path) -> None:
+    upload = json.dumps(str(tmp_path / "anna.jpg"))
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    twice = f'{{"data": [{{"path": "/etc/passwd", "path": {upload}}}]}}'
+    for body in (twice.encode(), asking_for(str(tmp_path / "link")), b"{", b"[" * 100_000):
+        assert ask(tmp_path, JOIN, parts=(body,))[0] == 403
 
 
 def test_only_http_is_spoken(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from semveil.bulk.sources import Source
-from semveil.core.errors import KeyProblem, PhotoError
+from semveil.core.errors import KeyProblem, OutputError, PhotoError
 from semveil.core.files import write_whole
 from semveil.core.output_path import keep_inputs
 from semveil.data.certified import certificate_path, read_certificate
 from semveil.data.photos import load_photo
-from semveil.data.save import save_png
+from semveil.data.save import png_bytes
 from semveil.data.sealed_clip import SealedClip
 from semveil.data.sealed_faces import SealedFaces, read_sealed, sealed_path
 from semveil.keys.passphrase import read_passphrase
@@ -53,42 +53,56 @@ class RestoredFaces:
     """Result of a restoration.
 
     Attributes:
+        path: the written file.
         restored: numbers of the restored faces.
         left: numbers of the other faces.
         exact: whether all pixels are verified to be those of the original.
     """
 
+    path: Path
     restored: tuple[int, ...]
     left: tuple[int, ...]
     exact: bool
 
 
 def restore_faces(
-    picture: Path, out: Path, opening: Opening, *, face: str = ALL, anyway: bool = False
+    picture: Path, out: Path | None, opening: Opening, *, face: str = ALL, anyway: bool = False
 ) -> RestoredFaces:
     """Write a photo with its original faces restored.
 
     Args:
         picture: output of `protect` with sealed originals.
-        out: PNG to write, readable by its owner only.
+        out: PNG to write, readable by its owner only; if None, NAME.restored.png in the current folder, which
+            then replaces no other picture.
         opening: key or passphrase.
         face: `all`, or numbers such as `0,2`; with keys of single faces `all` means those they open.
         anyway: restore even if the picture was edited.
 
     Returns:
-        Numbers of the faces restored and left.
+        The written file, and numbers of the faces restored and left.
 
     Raises:
         KeyProblem: the key is wrong, or the picture was altered.
+        OutputError: the file cannot be written, or is one that would be lost.
         ValueError: `face` is not valid.
     """
-    _keep(out, picture, opening)
+    target = out if out is not None else Path(f"{picture.stem}.restored.png")
+    _keep(target, picture, opening)
     photo, found = load_photo(picture), read_sealed(picture, opening.sealed)
     keys = _keys(found, opening, face)
-    save_png(out, found.restore(photo.pixels, keys, anyway=anyway), private=True)
+    content = png_bytes(target.name, found.restore(photo.pixels, keys, anyway=anyway))
+    if out is None:
+        _lose_nothing(target, content)
+    write_whole(target, content, private=True)
     restored = tuple(sorted(key.number for key in keys))
     left = tuple(sorted(set(found.numbers) - set(restored)))
-    return RestoredFaces(restored, left, not left and not anyway)
+    return RestoredFaces(target, restored, left, not left and not anyway)
+
+
+def _lose_nothing(target: Path, content: bytes) -> None:
+    """Refuse a default name that a file of other content has, such as a photo of another folder."""
+    if target.exists() and target.read_bytes() != content:
+        raise OutputError(f"{str(target)!r} exists and would be lost; name another file with --out")
 
 
 def _keep(out: Path, picture: Path, opening: Opening) -> None:
@@ -200,7 +214,8 @@ def restore_clip(clip: Path, out: Path | None, opening: Opening) -> RestoredClip
 
     Args:
         clip: output of `protect` with a sealed original.
-        out: file to write; if None, NAME.restored in the current folder, with the original's suffix.
+        out: file to write; if None, NAME.restored in the current folder, with the original's suffix, which
+            then replaces no other file.
         opening: key or passphrase.
 
     Returns:
@@ -216,6 +231,7 @@ def restore_clip(clip: Path, out: Path | None, opening: Opening) -> RestoredClip
     target = out if out is not None else Path(f"{clip.stem}.restored{found.suffix}")
     if out is None:
         _keep(target, clip, opening)
+        _lose_nothing(target, original)
     write_whole(target, original, private=True)
     return RestoredClip(target, len(original), _doubts(clip, found))
 

@@ -375,6 +375,7 @@ class _Run:
                 if whole or entry.clip is not None
             ),
             accounts=accounts if self.settings.layout != Layout.PICTURE else (),
+            outputs=tuple(name for entry in everything for name in entry.outputs),
             strangers=self.strangers,
             recorded=self.recorded,
             small_faces=tuple(self.small_faces),

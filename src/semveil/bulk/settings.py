@@ -104,6 +104,8 @@ class Settings:
             raise ValueError(
                 f"no face {self.face!r}{near}; allowed: a number from 0, several such as 0,2, largest or all"
             )
+        if self.face not in ("all", "largest"):  # in one order, so that 2,0 and 0,2 are the same settings
+            object.__setattr__(self, "face", ",".join(map(str, sorted(set(map(int, self.face.split(",")))))))
         if self.on_no_face not in POLICIES:
             near = suggest(self.on_no_face, POLICIES)
             raise ValueError(
@@ -200,7 +202,7 @@ class Settings:
         """
         if self.face == "all":
             return list(range(faces))
-        return [0] if self.face == "largest" else sorted({int(number) for number in self.face.split(",")})
+        return [0] if self.face == "largest" else [int(number) for number in self.face.split(",")]
 
     def digest(self, method: ImageMethod, *, clip: bool = False) -> str:
         """Digest of everything that determines the outputs besides the photo.

@@ -41,7 +41,8 @@ class Summary:
             small.
         faces_left: number of faces left unchanged in whole photos: not chosen, or doubtful and kept as
             requested.
-        accounts: fates of the faces of every photo in the output.
+        accounts: fates of the faces of every photo in the output; empty for methods that look for no faces.
+        outputs: names of all files of the output, also of earlier runs, without certificates of their own.
         strangers: number of faces protected in this run that show nobody enrolled, if there are enrolled
             people.
         recorded: number of releases recorded in the ledger in this run, one for each person in a picture,
@@ -69,6 +70,7 @@ class Summary:
     faces_covered: int = 0
     faces_left: int = 0
     accounts: tuple[Account, ...] = ()
+    outputs: tuple[str, ...] = ()
     strangers: int = 0
     recorded: int = 0
     small_faces: tuple[Refused, ...] = ()

@@ -297,8 +297,8 @@ def receive(
     )
     shown = pasted(received.written[0])
     if received.certificate.guarantee.epsilon is None:
-        following = f"semveil protect {shown} before you show it to others"
-        short = "Bob's picture is unprotected: keep it private."
+        following = f"semveil protect {shown}"
+        short = "Bob's picture is unprotected: keep it private. Protect it before you show it to others."
     else:
         following, short = f"semveil certify {shown}", None
     _report(received, short=short, following=[following], as_json=as_json)
@@ -340,7 +340,7 @@ def eavesdrop(
         certificate_in_png=in_png,
         device=device,
     )
-    _report(heard, following=[f"semveil attack {pasted(message)} tries harder"], as_json=as_json)
+    _report(heard, following=[f"semveil attack {pasted(message)}"], as_json=as_json)
 
 
 def _opening(key: Path | None, passphrase_file: Path | None, peer: Path | None) -> str:

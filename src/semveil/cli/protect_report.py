@@ -244,8 +244,8 @@ def _next(
     """Next commands."""
     if not (summary.protected or summary.done_before):
         return []
-    outputs = [name for account in summary.accounts for name in account.outputs if name.endswith(SHOWN_FILES)]
-    file = pasted(out / outputs[0]) if outputs else f"{pasted(out)}/FILE"
+    shown = [name for name in summary.outputs if name.endswith(SHOWN_FILES)]
+    file = pasted(out / min(shown)) if shown else f"{pasted(out)}/FILE"
     commands = [f"semveil certify {file}"]
     if settings.sealing is not None:
         opening = "--key KEY" if settings.sealing.key is not None else "--passphrase-file FILE"

@@ -58,7 +58,8 @@ def restore(
 
     With all faces back the picture equals the protected photo in every pixel: decoded, upright and without
     metadata. A picture that was re-encoded or edited since is refused. A clip comes back byte for byte.
-    The result is UNPROTECTED. By default it goes to the current folder, not among the protected files.
+    The result is UNPROTECTED. By default it goes to the current folder, not among the protected files, and
+    replaces nothing there.
 
     Example: semveil restore group.png --key my.key
 
@@ -105,9 +106,8 @@ def restore(
         ]
         show({"written": str(hand_over), "face": number}, lines, as_json=as_json)
         return
-    assert target is not None
-    made = restore_faces(picture, target, opening, face=face, anyway=anyway)
-    _note_place(target, picture)
+    made = restore_faces(picture, out, opening, face=face, anyway=anyway)
+    _note_place(made.path, picture)
     faces = len(made.restored) + len(made.left)
     numbers = ", ".join(f"face {number}" for number in made.restored)
     lines = [f"{len(made.restored)} of {faces} altered faces are back: {numbers}."]
@@ -115,9 +115,9 @@ def restore(
         lines.append("Whether the rest is as it was is not checked (--anyway).")
     elif not made.left:
         lines.append("The picture equals the photo that was protected in every pixel.")
-    lines.append(("Written", f"{target}; it shows these faces UNPROTECTED."))
+    lines.append(("Written", f"{made.path}; it shows these faces UNPROTECTED."))
     result = {
-        "written": str(target),
+        "written": str(made.path),
         "restored": list(made.restored),
         "left": list(made.left),
         "exact": made.exact,

@@ -3,14 +3,13 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from semveil.core.output_path import keep_inputs
 from semveil.core.progress import Note, unheard
-from semveil.core.provenance import commit
 from semveil.core.publish import File, publish
 from semveil.data.certified import certified_picture
 from semveil.faces.pixels import to_pixels
@@ -108,12 +107,13 @@ def picture_outputs(
     """
     if out is None:
         return []
-    made, pixels = replace(certificate, commit=commit()), to_pixels(images)
+    pixels = to_pixels(images)
     paths = (
         [out] if len(pixels) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(pixels) + 1)]
     )
     return [
-        certified_picture(path, one, made, inside=in_png) for path, one in zip(paths, pixels, strict=True)
+        certified_picture(path, one, certificate, inside=in_png)
+        for path, one in zip(paths, pixels, strict=True)
     ]
 
 

@@ -3,7 +3,7 @@
 
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from semveil.core.errors import KeyProblem
 from semveil.core.model_folders import ModelName
 from semveil.core.output_path import keep_inputs, output_path
 from semveil.core.progress import Note, unheard
+from semveil.core.provenance import commit
 from semveil.core.rng import streams
 from semveil.link.keys import SENT, AnyKey, bob_key, key_files, nonce_log
 from semveil.link.outputs import AnyPath, picture_outputs, publish_outputs
@@ -140,6 +141,7 @@ def receive(
             else "you sent a message with this nonce yourself (same machine)"
         )
     certificate = certificate.for_picture() if as_heard else certificate.for_opened_picture()
+    certificate = replace(certificate, commit=commit())
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
     # Claim the nonce only after the key has fitted, or a forged message would block the genuine one; the
     # nonce is spent only if the image is written.
@@ -183,7 +185,7 @@ def eavesdrop(
     images = method_for_eve(read, loaded).eavesdrop(
         heard(read, snr_db=snr_db, rng=streams(seed)["eve"], channel=channel_of(channel))
     )
-    certificate = certificate_of(read).for_picture()
+    certificate = replace(certificate_of(read).for_picture(), commit=commit())
     outputs = picture_outputs(out, images, certificate, in_png=certificate_in_png)
     return Received(images, read, certificate, publish_outputs(outputs, inputs=[message]))
 

@@ -3,7 +3,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -187,9 +187,8 @@ def transmit(
         "images": records,
     }
     term = summary["config"]["inversion"]["perceptual_term"]
-    certificate = certificate_of(
-        to_message(method, result.transmission), method, perceptual=term
-    ).for_picture()
+    certificate = certificate_of(to_message(method, result.transmission), method, perceptual=term)
+    certificate = replace(certificate.for_picture(), commit=commit())
     transmitted = Transmitted(result, summary, certificate, method, counted)
     if out is not None:
         _write(out, transmitted, places, note)

@@ -60,7 +60,27 @@ class Asked:
 
     def chosen_face(self) -> int | str:
         """The face, in the form that `semveil.transmit` takes."""
-        return LARGEST_FACE if self.face == LARGEST_FACE else int(self.face)
+        return one_face(self.face)
+
+
+def one_face(face: str | None) -> int | str:
+    """The face that the menu names; its field also takes what somebody types.
+
+    Args:
+        face: value of the menu; None if it was emptied.
+
+    Raises:
+        ValueError: neither `largest` nor a number.
+
+    Example:
+        >>> one_face("largest"), one_face("2")
+        ('largest', 2)
+    """
+    if face == LARGEST_FACE:
+        return LARGEST_FACE
+    if face is None or not (face.isascii() and face.isdecimal()):
+        raise ValueError(f"no face {face or ''!r}; choose one from the menu")
+    return int(face)
 
 
 def takes_epsilon(keys: str, unkeyed: str) -> bool:

@@ -5,6 +5,7 @@ It admits only the page's own requests of limited size, and its headers keep the
 from elsewhere.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ SERVICES = (
     "reset",
     "cancel",
 )
+_API = "/gradio_api/"
+_UPLOAD = f"{_API}upload"
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 _POLICY = (
@@ -97,7 +100,13 @@ class Guard:
             await send(message)
 
         try:
-            await self.app(scope, bounded, with_headers)
+            incoming: Receive = bounded
+            if scope["path"].startswith(_API) and not scope["path"].startswith(_UPLOAD):
+                body = await _whole(bounded)
+                if not names_uploads_only(body, self.uploads):
+                    return await _answer(send, 403, "this is no file that was dropped here")
+                incoming = _replayed(body, bounded)
+            await self.app(scope, incoming, with_headers)
         except _TooLarge:
             if not started:
                 await _answer(send, 413, "too large")
@@ -116,7 +125,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self.largest_body:
             return 413, "too large"
-        if scope["path"].startswith("/gradio_api/upload") and size_of(self.uploads) > self.largest_folder:
+        if scope["path"].startswith(_UPLOAD) and size_of(self.uploads) > self.largest_folder:
             return 503, "too many uploads wait; try again in a minute"
         return None
 
@@ -133,9 +142,66 @@ def allowed(path: str) -> bool:
         >>> allowed("/gradio_api/deep_link")
         False
     """
-    if path.startswith("/gradio_api/"):
-        return path.removeprefix("/gradio_api/").split("/")[0] in SERVICES
+    if path.startswith(_API):
+        return path.removeprefix(_API).split("/")[0] in SERVICES
     return path in PAGES or (path.startswith(FOLDERS) and ".." not in path)
+
+
+def names_uploads_only(body: bytes, uploads: Path) -> bool:
+    """Whether all files named by a request's JSON are uploads.
+
+    Under another server than its own, gradio checks nothing: it would copy any file of this machine that a
+    request names, and fetch any address.
+
+    Args:
+        body: body of the request.
+        uploads: folder of uploads.
+
+    Returns:
+        False also where a body is not JSON.
+
+    Example:
+        >>> names_uploads_only(b'{"data": [{"path": "/etc/passwd"}]}', Path("/tmp/uploads"))
+        False
+    """
+
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # sees the first of two equal names, too
+        for name, value in pairs:
+            if name == "path" and not _is_upload(value, uploads):
+                raise ValueError("not an upload")
+        return dict(pairs)
+
+    try:
+        json.loads(body or b"null", object_pairs_hook=check)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_upload(path: object, uploads: Path) -> bool:
+    if not isinstance(path, str) or not Path(path).is_absolute():  # an address is not absolute
+        return False
+    return Path(path).resolve().is_relative_to(uploads.resolve())
+
+
+async def _whole(receive: Receive) -> bytes:
+    """Body of a request; empty if the client left before its end."""
+    parts: list[bytes] = []
+    while (message := await receive())["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+    return b""
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Hand out the body that was read, then whatever follows it."""
+    left: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def once() -> MutableMapping[str, Any]:
+        return left.pop() if left else await receive()
+
+    return once
 
 
 class _TooLarge(Exception):

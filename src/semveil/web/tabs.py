@@ -73,7 +73,7 @@ def tabs(model: FaceModel) -> list[Tab]:
         photo: NDArray[np.uint8], face: str, values: Sequence[Any], told: Progress
     ) -> Iterator[str]:
         made: list[html.Card] = []
-        for card in protect.protect_by_all(photo, face=face, epsilon=values[0]):
+        for card in protect.protect_by_all(photo, face=str(asked.one_face(face)), epsilon=values[0]):
             made.append(card)
             yield html.cards(made)
 
