@@ -28,6 +28,7 @@ from semveil.experiments.identity_dp.bench import public_faces
 from semveil.experiments.identity_dp.comparison import _baselines
 from semveil.experiments.identity_dp.evaluate import evaluate
 from semveil.experiments.identity_dp.pairs import pairs_within_folds
+from semveil.experiments.identity_dp.photos import picture_files
 from semveil.experiments.kit import inputs
 from semveil.experiments.kit.experiment import EXPERIMENTS, load_paper
 from semveil.experiments.kit.photo_sets import DataMissing
@@ -271,8 +272,8 @@ def test_another_programs_pictures_are_measured_where_the_photos_face_lies(
 ) -> None:
     same, half = tmp_path / "same", tmp_path / "half"
     shutil.copytree(photos, same)
-    for path in (photos / "one.png", photos / "more" / "two.jpg"):
-        target = half / path.relative_to(photos).with_suffix(".png")
+    for path, ending in ((photos / "one.png", ".png"), (photos / "more" / "two.jpg", ".covered.png")):
+        target = half / path.relative_to(photos).with_suffix(ending)
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.open(path).resize((160, 160)).save(target)
     path, picture = evaluate(photos, {"copy": same, "half": half}, tmp_path / "out", verifiers=("dlib",))
@@ -322,6 +323,11 @@ def test_folders_that_do_not_fit_are_refused(photos: Path, tmp_path: Path) -> No
         Image.new("RGB", (8, 8)).save(twins / name)
     with pytest.raises(PhotoError, match=r"a\.jpg and a\.png .* one name"):
         evaluate(twins, {}, tmp_path / "out", verifiers=("dlib",))
+    for ending in ("covered", "partly-unprotected"):
+        (tmp_path / "both").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "both" / f"one.{ending}.png")
+    with pytest.raises(PhotoError, match="pictures of one photo"):
+        evaluate(photos, {"a": tmp_path / "both"}, tmp_path / "out", verifiers=("dlib",))
     with pytest.raises(DataMissing, match="is not a folder"):
         evaluate(photos, {"a": tmp_path / "absent"}, tmp_path / "out", verifiers=("dlib",))
     (tmp_path / "empty").mkdir()
@@ -332,3 +338,13 @@ def test_folders_that_do_not_fit_are_refused(photos: Path, tmp_path: Path) -> No
     Image.fromarray(to_pixels(torch.zeros(1, 3, 64, 128))[0]).save(wide)
     with pytest.raises(DataMissing, match="aspect ratio"):
         evaluate(photos, {"a": wide.parent}, tmp_path / "out", verifiers=("dlib",))
+
+
+def test_a_photo_may_have_the_name_of_an_output(tmp_path: Path) -> None:
+    for name in ("a", "a.covered", "b.partly-unprotected", "c.face-1"):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    files = picture_files(tmp_path)
+    assert {place: path.stem for place, path in files.items()} == {
+        "a": "a", "a.covered": "a.covered", "b": "b.partly-unprotected",
+        "b.partly-unprotected": "b.partly-unprotected", "c.face-1": "c.face-1",
+    }  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from semveil.core.errors import PhotoError, SemveilError
 from semveil.core.files import sha256_of_file
+from semveil.data.output_names import photo_of
 from semveil.data.photos import looks_like_photo
 
 # The log of an output folder, by which such a folder is known.
@@ -25,7 +26,6 @@ _RAW = (
 PHOTO_SUFFIXES = frozenset(f".{kind}" for kind in _PHOTOS.split("|"))
 CLIP_SUFFIXES = frozenset(f".{kind}" for kind in _CLIPS.split("|"))
 UNREADABLE_SUFFIXES = frozenset(f".{kind}" for kind in f"{_RAW}|insv|heic|heif|hif|jxl|psd".split("|"))
-_ENDING = re.compile(r"\.(face-\d+|covered|partly-unprotected|unprotected)$")  # endings of outputs' names
 
 
 class BulkError(SemveilError):
@@ -218,7 +218,7 @@ def assign_names(places: Iterable[str], taken: Mapping[str, str]) -> dict[str, s
 
 def _bare(place: str) -> str:
     """Key shared by photos whose outputs could be confused."""
-    return _ENDING.sub("", str(PurePosixPath(place).with_suffix("")).casefold())
+    return photo_of(str(PurePosixPath(place).with_suffix("")).casefold())
 
 
 def check_places(photos: Iterable[Source], *, keep: bool) -> None:

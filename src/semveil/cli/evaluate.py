@@ -101,7 +101,7 @@ def evaluate(
     if not as_json:
         for reason, count in result["left_out"].items():
             if count:
-                note(f"{count} photos {reason} left out")
+                note(f"{count} photo{'s' if count > 1 else ''} {reason} left out")
         if judged := result.get("judged"):
             photos_judged = (
                 f"{judged['photos']} of {len(result['rows'][0]['kept']['five_point_error'])} photos"

@@ -27,7 +27,13 @@ from semveil.experiments.identity_dp import rows, shown
 from semveil.experiments.identity_dp.bench import IdentityBench, prepare_bench
 from semveil.experiments.identity_dp.pairs import Pairs, acceptance, spread
 from semveil.experiments.identity_dp.paper import PAPER
-from semveil.experiments.identity_dp.photos import faces_as_set, find_faces, photo_files, same_face
+from semveil.experiments.identity_dp.photos import (
+    faces_as_set,
+    find_faces,
+    photo_files,
+    picture_files,
+    same_face,
+)
 from semveil.experiments.identity_dp.presets import IDENTITY_PRESETS, OURS
 from semveil.experiments.kit.experiment import written_elsewhere
 from semveil.experiments.kit.keeping import at_once
@@ -61,9 +67,9 @@ def evaluate(
 ) -> tuple[Path, Path]:
     """Compare pictures protected by other programs with identity-dp's.
 
-    A picture belongs to the photo with the same relative path, whatever the suffix, and must show the whole
-    photo: it is cropped at the photo's own largest face. A photo that is missing in one folder is excluded
-    from all.
+    A picture belongs to the photo with the same relative path, whatever the suffix and an ending that
+    `protect` puts before it, and must show the whole photo: it is cropped at the photo's own largest face. A
+    photo that is missing in one folder is excluded from all.
 
     Args:
         photos: folder of the originals.
@@ -99,7 +105,7 @@ def evaluate(
     if listed is not None:
         wanted = {path for pair in listed for path in (pair.first, pair.second)}
         files = {place: path for place, path in files.items() if path in wanted}
-    made = {name: photo_files(folder) for name, folder in outputs.items()}
+    made = {name: picture_files(folder) for name, folder in outputs.items()}
     complete = {place: path for place, path in files.items() if all(place in own for own in made.values())}
     if not complete:
         raise DataMissing(

@@ -12,6 +12,7 @@ from semveil.core.errors import FaceError, PhotoError
 from semveil.core.progress import Progress
 from semveil.data.align import align_face
 from semveil.data.faces import PhotoFace, load_aligned_faces
+from semveil.data.output_names import photo_of
 from semveil.data.photos import load_photo
 from semveil.experiments.kit.photo_sets import DataMissing, PhotoSet
 from semveil.faces.pixels import to_tensor
@@ -53,7 +54,8 @@ def faces_as_set(faces: Mapping[str, PhotoFace]) -> PhotoSet:
     """
     ids = tuple(f"photo {i:04d}" for i in range(1, len(faces) + 1))
     images = to_tensor([face.aligned.pixels for face in faces.values()])
-    return PhotoSet(images, ids, f"{len(ids)} faces of a folder of photos", public=False)
+    faces_of = f"{len(ids)} face{'s' if len(ids) > 1 else ''} of a folder of photos"
+    return PhotoSet(images, ids, faces_of, public=False)
 
 
 def photo_files(folder: Path) -> dict[str, Path]:
@@ -80,6 +82,29 @@ def photo_files(folder: Path) -> dict[str, Path]:
             )
         places[place] = path
     return places
+
+
+def picture_files(folder: Path) -> dict[str, Path]:
+    """Pictures made of photos, by the relative paths of the photos, see `photo_files`.
+
+    A picture that `protect` named for what happened to its faces, such as `a.partly-unprotected.png`, is
+    also found as `a`, unless another one has that name.
+
+    Args:
+        folder: searched recursively.
+
+    Raises:
+        DataMissing: `folder` is not a directory.
+        PhotoError: two pictures are of one photo.
+    """
+    files = photo_files(folder)
+    named: dict[str, Path] = {}
+    for place, path in files.items():
+        photo = photo_of(place, whole=True)
+        if photo not in files and named.setdefault(photo, path) != path:
+            both = f"{named[photo].name} and {path.name} in {str(path.parent)!r}"
+            raise PhotoError(f"{both} are pictures of one photo; remove one")
+    return files | named
 
 
 def same_face(face: PhotoFace, path: Path, size: int) -> NDArray[np.uint8]:
