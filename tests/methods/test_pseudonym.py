@@ -64,7 +64,7 @@ def test_photos_of_a_subject_show_the_same_person_and_no_claim_is_made(key: Path
     method = IdentityDP(MODEL, pseudonym=str(key))
     assert method.needs_subjects and not IdentityDP(MODEL).needs_subjects
     photos = torch.linspace(-0.9, 0.8, 3 * 48).view(3, 3, 4, 4)
-    release = method.protect(photos, subjects=["ada", "bo", "Ada"])
+    release = method.protect(photos, subjects=["ada lovelace", "bo", "Ada Lovelace"])
     assert release.latents is not None
     assert torch.equal(release.latents[0], release.latents[2]) and not torch.equal(
         release.latents[0], release.latents[1]
@@ -75,7 +75,8 @@ def test_photos_of_a_subject_show_the_same_person_and_no_claim_is_made(key: Path
     assert {Caveat.LINKABLE, Caveat.ATTRIBUTES} <= set(made.caveats)
     assert Caveat.KEY not in made.caveats, "the key opens no photo"
     assert Certificate.from_json(made.to_json()) == made
-    assert str(key) not in made.to_json() and "ada" not in made.to_json() and KEY.hex() not in made.to_json()
+    for secret in (str(key), KEY.hex(), "lovelace"):
+        assert secret.lower() not in made.to_json().lower()
     assert made.protection == "pseudonym" and made.mechanism is None and made.nominal_epsilon is None
 
 

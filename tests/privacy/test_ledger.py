@@ -444,19 +444,20 @@ def test_a_limit_that_is_given_once_stays(book):
 
 
 def test_another_limit_is_refused_until_it_is_changed_explicitly(book):
-    book.fix_budgets(["Ada"], 2.0)
+    book.fix_budgets(["Ada Lovelace"], 2.0)
     before = book.path.read_bytes()
     for other in (1.0, 3.0):
         with pytest.raises(BudgetIsFixed, match=r"fixed before as epsilon 2, and .* semveil ledger budget"):
-            book.record("Ada", release(0.5), limit=other)
+            book.record("Ada Lovelace", release(0.5), limit=other)
     with pytest.raises(BudgetIsFixed):
-        book.fix_budgets(["Grace", "Ada"], 3.0)
+        book.fix_budgets(["Grace", "Ada Lovelace"], 3.0)
     assert book.path.read_bytes() == before  # neither a release nor Grace's budget
-    book.fix_budgets(["Ada"], 3.0, change=True)
-    book.record("Ada", release(2.5), limit=3.0)
-    assert [fixed.budget for fixed in book.budgets("ada")] == [2.0, 3.0] and book.budgets("Grace") == []
+    book.fix_budgets(["Ada Lovelace"], 3.0, change=True)
+    book.record("Ada Lovelace", release(2.5), limit=3.0)
+    assert [fixed.budget for fixed in book.budgets("ada lovelace")] == [2.0, 3.0]
+    assert book.budgets("Grace") == []
     assert list(book.budgets_in_force.values()) == [3.0]
-    assert b"ada" not in book.path.read_bytes().lower()
+    assert b"lovelace" not in book.path.read_bytes().lower()
 
 
 def test_a_budget_set_by_mistake_is_lifted_and_remembered(book):
