@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from semveil.data.face_set import FaceSet
 from semveil.generators.stylegan2 import StyleGAN2Config
@@ -106,3 +107,31 @@ def test_a_resumed_run_is_the_same_run(tmp_path):
     second.run(report=lambda *_: None)
     for name, value in straight.averages.state_dict().items():
         assert torch.equal(second.averages.state_dict()[name], value), name
+
+
+class OnceDifferentiable(torch.autograd.Function):
+    """Half of the pixels' values, with torch 2.6's refusal of a second derivative of sampling."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x / 2
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        return gradient / 2
+
+
+def test_the_gradient_penalty_needs_no_second_derivative_of_the_augmentation(monkeypatch):
+    run = trainer(settings=replace(SETTINGS, steps=4, adversarial_from=0, lazy=1))
+    sampled: list[Tensor] = []
+
+    def sample(x: Tensor, grid: Tensor, **options: object) -> Tensor:
+        sampled.append(x)
+        return OnceDifferentiable.apply(x)
+
+    monkeypatch.setattr("semveil.training.augment.F.grid_sample", sample)
+    run.augment.probability = 0.8
+    before = run.discriminator.score.weight.clone()
+    run.run(report=lambda step, losses: None)
+    assert sampled and not torch.equal(run.discriminator.score.weight, before)

@@ -29,7 +29,7 @@ class StyleGAN2Training(JointTraining):
     """Settings of a run.
 
     Attributes:
-        r1: weight of the gradient penalty on real photos, applied every `lazy` steps.
+        r1: weight of the gradient penalty on real photos, as augmented, applied every `lazy` steps.
         path_length: weight of the path-length regulariser, applied every `lazy` steps.
         lazy: interval of the regularisers in steps.
         discriminator_multiplier, discriminator_cap: widths of the discriminator, see `Discriminator`.
@@ -156,9 +156,11 @@ class StyleGAN2Trainer(JointTrainer):
         )
 
     def _judge(self, images: Tensor) -> Tensor:
-        images = self.augment.images(images, self.rng)
+        return self._score(self.augment.images(images, self.rng))
+
+    def _score(self, augmented: Tensor) -> Tensor:
         with self._half():
-            return self.discriminator(images).float()
+            return self.discriminator(augmented).float()
 
     def _adversarial(self, codes: Tensor) -> dict[str, float]:
         self.discriminator.requires_grad_(False)
@@ -173,8 +175,9 @@ class StyleGAN2Trainer(JointTrainer):
         s = self.settings
         fake = self._judge(self._fakes)
         penalise = self.step % s.lazy == 0
-        photos = photos.clone().requires_grad_(penalise)
-        real = self._judge(photos)
+        # not through the augmentation: older versions of torch cannot differentiate its sampling twice
+        photos = self.augment.images(photos, self.rng).detach().requires_grad_(penalise)
+        real = self._score(photos)
         loss = F.softplus(fake).mean() + F.softplus(-real).mean()
         if penalise:
             (gradient,) = torch.autograd.grad(real.sum(), photos, create_graph=True)
