@@ -73,6 +73,7 @@ def test_models_that_are_here_need_no_download(semveil: Callable, home: Path) ->
 def test_unknown_names_suggest_near_ones(semveil: Callable, failed: Callable) -> None:
     for verb in ("info", "get"):
         failed(semveil("models", verb, "lpips-alx"), 2, "did you mean 'lpips-alex'")
+    failed(semveil("models", "verify", "identity-12"), 2, "did you mean 'identity-128'")
     failed(semveil("models", "get", "arcface"), 1, "take the file from https://")
     failed(
         semveil("transmit", "x.jpg", "--model", "celebamask-hq-512"),

@@ -249,6 +249,7 @@ def _verified(name: str) -> dict[str, Any]:
             found.matches
         ]
         return {"name": name, "good": found.matches is not False, "state": state, "sha256": found.sha256}
+    _check_name(name)
     try:
         if other := _other_model(name):
             return {"name": name, "good": True, "state": "loads", "sha256": other.digest}
@@ -257,6 +258,15 @@ def _verified(name: str) -> dict[str, Any]:
     except SemveilError as error:
         return {"name": name, "good": False, "state": str(error), "sha256": None}
     return {"name": name, "good": True, "state": f"loads; {len(pairs)} trained pairs", "sha256": model.digest}
+
+
+def _check_name(name: str) -> None:
+    """Refuse what names neither a model, nor weights, nor a face model's folder."""
+    names = [*_models(), OFFICIAL_MODEL, *CATALOGUE]
+    if name not in names and not (Path(name) / "model.json").is_file():
+        raise ValueError(
+            f"no model or weights named {name!r}{suggest(name, names)}; see: semveil models list"
+        )
 
 
 def _weights_card(name: str) -> dict[str, Any]:
@@ -276,11 +286,7 @@ def _model_card(name: str) -> dict[str, Any]:
         kind, folder = _models()[name]
         said = {"name": name, "kind": kind, "size": other.size, "digest": other.digest, "folder": str(folder)}
         return {**said, "card": dict(other.card)}
-    names = [*_models(), OFFICIAL_MODEL, *CATALOGUE]
-    if name not in names and not (Path(name) / "model.json").is_file():
-        raise ValueError(
-            f"no model or weights named {name!r}{suggest(name, names)}; see: semveil models list"
-        )
+    _check_name(name)
     model = load_model(name)
     pairs = sorted((read_pair(path).settings for path in list_pairs(model)), key=lambda pair: pair.epsilon)
     return {
