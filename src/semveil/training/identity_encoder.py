@@ -127,7 +127,8 @@ def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor
     spread = values[:dimensions] / len(centred) ** 0.5
     if len(spread) < dimensions or spread[-1] < 1e-3 * spread[0]:
         raise ValueError(
-            f"the descriptors spread over fewer than {dimensions} directions; take fewer dimensions"
+            f"the {len(centred)} descriptors spread over fewer than {dimensions} directions; train on more "
+            "photos, or with fewer dimensions (encoder.dimensions)"
         )
     return F.normalize(centred @ directions[:dimensions].T / spread**whitening, dim=1).float()
 
