@@ -324,5 +324,5 @@ def _publish(
     from semveil.training.publish import publish
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    with progress("Inverting training photos", quiet=quiet) as advance:
+    with progress("Inverting training photos, steps", quiet=quiet) as advance:
         publish(out, generator, encoder, photos, progress=advance, **parts)
