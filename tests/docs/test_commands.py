@@ -191,7 +191,7 @@ def test_each_example_of_a_help_text_is_one_that_there_is(command: str):
         ("protect a.jpg --method latent-dp --mechanism closest", "--mechanism has no closest"),
         ("protect a.jpg --audio mute", "--audio has no mute"),
         ("send a.jpg b.jpg --out m.svl", "['b.jpg'] is too much"),
-        ("receive m.svl --snr-db high --out bob.png", "valid number"),
+        ("receive m.svl --snr-db high --out bob.png", "valid"),
     ],
 )
 def test_a_command_that_is_not_there_is_noticed(line, found):
