@@ -93,6 +93,10 @@ def test_help_and_usage_errors_never_load_torch() -> None:
         (["send", "a.jpg"], "--out"),
         (["reproduce", "dp-semcom/fig9"], "fig9"),
         (["reproduce", "dp-semcom/fig3", "--preset", "smal"], "'small'"),
+        (["receive", "m.svl", "--out", "b.png", "--snr-db", "high"], "'high'"),
+        (["receive", "m.svl", "--out", "b.png", "--snr-db=high"], "'high'"),
+        (["web", "--port", "99999"], "'99999'"),
+        (["train", "protector", "--epsilon", "x", "--epsilon", "3"], "--epsilon"),
     ],
 )
 def test_usage_errors_are_one_line(

@@ -49,6 +49,9 @@ def test_models_of_every_method_are_known(semveil: Callable) -> None:
         assert card["size"] == size and card["card"]
         (check,) = json.loads(semveil("models", "verify", name, "--json").stdout)["checks"]
         assert check["good"] and check["sha256"] == card["digest"]
+        in_folder = json.loads(semveil("models", "info", card["folder"], "--json").stdout)
+        (check,) = json.loads(semveil("models", "verify", card["folder"], "--json").stdout)["checks"]
+        assert in_folder["digest"] == check["sha256"] == card["digest"] and check["good"]
 
 
 def test_the_official_model_is_listed_with_the_way_to_get_it(
@@ -73,6 +76,7 @@ def test_models_that_are_here_need_no_download(semveil: Callable, home: Path) ->
 def test_unknown_names_suggest_near_ones(semveil: Callable, failed: Callable) -> None:
     for verb in ("info", "get"):
         failed(semveil("models", verb, "lpips-alx"), 2, "did you mean 'lpips-alex'")
+    failed(semveil("models", "verify", "identity-12"), 2, "did you mean 'identity-128'")
     failed(semveil("models", "get", "arcface"), 1, "take the file from https://")
     failed(
         semveil("transmit", "x.jpg", "--model", "celebamask-hq-512"),

@@ -99,6 +99,17 @@ def test_crops_are_said_to_be_pictures_of_faces(semveil: Callable, photo: Path, 
     assert "a picture of each face" not in whole
 
 
+def test_a_face_too_small_for_a_crop_is_refused_with_the_layout_that_takes_it(
+    semveil: Callable, photo: Path, tmp_path: Path
+) -> None:
+    wanted = ("protect", photo, "--method", "mosaic", "--size", "1024")
+    crops = semveil(*wanted, "--out", tmp_path / "crops")
+    assert crops.code == 4 and "px, fewer than the 256 px needed; use a larger photo, or --whole-photo, " in (
+        crops.stderr
+    )
+    assert semveil(*wanted, "--out", tmp_path / "whole", "--whole-photo").code == 0
+
+
 def test_refused_photos_make_it_fail_after_the_others_are_done(
     semveil: Callable, photo: Path, tmp_path: Path
 ) -> None:

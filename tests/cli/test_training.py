@@ -4,12 +4,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from semveil.cli.streams import expect_end
+from semveil.cli.train.run import SAVE_EVERY, train_one
 from semveil.core.model_folders import bundled_folder
 from semveil.data.face_set import FaceSet
 from semveil.data.latents import LatentSet
@@ -78,6 +81,29 @@ def test_settings_are_checked(
         2,
         "no labelled face",
     )
+
+
+@pytest.mark.parametrize(
+    ("done", "words"), [(3, "nothing is kept yet"), (SAVE_EVERY, f"step {SAVE_EVERY} of 1000 is kept in ")]
+)
+def test_an_interrupted_training_says_what_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], done: int, words: str
+) -> None:
+    class Interrupted:
+        settings, step = SimpleNamespace(steps=1000, batch=1), 0
+
+        def run(self, report: Callable[[int, float], None]) -> None:
+            for self.step in range(1, done + 1):
+                report(self.step, 0.0)
+            raise KeyboardInterrupt
+
+        def save(self, path: Path) -> None:
+            path.touch()
+
+    expect_end()
+    with pytest.raises(KeyboardInterrupt):
+        train_one(Interrupted(), tmp_path / "a.checkpoint", title="Training", quiet=True)
+    assert words in capsys.readouterr().err
 
 
 def test_perceptual_training_names_the_weights_it_lacks(

@@ -77,6 +77,8 @@ def test_truncated_torch_file(tmp_path: Path) -> None:
 def test_absent_file(tmp_path: Path) -> None:
     with pytest.raises(BadCheckpoint, match="no weight file"):
         read_checkpoint(tmp_path / "x.pt")
+    with pytest.raises(BadCheckpoint, match=r"no weight file .*: it is a folder; name a file in it"):
+        read_checkpoint(tmp_path)
 
 
 def test_a_list_is_no_checkpoint(tmp_path: Path) -> None:

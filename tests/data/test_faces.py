@@ -149,8 +149,8 @@ def test_where_all_faces_are_too_small_the_largest_is_named(group):
 @pytest.mark.parametrize(
     ("selection", "words"),
     [
-        (3, "no face 3; allowed: 0 to 2: 0: "),
-        ("3", "no face 3; allowed: 0 to 2"),
+        (3, "no face 3; it shows 0: "),
+        ("3", "no face 3; it shows 0: "),
         (-1, "no face -1; allowed: a number from 0, largest or all"),
         ("largst", r"no face 'largst' \(did you mean 'largest'\?\)"),
         ("", "no face ''"),

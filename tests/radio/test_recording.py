@@ -11,6 +11,7 @@ import pytest
 import torch
 from channels.message_cases import message
 from radio.waves import through
+from scipy.signal import resample_poly
 
 from semveil.channels import KeyedPart, MessageError
 from semveil.channels.message import message_from_side, side_of_message
@@ -96,6 +97,24 @@ def damage(folder: Path, kind: str) -> Path:
         meta["global"]["core:datatype"] = "rf32_le"
     elif kind == "rate":
         meta["global"]["core:sample_rate"] = 1.1e6
+    elif kind == "twice the rate":
+        meta["global"]["core:sample_rate"] = 2e6
+    elif kind == "half the rate":
+        meta["global"]["core:sample_rate"] = 5e5
+    elif kind == "resampled":
+        resample_poly(samples.view("<c8"), 2, 1).astype("<c8").tofile(data)
+        del meta["global"]["semveil:symbol_rate"]
+        meta["global"]["core:sample_rate"] = 2e6
+    elif kind == "integers":
+        np.rint(samples * 32767).astype("<i2").tofile(data)
+    elif kind == "word":
+        meta["global"]["core:sample_rate"] = "fast"
+    elif kind == "two channels":
+        meta["global"]["core:num_channels"] = 2
+    elif kind == "list":
+        meta = [meta]
+    elif kind == "no global":
+        del meta["global"]
     elif kind == "slow":
         meta["global"]["semveil:symbol_rate"] = 0.001
     elif kind == "no rate":
@@ -115,11 +134,19 @@ def damage(folder: Path, kind: str) -> Path:
     ("kind", "words"),
     [
         ("cut", "cut off"), ("clipped", "is clipped: "), ("nan", "not finite"), ("silent", "is silent"),
-        ("foreign", "no preamble"), ("real", "no single channel of complex"),
-        ("rate", "resample to a whole number"),
-        ("slow", r"takes 1e\+09 samples in .*, 2 to 64"),
+        ("foreign", "no preamble"), ("real", "no single channel of complex .* 'rf32_le'"),
+        ("two channels", "no single channel of complex .* core:num_channels 2"),
+        ("rate", "takes 4.4 samples in .*, where a whole number .* sample rate of 1,100,000 Hz"),
+        ("slow", r"takes 1e\+09 samples in .*, where a whole number from 2 to 64"),
+        ("twice the rate", "at 8 samples .* of 2,000,000 Hz .* of 250,000 Hz .* writes 1,000,000 samples "
+         "a second. Check .* core:datatype, .* at most 7,500 Hz"),
+        ("half the rate", "other than 2 samples per symbol. .* of 500,000 Hz .* writes 1,000,000 samples"),
+        ("resampled", r"other than 4 samples .* of 2,000,000 Hz .* no symbol rate .* sample rate / 4"),
+        ("integers", "not finite; is core:datatype, 'cf32_le', their format"),
+        ("word", "states 'fast' as core:sample_rate"),
+        ("list", "is not SigMF's"), ("no global", "is not SigMF's"),
         ("no rate", "add core:sample_rate"), ("empty", "is empty"),
-        ("no data", "cannot read|samples"), ("no json", "cannot read"),
+        ("no data", "m.sigmf-data' is missing"), ("no json", "is not SigMF's"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path, kind: str, words: str) -> None:

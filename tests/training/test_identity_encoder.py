@@ -9,7 +9,12 @@ import pytest
 import torch
 
 from semveil.data.face_set import FaceSet
-from semveil.recognition.identity_encoder import IdentityEncoder, IdentityEncoderConfig
+from semveil.recognition.identity_encoder import (
+    IdentityEncoder,
+    IdentityEncoderConfig,
+    identity_encoder_file,
+    load_identity_encoder,
+)
 from semveil.training.draws import Draws
 from semveil.training.identity_encoder import IdentityEncoderTraining, identity_encoder_trainer, targets, vary
 from semveil.training.one_network import OneNetworkTrainer
@@ -19,6 +24,11 @@ TINY = IdentityEncoderConfig(
     size=16, top=0, left=0, side=16, widths=(4, 8, 8, 8), blocks=(1, 1, 1), dimensions=3
 )
 SETTINGS = IdentityEncoderTraining(encoder=TINY, steps=24, batch=16, learning_rate=1e-2, whitening=0.5)
+
+
+def test_the_default_network_is_of_the_size_of_the_bundled_one() -> None:
+    bundled = load_identity_encoder(identity_encoder_file())
+    assert IdentityEncoderTraining().encoder == bundled.config
 
 
 @pytest.fixture(scope="module")

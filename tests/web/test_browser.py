@@ -178,6 +178,20 @@ def test_the_link(page: Any) -> None:
     page.wait_for_function("document.querySelector('#sv-link').innerText.includes('nothing is guaranteed')")
 
 
+def test_another_photo_takes_the_results_of_the_last_one_away(page: Any, tmp_path: Path) -> None:
+    take_astronaut(page)
+    page.get_by_role("tab", name="Protect").click()
+    page.click("#sv-protect-button")
+    page.wait_for_function("document.querySelectorAll('#sv-protect .sv-card').length == 9")
+    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(tmp_path / "wall.png")
+    drop(page, tmp_path / "wall.png")
+    page.wait_for_function("document.querySelectorAll('#sv-protect .sv-card').length == 0")
+    page.click("#sv-protect-button")
+    page.wait_for_selector("#sv-protect-line .sv-error")
+    take_astronaut(page)
+    page.wait_for_selector("#sv-protect-line .sv-error", state="detached")
+
+
 def test_one_of_several_faces_is_chosen_by_the_number_on_it(page: Any, tmp_path: Path) -> None:
     take_astronaut(page)
     assert not page.locator("#sv-face").is_visible() and not page.locator(".sv-preview svg").count()

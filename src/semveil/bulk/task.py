@@ -265,11 +265,16 @@ def _protect_faces(task: Task, settings: Settings, method: ImageMethod, photo: P
     doubts = {i: doubt for i in chosen if (doubt := _doubt(faces[i], least))}
     fit = [i for i in chosen if i not in doubts]
     covered = list(doubts) if whole and settings.doubtful == "cover" else []
-    fix = f"leave it as it is by naming the others (--face {','.join(map(str, fit))}), or use a larger photo"
-    reasons = tuple(
-        f"face {i} in {photo.name!r} {doubt}; " + (fix if whole and fit else "use a larger or clearer photo")
-        for i, doubt in doubts.items()
-    )
+
+    def fix(face: Face) -> str:
+        if whole and fit:
+            named = ",".join(map(str, fit))
+            return f"leave it as it is by naming the others (--face {named}), or use a larger photo"
+        if not whole and SMALLEST_FACE <= face.shorter_side < least:
+            return f"use a larger photo, or --whole-photo, which takes faces of {SMALLEST_FACE} px"
+        return "use a larger or clearer photo"
+
+    reasons = tuple(f"face {i} in {photo.name!r} {doubt}; {fix(faces[i])}" for i, doubt in doubts.items())
     # a whole photo would show the face
     if not (fit or covered) or (whole and reasons and settings.doubtful == "refuse"):
         return refused(FaceTooSmallError, *reasons, small=len(reasons))

@@ -131,7 +131,7 @@ def attack(
         return
     lines: list[Line] = [("Verdict" if i == 0 else "", text) for i, text in enumerate(_sentences(verdict))]
     lines += [("Compared", f"with {found.reference}")] if verdict is not None else []
-    lines.append(("Eve's channel", f"{found.channel}, {found.snr_db:g} dB"))
+    lines.append(("Eve's channel", f"{found.channel}, {found.snr_db:.4g} dB"))
     names_of = ", ".join(name for one in found.results for name in picture_names(one))
     lines.append(("Written", f"{out}: {names_of} ({side} x {side} px), {SUMMARY}"))
     lines.append(

@@ -83,10 +83,11 @@ class Command(TyperCommand):
             OptionError: a file name is read as an option, the file names an unknown option or gives one
                 twice, a value has the wrong type, or a path is empty.
         """
+        words = list(args)  # parsing empties `args`
         try:
             return self._parsed(ctx, args)
         except Exception as error:
-            taken = next((word for word in args if word.startswith("-") and Path(word).exists()), None)
+            taken = next((word for word in words if word.startswith("-") and Path(word).exists()), None)
             if taken is not None and hasattr(error, "option_name"):
                 raise OptionError(
                     f"{taken!r} is read as options; for the file of that name write ./{taken}"
@@ -94,6 +95,7 @@ class Command(TyperCommand):
             # an error raised before typer's own parsing, which would add the command
             if getattr(error, "ctx", self) is None:
                 error.ctx = ctx  # type: ignore[attr-defined]
+            _name_value(error, ctx, words)
             raise
 
     def _parsed(self, ctx: Any, args: list[str]) -> list[str]:
@@ -189,6 +191,17 @@ def value_of(flag: str, words: Sequence[str]) -> str | None:
         elif word.startswith(f"{flag}="):
             found = word.partition("=")[2]
     return found
+
+
+def _name_value(error: Any, ctx: Any, words: Sequence[str]) -> None:
+    """Add the value that was refused to an error of an option; typer names the option only."""
+    param = getattr(error, "param", None)
+    if param is None or param.param_type_name != "option" or param.multiple:
+        return  # which of several values it is, is not known
+    given = [value_of(flag, words) for flag in param.opts]
+    value = next(filter(None, given), (ctx.default_map or {}).get(param.name))
+    if value is not None and repr(value) not in error.message:
+        error.message = f"{error.message.rstrip('.')}, got {value!r}"
 
 
 def _takes_path(hint: Any) -> bool:

@@ -63,8 +63,8 @@ def _make_key(out: Path, *, as_json: bool) -> None:
     write_secret(out, Secret.generate())
     lines = [
         f"Written: {out}, a key of 256 bits that only you may read.",
-        "Give the other side a copy by a way that nobody else can read: the key opens all messages, past "
-        "ones too.",
+        "It opens everything that is made with it, past messages too. For a link give the other side a copy "
+        "by a way that nobody else can read.",
     ]
     show({"kind": "key", "written": [str(out)]}, lines, as_json=as_json)
 

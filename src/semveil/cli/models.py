@@ -76,7 +76,7 @@ def info(
     name: Annotated[
         str,
         typer.Argument(
-            help="Name of a model or of third-party weights.",
+            help="Name or folder of a model, or name of third-party weights.",
             metavar="NAME",
             autocompletion=completion.model_or_weights,
         ),
@@ -133,8 +133,8 @@ def verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Models, weights or files; all on this machine by default.",
-            metavar="NAME|FILE...",
+            help="Models (names or folders), weights or files; all on this machine by default.",
+            metavar="NAME|PATH...",
             autocompletion=completion.model_or_weights,
         ),
     ] = None,
@@ -224,12 +224,20 @@ def _models() -> dict[str, tuple[str, Path]]:
     return {name: (kind, path) for kind, card in KINDS.items() for name, path in folders_with(card).items()}
 
 
+def _placed(name: str) -> tuple[str, Path] | tuple[None, None]:
+    """Kind and folder of a model, by its name or folder; None if it is neither."""
+    from semveil.core.model_folders import KINDS
+
+    folders = [(kind, Path(name)) for kind, card in KINDS.items() if (Path(name) / card).is_file()]
+    return _models().get(name) or next(iter(folders), (None, None))
+
+
 def _other_model(name: str) -> Any:
     """A model that is not a face model; None for face models and unknown names."""
     from semveil.models.identity import load_identity_model
     from semveil.models.noise_image import load_noise_image_model
 
-    kind, _ = _models().get(name, (None, None))
+    kind, _ = _placed(name)
     if kind == IDENTITY:
         return load_identity_model(name)
     return load_noise_image_model(name) if kind == NOISE_IMAGE else None
@@ -249,6 +257,7 @@ def _verified(name: str) -> dict[str, Any]:
             found.matches
         ]
         return {"name": name, "good": found.matches is not False, "state": state, "sha256": found.sha256}
+    _check_name(name)
     try:
         if other := _other_model(name):
             return {"name": name, "good": True, "state": "loads", "sha256": other.digest}
@@ -257,6 +266,15 @@ def _verified(name: str) -> dict[str, Any]:
     except SemveilError as error:
         return {"name": name, "good": False, "state": str(error), "sha256": None}
     return {"name": name, "good": True, "state": f"loads; {len(pairs)} trained pairs", "sha256": model.digest}
+
+
+def _check_name(name: str) -> None:
+    """Refuse what names neither a model, nor weights, nor a model's folder."""
+    names = [*_models(), OFFICIAL_MODEL, *CATALOGUE]
+    if name not in names and _placed(name)[0] is None:
+        raise ValueError(
+            f"no model or weights named {name!r}{suggest(name, names)}; see: semveil models list"
+        )
 
 
 def _weights_card(name: str) -> dict[str, Any]:
@@ -273,14 +291,10 @@ def _model_card(name: str) -> dict[str, Any]:
     from semveil.models.folder import box_as_dict
 
     if other := _other_model(name):
-        kind, folder = _models()[name]
+        kind, folder = _placed(name)
         said = {"name": name, "kind": kind, "size": other.size, "digest": other.digest, "folder": str(folder)}
         return {**said, "card": dict(other.card)}
-    names = [*_models(), OFFICIAL_MODEL, *CATALOGUE]
-    if name not in names and not (Path(name) / "model.json").is_file():
-        raise ValueError(
-            f"no model or weights named {name!r}{suggest(name, names)}; see: semveil models list"
-        )
+    _check_name(name)
     model = load_model(name)
     pairs = sorted((read_pair(path).settings for path in list_pairs(model)), key=lambda pair: pair.epsilon)
     return {

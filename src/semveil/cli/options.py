@@ -332,7 +332,10 @@ Iq = Annotated[
     bool,
     typer.Option(
         "--iq",
-        help="Read MESSAGE as a SigMF recording of the radio signal, whatever its name.",
+        help=(
+            "Read MESSAGE as a SigMF recording of the radio signal. A name that ends in .sigmf, .sigmf-meta "
+            "or .sigmf-data is read as one in any case; others are refused."
+        ),
         rich_help_panel=CHANNEL,
     ),
 ]

@@ -41,7 +41,8 @@ def read_checkpoint(path: str | Path, *, allow: Sequence[type] = ()) -> dict[str
     """
     path = Path(path)
     if not path.is_file():
-        raise BadCheckpoint(f"no weight file {path}")
+        folder = ": it is a folder; name a file in it" if path.is_dir() else ""
+        raise BadCheckpoint(f"no weight file {path}{folder}")
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))

@@ -134,10 +134,7 @@ def choose_faces(
     elif int(selection) < len(numbered):
         chosen = [numbered[int(selection)]]
     else:
-        allowed = f"0 to {len(numbered) - 1}" if len(numbered) > 1 else "only 0"
-        raise FaceChoiceError(
-            f"{photo.name!r} has no face {selection}; allowed: {allowed}: {list_faces(numbered)}"
-        )
+        raise FaceChoiceError(f"{photo.name!r} has no face {selection}; it shows {list_faces(numbered)}")
     for i, face in chosen:
         if face.shorter_side < smallest:
             raise FaceTooSmallError(

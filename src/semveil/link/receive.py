@@ -85,7 +85,8 @@ def receive(
     Args:
         message: a message or its file.
         out: PNG to write; several images become NAME-1.png and so on.
-        iq: the file is a SigMF recording, whatever its name.
+        iq: the file is a SigMF recording, which is also recognised by its name: .sigmf, .sigmf-meta or
+            .sigmf-data.
         key: Bob's copy: a key file, a `Key` or a `SharedKey`; if one is given, a message made without a key
             is rejected.
         model: face model, loaded or by name; the model named in the message where None.
@@ -198,7 +199,7 @@ def open_message(
     Args:
         message: a message, its file, or a recording of its burst.
         model: face model, loaded or by name; the model named in the message where None.
-        iq: the file is a raw I/Q recording; `.sigmf` files are recognised without it.
+        iq: the file is a SigMF recording, which is also recognised by its name.
 
     Raises:
         MessageError: the message is damaged or digital, or its model is not on this machine.

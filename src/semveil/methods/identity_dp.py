@@ -95,7 +95,7 @@ class IdentityDP(OnModel):
 
     name: ClassVar[str] = "identity-dp"
     hides: ClassVar[str] = "the identity vector, so that recognisers take most faces for other people"
-    leaves: ClassVar[str] = "hair, pose, expression, clothes, place and sound, which may name the person"
+    leaves: ClassVar[str] = "hair, pose, expression, clothes and place, which may name the person"
     by_default: ClassVar[str] = "epsilon 1 for the identity vector alone: strong"
     layout: ClassVar[Layout] = Layout.WHOLE_PHOTO
 

@@ -10,8 +10,14 @@ import torch
 from semveil.channels import Message
 from semveil.channels.message import message_from_side, side_of_message
 from semveil.radio.frame import assemble
-from semveil.radio.recording import RecordingError, read_recording, write_recording
-from semveil.radio.synchronise import NoBurst, receive_burst
+from semveil.radio.recording import (
+    SYMBOL_RATE,
+    Recording,
+    RecordingError,
+    read_recording,
+    write_recording,
+)
+from semveil.radio.synchronise import CARRIER_RANGE, NoBurst, Unrecognised, receive_burst
 from semveil.radio.waveform import modulate
 
 SAMPLES_PER_SYMBOL = 4
@@ -66,7 +72,7 @@ def send_recording(
 
 
 def receive_recording(path: str | os.PathLike[str]) -> Message:
-    """Demodulate the burst in a recording into a message with the measured SNR.
+    """Demodulate the strongest burst in a recording into a message with the measured SNR.
 
     Args:
         path: SigMF archive or one file of a pair; without a stated symbol rate, `SAMPLES_PER_SYMBOL` samples
@@ -77,18 +83,38 @@ def receive_recording(path: str | os.PathLike[str]) -> Message:
             (2 to `MOST_SAMPLES_PER_SYMBOL`), or contains no burst.
         MessageError: the header of the burst is not a valid message header.
     """
-    recording = read_recording(path)
+    recording, name = read_recording(path), repr(os.fsdecode(path))
     symbol_rate = recording.symbol_rate or recording.sample_rate / SAMPLES_PER_SYMBOL
     exact = recording.sample_rate / symbol_rate
     rate = round(min(exact, MOST_SAMPLES_PER_SYMBOL + 1))
     if not 2 <= rate <= MOST_SAMPLES_PER_SYMBOL or abs(exact / rate - 1) > 1e-6:
         raise RecordingError(
-            f"a symbol takes {exact:g} samples in {os.fsdecode(path)!r}; resample to a whole number of them, "
-            f"2 to {MOST_SAMPLES_PER_SYMBOL}"
+            f"a symbol takes {exact:g} samples in {name}, where a whole number from 2 to "
+            f"{MOST_SAMPLES_PER_SYMBOL} is needed. {_stated(recording)}. Correct these, or resample"
         )
     try:
         burst = receive_burst(recording.samples, rate)
+    except Unrecognised as error:
+        raise RecordingError(
+            f"{name}: {error}. {_stated(recording)}. Check these and core:datatype, that the recording holds "
+            f"a semveil burst, and that its carrier is off by at most {CARRIER_RANGE * symbol_rate:,.10g} Hz"
+        ) from None
     except NoBurst as error:
-        raise RecordingError(f"{os.fsdecode(path)!r}: {error}") from None
+        raise RecordingError(f"{name}: {error}") from None
     symbols = torch.from_numpy(burst.payload.astype(np.complex64))
     return message_from_side(burst.header, symbols, snr_db=burst.snr_db)
+
+
+def _stated(recording: Recording) -> str:
+    """The rates that the metadata states, beside what `send_recording` writes."""
+    rate = f"The metadata states a sample rate of {recording.sample_rate:,.10g} Hz (core:sample_rate)"
+    if recording.symbol_rate is None:
+        return (
+            f"{rate} but no symbol rate ({SYMBOL_RATE}), so it is taken for the sender's, of "
+            f"{SAMPLES_PER_SYMBOL} samples per symbol; otherwise add the symbol rate, the sender's sample "
+            f"rate / {SAMPLES_PER_SYMBOL}"
+        )
+    return (
+        f"{rate} and a symbol rate of {recording.symbol_rate:,.10g} Hz ({SYMBOL_RATE}), for which a sender "
+        f"writes {recording.symbol_rate * SAMPLES_PER_SYMBOL:,.10g} samples a second"
+    )

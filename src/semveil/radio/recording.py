@@ -125,54 +125,95 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     target, sigmf = _checked_path(path), require_sigmf()
     name = repr(os.fsdecode(target))
     try:
-        if target.suffix == ".sigmf":
-            _check_archive(target, name)
-        else:
-            # the library would leave a file with invalid JSON open
-            json.loads(target.with_suffix(".sigmf-meta").read_bytes())
-            if target.with_suffix(".sigmf-data").stat().st_size == 0:
-                raise RecordingError(f"{name} holds no samples: its .sigmf-data file is empty")
-        # warnings about inconsistent annotations and lengths; the receiver's own errors are clearer
+        text, size = _of_archive(target, name) if target.suffix == ".sigmf" else _of_pair(target)
+        if size == 0:
+            raise RecordingError(f"{name} holds no samples: its .sigmf-data file is empty")
+        general = _global_fields(text, name)
+        rate = _rate(general, "core:sample_rate", name)
+        if rate is None:
+            raise RecordingError(f"{name} states no sample rate; add core:sample_rate to its metadata")
+        symbol_rate = _rate(general, SYMBOL_RATE, name)
+        # warnings about inconsistent annotations and lengths, and about numbers of another format; the
+        # receiver's own errors are clearer
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             handle = sigmf.sigmffile.fromfile(str(target))
-        general, count = handle.get_global_info(), handle.sample_count
-        if handle.num_channels != 1 or not str(general.get("core:datatype", "")).startswith("c"):
-            raise RecordingError(f"{name} holds no single channel of complex samples")
-        if "core:sample_rate" not in general:
-            raise RecordingError(f"{name} states no sample rate; add core:sample_rate to its metadata")
-        if not 0 < count <= MOST_SAMPLES:
-            raise RecordingError(f"{name} holds {count:,} samples; 1 to {MOST_SAMPLES:,} are read")
-        samples = np.asarray(handle.read_samples()).reshape(-1).astype(np.complex128)
-        rate, symbols = float(general["core:sample_rate"]), general.get(SYMBOL_RATE)
-        symbol_rate = None if symbols is None else float(symbols)
+            count = handle.sample_count
+            if not 0 < count <= MOST_SAMPLES:
+                raise RecordingError(f"{name} holds {count:,} samples; 1 to {MOST_SAMPLES:,} are read")
+            samples = np.asarray(handle.read_samples()).reshape(-1).astype(np.complex128)
     except RecordingError:
         raise
+    except FileNotFoundError as error:
+        raise RecordingError(f"cannot read the recording {name}: {error.filename!r} is missing") from None
     except Exception as error:  # the library passes on any exception of its parsers
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise RecordingError(f"cannot read the recording {name}: {reason}") from None
-    if not (math.isfinite(rate) and rate > 0 and (symbol_rate is None or 0 < symbol_rate <= rate)):
-        raise RecordingError(f"{name} states a sample rate of {rate:g} and a symbol rate of {symbol_rate}")
+    if not np.isfinite(samples).all():
+        raise RecordingError(
+            f"{name} holds samples that are not finite; is core:datatype, {general['core:datatype']!r}, "
+            "their format?"
+        )
     _check_samples(samples, name)
     return Recording(samples, rate, symbol_rate)
 
 
-def _check_archive(path: Path, name: str) -> None:
-    """Refuse what the library reports in tar's words, or reads for minutes as a compressed archive."""
+def _of_pair(path: Path) -> tuple[bytes, int]:
+    """Metadata of a pair, and the size of its data in bytes."""
+    return path.with_suffix(".sigmf-meta").read_bytes(), path.with_suffix(".sigmf-data").stat().st_size
+
+
+def _of_archive(path: Path, name: str) -> tuple[bytes, int]:
+    """Metadata of an archive, and the size of its data in bytes.
+
+    Refuses what the library reports in tar's words, or reads for minutes as a compressed archive.
+    """
     try:
         with tarfile.open(path, "r:") as tar:
-            files = {Path(entry.name).suffix: entry.size for entry in tar if entry.isfile()}
+            files = {Path(entry.name).suffix: entry for entry in tar if entry.isfile()}
+            if not {".sigmf-meta", ".sigmf-data"} <= files.keys():
+                raise RecordingError(
+                    f"{name} is no SigMF archive: it lacks a .sigmf-meta or a .sigmf-data file"
+                )
+            metadata = tar.extractfile(files[".sigmf-meta"])
+            assert metadata is not None  # it is a regular file
+            return metadata.read(), files[".sigmf-data"].size
     except tarfile.TarError:
         raise RecordingError(f"{name} is no SigMF archive, or it is cut off or compressed") from None
-    if not {".sigmf-meta", ".sigmf-data"} <= files.keys():
-        raise RecordingError(f"{name} is no SigMF archive: it lacks a .sigmf-meta or a .sigmf-data file")
-    if files[".sigmf-data"] == 0:
-        raise RecordingError(f"{name} holds no samples: its .sigmf-data file is empty")
+
+
+def _global_fields(metadata: bytes, name: str) -> dict[str, Any]:
+    """Global fields of the metadata, which must describe one channel of complex samples."""
+    try:
+        general = json.loads(metadata)["global"]
+        datatype, channels = general["core:datatype"], general.get("core:num_channels", 1)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise RecordingError(
+            f"the metadata of {name} is not SigMF's: JSON with core:datatype in an object 'global'"
+        ) from None
+    if not str(datatype).startswith("c") or channels != 1:
+        raise RecordingError(
+            f"{name} holds no single channel of complex samples: its metadata states core:datatype "
+            f"{str(datatype)[:20]!r} and core:num_channels {str(channels)[:20]}"
+        )
+    return dict(general)
+
+
+def _rate(general: dict[str, Any], field: str, name: str) -> float | None:
+    """A rate in Hz; None if the metadata does not state it."""
+    stated = general.get(field)
+    if stated is None:
+        return None
+    try:
+        rate = float(stated)
+    except (ValueError, TypeError, OverflowError):
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise RecordingError(f"{name} states {str(stated)[:40]!r} as {field}; a number > 0 in Hz is needed")
+    return rate
 
 
 def _check_samples(samples: Complex, name: str) -> None:
-    if not np.isfinite(samples).all():
-        raise RecordingError(f"{name} holds samples that are not finite")
     parts = np.abs(np.stack([samples.real, samples.imag]))
     most = float(parts.max())
     if most == 0:

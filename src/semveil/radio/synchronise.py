@@ -34,6 +34,10 @@ class NoBurst(ValueError):
     """A recording has no readable burst; the error message gives the reason."""
 
 
+class Unrecognised(NoBurst):
+    """Nothing of a burst can be decoded, as if the samples had another rate than assumed."""
+
+
 @dataclass(frozen=True, eq=False)
 class Burst:
     """A demodulated burst.
@@ -98,9 +102,9 @@ def receive_burst(samples: Complex, rate: int) -> Burst:
     body, noise = _tracked(first[TRAINING:])
     signal = Signal.decode(body[:SIGNAL_SYMBOLS], noise)
     if signal is None:
-        raise NoBurst(
-            "a preamble is there, but the signal field after it cannot be read; the signal is too weak or "
-            "not semveil's"
+        raise Unrecognised(
+            "a preamble is there, but the signal field after it cannot be read; the signal is too weak, not "
+            f"semveil's, or has other than {rate} samples per symbol"
         )
     length = body_length(signal.body)
     end = TRAINING + length
@@ -127,7 +131,10 @@ def _detect(samples: Complex, rate: int) -> Timing:
     """Position and carrier offset at which the preamble correlates best, refined below the search grid."""
     template = modulate(PREAMBLE, rate)
     if len(samples) < len(template):
-        raise NoBurst(f"the recording has {len(samples):,} samples, a preamble alone {len(template):,}")
+        raise Unrecognised(
+            f"the recording has {len(samples):,} samples, a preamble alone {len(template):,} at {rate} "
+            "samples per symbol"
+        )
     size = 1 << (len(samples) + len(template) - 1).bit_length()
     spectrum = np.fft.fft(samples, size)
     window = np.concatenate([[0.0], np.cumsum(np.abs(samples) ** 2)])
@@ -143,9 +150,7 @@ def _detect(samples: Complex, rate: int) -> Timing:
             best = (float(scores[place]), place, float(carrier))
     score, place, carrier = best
     if score < LEAST_CORRELATION * max(energy[place], 1e-30) * float(np.sum(np.abs(template) ** 2)):
-        raise NoBurst(
-            "no preamble is found in the recording; is it a semveil burst, and within 3 % of its carrier?"
-        )
+        raise Unrecognised(f"no preamble is found at {rate} samples per symbol")
     return _refine(samples, Timing(place + SPAN * rate, float(rate), carrier), 0, PREAMBLE)
 
 

@@ -4,7 +4,7 @@
 On small faces it reproduces the output of a strong recogniser on full-resolution photos.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,6 +20,9 @@ from semveil.training.one_network import OneNetworkTrainer
 from semveil.training.teacher_descriptors import TeacherDescriptors
 
 AVERAGE = 0.998  # decay of the weight average per step
+BUNDLED_SIZES = IdentityEncoderConfig(
+    size=128, top=30, left=16, side=96, stem=2, widths=(32, 64, 128, 256), blocks=(1, 2, 2)
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class IdentityEncoderTraining:
     """Settings of a run.
 
     Attributes:
-        encoder: sizes of the network.
+        encoder: sizes of the network, those of the bundled one by default.
         steps, batch, learning_rate, weight_decay: AdamW; the rate rises over a tenth of the steps, then falls
             to zero.
         whitening: power in [0, 1] of the inverse standard deviation by which the teacher's directions are
@@ -37,7 +40,7 @@ class IdentityEncoderTraining:
         sharpness: inverse temperature of that ranking.
     """
 
-    encoder: IdentityEncoderConfig = field(default_factory=IdentityEncoderConfig)
+    encoder: IdentityEncoderConfig = BUNDLED_SIZES
     steps: int = 3600
     batch: int = 64
     learning_rate: float = 2e-3
@@ -124,7 +127,8 @@ def targets(descriptors: Tensor, dimensions: int, *, whitening: float) -> Tensor
     spread = values[:dimensions] / len(centred) ** 0.5
     if len(spread) < dimensions or spread[-1] < 1e-3 * spread[0]:
         raise ValueError(
-            f"the descriptors spread over fewer than {dimensions} directions; take fewer dimensions"
+            f"the {len(centred)} descriptors spread over fewer than {dimensions} directions; train on more "
+            "photos, or with fewer dimensions (encoder.dimensions)"
         )
     return F.normalize(centred @ directions[:dimensions].T / spread**whitening, dim=1).float()
 

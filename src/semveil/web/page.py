@@ -63,24 +63,26 @@ def build(model: FaceModel, uploads: Path) -> gr.Blocks:
                 )
                 gr.Markdown(_PHOTO)
             with gr.Column(scale=3, min_width=320), gr.Tabs():
-                for tab in tabs(model):
-                    _place(tab, photo, face)
+                results = [part for tab in tabs(model) for part in _place(tab, photo, face)]
+        empty = [""] * len(results)  # another photo's results go: they would seem to be of this one
 
         def dropped(path: str | None) -> tuple[Any, ...]:
             if path is None:
-                return None, *[gr.skip()] * 4
-            return None, *_taken(lambda: held.read_upload(path, uploads))
+                return None, *[gr.skip()] * (4 + len(results))
+            return None, *_taken(lambda: held.read_upload(path, uploads)), *empty
 
         # Uploads have their own queue, so that none waits behind computations until it is deleted.
-        shown = [upload, photo, preview, about, face]
+        shown = [upload, photo, preview, about, face, *results]
         upload.upload(dropped, upload, shown, concurrency_id="upload", concurrency_limit=1, **PRIVATE)
-        take.click(lambda: _taken(held.astronaut), None, shown[1:], concurrency_id="upload", **PRIVATE)
+        take.click(
+            lambda: (*_taken(held.astronaut), *empty), None, shown[1:], concurrency_id="upload", **PRIVATE
+        )
     page.state_session_capacity = SESSIONS
     return page.queue(max_size=WAITING, default_concurrency_limit=1)
 
 
-def _place(tab: Tab, photo: Any, face: Any) -> None:
-    """Add a tab to the page, and connect its button to its function."""
+def _place(tab: Tab, photo: Any, face: Any) -> tuple[Any, Any]:
+    """Add a tab to the page, connect its button to its function, and return its line and its result."""
     with gr.Tab(tab.name.capitalize()):
         gr.Markdown(tab.about)
         controls = tab.controls()
@@ -99,6 +101,7 @@ def _place(tab: Tab, photo: Any, face: Any) -> None:
                 yield html.error_line("there is not enough memory on this machine; use a smaller photo"), ""
 
         button.click(press, [photo, face, *controls], [line, shown], **_ONE_AT_A_TIME, **PRIVATE)
+    return line, shown
 
 
 def _taken(read: Callable[[], held.Held]) -> tuple[str, str, str, Any]:

@@ -58,7 +58,7 @@ def quantiles(
 
         faces = load_faces(source)
         check_size(faces, fixed.size)
-        with progress("Inverting training photos", quiet=as_json) as advance:
+        with progress("Inverting training photos, steps", quiet=as_json) as advance:
             codes = invert_training_photos(
                 fixed, faces, photos=photos, seed=seed, perceptual=perceptual, progress=advance
             )

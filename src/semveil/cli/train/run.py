@@ -198,6 +198,15 @@ class _State:
             self.trainer.save(self.path)
             self.step, self._at = step, time.monotonic()
 
+    def told(self) -> str:
+        """What is kept, for a user who interrupts the training."""
+        if not self.step:
+            return f"nothing is kept yet: the state is saved every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s"
+        return (
+            f"step {self.step} of {self.trainer.settings.steps} is kept in {self.path}; run the same command "
+            "again to go on"
+        )
+
 
 def train(
     trainer: Any,
@@ -241,15 +250,7 @@ def train(
     pace = Pace(batch=settings.batch, steps=settings.steps, done=trainer.step)
     drawn = time.monotonic()
 
-    def kept() -> str:
-        return (
-            f"step {kept_state.step} of {settings.steps} is kept in {state}; run the same command again to "
-            "go on"
-            if kept_state.step
-            else (f"nothing is kept yet: the state is saved every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s")
-        )
-
-    with when_interrupted(kept), progress(title, quiet=quiet) as advance:
+    with when_interrupted(kept_state.told), progress(title, quiet=quiet) as advance:
 
         def report(step: int, losses: dict[str, float]) -> None:
             nonlocal drawn
@@ -283,12 +284,8 @@ def train_one(trainer: Any, state: Path, *, title: str, quiet: bool) -> None:
     if state.is_file():
         resume(trainer, state)
     steps = trainer.settings.steps
-    told = (
-        f"the state is kept in {state} every {SAVE_EVERY} steps or {SAVE_SECONDS:.0f} s; run the same "
-        "command again to go on"
-    )
     kept_state = _State(trainer, state)
-    with when_interrupted(lambda: told), progress(title, quiet=quiet) as advance:
+    with when_interrupted(kept_state.told), progress(title, quiet=quiet) as advance:
         tell_pace = paced(advance, trainer.settings.batch)
 
         def report(step: int, loss: float) -> None:

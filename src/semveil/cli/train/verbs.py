@@ -89,7 +89,9 @@ def parser(
 
     photos = load_faces(faces)
     if not ((photos.labels[:, 0, 0] != 255) & ~photos.held_out).any():
-        raise options.OptionError(f"{faces} holds no labelled face; prepare it with CelebAMask-HQ's masks")
+        raise options.OptionError(
+            f"{faces} holds no labelled face of the training split; prepare it with CelebAMask-HQ's masks"
+        )
     settings = ParserTraining(steps)
     trainer = parser_trainer(photos, settings, rng=streams(seed)["train"], device=place)
     training_run.train_one(trainer, state, title="Training the parser", quiet=as_json)
@@ -180,7 +182,8 @@ def stylegan2(
 ) -> None:
     """Train a StyleGAN2 together with its encoder.
 
-    For dp-image and latent-dp. When all steps are done the model folder is written.
+    For dp-image and latent-dp. When all steps are done the model folder is written. Faces have 64 px by
+    default, as semveil data prepare --size 64 makes them.
 
     Example: semveil train stylegan2 faces.npz --out models/mine --minutes 90
     """
@@ -321,5 +324,5 @@ def _publish(
     from semveil.training.publish import publish
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    with progress("Inverting training photos", quiet=quiet) as advance:
+    with progress("Inverting training photos, steps", quiet=quiet) as advance:
         publish(out, generator, encoder, photos, progress=advance, **parts)

@@ -59,9 +59,9 @@ def write_report(path: Path, content: Mapping[str, Any], pictures: Mapping[str, 
     config, records = content["config"], [*content["images"], content["keyed"]]
     sections = [
         "<h1>One photo, two receivers</h1>",
-        f"<p>{escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent by "
-        f"dp-semcom over a wiretap channel at {config['snr_db']:g} dB. Bob has the deprotection network, or "
-        "in the last picture the key; Eve decodes the received signal naively, as in the paper. An "
+        f"<p>Photo: {escape(config['photo'])}, inverted by <b>{escape(config['model']['name'])}</b> and sent "
+        f"by dp-semcom over a wiretap channel at {config['snr_db']:g} dB. Bob has the deprotection network, "
+        "or in the last picture the key; Eve decodes the received signal naively, as in the paper. An "
         "adaptive eavesdropper can undo the networks, but not the key.</p>",
         _faces(pictures, UNPROTECTED),
         "<h2>Bob</h2>",
