@@ -246,8 +246,11 @@ class _Work:
     def _people(self, faces: ClipFaces, who: Sequence[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Known people in releases, and known people who remain visible.
 
-        The first tuple has a name once for each release that the person's pixels enter.
+        The first tuple has a name once for each release that the person's pixels enter; a copied clip is a
+        release about its subject.
         """
+        if not who:
+            return known(self.settings.subject), ()
         if not known(*who):
             return (), ()
         chosen = faces.with_fate(Fate.PROTECTED)

@@ -9,7 +9,7 @@ from functools import partial
 
 from semveil.bulk.account import Account, ClipFacts, Fate, Mark
 from semveil.bulk.clip import protect_clip
-from semveil.bulk.clip_store import CLIPS
+from semveil.bulk.clip_store import CLIPS, ClipStore
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import Manifest, NotPlaced, PhotoEntry
@@ -208,6 +208,10 @@ class _Run:
             self._settle(task, outcome, paths[task.place])
         if len(self.refused) == refused:  # nothing left to resume
             shutil.rmtree(self.manifest.folder / CLIPS, ignore_errors=True)
+            return
+        for entry in (*self.kept, *self.new):
+            if entry.clip is not None:
+                ClipStore(self.manifest, entry.content, entry.settings).remove()
 
     def _tasks(self, sources: Sequence[Source], digest: str) -> Iterator[Task]:
         """Photos or clips still to be processed; each is examined when it is reached."""
@@ -269,6 +273,7 @@ class _Run:
             clip=None if outcome.clip is None else outcome.clip.as_dict(),
             people=self._people(),
             source=self.manifest.source_of(task.path),
+            known=len(outcome.recorded),
         )
         try:
             self._record(outcome.recorded)
