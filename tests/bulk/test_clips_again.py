@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A second run over clips: nobody is booked twice, nothing is refused that was done, nothing is left behind."""
+"""A second run over clips: nobody is booked twice, nothing that was done is refused, nothing is left over."""
 
 from dataclasses import replace
 from pathlib import Path

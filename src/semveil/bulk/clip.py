@@ -142,7 +142,8 @@ class _Work:
                 f"{clip.size[1]}); name another clip, or say what becomes of it with --on-no-face skip or "
                 "copy"
             )
-        faces = choose_fates(tracks, clip, settings, self.name)
+        size = None if self.method.model_digest is None else self.method.size
+        faces = choose_fates(tracks, clip, settings, self.name, size=size)
         refused = self._refused(faces)
         if refused is not None:
             return refused
@@ -393,6 +394,7 @@ class _Work:
             fates=faces.fates,
             draws={i: draw for i, draw in released.draws.items() if i in there},
             known=tuple(map(faces.known_boxes, frames)),
+            softened=faces.softened,
             lead=lead,
         )
 
