@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A second run over clips: nobody is booked twice, nothing that was done is refused, nothing is left over."""
+"""Several clips and second runs: nobody is booked twice, what was done is kept, nothing is left over."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -84,3 +84,20 @@ def test_a_refused_clip_leaves_nothing_of_the_others_behind(tmp_path: Path) -> N
     assert protect_photos([folder], out, NOISE).protected == 1
     left = [path.name for path in (out / FOLDER).rglob("*") if path.is_file()]
     assert "draws" not in left and not any(name.startswith("frames-") for name in left)
+
+
+def test_the_promise_of_a_run_is_that_of_its_weakest_clip(tmp_path: Path) -> None:
+    """Clips drawn anew in each frame have as many epsilons as frames."""
+    short, long = (write_clip(tmp_path / f"{n}.mp4", gliding(n)) for n in (3, 9))
+    anew = replace(NOISE, draw_per="frame")
+
+    def promised(*clips: Path) -> float:
+        claim = protect_photos(clips, tmp_path / "out", anew).guarantee
+        assert claim is not None and claim.epsilon is not None
+        return claim.epsilon
+
+    of_short, of_both = promised(short), promised(short, long)
+    assert of_both == read_certificate(tmp_path / "out/9.mp4").guarantee.epsilon > of_short
+    assert promised(long, short) == of_both  # both done before
+    third = write_clip(tmp_path / "2.mp4", gliding(2))
+    assert promised(third, long) == of_both  # one done before

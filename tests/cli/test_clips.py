@@ -136,6 +136,8 @@ def test_the_original_comes_back_byte_for_byte(
     assert restored.code == 0 and not restored.stderr
     assert back.read_bytes() == clip.read_bytes() and back.stat().st_mode & 0o777 == 0o600
     failed(semveil("restore", made, "--key", keys[1]), 7, "the key is another")
+    for read_too in (made, Path(f"{made}.sealed"), Path(f"{made}.certificate.json")):
+        failed(semveil("restore", made, "--key", keys[0], "--out", read_too), 5, "would be lost")
     failed(semveil("restore", made), 2, "--key FILE")
     failed(semveil("restore", made, "--key", tmp_path / "gone.key"), 7, "gone.key")
     failed(semveil("restore", made, "--key", keys[0], "--face", "1"), 2, "sealed whole")
