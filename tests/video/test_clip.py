@@ -185,9 +185,17 @@ def test_a_clip_that_changes_its_size_is_refused(tmp_path: Path) -> None:
 
 
 def test_frames_without_times_follow_each_other(tmp_path: Path) -> None:
-    assert clip_module._shown([3, None, 9]) == ((0, 1, 2), False)
-    assert clip_module._shown([3, 3, 9]) == ((0, 1, 2), False)
-    assert clip_module._shown([3, 4, 9]) == ((3, 4, 9), True)
+    each = Fraction(1, 2)  # of a frame's time is one unit of the file's
+    assert clip_module._shown([30, None, 9], each) == ((15, 16, 17), False)  # the sound begins then, too
+    assert clip_module._shown([None, 34, 34], each) == ((16, 17, 18), False)
+    assert clip_module._shown([None, None], each) == ((0, 1), False)
+    assert clip_module._shown([3, 4, 9], each) == ((3, 4, 9), True)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
+def test_a_clip_that_begins_late_is_whole(tmp_path: Path, name: str) -> None:
+    path = write_clip(tmp_path / name, gliding(30), pts=range(100, 130))
+    assert len(read_clip(path).pts) == 30
 
 
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
