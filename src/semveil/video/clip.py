@@ -336,7 +336,7 @@ def _check(frame: Any, first: Any, number: int, name: str) -> None:
 def _shown(pts: list[int | None], frames: Fraction) -> tuple[tuple[int, ...], bool]:
     """Timestamps, and whether they come from the file.
 
-    Otherwise frames follow at the average rate, each unit of the file's time being `frames` of them; the first
+    Otherwise frames follow at the average rate, a unit of the file's time being `frames` of them; the first
     one keeps its time, since the sound does.
     """
     known = {i: one for i, one in enumerate(pts) if one is not None}
