@@ -253,7 +253,13 @@ def _decoded(stretch: Stretch) -> Iterator[Any]:
 
 
 def _upright(frame: Any, rotation: int) -> NDArray[np.uint8]:
-    pixels = frame.to_ndarray(format="rgb24")
+    if any(part.is_alpha for part in frame.format.components):
+        # what lies under transparent areas was not to be seen
+        rgba = frame.to_ndarray(format="rgba").astype(np.float32)
+        share = rgba[..., 3:] / 255
+        pixels = np.rint(rgba[..., :3] * share + 255 * (1 - share)).astype(np.uint8)
+    else:
+        pixels = frame.to_ndarray(format="rgb24")
     return np.ascontiguousarray(np.rot90(pixels, rotation // 90)) if rotation else pixels
 
 
