@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from video.moving import find_squares, gliding, write_clip
+from video.moving import find_squares, gliding, square_frames, write_clip
 
 from semveil.bulk import clip_frames
 from semveil.recognition.dlib_faces import Face
@@ -171,3 +171,17 @@ def test_a_face_too_small_to_be_protected_is_doubtful(
     monkeypatch.setattr(clip_frames, "find_faces", small)
     (face,) = json.loads(semveil("faces", clip, "--json", "--detector", "dlib").stdout)["photos"][0]["faces"]
     assert face["px"] < 32 and face["doubt"] == f"it has {face['px']} px, fewer than the 32 px needed"
+
+
+def test_the_sum_over_frames_is_named_as_the_reason(semveil: Callable, clip: Path, tmp_path: Path) -> None:
+    noise = ("--method", "pixel-noise", "--size", "32", "--detector", "dlib")
+    anew = semveil("protect", clip, *noise, "--draw-per", "frame", "--out", tmp_path / "anew")
+    assert anew.code == 0 and "nothing is promised; --draw-per track promises more" in anew.stdout
+    once = semveil("protect", clip, *noise, "--out", tmp_path / "once")
+    assert once.code == 0 and "--draw-per" not in once.stdout
+
+
+def test_a_copied_clip_is_not_called_a_photo(semveil: Callable, clip: Path, tmp_path: Path) -> None:
+    empty = write_clip(tmp_path / "empty.mp4", square_frames([[]] * 3))
+    answer = semveil("protect", empty, *BLUR, "--on-no-face", "copy", "--out", tmp_path / "out")
+    assert answer.code == 0 and "1 file without a detected face copied" in answer.stdout
