@@ -22,6 +22,7 @@ from semveil.recognition.dlib_faces import Face
 _GAP = 1.0  # seconds without a detection after which a track ends
 _BRIDGE = 0.4  # longest interval in seconds between trusted landmarks for interpolated ones to be trusted
 _HOLD = 0.2  # seconds for which a face is hidden before its first and after its last detection
+_PACE = 0.2  # shortest time in seconds over which the speed of a face is measured
 _NEAR = 0.15  # smallest likeness of two boxes of one face
 _APART = 0.3  # likeness by distance alone, at distance 0
 _SMOOTHED = 7  # frames; fitting a parabola to their landmarks removes 42 % of the jitter and no motion
@@ -153,21 +154,17 @@ class _Open:
     seen: dict[int, Sighting] = field(default_factory=dict)
 
     def predicted(self, times: NDArray[np.float64], frame: int) -> NDArray[np.float64]:
-        """Box predicted for a frame, from the velocity between the last two sightings."""
-        *before, last = sorted(self.seen)[-2:]
-        box = np.array(self.seen[last].face.box, float)
-        if not before or times[last] == times[before[0]]:
-            return box
-        step = (box - np.array(self.seen[before[0]].face.box, float)) / (times[last] - times[before[0]])
-        return box + np.tile(step.reshape(2, 2).mean(0), 2) * (times[frame] - times[last])
+        """Box predicted for a frame, from the velocity over the last `_PACE` seconds with sightings.
 
-    def likeness(self, times: NDArray[np.float64], frame: int, box: Sequence[float]) -> float:
-        """Similarity of a box in a frame to the predicted box, or to the last one if that is more similar.
-
-        Detectors place boxes on a grid; after two frames in quick succession its steps look like speed.
+        Detectors place boxes on a grid; between frames in quick succession its steps would look like speed.
         """
-        last = np.array(self.seen[max(self.seen)].face.box, float)
-        return max(_likeness(self.predicted(times, frame), box), _likeness(last, box))
+        last = max(self.seen)
+        earlier = [i for i in self.seen if times[last] - times[i] >= _PACE]
+        before = max(earlier) if earlier else min(self.seen)
+        box = np.array(self.seen[last].face.box, float)
+        moved = (box - np.array(self.seen[before].face.box, float)).reshape(2, 2).mean(0)
+        step = moved / max(times[last] - times[before], _PACE)
+        return box + np.tile(step, 2) * (times[frame] - times[last])
 
 
 def sharpness(pixels: NDArray[np.uint8], face: Face) -> float:
@@ -224,8 +221,8 @@ def follow_faces(
 ) -> list[Track]:
     """Join detections into tracks, sorted by total area, largest first.
 
-    In each frame the boxes are assigned to tracks by maximum total likeness to the predicted or the last
-    boxes; an unassigned box starts a track. A track ends with its shot, or after a second without a sighting.
+    In each frame the boxes are assigned to tracks by maximum total likeness to the predicted boxes; an
+    unassigned box starts a track. A track ends with its shot, or after a second without a sighting.
 
     Args:
         sightings: sightings in each frame.
@@ -239,7 +236,8 @@ def follow_faces(
             near = [track for track in tracks if times[frame] - times[max(track.seen)] <= _GAP]
             here = list(sightings[frame])
             alike = np.array(
-                [[track.likeness(times, frame, s.face.box) for s in here] for track in near], float
+                [[_likeness(track.predicted(times, frame), s.face.box) for s in here] for track in near],
+                float,
             ).reshape(len(near), len(here))
             taken = set()
             for row, column in zip(*linear_sum_assignment(-alike), strict=True):
