@@ -12,8 +12,11 @@ from semveil.bulk import clip_frames
 from semveil.bulk.enrolled import Enrolled
 from semveil.bulk.protect import protection_settings
 from semveil.bulk.run import protect_photos
+from semveil.bulk.sealing import Sealing
 from semveil.bulk.sources import FOLDER
 from semveil.data.certified import read_certificate
+from semveil.keys.secret import Secret, write_secret
+from semveil.methods.release import Layout
 from semveil.privacy.ledger import Ledger
 
 NOISE = protection_settings("pixel-noise", size=8, sigma=60.0, detector="dlib")
@@ -101,3 +104,17 @@ def test_the_promise_of_a_run_is_that_of_its_weakest_clip(tmp_path: Path) -> Non
     assert promised(long, short) == of_both  # both done before
     third = write_clip(tmp_path / "2.mp4", gliding(2))
     assert promised(third, long) == of_both  # one done before
+
+
+def test_a_clip_too_large_to_be_sealed_is_refused_before_its_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, key = write_clip(tmp_path / "glide.mp4", gliding(10)), tmp_path / "my.key"
+    write_secret(key, Secret.generate())
+    monkeypatch.setattr("semveil.data.sealed_clip.LARGEST_CLIP", path.stat().st_size - 1)
+    sealed = replace(NOISE, subject="Ada", layout=Layout.WHOLE_PHOTO, sealing=Sealing(str(key)))
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    refused = protect_photos([path], tmp_path / "out", sealed, ledger=ledger).refused[0]
+    assert "cannot be sealed; cut it into parts" in refused.reason and not ledger.releases("Ada")
+    monkeypatch.setattr("semveil.data.sealed_clip.LARGEST_CLIP", path.stat().st_size)
+    assert protect_photos([path], tmp_path / "out", sealed, ledger=ledger).protected == 1

@@ -52,7 +52,7 @@ from semveil.data.align import AlignedFace
 from semveil.data.boxes import SMALLEST_FACE
 from semveil.data.certified import write_certificate
 from semveil.data.paste import align_apart, passing
-from semveil.data.sealed_clip import read_original, seal_clip
+from semveil.data.sealed_clip import check_length, read_original, seal_clip
 from semveil.data.sealed_faces import sealed_path
 from semveil.faces.pixels import to_tensor
 from semveil.faces.template import TEMPLATE
@@ -147,6 +147,8 @@ class _Work:
         refused = self._refused(faces)
         if refused is not None:
             return refused
+        if self.key is not None and tracks:
+            check_length(self.task.path)
         who = self._who(faces)
         released = self._released(faces, who)
         chosen = faces.with_fate(Fate.PROTECTED)
