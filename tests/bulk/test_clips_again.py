@@ -118,3 +118,18 @@ def test_a_clip_too_large_to_be_sealed_is_refused_before_its_release(
     assert "cannot be sealed; cut it into parts" in refused.reason and not ledger.releases("Ada")
     monkeypatch.setattr("semveil.data.sealed_clip.LARGEST_CLIP", path.stat().st_size)
     assert protect_photos([path], tmp_path / "out", sealed, ledger=ledger).protected == 1
+
+
+def test_copies_of_a_clip_in_one_run_are_one_release(tmp_path: Path) -> None:
+    """They show the same draw; a copy that is protected later has a draw of its own."""
+    folder, ledger = tmp_path / "folder", Ledger(tmp_path / "ledger.jsonl")
+    folder.mkdir()
+    first = write_clip(folder / "a.mp4", gliding(4))
+    (folder / "b.mp4").write_bytes(first.read_bytes())
+    named = replace(NOISE, subject="Ada")
+    both = protect_photos([folder], tmp_path / "out", named, ledger=ledger)
+    assert both.protected == 2 and len(ledger.releases("Ada")) == 1
+    assert not any("further release" in note for note in both.notes)
+    (folder / "c.mp4").write_bytes(first.read_bytes())
+    late = protect_photos([folder], tmp_path / "out", named, ledger=ledger)
+    assert any("further release" in note for note in late.notes) and len(ledger.releases("Ada")) == 2

@@ -287,7 +287,7 @@ def opened(path: str) -> Iterator[Any]:
     except (av.error.FFmpegError, OSError) as error:
         if os.path.isfile(path) and os.path.getsize(path) == 0:
             raise ClipError(f"{path!r} is empty (0 bytes); copy it again from where it was made") from None
-        cut = "; it is cut off, or no clip" if isinstance(error, av.error.InvalidDataError) else ""
+        cut = "; it is cut off, or no clip" if isinstance(error, ValueError) else ""
         raise ClipError(f"{path!r} cannot be read as a clip: {error.strerror or error}{cut}") from None
     with container:
         yield container
