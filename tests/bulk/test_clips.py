@@ -531,10 +531,10 @@ def test_nothing_jumps_between_two_stretches(tmp_path: Path, monkeypatch: pytest
     path = write_clip(tmp_path / "astronaut.mp4", astronaut_frames(6), sound="aac")
     seen: dict[int, list[float]] = {}
 
-    def watched(frames: Any, places: Any, fates: Any, draws: Any, method: Any) -> Any:
+    def watched(frames: Any, places: Any, *more: Any) -> Any:
         places = list(places)
         seen[len(seen)] = [float(place[0].box[0]) for place in places]
-        return protect_frames(frames, places, fates, draws, method)
+        return protect_frames(frames, places, *more)
 
     monkeypatch.setattr(clip_module, "FRAMES", 4)
     monkeypatch.setattr(clip_frames, "protect_frames", watched)

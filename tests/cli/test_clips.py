@@ -3,12 +3,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from video.moving import find_squares, gliding, write_clip
+from video.moving import find_squares, gliding, square_frames, write_clip
 
 from semveil.bulk import clip_frames
+from semveil.recognition.dlib_faces import Face
 
 BLUR = ("--method", "blur", "--size", "32", "--detector", "dlib")
 
@@ -136,6 +138,8 @@ def test_the_original_comes_back_byte_for_byte(
     assert restored.code == 0 and not restored.stderr
     assert back.read_bytes() == clip.read_bytes() and back.stat().st_mode & 0o777 == 0o600
     failed(semveil("restore", made, "--key", keys[1]), 7, "the key is another")
+    for read_too in (made, Path(f"{made}.sealed"), Path(f"{made}.certificate.json")):
+        failed(semveil("restore", made, "--key", keys[0], "--out", read_too), 5, "would be lost")
     failed(semveil("restore", made), 2, "--key FILE")
     failed(semveil("restore", made, "--key", tmp_path / "gone.key"), 7, "gone.key")
     failed(semveil("restore", made, "--key", keys[0], "--face", "1"), 2, "sealed whole")
@@ -146,8 +150,38 @@ def test_the_original_comes_back_byte_for_byte(
     failed(semveil("restore", made, "--key", keys[0]), 7, "cannot read the sealed part")
 
 
-def test_faces_of_clips_are_listed(semveil: Callable, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faces_of_clips_are_listed(
+    semveil: Callable, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     (face,) = json.loads(semveil("faces", clip, "--json", "--detector", "dlib").stdout)["photos"][0]["faces"]
     assert (face["number"], face["from_s"], face["to_s"]) == (0, 0.0, 0.36) and 36 <= face["px"] <= 44
     assert "seen 0.0 to 0.36 s" in semveil("faces", clip, "--detector", "dlib").stdout
+    drawn = semveil("faces", clip, "--detector", "dlib", "--draw", tmp_path / "boxes")  # photos alone are
+    assert drawn.code == 0 and "Drawn" not in drawn.stdout and not (tmp_path / "boxes").exists()
+
+
+def test_a_face_too_small_to_be_protected_is_doubtful(
+    semveil: Callable, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def small(*given: object, **more: object) -> list[Face]:
+        found = find_squares(*given, **more)  # type: ignore[arg-type]
+        return [replace(face, box=(*face.box[:2], face.box[0] + 20, face.box[1] + 20)) for face in found]
+
+    monkeypatch.setattr(clip_frames, "find_faces", small)
+    (face,) = json.loads(semveil("faces", clip, "--json", "--detector", "dlib").stdout)["photos"][0]["faces"]
+    assert face["px"] < 32 and face["doubt"] == f"it has {face['px']} px, fewer than the 32 px needed"
+
+
+def test_the_sum_over_frames_is_named_as_the_reason(semveil: Callable, clip: Path, tmp_path: Path) -> None:
+    noise = ("--method", "pixel-noise", "--size", "32", "--detector", "dlib")
+    anew = semveil("protect", clip, *noise, "--draw-per", "frame", "--out", tmp_path / "anew")
+    assert anew.code == 0 and "nothing is promised; --draw-per track promises more" in anew.stdout
+    once = semveil("protect", clip, *noise, "--out", tmp_path / "once")
+    assert once.code == 0 and "--draw-per" not in once.stdout
+
+
+def test_a_copied_clip_is_not_called_a_photo(semveil: Callable, clip: Path, tmp_path: Path) -> None:
+    empty = write_clip(tmp_path / "empty.mp4", square_frames([[]] * 3))
+    answer = semveil("protect", empty, *BLUR, "--on-no-face", "copy", "--out", tmp_path / "out")
+    assert answer.code == 0 and "1 file without a detected face copied" in answer.stdout

@@ -36,5 +36,8 @@ def test_its_tables_are_printed_line_by_line(
     monkeypatch.setattr(
         "semveil.experiments.kit.reproduce.tables", lambda _: "3 faces\n\n| method |\n|---|\n| blur |"
     )
+    (tmp_path / "clip.mp4").touch()
     assert main(["evaluate", str(tmp_path), "--output", f"Fawkes={tmp_path}", "--out", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.splitlines()[:5] == ["3 faces", "", "| method |", "|---|", "| blur |"]
+    said = capsys.readouterr()
+    assert "1 clip left out: only photos are compared" in said.err
+    assert said.out.splitlines()[:5] == ["3 faces", "", "| method |", "|---|", "| blur |"]

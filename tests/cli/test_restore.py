@@ -47,7 +47,8 @@ def test_neither_the_protected_picture_nor_the_key_is_written_over(
         semveil("protect", photo, *MOSAIC, "--out", tmp_path / "out", "--reversible", "--key", key).code == 0
     )
     picture = tmp_path / "out" / "private name.png"
-    kept = {path: path.read_bytes() for path in (picture, picture.with_name(f"{picture.name}.sealed"))}
+    beside = [picture.with_name(f"{picture.name}{suffix}") for suffix in (".sealed", ".certificate.json")]
+    kept = {path: path.read_bytes() for path in (picture, *beside)}
     failed(semveil("restore", picture, "--key", key, "--out", picture), 5, "would be lost; name another file")
     for path in (key, *kept):
         words = ("restore", picture, "--key", key, "--face", "0", "--hand-over", path)

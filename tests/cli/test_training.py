@@ -364,6 +364,25 @@ def test_calibration_needs_photos(semveil: Callable, tmp_path: Path, failed: Cal
     failed(semveil("calibrate", "--pairs", tmp_path), 1, "none of the photos")
 
 
+def test_calibration_counts_photos_without_a_face(semveil: Callable, photo: Path, tmp_path: Path) -> None:
+    people = "ABCDEFGHIJKL"
+    for person, number in ((p, n) for p in people for n in (1, 2)):
+        place = tmp_path / person / f"{person}_{number:04d}.jpg"
+        place.parent.mkdir(exist_ok=True)
+        with Image.open(photo) as picture:
+            shown = picture if (person, number) != ("L", 2) else Image.new("RGB", picture.size)
+            shown.save(place)
+    same = [f"{person}\t1\t2\n" for person in people]
+    other = [f"{one}\t1\t{two}\t2\n" for one, two in zip(people, people[1:] + "A", strict=True)]
+    (tmp_path / "pairs.txt").write_text("".join([f"1\t{len(people)}\n", *same, *other]))
+    answer = semveil("calibrate", "--verifier", "bundled", "--pairs", tmp_path, "--far", ".6")
+    assert (
+        answer.code == 0 and "From 23 photos of 12 people; 1 more showed no face; 0 listed" in answer.stdout
+    )
+    told = semveil("calibrate", "--verifier", "bundled", "--pairs", tmp_path, "--far", ".6", "--json").stdout
+    assert (json.loads(told)["without_face"], json.loads(told)["images"]) == (1, 23)
+
+
 def test_a_pair_is_trained_over_a_channel_and_a_range_of_snrs(
     semveil: Callable, photo: Path, tmp_path: Path, failed: Callable
 ) -> None:

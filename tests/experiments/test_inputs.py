@@ -16,7 +16,7 @@ from semveil.faces.pixels import to_pixels, to_tensor
 from semveil.models.face import FaceModel, load_model
 from semveil.models.inversion_cache import cached_inversion
 from semveil.recognition import Verifier
-from semveil.recognition.by_name import VERIFIERS, Remembering, load_verifier
+from semveil.recognition.by_name import VERIFIERS, Remembering, choose_verifier, load_verifier
 
 
 def test_only_people_of_the_test_split_are_measured_once_each(tiny_model: Path, face_set: Path) -> None:
@@ -110,6 +110,14 @@ def test_thresholds_say_where_they_come_from() -> None:
     assert set(VERIFIERS) == {"dlib", "edgeface", "arcface", "bundled"}
     with pytest.raises(ValueError, match="did you mean 'arcface'"):
         load_verifier("arcfase", resolution=64)
+
+
+@pytest.mark.parametrize("name", ["dlib", "bundled"])
+def test_a_threshold_that_is_given_counts_at_every_size(name: str) -> None:
+    """The bundled encoder has no measured threshold at 50 px, where it can be calibrated all the same."""
+    verifier, told = choose_verifier(name, resolution=50, threshold=0.3127)
+    assert verifier.threshold == told["threshold"] == 0.3127
+    assert told["threshold_from"] == "given by the user"
 
 
 def test_photos_are_of_the_test_split_alone(tmp_path: Path, tiny_model: Path, face_set: Path) -> None:

@@ -71,6 +71,24 @@ def test_ten_bits_become_eight_and_that_is_said(tmp_path: Path) -> None:
     assert next(iter(frames_of(clip.stretch(0, 4)))).dtype == np.uint8
 
 
+def test_transparent_areas_are_white(tmp_path: Path) -> None:
+    """As in photos: what lies under them was never seen."""
+    with av.open(str(tmp_path / "a.mov"), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgba"
+        pixels = np.full((48, 64, 4), (200, 40, 90, 255), np.uint8)
+        pixels[:24, :, 3], pixels[24:, :32, 3] = 0, 51
+        for i in range(2):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
+            frame.pts = i
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    clip = read_clip(tmp_path / "a.mov")
+    first, _ = frames_of(clip.stretch(0, 2))
+    assert (first[:24] == 255).all() and first[40, 50].tolist() == [200, 40, 90]
+    assert np.abs(first[40, 10].astype(int) - (244, 212, 222)).max() <= 1  # a fifth of the colour
+
+
 def test_a_title_in_another_encoding_is_no_fault_of_the_clip(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mkv", gliding(4), extras=True)
     content, title = path.read_bytes(), b"secret title"
@@ -185,9 +203,17 @@ def test_a_clip_that_changes_its_size_is_refused(tmp_path: Path) -> None:
 
 
 def test_frames_without_times_follow_each_other(tmp_path: Path) -> None:
-    assert clip_module._shown([3, None, 9]) == ((0, 1, 2), False)
-    assert clip_module._shown([3, 3, 9]) == ((0, 1, 2), False)
-    assert clip_module._shown([3, 4, 9]) == ((3, 4, 9), True)
+    each = Fraction(1, 2)  # of a frame's time is one unit of the file's
+    assert clip_module._shown([30, None, 9], each) == ((15, 16, 17), False)  # the sound begins then, too
+    assert clip_module._shown([None, 34, 34], each) == ((16, 17, 18), False)
+    assert clip_module._shown([None, None], each) == ((0, 1), False)
+    assert clip_module._shown([3, 4, 9], each) == ((3, 4, 9), True)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
+def test_a_clip_that_begins_late_is_whole(tmp_path: Path, name: str) -> None:
+    path = write_clip(tmp_path / name, gliding(30), pts=range(100, 130))
+    assert len(read_clip(path).pts) == 30
 
 
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

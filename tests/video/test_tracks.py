@@ -53,6 +53,13 @@ def test_a_face_that_is_lost_for_longer_than_a_second_begins_a_new_track() -> No
     assert sorted(track.frames for track in late) == [(0, 4), (35, 39)]
 
 
+def test_steps_of_a_detectors_grid_are_no_speed() -> None:
+    """Boxes move by steps of 13 pixels: within .02 s that looks like 650 pixels a second."""
+    frames = [[seen(50, 50)], [seen(63, 50)], [seen(63, 50)], [seen(76, 50)], [], [seen(76, 50)]]
+    times = np.array([0.0, 0.02, 0.2, 0.22, 0.26, 0.4])
+    assert [track.frames for track in follow_faces(frames, times, [(0, 5)])] == [(0, 5)]
+
+
 def test_no_track_goes_on_into_another_shot() -> None:
     frames = [[seen(50, 50)]] * 10
     assert [t.frames for t in follow_faces(frames, times_of(10), [(0, 5), (6, 9)])] == [(0, 5), (6, 9)]
@@ -117,6 +124,24 @@ def test_jitter_is_smoothed() -> None:
     errors = np.array([there[t].landmarks - (50 + POINTS * 40) for t in range(5, 195)])
     # A parabola through 7 points leaves sqrt(1/3) of independent noise; 1,900 numbers tell that to 2 %.
     assert errors.std() == pytest.approx(np.sqrt(1 / 3), rel=0.1)
+
+
+def test_a_face_that_a_detector_turns_over_is_never_placed_between_both_poses() -> None:
+    """The mean of upright and overturned landmarks is a point, under which the whole face would show."""
+    upright, middle = POINTS * 40 + 50, np.array([70.0, 70.0])
+    turned = 2 * middle - upright
+    frames = [
+        [Sighting(Face((50, 50, 90, 90), 1.0, turned if t in (3, 8, 9, 12) else upright), 1.0)]
+        for t in range(16)
+    ]
+    frames[10] = []  # between an overturned and an upright face
+    frames[14] = []
+    (track,) = follow_faces(frames, times_of(16), [(0, 15)])
+    places = places_of(track, times_of(16), LEAST)
+    assert {t for t, place in places.items() if place.shown == Shown.HIDDEN} == {10}
+    for t in set(range(16)) - {10}:
+        there = turned if t in (3, 8, 9, 12) else upright
+        assert np.linalg.norm(places[t].landmarks - there, axis=1).max() < 5, t
 
 
 def test_the_sharpest_frame_with_landmarks_is_the_best() -> None:

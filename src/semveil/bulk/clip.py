@@ -52,7 +52,7 @@ from semveil.data.align import AlignedFace
 from semveil.data.boxes import SMALLEST_FACE
 from semveil.data.certified import write_certificate
 from semveil.data.paste import align_apart, passing
-from semveil.data.sealed_clip import read_original, seal_clip
+from semveil.data.sealed_clip import check_length, read_original, seal_clip
 from semveil.data.sealed_faces import sealed_path
 from semveil.faces.pixels import to_tensor
 from semveil.faces.template import TEMPLATE
@@ -142,10 +142,13 @@ class _Work:
                 f"{clip.size[1]}); name another clip, or say what becomes of it with --on-no-face skip or "
                 "copy"
             )
-        faces = choose_fates(tracks, clip, settings, self.name)
+        size = None if self.method.model_digest is None else self.method.size
+        faces = choose_fates(tracks, clip, settings, self.name, size=size)
         refused = self._refused(faces)
         if refused is not None:
             return refused
+        if self.key is not None and tracks:
+            check_length(self.task.path)
         who = self._who(faces)
         released = self._released(faces, who)
         chosen = faces.with_fate(Fate.PROTECTED)
@@ -246,8 +249,11 @@ class _Work:
     def _people(self, faces: ClipFaces, who: Sequence[str | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Known people in releases, and known people who remain visible.
 
-        The first tuple has a name once for each release that the person's pixels enter.
+        The first tuple has a name once for each release that the person's pixels enter; a copied clip is a
+        release about its subject.
         """
+        if not who:
+            return known(self.settings.subject), ()
         if not known(*who):
             return (), ()
         chosen = faces.with_fate(Fate.PROTECTED)
@@ -390,6 +396,7 @@ class _Work:
             fates=faces.fates,
             draws={i: draw for i, draw in released.draws.items() if i in there},
             known=tuple(map(faces.known_boxes, frames)),
+            softened=faces.softened,
             lead=lead,
         )
 

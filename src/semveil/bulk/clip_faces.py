@@ -2,14 +2,15 @@
 """The faces of a clip: tracks, numbers and fates."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from semveil.bulk.account import Fate, Mark
+from semveil.bulk.account import LARGEST, Fate, Mark
 from semveil.bulk.clip_frames import Looked, look_for_faces
 from semveil.bulk.settings import Settings
-from semveil.core.errors import FaceChoiceError
+from semveil.core.errors import FaceChoiceError, FaceTooLargeError
+from semveil.data.align import enlargement
 from semveil.data.boxes import SMALLEST_FACE
 from semveil.video.clip import Clip
 from semveil.video.tracks import Place, Shown, Sighting, Track, find_shots, follow_faces, places_of
@@ -26,12 +27,21 @@ class ClipFaces:
         places: place of each face, by frame.
         doubts: for some face numbers, why the face cannot be protected.
         fates: fate of each face.
+        enlarged: by number of a protected face, the largest factor by which a frame enlarges the new face.
+        softened: numbers of the faces whose new faces are blurred in all frames.
     """
 
     tracks: list[Track]
     places: list[dict[int, Place]]
     doubts: dict[int, str]
     fates: dict[int, Fate]
+    enlarged: dict[int, float]
+    softened: tuple[int, ...]
+
+    @property
+    def oversize(self) -> list[int]:
+        """Numbers of the protected faces that are much larger in a frame than in the model's output."""
+        return [i for i, factor in self.enlarged.items() if factor > LARGEST]
 
     def with_fate(self, fate: Fate) -> list[int]:
         """Numbers of the faces with a given fate.
@@ -85,7 +95,16 @@ class ClipFaces:
         for i, track in enumerate(self.tracks):
             face = track.seen[track.best(SMALLEST_FACE)].face
             marks.append(
-                Mark(i, face.box, face.detector, round(face.score, 2), self.fates[i], self.doubts.get(i, ""))
+                Mark(
+                    i,
+                    face.box,
+                    face.detector,
+                    round(face.score, 2),
+                    self.fates[i],
+                    self.doubts.get(i, ""),
+                    round(self.enlarged.get(i, 0.0), 2),
+                    i in self.softened,
+                )
             )
         return tuple(marks)
 
@@ -122,7 +141,9 @@ def followed(looked: Sequence[Looked], clip: Clip) -> list[Track]:
     return follow_faces(sightings, clip.times, find_shots(thumbnails))
 
 
-def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str) -> ClipFaces:
+def choose_fates(
+    tracks: list[Track], clip: Clip, settings: Settings, name: str, *, size: int | None
+) -> ClipFaces:
     """Decide the fate of each face of a clip.
 
     Args:
@@ -130,9 +151,11 @@ def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str)
         clip: the source.
         settings: result of `Settings.for_clips`.
         name: name of the clip, for errors.
+        size: side of the model's images in pixels; None for a method without a model.
 
     Raises:
         FaceChoiceError: a requested face does not exist.
+        FaceTooLargeError: a new face must be enlarged too much, and such clips are refused.
     """
     chosen = settings.chosen(len(tracks))
     if absent := [i for i in chosen if i >= len(tracks)]:
@@ -142,7 +165,24 @@ def choose_fates(tracks: list[Track], clip: Clip, settings: Settings, name: str)
     spared = Fate.COVERED if settings.doubtful == "cover" else Fate.LEFT
     fates = dict.fromkeys(range(len(tracks)), Fate.LEFT)
     fates |= {i: spared if i in doubts else Fate.PROTECTED for i in chosen}
-    return ClipFaces(tracks, [places_of(track, clip.times, SMALLEST_FACE) for track in tracks], doubts, fates)
+    places = [places_of(track, clip.times, SMALLEST_FACE) for track in tracks]
+    enlarged: dict[int, float] = {}
+    if size is not None:
+        protected = [i for i, fate in fates.items() if fate == Fate.PROTECTED]
+        enlarged = {i: _enlarged(places[i], size) for i in protected}
+    faces = ClipFaces(tracks, places, doubts, fates, enlarged, ())
+    if faces.oversize and settings.oversize == "refuse":
+        times = ", ".join(f"face {i} {enlarged[i]:.1f} times" for i in faces.oversize)
+        raise FaceTooLargeError(
+            f"{name!r} has faces larger than the model's {size} px: {times}; shrink the clip, or see "
+            "--oversize"
+        )
+    return replace(faces, softened=tuple(faces.oversize)) if settings.oversize == "blur" else faces
+
+
+def _enlarged(places: dict[int, Place], size: int) -> float:
+    """Largest factor by which a new face of `size` pixels is enlarged for a frame."""
+    return max(enlargement(p.landmarks, size) for p in places.values() if p.shown == Shown.REPLACED)
 
 
 def _doubt(track: Track, least: int) -> str:

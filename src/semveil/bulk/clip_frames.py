@@ -5,7 +5,7 @@ Its faces are detected, then replaced, hidden or covered, and the result is writ
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from semveil.bulk.account import Fate
-from semveil.bulk.pictures import outline_passes
+from semveil.bulk.pictures import outline_passes, soften
 from semveil.bulk.settings import Settings
 from semveil.bulk.sources import sha256_of
 from semveil.bulk.task import method_of
@@ -64,6 +64,7 @@ class Drawing:
         fates: fate of each face, by number.
         draws: draws of protected faces, by number; empty if each frame is protected separately.
         known: for each frame, boxes of faces of the source that must not be visible.
+        softened: numbers of the faces whose new faces are blurred.
         lead: preceding frames, processed but not written, so that stretches join without jumps.
     """
 
@@ -75,6 +76,7 @@ class Drawing:
     fates: Mapping[int, Fate]
     draws: Mapping[int, Draw]
     known: tuple[tuple[Box, ...], ...]
+    softened: tuple[int, ...] = ()
     lead: "Lead | None" = None
 
 
@@ -165,7 +167,7 @@ def write_protected(task: Drawing, settings: Settings) -> Drawn:
         places, skipped = (*task.lead.places, *places), len(task.lead.places)
 
     def protected() -> Iterator[NDArray[np.uint8]]:
-        made = protect_frames(frames, places, task.fates, task.draws, method)
+        made = protect_frames(frames, places, task.fates, task.draws, method, task.softened)
         for pixels, regions in itertools.islice(made, skipped, None):
             altered.append(regions)
             yield pixels
@@ -180,6 +182,7 @@ def protect_frames(
     fates: Mapping[int, Fate],
     draws: Mapping[int, Draw],
     method: ImageMethod,
+    softened: Collection[int] = (),
 ) -> Iterator[tuple[NDArray[np.uint8], list[Region]]]:
     """Replace, hide or cover the faces of frames.
 
@@ -189,6 +192,7 @@ def protect_frames(
         fates: fates of the faces, by number.
         draws: draws of protected faces, by number; a face without one is protected in each frame separately.
         method: applies the draws.
+        softened: numbers of the faces whose new faces are blurred.
 
     Yields:
         Each frame with its altered regions.
@@ -197,7 +201,7 @@ def protect_frames(
     before: dict[int, Fitted] = {}
     while batch := list(itertools.islice(pairs, _TOGETHER)):
         made = [_Frame(pixels, list(there), list(there.values())) for pixels, there in batch]
-        _replace_faces(made, fates, draws, method)
+        _replace_faces(made, fates, draws, method, softened)
         for frame in made:
             _fit_closely(frame, before)
             before = {frame.numbers[i]: one for i, one in frame.fitted.items()}
@@ -215,7 +219,11 @@ def _fit_closely(frame: _Frame, before: Mapping[int, Fitted]) -> None:
 
 
 def _replace_faces(
-    frames: Sequence[_Frame], fates: Mapping[int, Fate], draws: Mapping[int, Draw], method: ImageMethod
+    frames: Sequence[_Frame],
+    fates: Mapping[int, Fate],
+    draws: Mapping[int, Draw],
+    method: ImageMethod,
+    softened: Collection[int],
 ) -> None:
     """Compute the new crops, batched by face number."""
     jobs: dict[int, list[tuple[_Frame, int]]] = {}
@@ -240,7 +248,7 @@ def _replace_faces(
                 release = method.protect(images)
                 made, claim = release.images, release.guarantee
         for (frame, i), pixels in zip(where, to_pixels(made), strict=True):
-            frame.crops[i] = pixels
+            frame.crops[i] = soften(pixels) if number in softened else pixels
             if outline_passes(claim):
                 frame.close.append(i)
 

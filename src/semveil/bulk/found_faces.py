@@ -27,10 +27,12 @@ class FoundFaces:
     Attributes:
         photos: place and faces of each photo or clip, JSON-ready.
         refused: errors of files that could not be read.
+        drawn: number of photos that were drawn.
     """
 
     photos: tuple[dict[str, Any], ...]
     refused: tuple[SemveilError, ...]
+    drawn: int = 0
 
 
 def faces_in(
@@ -59,6 +61,7 @@ def faces_in(
     names = assign_names((source.place for source in sources), {})
     found: list[dict[str, Any]] = []
     refused: list[SemveilError] = []
+    drawn = 0
     for done, source in enumerate(sources, 1):
         try:
             if source.is_clip:
@@ -73,18 +76,21 @@ def faces_in(
         found.append({"photo": source.place, "faces": [_face(i, face) for i, face in enumerate(boxes)]})
         if draw is not None:
             _draw(draw / f"{names[source.place]}.faces.png", photo.pixels, boxes)
+            drawn += 1
         progress("Finding faces", done, len(sources))
-    return FoundFaces(tuple(found), tuple(refused))
+    return FoundFaces(tuple(found), tuple(refused), drawn)
 
 
 def _face(number: int, face: Face) -> dict[str, Any]:
+    px = face.shorter_side
+    small = f"it has {px} px, fewer than the {SMALLEST_FACE} px needed" if px < SMALLEST_FACE else ""
     return {
         "number": number,
         "box": list(face.box),
-        "px": face.shorter_side,
+        "px": px,
         "detector": face.detector,
         "score": round(face.score, 3),
-        "doubt": face.doubtful,
+        "doubt": face.doubtful or small,
     }
 
 
@@ -102,6 +108,6 @@ def _in_clip(path: Path, detector: str, advance: Callable[..., None]) -> list[di
 
 def _draw(path: Path, pixels: Any, found: list[Face]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    colours = ["orange" if face.doubtful else "lime" for face in found]
+    colours = ["orange" if _face(i, face)["doubt"] else "lime" for i, face in enumerate(found)]
     labels = [str(i) for i in range(len(found))]
     save_png(path, outline_faces(pixels, [face.box for face in found], labels, colours), private=True)

@@ -62,7 +62,8 @@ def unrecorded(
         lacking = {name: made_ for name, made_ in made.items() if not ledger.knows(made_.release_id)}
         asked = made if other_people and settings.enrolled is not None else lacking
         if entry.clip is not None:
-            return list(_of_a_clip(asked, entry, settings, photo)) if asked else []
+            nobody = settings.enrolled is not None and entry.known == 0 and not other_people
+            return list(_of_a_clip(asked, entry, settings, photo)) if asked and not nobody else []
         if settings.enrolled is None:
             return list(_of_the_subject(made, settings, photo))
         if not asked or entry.status != "protected" or people is None:
@@ -77,7 +78,7 @@ def unrecorded(
 def _of_a_clip(
     made: dict[str, Certificate], entry: PhotoEntry, settings: Settings, clip: str
 ) -> Iterator[Recorded]:
-    """A clip's release for the subject, once for each face protected in it."""
+    """A clip's release for the subject, once for each face protected in it, or once if it was copied."""
     if settings.subject is None:
         raise NotRecorded(
             f"{clip!r} was protected before without this ledger or these enrolled people, and whom its faces "
@@ -86,8 +87,9 @@ def _of_a_clip(
         )
     fates = [Mark.from_dict(mark).fate for mark in entry.marks]
     shown = (settings.subject,) if Fate.PROTECTED not in fates and Fate.COVERED in fates else ()
+    times = fates.count(Fate.PROTECTED) if fates else 1
     for certificate in made.values():
-        yield from bookings((settings.subject,) * fates.count(Fate.PROTECTED), shown, certificate)
+        yield from bookings((settings.subject,) * times, shown, certificate)
 
 
 def _of_the_subject(made: dict[str, Certificate], settings: Settings, photo: str) -> Iterator[Recorded]:

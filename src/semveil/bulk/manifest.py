@@ -64,6 +64,7 @@ class PhotoEntry:
         people: HMAC of the enrolled people and the ledger with which its releases were recorded; empty if
             there were none, and in logs of earlier versions.
         source: HMAC of the photo's absolute path; empty in logs of earlier versions.
+        known: number of known people whom its releases are about; None in logs of earlier versions.
     """
 
     place: str
@@ -83,6 +84,7 @@ class PhotoEntry:
     clip: dict[str, Any] | None = None
     people: str = ""
     source: str = ""
+    known: int | None = None
 
 
 class Manifest:
@@ -368,7 +370,7 @@ class Manifest:
         if not isinstance(tag, str) or not hmac.compare_digest(tag.encode(), self._tag(content).encode()):
             return None
         # for example a copy of the header line
-        if set(content) | {"marks", "clip", "people", "source"} != {
+        if set(content) | {"marks", "clip", "people", "source", "known"} != {
             field.name for field in fields(PhotoEntry)
         }:
             return None

@@ -44,15 +44,17 @@ def copies(manifest: Manifest, new: Sequence[PhotoEntry]) -> list[str]:
         new: what the run protected.
     """
     made = {entry.place for entry in new}
-    shown = {  # by content, a place whose picture is in the output
-        entry.content: place
+    shown = {  # by content, one whose picture is in the output
+        entry.content: entry
         for place, entry in manifest.entries.items()
         if place not in made and entry.protected and manifest.pictures_left(place)
     }
     pairs = [
-        (entry.place, first)
+        (entry.place, first.place)
         for entry in new
-        if entry.protected and (first := shown.setdefault(entry.content, entry.place)) != entry.place
+        if entry.protected
+        and (first := shown.setdefault(entry.content, entry)) is not entry
+        and not _one_release(entry, first)
     ]
     if not pairs:
         return []
@@ -61,3 +63,8 @@ def copies(manifest: Manifest, new: Sequence[PhotoEntry]) -> list[str]:
         f"{place!r} has the same content as {other!r}{more}; each has a picture in the output, which is a "
         "further release about its people"
     ]
+
+
+def _one_release(clip: PhotoEntry, other: PhotoEntry) -> bool:
+    """Whether two copies of a clip show the same draw: those of one run do, and are one release."""
+    return clip.clip is not None and not set(clip.contents).isdisjoint(other.contents)

@@ -98,9 +98,7 @@ def whole_photo(
         softened: those of them whose new faces are blurred.
         exposed: known people whose faces are left unchanged.
     """
-    new = [
-        _blurred(p) if i in softened else p for i, p in zip(chosen, to_pixels(release.images), strict=True)
-    ]
+    new = [soften(p) if i in softened else p for i, p in zip(chosen, to_pixels(release.images), strict=True)]
     certificate = method.certificate(release)
     claim = only_the_face(certificate.guarantee)
     reads: tuple[Part, ...] = AROUND
@@ -122,8 +120,12 @@ def whole_photo(
     return Picture(name, pixels, certificate, people, tuple(exposed), fits=fits)
 
 
-def _blurred(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Blur a crop until features vanish: an eye is about a tenth of its width."""
+def soften(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Blur a crop until features vanish: an eye is about a tenth of its width.
+
+    Args:
+        crop: (S, S, 3) RGB uint8.
+    """
     return np.asarray(Image.fromarray(crop).filter(ImageFilter.GaussianBlur(SOFTENED * len(crop))))
 
 

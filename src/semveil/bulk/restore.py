@@ -106,11 +106,12 @@ def _lose_nothing(target: Path, content: bytes) -> None:
 
 
 def _keep(out: Path, picture: Path, opening: Opening) -> None:
-    """Refuse to overwrite the protected picture and the files that open it.
+    """Refuse to overwrite the protected picture, its certificate and the files that open it.
 
     Otherwise the protected picture's certificate would be next to the original.
     """
-    keep_inputs(out, picture, *opening.keys, opening.passphrase_file, opening.sealed, sealed_path(picture))
+    beside = sealed_path(picture), certificate_path(picture)
+    keep_inputs(out, picture, *opening.keys, opening.passphrase_file, opening.sealed, *beside)
 
 
 def hand_over(picture: Path, out: Path, opening: Opening, *, face: str) -> int:

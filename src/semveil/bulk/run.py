@@ -9,12 +9,13 @@ from functools import partial
 
 from semveil.bulk.account import Account, ClipFacts, Fate, Mark
 from semveil.bulk.clip import protect_clip
-from semveil.bulk.clip_store import CLIPS
+from semveil.bulk.clip_store import CLIPS, ClipStore
 from semveil.bulk.enrolled import enrol, enrolment_digest
 from semveil.bulk.kept import NotRecorded, unrecorded
 from semveil.bulk.manifest import Manifest, NotPlaced, PhotoEntry
 from semveil.bulk.output_notes import copies, is_picture, left_over
 from semveil.bulk.pool import Lost, Pool, open_pool
+from semveil.bulk.promise import weaker, with_kept
 from semveil.bulk.recognised import write_log
 from semveil.bulk.recorded import Recorded
 from semveil.bulk.settings import Settings
@@ -32,7 +33,6 @@ from semveil.bulk.task import Outcome, Task, protect_photo
 from semveil.core.errors import OutputError, PhotoError
 from semveil.core.output_path import output_path
 from semveil.core.progress import Progress, quiet
-from semveil.data.certified import SUFFIX, read_certificate
 from semveil.methods.registry import module_of
 from semveil.methods.release import Layout
 from semveil.privacy.certificate import Certificate
@@ -208,6 +208,10 @@ class _Run:
             self._settle(task, outcome, paths[task.place])
         if len(self.refused) == refused:  # nothing left to resume
             shutil.rmtree(self.manifest.folder / CLIPS, ignore_errors=True)
+            return
+        for entry in (*self.kept, *self.new):
+            if entry.clip is not None:
+                ClipStore(self.manifest, entry.content, entry.settings).remove()
 
     def _tasks(self, sources: Sequence[Source], digest: str) -> Iterator[Task]:
         """Photos or clips still to be processed; each is examined when it is reached."""
@@ -269,6 +273,7 @@ class _Run:
             clip=None if outcome.clip is None else outcome.clip.as_dict(),
             people=self._people(),
             source=self.manifest.source_of(task.path),
+            known=len(outcome.recorded),
         )
         try:
             self._record(outcome.recorded)
@@ -296,7 +301,7 @@ class _Run:
                 OutputError
             ) as error:  # the photo is protected and recorded; the terminal reports the faces
                 self.log_problem = f"which faces are still recognised is not logged: {error}"
-        self.guarantee = self.guarantee or outcome.guarantee
+        self.guarantee = weaker(self.guarantee, outcome.guarantee)
 
     def _refuse(self, task: Task, outcome: Outcome, path: str, reason: str, exit_code: int) -> None:
         """Count a refusal, and name what an earlier run made of the photo, which is still in the output."""
@@ -343,14 +348,6 @@ class _Run:
             made = [Booking(r.subject, Certificate.from_json(r.certificate), r.images) for r in releases]
             self.recorded += self.ledger.record_all(made, only_new=True, already_made=already_made)
 
-    def _earlier_guarantee(self) -> Guarantee | None:
-        """Guarantee of the pictures that an earlier run made with the same settings."""
-        for entry in self.kept:
-            for output in entry.outputs if entry.protected else ():
-                if output.endswith(SUFFIX):
-                    return read_certificate(self.manifest.out / output).guarantee
-        return None
-
     def _summary(self, total: int) -> Summary:
         everything = [*self.kept, *self.new]
         whole = self.settings.layout == Layout.WHOLE_PHOTO
@@ -386,7 +383,12 @@ class _Run:
                 *self.notes,
                 *([self.log_problem] if self.log_problem else ()),
             ),
-            guarantee=self.guarantee or self._earlier_guarantee(),
+            guarantee=with_kept(
+                self.guarantee,
+                self.kept,
+                self.manifest.out,
+                drawn_anew=self.settings.draw_per == "frame",
+            ),
             recognised=tuple(self.recognised),
         )
 

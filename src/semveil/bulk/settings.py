@@ -44,9 +44,9 @@ class Settings:
         detector: face detector, see `data.detection.resolve_detector`; `auto` is resolved at once.
         doubtful: treatment of a chosen face in a whole photo that is too small or cannot be aligned: `cover`
             puts a mosaic over it, `refuse` refuses the photo, `keep` leaves the face unchanged.
-        oversize: treatment of a chosen face in a whole photo that is more than `account.LARGEST` times the
-            size of the model's images: `keep` enlarges the new face and reports it, `blur` blurs the new
-            face, `refuse` refuses the photo.
+        oversize: treatment of a chosen face in a whole photo or clip that is more than `account.LARGEST`
+            times the size of the model's images: `keep` enlarges the new face and reports it, `blur` blurs
+            the new face, `refuse` refuses the photo or clip.
         keep: further pictures to write, unprotected: `inverted` (the networks' reconstruction of the photo
             without noise) or `aligned` (the crop itself).
         certificate_in_png: also embed certificates in the pictures.

@@ -50,7 +50,7 @@ class Summary:
         small_faces: refused faces, with reasons, in photos of this run that are otherwise protected.
         others: number of files that are not photos.
         notes: messages about files that were skipped, lost or found changed in the output.
-        guarantee: guarantee of each protected picture, new or done before; None if there is none.
+        guarantee: weakest guarantee of the protected pictures, new or done before; None if there is none.
         recognised: photos of this run with the numbers of their faces that are still recognised, and the
             recognisers. It is computed from the originals: `as_dict` leaves it out, and it must not be
             published.

@@ -39,7 +39,7 @@ def calibrate(
 ) -> None:
     """Measure a recogniser's threshold at a false acceptance rate.
 
-    The photos are arranged as in LFW. Other commands take the threshold as --threshold.
+    The photos are arranged as in LFW. `transmit` and `attack` take the threshold as --threshold.
 
     Example: semveil calibrate --verifier dlib --pairs lfw/ --far 1e-3
     """
@@ -68,15 +68,17 @@ def calibrate(
         )
     for error in refused:
         note(f"left out: {error}")
+    photos = {photo for pair in found.pairs for photo in (pair.first, pair.second)}
+    faceless = len(photos) - measured.images - len(refused)
     low, high = measured.threshold_interval
     lines = [
         f"{measured.verifier} at {resolution} px: threshold {measured.threshold:.4f} [{low:.4f}, "
         f"{high:.4f}] on its similarity gives a false acceptance rate of {far:g}; {measured.tar:.1%} of one "
         "person's pairs are accepted.",
-        f"From {measured.images} photos of {measured.people} people; {found.skipped} listed pairs had no "
-        "photos.",
+        f"From {measured.images} photos of {measured.people} people; {faceless} more showed no face; "
+        f"{found.skipped} listed pairs had no photos.",
     ]
-    counts = {"skipped_pairs": found.skipped, "refused": len(refused)}
+    counts = {"skipped_pairs": found.skipped, "refused": len(refused), "without_face": faceless}
     show({**asdict(measured), **counts}, lines, as_json=as_json)
     if refused:
         raise typer.Exit(refused[0].exit_code)

@@ -58,8 +58,8 @@ def evaluate(
     """Compare other programs' pictures with identity-dp's.
 
     Pictures are measured as in the identity-dp paper. Each must have its photo's name and place below its
-    folder and show the whole photo, at any size. JSON, tables and picture show your photos: keep them to
-    yourself.
+    folder and show the whole photo, at any size; clips are left out. JSON, tables and picture show your
+    photos: keep them to yourself.
 
     Example: semveil evaluate holiday/ --output Fawkes=made/fawkes --out out/eval
     """
@@ -76,6 +76,7 @@ def evaluate(
     options.check_output_folder(out)
     models_there = options.on_device(device)
 
+    from semveil.bulk.sources import CLIP_SUFFIXES
     from semveil.core.files import write_whole
     from semveil.core.results import read_result
     from semveil.experiments.identity_dp.evaluate import evaluate
@@ -99,6 +100,8 @@ def evaluate(
     words = tables(result)
     write_whole(path.with_suffix(".md"), words + "\n")
     if not as_json:
+        if clips := sum(path.suffix.lower() in CLIP_SUFFIXES for path in photos.rglob("*")):
+            note(f"{clips} clip{'s' if clips > 1 else ''} left out: only photos are compared")
         for reason, count in result["left_out"].items():
             if count:
                 note(f"{count} photo{'s' if count > 1 else ''} {reason} left out")

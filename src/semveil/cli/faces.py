@@ -66,7 +66,7 @@ def faces(
         for face in photo["faces"]
     ]
     lines: list[Line] = [f"{photo['photo']}: no face found" for photo in found.photos if not photo["faces"]]
-    if draw is not None and found.photos:
+    if found.drawn:
         lines.append(f"Drawn into {draw}: UNPROTECTED photos with boxes; delete them when you have looked.")
     if rows:
         lines.append(("Next", "semveil protect PHOTO --face N,N protects some of them"))
@@ -75,7 +75,7 @@ def faces(
         if as_json or not rows
         else make_table(["photo", "face", "position", "confidence", "doubtful because"], rows)
     )
-    result = {"detector": settled, "photos": list(found.photos), "drawn": None if draw is None else str(draw)}
+    result = {"detector": settled, "photos": list(found.photos), "drawn": str(draw) if found.drawn else None}
     show(result, lines, as_json=as_json, table=table)
     if found.refused:
         raise typer.Exit(found.refused[-1].exit_code)

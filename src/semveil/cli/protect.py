@@ -82,8 +82,8 @@ def protect(
         str,
         typer.Option(
             help=(
-                "In whole photos, a face that is too small or cannot be aligned: `cover` puts a mosaic over "
-                "it, `refuse` refuses the photo, `keep` leaves it UNPROTECTED."
+                "In whole photos and clips, a face that is too small or cannot be aligned: `cover` puts a "
+                "mosaic over it, `refuse` refuses the photo or clip, `keep` leaves it UNPROTECTED."
             ),
             metavar="WHAT",
             autocompletion=options.one_of("cover", "refuse", "keep"),
@@ -94,8 +94,8 @@ def protect(
         str,
         typer.Option(
             help=(
-                "In whole photos, a new face that must be enlarged to more than twice the model's size: "
-                "`keep` keeps it with a note, `blur` blurs it, `refuse` refuses the photo."
+                "In whole photos and clips, a new face that must be enlarged to more than twice the model's "
+                "size: `keep` keeps it with a note, `blur` blurs it, `refuse` refuses the photo or clip."
             ),
             metavar="WHAT",
             autocompletion=options.one_of("keep", "blur", "refuse"),

@@ -125,7 +125,9 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
         ("Method", settings.method + (" (the default; semveil methods lists others)" if by_default else ""))
     ]
     if method.hides and (summary.protected or summary.done_before):
-        lines += _hidden_by(method, summary.guarantee)
+        lines += _hidden_by(
+            method, summary.guarantee, drawn_anew=bool(summary.clips) and settings.draw_per == "frame"
+        )
     if (settings.layout == Layout.WHOLE_PHOTO or summary.clips) and (
         summary.protected or summary.done_before
     ):
@@ -148,8 +150,8 @@ def _hidden(summary: "Summary", settings: "Settings", *, by_default: bool) -> li
         lines.append(
             (
                 "",
-                f"{_count(summary.copied, 'photo')} without a detected face copied to the output "
-                "UNPROTECTED, as requested.",
+                f"{_count(summary.copied, 'file' if summary.clips else 'photo')} without a detected "
+                "face copied to the output UNPROTECTED, as requested.",
             )
         )
     if summary.guarantee:
@@ -183,8 +185,10 @@ def _made(summary: "Summary") -> list[str]:
     return [*(["photos"] if photos > 0 or not clips else []), *(["clips"] if clips else [])]
 
 
-def _hidden_by(method: "Listed", guarantee: "Guarantee | None") -> list[Line]:
+def _hidden_by(method: "Listed", guarantee: "Guarantee | None", *, drawn_anew: bool) -> list[Line]:
     """What the method hides, unless the epsilon of this run promises nothing.
+
+    Where a clip's frames were `drawn_anew`, their sum may be the reason.
 
     What recognisers say of this run is no part of it: that is computed from the originals, see
     `_note_recognised`.
@@ -192,7 +196,7 @@ def _hidden_by(method: "Listed", guarantee: "Guarantee | None") -> list[Line]:
     if guarantee is None or in_a_word(guarantee.epsilon, guarantee.delta) != STRENGTHS[-1].word:
         hidden = method.hides.partition(", so that recognisers ")[0]
         return [("Hidden", f"{hidden}."), ("Not hidden", f"{method.leaves}.")]
-    usual = USUAL.get(method.name)
+    usual = "--draw-per track" if drawn_anew else USUAL.get(method.name)
     better = f"{usual} promises more" if usual else "methods that promise more"
     return [
         ("Hidden", f"nothing is promised; {better}: see docs/which-method.md."),

@@ -35,7 +35,11 @@ def restore(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write; NAME.restored.png in the current folder by default.", metavar="FILE.png"
+            help=(
+                "File to write; NAME.restored.png in the current folder by default, of a clip NAME.restored "
+                "with the original's suffix."
+            ),
+            metavar="FILE",
         ),
     ] = None,
     hand_over: Annotated[

@@ -25,6 +25,11 @@ Name = Annotated[
 Threshold = Annotated[
     float | None,
     typer.Option(
-        help="Cosine-similarity threshold of an ONNX recogniser.", metavar="T", rich_help_panel=JUDGE
+        help=(
+            "Threshold on the recogniser's similarity, as `semveil calibrate` measures it; the package's own "
+            "by default."
+        ),
+        metavar="T",
+        rich_help_panel=JUDGE,
     ),
 ]

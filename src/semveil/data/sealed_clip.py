@@ -101,17 +101,32 @@ def read_original(path: str | os.PathLike[str]) -> bytes:
     Raises:
         PhotoError: the clip cannot be read, or is larger than `LARGEST_CLIP`.
     """
+    check_length(path)
     try:
         with os.fdopen(open_regular(path), "rb") as file:
-            content = file.read(LARGEST_CLIP + 1)
+            return file.read()
     except OSError as error:
         raise PhotoError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
-    if len(content) > LARGEST_CLIP:
+
+
+def check_length(path: str | os.PathLike[str]) -> None:
+    """Check that a clip can be sealed, before any work is done on it.
+
+    Args:
+        path: the clip.
+
+    Raises:
+        PhotoError: it cannot be read, or is larger than `LARGEST_CLIP`.
+    """
+    try:
+        length = os.path.getsize(path)
+    except OSError as error:
+        raise PhotoError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from None
+    if length > LARGEST_CLIP:
         raise PhotoError(
             f"{os.fspath(path)!r} is larger than {LARGEST_CLIP:,} bytes and cannot be sealed; cut it into "
             "parts"
         )
-    return content
 
 
 def seal_clip(

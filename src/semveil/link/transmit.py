@@ -110,7 +110,7 @@ def transmit(
             AWGN where None.
         eve_channel: Eve's channel, likewise; AWGN where None.
         verifier: face verifier that decides whether two faces show the same person, by name or ONNX file.
-        threshold: cosine-similarity threshold of an ONNX verifier.
+        threshold: its threshold; the measured one where None.
         seed: random seed of the channels; a new one where None. With genuine noise, a fixed seed makes this a
             simulation, not a release.
         train: train a missing pair now (takes minutes; the pair is kept).

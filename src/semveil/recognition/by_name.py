@@ -21,48 +21,53 @@ from semveil.recognition import (
 )
 
 FAR = 1e-3
+_GIVEN = "given by the user"
 
 
-def _dlib(resolution: int) -> tuple[Verifier, str]:
-    threshold, origin = _threshold("dlib", resolution)
+def _dlib(resolution: int, given: float | None) -> tuple[Verifier, str]:
+    threshold, origin = _threshold("dlib", resolution, given)
     return (DlibVerifier(), origin) if threshold is None else (DlibVerifier(threshold=threshold), origin)
 
 
-def _edgeface(resolution: int) -> tuple[Verifier, str]:
-    calibration = measured_threshold("edgeface_xs", resolution=resolution, far=FAR)  # the authors state none
-    return OnnxVerifier(require("edgeface"), threshold=calibration.threshold, name="edgeface_xs"), _measured(
-        resolution
-    )
+def _edgeface(resolution: int, given: float | None) -> tuple[Verifier, str]:
+    threshold, origin = (given, _GIVEN) if given is not None else _known("edgeface_xs", resolution)
+    return OnnxVerifier(require("edgeface"), threshold=threshold, name="edgeface_xs"), origin
 
 
-def _arcface(resolution: int) -> tuple[Verifier, str]:
-    threshold, origin = _threshold("arcface", resolution)
+def _arcface(resolution: int, given: float | None) -> tuple[Verifier, str]:
+    threshold, origin = _threshold("arcface", resolution, given)
     return (
         (ArcFaceVerifier(), origin) if threshold is None else (ArcFaceVerifier(threshold=threshold), origin)
     )
 
 
-def _bundled(resolution: int) -> tuple[Verifier, str]:
-    calibration = measured_threshold("bundled", resolution=resolution, far=FAR)
+def _bundled(resolution: int, given: float | None) -> tuple[Verifier, str]:
+    if given is not None:
+        return BundledVerifier(threshold=given), _GIVEN
+    threshold, _ = _known("bundled", resolution)
     origin = f"measured on held-out people of LFW at {resolution} px, false acceptance rate {FAR:g}"
-    return BundledVerifier(threshold=calibration.threshold), origin
+    return BundledVerifier(threshold=threshold), origin
 
 
-VERIFIERS: Registry[Callable[[int], tuple[Verifier, str]]] = Registry("verifier")
+VERIFIERS: Registry[Callable[[int, float | None], tuple[Verifier, str]]] = Registry("verifier")
 VERIFIERS.add("dlib", _dlib)
 VERIFIERS.add("edgeface", _edgeface)
 VERIFIERS.add("arcface", _arcface)
 VERIFIERS.add("bundled", _bundled)
 
 
-def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, Any]]:
+def load_verifier(
+    name: str, *, resolution: int, threshold: float | None = None
+) -> tuple[Verifier, dict[str, Any]]:
     """Load a recogniser with its threshold for a resolution.
 
-    The threshold is the one measured at a false acceptance rate of 0.1 %, if available, else its authors'.
+    Without `threshold` it is the one measured at a false acceptance rate of 0.1 %, if available, else its
+    authors'.
 
     Args:
         name: `dlib`, `edgeface`, `arcface` or `bundled`.
         resolution: side of the aligned images in pixels.
+        threshold: threshold on the recogniser's similarity; None for its own.
 
     Returns:
         The verifier, and its description for results.
@@ -75,7 +80,7 @@ def load_verifier(name: str, *, resolution: int) -> tuple[Verifier, dict[str, An
         >>> load_verifier("dlib", resolution=64)[1]["threshold"]
         0.4675
     """
-    verifier, origin = VERIFIERS[name](resolution)
+    verifier, origin = VERIFIERS[name](resolution, threshold)
     return verifier, _card(verifier, origin)
 
 
@@ -87,7 +92,7 @@ def choose_verifier(
     Args:
         name: a name in `VERIFIERS`, or the path of an `.onnx` file.
         resolution: side of the faces in pixels; selects the measured threshold.
-        threshold: cosine-similarity threshold for an ONNX recogniser; None for the measured one.
+        threshold: threshold on the recogniser's similarity; None for the measured one.
 
     Returns:
         The verifier, and its description for results.
@@ -101,18 +106,17 @@ def choose_verifier(
             raise ValueError(
                 f"no verifier {name!r}; allowed: {', '.join(VERIFIERS)}, or the path of an .onnx file"
             )
-        return load_verifier(name, resolution=resolution)
-    origin = "given by the user"
+        return load_verifier(name, resolution=resolution, threshold=threshold)
+    origin = _GIVEN
     if threshold is None:
         try:
-            threshold = measured_threshold(path.stem, resolution=resolution, far=FAR).threshold
+            threshold, origin = _known(path.stem, resolution)
         except ValueError:
             raise ValueError(
                 f"no threshold is known for {path.name} at {resolution} px; give --threshold, "
                 f"which you can measure: semveil calibrate --verifier {path} --pairs LFW --resolution "
                 f"{resolution}"
             ) from None
-        origin = _measured(resolution)
     verifier = OnnxVerifier(path, threshold=threshold)
     return verifier, _card(verifier, origin)
 
@@ -154,9 +158,17 @@ class Remembering(Verifier):
         return self.verifier.similarity(a, b)
 
 
-def _threshold(name: str, resolution: int) -> tuple[float | None, str]:
+def _known(name: str, resolution: int) -> tuple[float, str]:
+    """Measured threshold and its origin; raises ValueError if there is none."""
+    threshold = measured_threshold(name, resolution=resolution, far=FAR).threshold
+    return threshold, f"measured on LFW at {resolution} px, false acceptance rate {FAR:g}"
+
+
+def _threshold(name: str, resolution: int, given: float | None) -> tuple[float | None, str]:
+    if given is not None:
+        return given, _GIVEN
     try:
-        return measured_threshold(name, resolution=resolution, far=FAR).threshold, _measured(resolution)
+        return _known(name, resolution)
     except ValueError:
         return None, f"its authors' or users'; none was measured at {resolution} px"
 
@@ -168,7 +180,3 @@ def _card(verifier: Verifier, origin: str) -> dict[str, Any]:
         "threshold_from": origin,
         "digest": verifier.digest,
     }
-
-
-def _measured(resolution: int) -> str:
-    return f"measured on LFW at {resolution} px, false acceptance rate {FAR:g}"

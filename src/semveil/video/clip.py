@@ -174,17 +174,20 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
             ) from None
         if first is None:
             raise ClipError(f"{name!r} holds no frame; name a clip that shows something")
-        declared, started = container.duration, container.start_time
-        if declared and end - (started or 0) / av.time_base < declared / av.time_base - _MISSING_END:
+        # Matroska states the time at its end, the other containers the time from their start to their end
+        absolute = "matroska" in container.format.name
+        lasts = end - (0 if absolute else (container.start_time or 0) / av.time_base)
+        declared = (container.duration or 0) / av.time_base
+        if lasts < declared - _MISSING_END:
             raise ClipError(
-                f"{name!r} is cut off: it says that it lasts {declared / av.time_base:.1f} s and ends after "
-                f"{end - (started or 0) / av.time_base:.1f} s; copy it again from where it was made"
+                f"{name!r} is cut off: it says that it lasts {declared:.1f} s and ends after {lasts:.1f} s; "
+                "copy it again from where it was made"
             )
         rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
         base = Fraction(stream.time_base or 1 / rate)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         audio = sound[0].codec_context.name if sound else None
-    shown, seekable = _shown(pts)
+    shown, seekable = _shown(pts, base * rate)
     rotation = first.rotation % 360
     turned = rotation in (90, 270)
     size = (first.height, first.width) if turned else (first.width, first.height)
@@ -250,7 +253,13 @@ def _decoded(stretch: Stretch) -> Iterator[Any]:
 
 
 def _upright(frame: Any, rotation: int) -> NDArray[np.uint8]:
-    pixels = frame.to_ndarray(format="rgb24")
+    if any(part.is_alpha for part in frame.format.components):
+        # what lies under transparent areas was not to be seen
+        rgba = frame.to_ndarray(format="rgba").astype(np.float32)
+        share = rgba[..., 3:] / 255
+        pixels = np.rint(rgba[..., :3] * share + 255 * (1 - share)).astype(np.uint8)
+    else:
+        pixels = frame.to_ndarray(format="rgb24")
     return np.ascontiguousarray(np.rot90(pixels, rotation // 90)) if rotation else pixels
 
 
@@ -278,7 +287,8 @@ def opened(path: str) -> Iterator[Any]:
     except (av.error.FFmpegError, OSError) as error:
         if os.path.isfile(path) and os.path.getsize(path) == 0:
             raise ClipError(f"{path!r} is empty (0 bytes); copy it again from where it was made") from None
-        raise ClipError(f"{path!r} cannot be read as a clip: {error.strerror or error}") from None
+        cut = "; it is cut off, or no clip" if isinstance(error, ValueError) else ""
+        raise ClipError(f"{path!r} cannot be read as a clip: {error.strerror or error}{cut}") from None
     with container:
         yield container
 
@@ -329,9 +339,15 @@ def _check(frame: Any, first: Any, number: int, name: str) -> None:
         )
 
 
-def _shown(pts: list[int | None]) -> tuple[tuple[int, ...], bool]:
-    """Timestamps, and whether they come from the file; otherwise frames follow at the average rate."""
-    known = [one for one in pts if one is not None]
-    if len(known) == len(pts) and all(a < b for a, b in itertools.pairwise(known)):
-        return tuple(known), True
-    return tuple(range(len(pts))), False
+def _shown(pts: list[int | None], frames: Fraction) -> tuple[tuple[int, ...], bool]:
+    """Timestamps, and whether they come from the file.
+
+    Otherwise frames follow at the average rate, a unit of the file's time being `frames` of them; the first
+    one keeps its time, since the sound does.
+    """
+    known = {i: one for i, one in enumerate(pts) if one is not None}
+    times = list(known.values())
+    if len(times) == len(pts) and all(a < b for a, b in itertools.pairwise(times)):
+        return tuple(times), True
+    start = max(0, next((round(one * frames) - i for i, one in known.items()), 0))
+    return tuple(range(start, start + len(pts))), False

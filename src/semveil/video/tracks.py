@@ -22,9 +22,12 @@ from semveil.recognition.dlib_faces import Face
 _GAP = 1.0  # seconds without a detection after which a track ends
 _BRIDGE = 0.4  # longest interval in seconds between trusted landmarks for interpolated ones to be trusted
 _HOLD = 0.2  # seconds for which a face is hidden before its first and after its last detection
+_PACE = 0.2  # shortest time in seconds over which the speed of a face is measured
 _NEAR = 0.15  # smallest likeness of two boxes of one face
 _APART = 0.3  # likeness by distance alone, at distance 0
 _SMOOTHED = 7  # frames; fitting a parabola to their landmarks removes 42 % of the jitter and no motion
+_STRAY = 0.2  # largest distance by which smoothing moves landmarks, in units of their spread
+_SHRUNK = 0.8  # interpolated landmarks with less of the spread of both ends are between two different poses
 _CUT = 40.0  # mean absolute difference in levels at the start of a shot
 _THUMBNAIL = 24  # px
 _SHARPNESS_CROP = 128  # px
@@ -151,13 +154,17 @@ class _Open:
     seen: dict[int, Sighting] = field(default_factory=dict)
 
     def predicted(self, times: NDArray[np.float64], frame: int) -> NDArray[np.float64]:
-        """Box predicted for a frame, from the velocity between the last two sightings."""
-        *before, last = sorted(self.seen)[-2:]
+        """Box predicted for a frame, from the velocity over the last `_PACE` seconds with sightings.
+
+        Detectors place boxes on a grid; between frames in quick succession its steps would look like speed.
+        """
+        last = max(self.seen)
+        earlier = [i for i in self.seen if times[last] - times[i] >= _PACE]
+        before = max(earlier) if earlier else min(self.seen)
         box = np.array(self.seen[last].face.box, float)
-        if not before or times[last] == times[before[0]]:
-            return box
-        step = (box - np.array(self.seen[before[0]].face.box, float)) / (times[last] - times[before[0]])
-        return box + np.tile(step.reshape(2, 2).mean(0), 2) * (times[frame] - times[last])
+        moved = (box - np.array(self.seen[before].face.box, float)).reshape(2, 2).mean(0)
+        step = moved / max(times[last] - times[before], _PACE)
+        return box + np.tile(step, 2) * (times[frame] - times[last])
 
 
 def sharpness(pixels: NDArray[np.uint8], face: Face) -> float:
@@ -245,9 +252,9 @@ def follow_faces(
 def places_of(track: Track, times: NDArray[np.float64], least: int) -> dict[int, Place]:
     """Position of a face in every frame from shortly before its first detection to shortly after its last.
 
-    It is replaced where its landmarks are trusted, and between two such frames that are close in time;
-    elsewhere it is hidden. Missing boxes and landmarks are interpolated linearly in time; landmarks of longer
-    runs of replaced frames are smoothed.
+    It is replaced where its landmarks are trusted, and between two such frames that are close in time and
+    show it in similar poses; elsewhere it is hidden. Missing boxes and landmarks are interpolated linearly in
+    time; landmarks of longer runs of replaced frames are smoothed, unless that moves them far.
 
     Args:
         track: track of one face.
@@ -270,13 +277,15 @@ def places_of(track: Track, times: NDArray[np.float64], least: int) -> dict[int,
         known = _between(times, frames, {i: track.seen[i].face.landmarks.ravel() for i in trusted}).reshape(
             -1, 5, 2
         )
+        spread = _spread(known)
         for a, b in itertools.pairwise(trusted):
             if times[b] - times[a] <= _BRIDGE:
-                replaced |= (frames > a) & (frames < b)
+                least_spread = _SHRUNK * spread[np.isin(frames, (a, b))].min()
+                replaced |= (frames > a) & (frames < b) & (spread >= least_spread)
         points[replaced] = known[replaced]
     for run in _runs(replaced):
         if len(points[run]) >= _SMOOTHED:
-            points[run] = savgol_filter(points[run], _SMOOTHED, 2, axis=0, mode="interp")
+            points[run] = _smoothed(points[run])
     return {
         int(frame): Place(
             Shown.REPLACED if whole else Shown.HIDDEN,
@@ -294,6 +303,22 @@ def _between(
     at = sorted(known)
     values = np.stack([known[i] for i in at])
     return np.stack([np.interp(times[frames], times[at], column) for column in values.T], 1)
+
+
+def _smoothed(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Landmarks (T, 5, 2) smoothed over time, except where that moves them far.
+
+    Where a detector turns a face over from one frame to the next, the mean of both poses would lie on
+    neither.
+    """
+    smooth = savgol_filter(points, _SMOOTHED, 2, axis=0, mode="interp")
+    moved = np.sqrt(((smooth - points) ** 2).sum(-1).mean(-1))
+    return np.where((moved > _STRAY * _spread(points))[:, None, None], points, smooth)
+
+
+def _spread(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Root mean square distance of landmarks (T, 5, 2) from their centre, in pixels."""
+    return np.sqrt(((points - points.mean(1, keepdims=True)) ** 2).sum(-1).mean(-1))
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[slice]:

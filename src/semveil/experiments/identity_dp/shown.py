@@ -41,7 +41,7 @@ def judges(result: dict[str, Any]) -> str:
     Args:
         result: content of a result file.
     """
-    names = " and ".join(name for name in result["config"]["verifiers"] if name != "bundled")
+    names = " and ".join(name for name in result["config"]["verifiers"] if name != "bundled") or "bundled"
     judge = distance_judge(result)
     distance = "" if judge.startswith("facenet") else f"; identity distance by {judge} in place of FaceNet"
     return f"PSR against {names} in place of Microsoft Azure Face{distance}"
