@@ -75,7 +75,7 @@ def check_images(images: Tensor, size: int, taker: str) -> None:
 
     Raises:
         TypeError: not a tensor, such as the path of a photo.
-        ValueError: another shape, not finite, or not floats in [-1, 1].
+        ValueError: no images, another shape, not finite, or not floats in [-1, 1].
 
     Example:
         >>> check_images(torch.zeros(1, 3, 4, 4), 8, "the model")
@@ -86,6 +86,8 @@ def check_images(images: Tensor, size: int, taker: str) -> None:
     _check_tensor(images)
     if images.ndim != 4 or images.shape[1:] != (3, size, size):
         raise ValueError(f"{taker} takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
+    if not len(images):
+        raise ValueError(f"{taker} takes one image or more, got none")
     check_range(images)
 
 

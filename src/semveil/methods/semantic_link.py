@@ -38,7 +38,8 @@ class SemanticLink(nn.Module):
     generator and the trained pair are submodules, so that `.to(device)`, `.double()` and `parameters()`
     include them. They are copies: a conversion or an optimiser changes the link alone, never the given method
     or a model that `load_method` keeps. Read trained networks from `generator` and `pair`; `method` is the
-    given one with these networks. Under autocast only the generator computes in half precision.
+    given one with these networks, and its model has the digest from before training: for messages, wrap a
+    trained generator with `Model.of`. Under autocast only the generator computes in half precision.
 
     Args:
         method: method with protection, model and key.

@@ -264,14 +264,16 @@ class FaceModel:
             progress: called with the completed and the total number of photo-steps.
 
         Raises:
-            ValueError: the photos are not of the model's size or not finite, or the term is unknown.
+            ValueError: there are no photos, they are not of the model's size or not finite, or the term is
+                unknown.
             WeightsMissing: the weights of the requested term are not on this machine.
         """
-        if images.shape[1:] != (3, self.size, self.size):
+        if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
             raise ValueError(
                 f"model {self.name} takes images (B, 3, {self.size}, {self.size}), got {tuple(images.shape)}"
             )
-        images = self.placed(images)
+        # contiguous, since sums over another layout in memory are rounded differently
+        images = self.placed(images).contiguous()
         return invert(
             images,
             self.generator,

@@ -85,6 +85,21 @@ def cap_loss_above(rest: float, cap: Callable[[], arb]) -> float:
         return float_above(abs(((1 - r) / r * (1 - q) / q).log()))
 
 
+def within_budget(epsilon: float, rest: float, cap: Callable[[], arb]) -> float:
+    """Raise 1 - p until the loss is certainly at most epsilon, which rounding may have put just below it.
+
+    Args:
+        epsilon: budget in nats.
+        rest: 1 - p, in (0, 1), see `rest_probability`.
+        cap: as for `cap_loss_above`.
+    """
+    for bits in range(52, 30, -1):
+        if cap_loss_above(rest, cap) <= epsilon:
+            break
+        rest *= 1 + 2.0**-bits
+    return rest
+
+
 def crossing(rising: Callable[[float], float], low: float, high: float) -> float:
     """Root of an increasing function in an interval; the nearer end if it has none there.
 
