@@ -129,8 +129,8 @@ def test_the_command_line_says_it_in_one_line(broken: Path, tmp_path: Path) -> N
     listed = run("protect", "--methods")
     assert listed.returncode == 0 and "identity-dp" in listed.stdout
     assert listed.stderr.splitlines() == [
-        "semveil: note: method 'half' of package acme-broken 1.0 cannot be used: Method lacks size, "
-        "model_digest, protect, to, certificate; update or uninstall it"
+        "semveil: note: method 'half' of package acme-broken 1.0 cannot be used: Method lacks "
+        "protect, to, certificate; update or uninstall it"
     ]
     assert run("--version").stderr == ""  # what needs none of it does not look
 
