@@ -47,7 +47,7 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
         (B, H, W, 3) RGB.
 
     Raises:
-        ValueError: a value is NaN or infinite, or the shape is not (B, 3, H, W).
+        ValueError: a value is NaN or infinite, the shape is not (B, 3, H, W), or the images are no floats.
 
     Example:
         >>> to_pixels(torch.tensor([-3.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).tolist()
@@ -55,6 +55,8 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be (B, 3, H, W), got {tuple(images.shape)}")
+    if not images.is_floating_point():
+        raise ValueError(f"images must be floats in [-1, 1], got {images.dtype}, as if they were pixels")
     images = images.detach().float()
     broken = int((~images.isfinite()).sum())
     if broken:
