@@ -50,7 +50,8 @@ def streams(seed: int | None, device: torch.device | str = "cpu") -> Streams:
     """Open the named streams of a run.
 
     Args:
-        seed: any integer, also of numpy, or None for 256 bits from the operating system, which are not recorded.
+        seed: any integer, also one of numpy, or None for 256 bits from the operating system, which are not
+            recorded.
         device: device of the generators; samplers draw there and move the result.
 
     Raises:
