@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from flint import arb, ctx
+from flint import arb
 
+from semveil.core.precision import working_precision
 from semveil.core.rounding import PRECISION, float_above, text_above
 from semveil.privacy.coverage import Coverage, Part
 from semveil.privacy.strength import NO_GUARANTEE, strength
@@ -358,7 +359,7 @@ def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part |
 
 def _root_times_above(n: int, value: float) -> float:
     """sqrt(n) value, rounded up."""
-    with ctx.workprec(PRECISION):
+    with working_precision(PRECISION):
         return float_above(arb(n).sqrt() * arb(value))
 
 

@@ -5,8 +5,9 @@ import math
 from collections.abc import Callable
 
 import scipy
-from flint import arb, ctx
+from flint import arb
 
+from semveil.core.precision import working_precision
 from semveil.core.rounding import PRECISION, float_above
 
 SMALLEST_REST = 1e-290  # smallest probability outside the cap that floats represent to full precision
@@ -80,7 +81,7 @@ def cap_loss_above(rest: float, cap: Callable[[], arb]) -> float:
         rest: 1 - p, in (0, 1).
         cap: function that returns a ball around q, at the current working precision.
     """
-    with ctx.workprec(CAP_PRECISION):
+    with working_precision(CAP_PRECISION):
         r, q = arb(rest), cap()
         return float_above(abs(((1 - r) / r * (1 - q) / q).log()))
 
