@@ -120,6 +120,15 @@ def test_training_repeats_and_leaves_the_global_stream_alone():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_eve_trains_where_the_caller_needs_no_gradients(mode):
+    x = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
+    expected = train_regressor(x, x[:, :2], SMALL, rng=torch.Generator().manual_seed(7))
+    with mode():
+        found = train_regressor(x + 0, x[:, :2] + 0, SMALL, rng=torch.Generator().manual_seed(7))
+    assert found.error == expected.error
+
+
 def test_training_leaves_the_streams_of_gpus_alone(monkeypatch):
     restored = []
 

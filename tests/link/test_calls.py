@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -71,6 +72,16 @@ def test_an_attack_of_ones_own_is_the_one_that_runs(
         semveil.attack(message, attacks="short", **asked)
     (found,) = semveil.attack(message, attacks="twice", **asked).results
     assert (found.name, found.knowledge, found.images.shape) == ("twice", "a network", IMAGES.shape)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_attacks_run_where_the_caller_needs_no_gradients(model: FaceModel, mode: Callable[[], Any]) -> None:
+    pair = LinearPair(pair_settings(model, start="identity")).requires_grad_(False)
+    message = semveil.send(IMAGES[:1], model=model, pair=pair).message
+    asked = {"attacks": ["glass-box", "learned-same"], "known": 40, "seed": 0, "model": model, "pair": pair}
+    with mode():
+        found = semveil.attack(message, **asked, verifier=None).results
+    assert len(found) == 2 and all(one.images.isfinite().all() for one in found)
 
 
 def test_results_print_what_they_mean(model: FaceModel, tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ class Regressor:
             return self.network((x - self.x_mean) / self.x_std) * self.y_std
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()  # also where the caller needs no gradients
 def train_regressor(
     x: Tensor, y: Tensor, settings: NetworkSettings, *, rng: torch.Generator | None = None
 ) -> Regressor:

@@ -80,6 +80,8 @@ def tried_on_message(attack: type[Attack], kind: Protection) -> bool:
     return applies(attack, kind, repeated=False) and not (kind.keyed and attack.name == "stolen")
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()  # also where the caller needs no gradients
 def attack_message(
     message: Message,
     model: FaceModel,

@@ -56,7 +56,8 @@ class SemanticLink(nn.Module):
 
     def __init__(self, method: DPSemCom, *, channel: AnyChannel | str | None = None) -> None:
         super().__init__()
-        self.generator, self.pair = copy.deepcopy((method.model.generator, method.pair))
+        with torch.inference_mode(False):  # the copies must be usable in autograd later
+            self.generator, self.pair = copy.deepcopy((method.model.generator, method.pair))
         self.method, self.channel = copy.copy(method), channel_of(channel)
         self.method.model, self.method.pair = replace(method.model, generator=self.generator), self.pair
         if self.pair is not None:
