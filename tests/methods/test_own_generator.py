@@ -95,6 +95,8 @@ def test_the_digest_states_what_bob_must_have_too() -> None:
 def test_what_has_another_form_is_refused_with_what_it_lacks() -> None:
     with pytest.raises(TypeError, match="Linear is no FaceGenerator: it lacks semantic, config, synthesize"):
         FaceModel.of(nn.Linear(2, 2), box=BOX)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="in training mode"):
+        FaceModel.of(Painter().train(), box=BOX)
     with pytest.raises(TypeError, match="the box is a ClipBox"):
         FaceModel.of(Painter(), box=(-2.0, 2.0))  # type: ignore[arg-type]
 
@@ -104,7 +106,7 @@ def test_what_has_another_form_is_refused_with_what_it_lacks() -> None:
     del Unmapped.map
     bare = type(
         "Bare", (nn.Module,), {k: v for k, v in vars(Painter).items() if k not in ("map", "__init__")}
-    )()
+    )().eval()
     with pytest.raises(ValueError, match="has no mapping network"):
         FaceModel.of(bare, box=BOX)
 

@@ -109,7 +109,8 @@ class FaceModel:
 
         Raises:
             TypeError: the generator is not a `FaceGenerator`, or the box not a `ClipBox`.
-            ValueError: the generator has no mapping network, and the encoder or the prior is missing.
+            ValueError: the generator is in training mode, or has no mapping network, and the encoder or the
+                prior is missing.
 
         Example:
             >>> model = load_model()
@@ -125,6 +126,10 @@ class FaceModel:
                 if not hasattr(generator, one)
             ]
             raise TypeError(f"{type(generator).__name__} is no FaceGenerator: it lacks {', '.join(missing)}")
+        if getattr(generator, "training", False):
+            raise ValueError(
+                "the generator is in training mode, in which photos may influence each other; call eval()"
+            )
         if not isinstance(box, ClipBox):
             raise TypeError(f"the box is a ClipBox, such as ClipBox(-2.0, 2.0), got {type(box).__name__}")
         if not isinstance(generator, MappedGenerator) and (encoder is None or prior is None):
