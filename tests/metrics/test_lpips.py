@@ -214,6 +214,12 @@ def test_errors_are_clear(tmp_path: Path) -> None:
         LPIPS("alex", trunk={}, heads={})
 
 
+def test_images_of_double_precision_are_compared() -> None:
+    a, b = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    distance = random_weights("alex")
+    assert torch.equal(distance(a.double(), b.double()), distance(a, b))
+
+
 def test_pixels_are_not_taken_for_images() -> None:
     pixels = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
     with pytest.raises(ValueError, match="floats in"):

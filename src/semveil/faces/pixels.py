@@ -55,8 +55,7 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be (B, 3, H, W), got {tuple(images.shape)}")
-    if not images.is_floating_point():
-        raise ValueError(f"images must be floats in [-1, 1], got {images.dtype}, as if they were pixels")
+    check_floats(images)
     images = images.detach().float()
     broken = int((~images.isfinite()).sum())
     if broken:
@@ -100,6 +99,22 @@ def _check_tensor(images: object) -> None:
         )
 
 
+def check_floats(images: Tensor) -> None:
+    """Check that images are floats, unlike 8-bit pixels.
+
+    Args:
+        images: any shape.
+
+    Raises:
+        ValueError: an integer type.
+    """
+    if not images.is_floating_point():
+        raise ValueError(
+            f"images must be floats in [-1, 1], got {images.dtype}; semveil.faces.pixels.to_tensor makes "
+            "them of pixels"
+        )
+
+
 def check_range(images: Tensor) -> None:
     """Check that images are floats in [-1, 1], unlike 8-bit pixels or floats of 0 to 255.
 
@@ -118,11 +133,7 @@ def check_range(images: Tensor) -> None:
         127.5 - 1
     """
     _check_tensor(images)
-    if not images.is_floating_point():
-        raise ValueError(
-            f"images must be floats in [-1, 1], got {images.dtype}; semveil.faces.pixels.to_tensor makes "
-            "them of pixels"
-        )
+    check_floats(images)
     if not images.numel():
         return
     low, high = (float(value) for value in images.detach().aminmax())

@@ -141,7 +141,7 @@ class LPIPS(nn.Module):
 
     def _maps(self, images: Tensor) -> list[Tensor]:
         """Feature maps normalised to unit length over the channels."""
-        return [_unit(part) for part in self.trunk((images - self.shift) / self.scale)]
+        return [_unit(part) for part in self.trunk((images.to(self.shift.dtype) - self.shift) / self.scale)]
 
     def _shares(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
         weights = self.heads.parameters()
