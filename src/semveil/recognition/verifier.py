@@ -118,6 +118,7 @@ class DlibVerifier(Verifier):
 
     def embed(self, images: Tensor) -> Tensor:
         """dlib's face descriptors (B, 128) of images (B, 3, S, S) in [-1, 1], on the CPU."""
+        check_floats(images)
         chunks = [
             describe_faces(to_pixels(crop_faces(part, DLIB_CHIP)))
             for part in images.detach().cpu().split(CHUNK)
