@@ -147,9 +147,12 @@ class Registry(Generic[T]):
         """Return the entry of a name.
 
         Raises:
+            TypeError: the name is no text.
             ValueError: the name is unknown.
             PluginError: the package that provides the entry is broken.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"a {self.kind} is named by text, got {name!r}")
         self._import_files()
         for table in (self._entries, self._plug_ins()):
             if name in table:

@@ -128,6 +128,8 @@ class DPSemCom:
         if protection is None:
             own = "nn" if pair is None else pair.settings.protection
             protection = "laplace" if budget else own if key is None else "rotation"
+        if budget is not None and not isinstance(budget, Mapping):
+            raise TypeError(f"a budget is a dict such as {{'skin': 5.0, 'eyes': 3.0}}, got {budget!r}")
         asked = {
             "epsilon": epsilon, "calibration": calibration, "delta": delta, "guard": guard, "key": key,
             "pair": pair, "deniable": not authenticate, "budget": budget or None,
