@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Working precision of ball arithmetic, which FLINT keeps for the whole process."""
 
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flint import ctx
 
-_lock = threading.RLock()
+from semveil.core.thread_lock import ThreadLock
+
+_lock = ThreadLock()
 
 
 @contextmanager
@@ -29,13 +29,3 @@ def working_precision(bits: int) -> Iterator[None]:
     """
     with _lock, ctx.workprec(bits):
         yield
-
-
-def _renew() -> None:
-    """A forked process has no thread that could release a lock held at the fork."""
-    global _lock
-    _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)

