@@ -87,7 +87,7 @@ def cap_loss_above(rest: float, cap: Callable[[], arb]) -> float:
 
 
 def within_budget(epsilon: float, rest: float, cap: Callable[[], arb]) -> float:
-    """Raise 1 - p until the loss is certainly at most epsilon, which rounding may have put just below it.
+    """Raise 1 - p until the loss is certainly at most epsilon; rounding may have put it just above.
 
     Args:
         epsilon: budget in nats.
