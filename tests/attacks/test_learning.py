@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks that learn from known pairs: what they must break, what no pairs can break, and what they cost."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch import Tensor
@@ -116,6 +118,32 @@ def test_training_repeats_and_leaves_the_global_stream_alone():
     runs = [train_regressor(x, x[:, :2], SMALL, rng=torch.Generator().manual_seed(7)) for _ in range(2)]
     assert torch.equal(runs[0](x), runs[1](x)) and runs[0].error < 0.3
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_eve_trains_where_the_caller_needs_no_gradients(mode):
+    x = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
+    expected = train_regressor(x, x[:, :2], SMALL, rng=torch.Generator().manual_seed(7))
+    with mode():
+        found = train_regressor(x + 0, x[:, :2] + 0, SMALL, rng=torch.Generator().manual_seed(7))
+    assert found.error == expected.error
+
+
+def test_training_leaves_the_streams_of_gpus_alone(monkeypatch):
+    restored = []
+
+    @contextmanager
+    def recorded(devices):
+        restored.extend(devices)
+        with fork(devices=[]):
+            yield
+
+    fork = torch.random.fork_rng
+    monkeypatch.setattr(torch.random, "fork_rng", recorded)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    train_regressor(torch.randn(20, 2), torch.randn(20, 1), NetworkSettings(steps=1))
+    assert restored == [0, 1]
 
 
 def test_a_network_that_finds_nothing_changes_nothing():

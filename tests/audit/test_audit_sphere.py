@@ -9,7 +9,7 @@ import torch
 from semveil.audit import Game, Verdict, play
 from semveil.audit.games.sphere import DIMENSION, sphere_games, sphere_release_games
 from semveil.audit.run import targets
-from semveil.mechanisms import SPHERE_MECHANISMS
+from semveil.mechanisms import SPHERE_MECHANISMS, VonMisesFisher
 from semveil.privacy.guarantee import Basis
 
 every_mechanism = pytest.mark.parametrize("name", list(SPHERE_MECHANISMS))
@@ -24,6 +24,24 @@ def played(games: list[Game], draws: int = 40_000) -> dict[str, Verdict]:
 def test_every_mechanism_and_its_release_are_audited() -> None:
     there = set(targets())
     assert {f"{kind}/{name}" for name in SPHERE_MECHANISMS for kind in ("sphere", "release/sphere")} <= there
+
+
+def test_a_law_of_another_package_is_audited_without_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(VonMisesFisher):
+        name = "own"
+
+    class Leaky(Own):
+        name = "leaky"
+
+        def release(self, x: torch.Tensor) -> torch.Tensor:
+            return VonMisesFisher.calibrate(self.dimension, 4 * self.epsilon).release(x)
+
+    verdicts = []
+    for kind in (Own, Leaky):
+        monkeypatch.setitem(SPHERE_MECHANISMS._entries, kind.name, kind)
+        game = sphere_release_games(kind.name, 3.0)[0]
+        verdicts.append(play(game, draws=100_000).verdict)
+    assert verdicts == [Verdict.NOT_TESTABLE, Verdict.VIOLATED]  # few draws, and no fit
 
 
 @every_mechanism

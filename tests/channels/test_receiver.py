@@ -172,7 +172,7 @@ def test_names_and_settings():
         ("rayleigh:coherence=x", "coherence must be a whole number"),
         ("rician:k_db=loud", "k_db must be a number"),
         ("rayleigh:csi=perfct", "did you mean 'perfect'"),
-        ("rayleigh:csi", "no setting 'csi'"),
+        ("rayleigh:csi", "write csi=VALUE"),
         ("rayleigh:csi=mmse,pilots=1", "spacing of 2"),
         ("awgn:args=1", "no setting 'args'"),
         ("awgn:snr=3", "available: csi, equaliser, pilots, antennas"),

@@ -97,6 +97,13 @@ def test_a_model_that_is_first_loaded_in_inference_mode_has_gradients_later(tiny
     load_model.cache_clear()
 
 
+def test_a_network_that_is_moved_in_inference_mode_has_gradients_later() -> None:
+    with torch.inference_mode():
+        double = moved(nn.Linear(2, 3), dtype=torch.float64)
+    double(torch.zeros(1, 2, dtype=torch.float64, requires_grad=True)).sum().backward()
+    assert not double.weight.is_inference()
+
+
 def test_the_pretended_device_refuses_what_a_gpu_refuses() -> None:
     """The tests that use it would else prove nothing."""
     with pretended() as there:

@@ -55,6 +55,10 @@ def test_the_global_stream_is_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_seed_of_numpy_is_the_same_number() -> None:
+    assert streams(np.int64(7))["dp"].initial_seed() == streams(7)["dp"].initial_seed()
+
+
 @pytest.mark.parametrize("seed", [1.5, "7", True])
 def test_seeds_are_integers(seed: object) -> None:
     with pytest.raises(TypeError, match="integer"):

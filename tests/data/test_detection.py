@@ -4,6 +4,8 @@ doubtful.
 """
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +249,29 @@ def test_every_command_numbers_faces_alike(tmp_path: Path) -> None:
     assert (turned - upright.flip(-1)).abs().mean() < 0.25  # upright in both crops
     kept = semveil.protect(tmp_path / "scene.png", method="blur", face="0", size=64, sigma=0.5)
     assert (kept.images - turned).abs().mean() < 0.05 < (kept.images - upright).abs().mean()
+
+
+THREADS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from semveil.recognition import dlib_faces, yunet
+
+rng = np.random.default_rng(0)
+pictures = [rng.integers(0, 256, (side, side, 3), np.uint8) for side in (300, 400, 500, 600)]
+find = {
+    "dlib": lambda i: repr(dlib_faces.detect_faces(pictures[i], threshold=-1.0)),
+    "yunet": lambda i: repr(yunet.detect(pictures[i], threshold=0.01)),
+}[sys.argv[1]]
+alone = [find(i) for i in range(4)]
+with ThreadPoolExecutor(4) as pool:
+    assert list(pool.map(find, [0, 1, 2, 3] * 15)) == alone * 15
+"""
+
+
+@pytest.mark.parametrize("detector", ["dlib", pytest.param("yunet", marks=needs_yunet)])
+def test_threads_find_faces_at_once(detector: str) -> None:
+    # In a process of its own: either detector corrupted its memory when two threads used it.
+    subprocess.run([sys.executable, "-c", THREADS, detector], check=True)

@@ -106,6 +106,8 @@ def test_bad_input_is_named():
         invert(torch.full((1, 3, 4, 4), float("nan")), generator, start=torch.zeros(1, 6, 8))
     with pytest.raises(ValueError, match="2 latents for 3 photos"):
         invert(torch.zeros(3, 3, 4, 4), generator, start=torch.zeros(2, 6, 8))
+    with pytest.raises(ValueError, match="no photo"):
+        invert(torch.zeros(0, 3, 4, 4), generator, start=torch.zeros(1, 6, 8))
 
 
 def test_mean_codes_are_the_mean_of_mapped_normals():
@@ -114,3 +116,13 @@ def test_mean_codes_are_the_mean_of_mapped_normals():
     assert mean.shape == (1, 28, 16)
     assert (mean - 1).abs().max() < 5 * (2 / 10_000) ** 0.5
     assert (mean[:, 0] == mean[:, 27]).all()
+
+
+def test_photos_can_be_inverted_in_inference_mode():
+    generator = Linear()
+    images = generator.synthesize(torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(4)))
+    short = InversionSettings(steps=20, mse=1.0, prior=0.1)
+    expected = invert(images, generator, start=torch.zeros(1, 6, 8), settings=short).codes
+    with torch.inference_mode():
+        found = invert(images + 0, generator, start=torch.zeros(1, 6, 8), settings=short).codes
+    assert torch.equal(found, expected)

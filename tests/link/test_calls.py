@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls on messages and images: attack, certify, an SNR for each image."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import semveil
+from semveil.attacks import ATTACKS, Direct
 from semveil.core.errors import OutputError
 from semveil.data.certified import read_certificate
-from semveil.methods.dp_semcom import DPSemCom
+from semveil.methods.dp_semcom import DPSemCom, pair_settings
 from semveil.models.face import FaceModel, load_model
 from semveil.privacy.certificate import CertificateError
+from semveil.protection.linear_pair import LinearPair
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
@@ -37,6 +41,47 @@ def test_attack_takes_a_file_or_a_message(model: FaceModel, tmp_path: Path) -> N
     assert semveil.attack(sent.message, verifier=None, **options).verdict is None
     with pytest.raises(ValueError, match="no attack named 'dirct'"):
         semveil.attack(sent.message, attacks=["dirct"], model=model)
+
+
+def test_an_attack_of_ones_own_is_the_one_that_runs(
+    model: FaceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Twice(Direct):
+        name, knowledge, needs = "twice", "a network", ("protect",)
+
+        def __init__(self, protect: Callable[[torch.Tensor], torch.Tensor]) -> None:
+            self.protect = protect
+
+        def __call__(self, observation, public, **_):
+            codes = observation.received.clone()
+            codes[:, public.private] = self.protect(codes[:, public.private])
+            return codes
+
+    class Short(Direct):
+        name = "short"
+
+        def __call__(self, observation, public, **_):
+            return observation.received[:1]
+
+    for attack in (Twice, Short):
+        monkeypatch.setitem(ATTACKS._entries, attack.name, attack)
+    pair = LinearPair(pair_settings(model, start="identity"))
+    message = semveil.send(IMAGES, model=model, pair=pair).message
+    asked = {"known": 10, "snr_db": 300.0, "seed": 0, "model": model, "pair": pair, "verifier": None}
+    with pytest.raises(ValueError, match=r"'short' must return codes \(2, 28, 8\), got \(1, 28, 8\)"):
+        semveil.attack(message, attacks="short", **asked)
+    (found,) = semveil.attack(message, attacks="twice", **asked).results
+    assert (found.name, found.knowledge, found.images.shape) == ("twice", "a network", IMAGES.shape)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_attacks_run_where_the_caller_needs_no_gradients(model: FaceModel, mode: Callable[[], Any]) -> None:
+    pair = LinearPair(pair_settings(model, start="identity")).requires_grad_(False)
+    message = semveil.send(IMAGES[:1], model=model, pair=pair).message
+    asked = {"attacks": ["glass-box", "learned-same"], "known": 40, "seed": 0, "model": model, "pair": pair}
+    with mode():
+        found = semveil.attack(message, **asked, verifier=None).results
+    assert len(found) == 2 and all(one.images.isfinite().all() for one in found)
 
 
 def test_results_print_what_they_mean(model: FaceModel, tmp_path: Path) -> None:

@@ -179,6 +179,8 @@ def test_faces_come_from_paths_arrays_and_images_alike(portrait: Path) -> None:
     by_path = semveil.load_faces(portrait, size=32, note=told.append)
     by_array = semveil.load_faces([astronaut(), astronaut()], size=32)
     assert by_path.ids == ("photo-1",) and by_array.ids == ("photo-1", "photo-2") and not told
+    by_number = semveil.load_faces(astronaut(), size=32, face=np.argmax([1, 0]))
+    assert torch.equal(by_path.images, by_number.images)
     assert torch.equal(by_path.images, by_array.images[:1]) and by_path.images.shape == (1, 3, 32, 32)
     aligned = semveil.load_faces(by_array.images, size=32)
     assert torch.equal(aligned.images, by_array.images) and semveil.load_faces(aligned, size=32) is aligned
@@ -190,7 +192,8 @@ def test_faces_come_from_paths_arrays_and_images_alike(portrait: Path) -> None:
         (lambda: torch.zeros(1, 3, 16, 16), "aligned images"),
         (lambda: torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "aligned images"),
         (lambda: [], "at least one photo"),
-        (lambda: np.zeros((64, 64), np.uint8), "array"),
+        (lambda: torch.zeros(1, 3, 32, 32, dtype=torch.uint8), r"got torch.uint8 \(1, 3, 32, 32\)"),
+        (lambda: np.zeros((64, 64), np.uint8), r"array.*got \(64, 64\) uint8"),
         (lambda: np.zeros((64, 64, 3)), "uint8"),
         (lambda: np.zeros((0, 64, 3), np.uint8), "array"),
         (lambda: torch.full((1, 3, 32, 32), torch.nan), "got NaN"),
@@ -339,6 +342,13 @@ def test_things_of_another_kind_are_named(
         (lambda: semveil.load_faces(picture), "photos are paths or arrays.*got Image"),
         (lambda: semveil.load_faces([picture]), "photos are paths or arrays.*got Image"),
         (lambda: semveil.load_faces(None), "got NoneType"),
+        (lambda: semveil.load_method(None), "a method is named by text, got None"),
+        (lambda: semveil.eavesdrop(None), "give a message, got NoneType"),
+        (lambda: semveil.attack(b"m.svl"), "give a message, got bytes"),
+        (lambda: semveil.load_method("dp-semcom", budget="skin=5"), "a budget is a dict such as"),
+        (lambda: semveil.load_faces(picture, size=64.0), r"a whole number of px, got 64\.0"),
+        (lambda: semveil.send(faces, model=tiny_model_folder, key=Secret.generate()), "a Key or a SharedKey"),
+        (lambda: Key(passphrase="six words drawn by dice"), "a function that returns it"),
         (lambda: semveil.protect(None, method="blur"), "got NoneType"),
         (lambda: semveil.protect(None, tmp_path / "out", method="blur"), "photos are paths, got NoneType"),
         (lambda: semveil.protect([pixels], tmp_path / "out", method="blur"), "photos are paths, got ndarray"),

@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 
 from semveil.core.rng import streams
 from semveil.mechanisms import (
+    SPHERE_MECHANISMS,
     L2Laplace,
     Laplace,
     PrivUnit,
@@ -198,3 +199,10 @@ def test_vectors_off_the_sphere_are_refused(norm: float, taken: bool) -> None:
     else:
         with pytest.raises(ValueError, match=r"norm 1 within 0\.0001"):
             unit_rows(x, 4)
+
+
+@pytest.mark.parametrize("name", SPHERE_MECHANISMS)
+@pytest.mark.parametrize("epsilon", [0.1, 3.0, 7.0, 12.5])
+def test_no_law_claims_more_than_was_asked_for(name: str, epsilon: float) -> None:
+    claim = SPHERE_MECHANISMS[name].calibrate(64, epsilon).guarantee(exact=True)
+    assert epsilon * (1 - 1e-9) < claim.epsilon <= epsilon

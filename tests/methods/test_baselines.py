@@ -201,3 +201,10 @@ def test_dp_svd_worst_case_is_bounded() -> None:
     claim = DPSVD(scale=10.0, size=16).protect(torch.ones(1, 3, 16, 16)).guarantee
     assert claim.epsilon is not None
     assert np.linalg.norm(white) / 10 <= claim.epsilon <= 1.5 * np.linalg.norm(white) / 10
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize("shape", [(0, 3, 32, 32), (3, 32, 32), (1, 1, 32, 32)])
+def test_what_is_no_batch_of_crops_is_refused(method: ImageMethod, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"crops must be \(B, 3, H, W\), one or more"):
+        method.protect(torch.zeros(shape))

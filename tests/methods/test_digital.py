@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+import semveil
 from semveil.channels import (
     DigitalMessage,
     KeyedPart,
@@ -142,3 +143,10 @@ def test_the_certificate(model: FaceModel, codes: torch.Tensor) -> None:
     assert Caveat.KEY in made.caveats and Caveat.MALLEABLE not in made.caveats
     assert digital_certificate(message).release_id == made.release_id
     assert type(made).from_json(made.to_json()) == made
+
+
+def test_a_digital_message_in_memory_has_no_symbols_to_hear(model: FaceModel, codes: torch.Tensor) -> None:
+    message = seal_codes(codes, model, KEY)
+    for listen in (semveil.eavesdrop, semveil.attack):
+        with pytest.raises(MessageError, match="has no symbols to hear"):
+            listen(message, model=model)

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -330,6 +331,9 @@ def test_photos_are_left_as_they_are(model):
         ({"calibration": "corect"}, "did you mean 'corrected'"),
         ({"private_codes": (3, 28), "protection": "none"}, r"0\.\.27"),
         ({"private_codes": (), "protection": "none"}, "one or more"),
+        ({"private_codes": "01", "protection": "none"}, "one or more indices"),
+        ({"private_codes": [0.5, 1.0], "protection": "none"}, "one or more indices"),
+        ({"private_codes": 3, "protection": "none"}, "one or more indices"),
         ({"epsilon": 0.0, "protection": "laplace"}, "epsilon"),
         ({"epsilon": 3.0, "protection": "rotation"}, "no epsilon"),
         ({"calibration": "as_published", "protection": "gaussian"}, "no calibration"),
@@ -342,6 +346,59 @@ def test_photos_are_left_as_they_are(model):
 def test_wrong_options_are_named(model, options, match):
     with pytest.raises(ValueError, match=match):
         DPSemCom(model, **options)
+
+
+def test_received_images_can_be_trained_on_and_changed(model):
+    result = DPSemCom(model, protection="none").transmit(PHOTOS)
+    eraser = torch.nn.Conv2d(3, 3, 3)
+    eraser(result.eve).square().mean().backward()
+    assert eraser.weight.grad.isfinite().all()
+    assert result.bob.clamp_(0, 1).min() == 0
+
+
+@pytest.mark.parametrize("codes", [np.array([4, 0, 1]), torch.tensor([4, 0, 1])], ids=["numpy", "torch"])
+@pytest.mark.parametrize("protection", ["rotation", "modulo", "laplace"])
+def test_private_codes_may_be_an_array(model, protection, codes, tmp_path):
+    method = DPSemCom(model, protection=protection, private_codes=codes)
+    assert method.private_codes == (0, 1, 4) and all(type(code) is int for code in method.private_codes)
+    write_message(tmp_path / "m.svl", to_message(method, method.send_codes(torch.zeros(1, 28, 8))))
+
+
+def test_latents_and_messages_of_other_photos_are_refused(model):
+    """More or fewer of them were paired with the photos silently."""
+    method = DPSemCom(model, protection="none")
+    codes = torch.full((3, 28, 8), 0.5)
+    for given in ({"codes": codes[:1]}, {"codes": codes, "sent": method.send_codes(codes[:2])}):
+        with pytest.raises(ValueError, match=r"3 photos with [12]"):
+            method.transmit(PHOTOS, **given)
+    with pytest.raises(ValueError, match="no photo"):
+        method.transmit(PHOTOS[:0])
+
+
+@pytest.mark.parametrize(
+    ("codes", "match"),
+    [
+        (torch.zeros(28, 8), r"\(B, 28, 8\) for"),
+        (torch.zeros(2, 5, 8), r"\(B, 28, 8\) for"),
+        (torch.zeros(2, 28, 8, dtype=torch.int32), "floating-point"),
+    ],
+)
+def test_wrong_latents_are_named(model, codes, match):
+    with pytest.raises(ValueError, match=match):
+        DPSemCom(model, protection="none").send_codes(codes)
+
+
+def test_the_layout_of_a_photo_in_memory_does_not_matter(model):
+    pixels = PHOTOS.permute(0, 2, 3, 1).contiguous()  # as photos are read: (B, H, W, 3)
+    method = DPSemCom(model, protection="none")
+    assert torch.equal(method.invert(pixels.permute(0, 3, 1, 2)).codes, method.invert(PHOTOS).codes)
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 1, 3, 5, 7, 10, 12.5])
+def test_noise_costs_no_more_than_what_was_asked_for(model, epsilon):
+    for protection in NOISY:
+        claim = DPSemCom(model, protection=protection, epsilon=epsilon).guarantee()
+        assert epsilon * (1 - 1e-9) < claim.epsilon <= epsilon
 
 
 def test_wrong_photo_sizes_are_named(model):

@@ -157,3 +157,14 @@ def test_a_photo_is_inverted_alike_alone_and_among_others() -> None:
     assert torch.equal(model.invert(photos[1:], settings=short).codes, together[1:])
     batched = invert(photos, model.generator, start=model.start_codes(photos), settings=short).codes
     assert not torch.equal(batched, together)
+
+
+@pytest.mark.parametrize("options", [{}, {"subspace": 4}], ids=["all", "subspace"])
+@pytest.mark.parametrize("method", [DPImage, LatentDP])
+@pytest.mark.parametrize(
+    "latents", [torch.zeros(3, 4), torch.zeros(1, 2, 4), torch.zeros(0, 3, 4), torch.zeros(1, 3, 4).int()]
+)
+def test_latents_that_do_not_fit_are_refused(method, options, latents) -> None:
+    made = method(LatentModel.example(), epsilon=1.0, **options)
+    with pytest.raises(ValueError, match=r"are floats \(B, 3, 4\), one or more, got torch\."):
+        made.protect_latents(latents)

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A generator of one's own needs a form and no class of semveil's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from semveil.channels import MessageError
 from semveil.encoders.inversion import InversionSettings
 from semveil.mechanisms import ClipBox
+from semveil.methods.digital import open_codes, seal_codes
 from semveil.methods.dp_semcom import DPSemCom
 from semveil.methods.latent_dp import LatentDP
 from semveil.methods.latent_model import from_face_model
+from semveil.methods.shared_key import SharedKey
 from semveil.models.face import FaceModel, load_model
+from semveil.models.prior import LatentPrior
 
 BOX = ClipBox(-2.0, 2.0, source="test")
 
@@ -69,9 +73,32 @@ def test_two_generators_have_two_digests() -> None:
     assert model().to(dtype=torch.float64).dtype == torch.float64
 
 
+def test_the_digest_states_what_bob_must_have_too() -> None:
+    """Another prior has other rotations and other tables of the codec; bounds differ in their last digits."""
+    latents = torch.randn(50, 28, 4, generator=torch.Generator().manual_seed(0))
+    prior = LatentPrior.fit(latents, rank=2)
+    wide = torch.full((28, 4), 2.0)
+    models = [
+        FaceModel.of(Painter(), box=BOX),
+        FaceModel.of(Painter(), box=BOX, prior=prior),
+        FaceModel.of(Painter(), box=BOX, prior=replace(prior, whitening=0.25)),
+        FaceModel.of(Painter(), box=BOX, encoder=nn.Linear(2, 2)),
+        FaceModel.of(Painter(), box=ClipBox(-wide, wide)),
+        FaceModel.of(Painter(), box=ClipBox(-wide, wide + 1e-6)),
+    ]
+    assert len({model.digest for model in models}) == len(models)
+    key, codes = SharedKey.fresh(), models[1].public_latents(1, rng=torch.Generator().manual_seed(1))
+    with pytest.raises(MessageError, match="same weights"):
+        open_codes(seal_codes(codes, models[1], key), models[2], key)
+
+
 def test_what_has_another_form_is_refused_with_what_it_lacks() -> None:
     with pytest.raises(TypeError, match="Linear is no FaceGenerator: it lacks semantic, config, synthesize"):
         FaceModel.of(nn.Linear(2, 2), box=BOX)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="in training mode"):
+        FaceModel.of(Painter().train(), box=BOX)
+    with pytest.raises(TypeError, match="the box is a ClipBox"):
+        FaceModel.of(Painter(), box=(-2.0, 2.0))  # type: ignore[arg-type]
 
     class Unmapped(Painter):
         map = None  # type: ignore[assignment]
@@ -79,7 +106,7 @@ def test_what_has_another_form_is_refused_with_what_it_lacks() -> None:
     del Unmapped.map
     bare = type(
         "Bare", (nn.Module,), {k: v for k, v in vars(Painter).items() if k not in ("map", "__init__")}
-    )()
+    )().eval()
     with pytest.raises(ValueError, match="has no mapping network"):
         FaceModel.of(bare, box=BOX)
 

@@ -92,6 +92,22 @@ def test_what_is_registered_for_later_is_made_once() -> None:
         numbers.add("one", 2)
 
 
+def test_a_class_that_is_defined_again_replaces_its_old_version() -> None:
+    """As in a notebook, where a cell that registers a class is run again."""
+    laws: Registry[type] = Registry("law")
+
+    def cell() -> type:
+        class Law:
+            pass
+
+        return laws.add("law", Law)
+
+    first, second = cell(), cell()
+    assert laws["law"] is second is not first
+    with pytest.raises(ValueError, match="registered already"):
+        laws.add("law", int)
+
+
 def test_unknown_names_of_recognition_fail_as_in_any_module() -> None:
     import semveil.recognition
 

@@ -161,3 +161,22 @@ def test_pairs_train_over_any_channel_and_a_range_of_snrs(model):
     drawn = torch.cat(heard)
     assert drawn.numel() == 128 and 0 <= drawn.min() < 5 and 15 < drawn.max() <= 20
     assert not torch.equal(pair.protection.weight, torch.eye(len(pair.protection.weight)))
+
+
+def test_a_link_that_is_made_in_inference_mode_trains_later(model):
+    with torch.inference_mode():
+        link = SemanticLink(DPSemCom(model, protection="rotation"))
+    link.generator.requires_grad_(True)
+    link(latents(model)).images.square().mean().backward()
+    assert any(weight.grad is not None for weight in link.generator.parameters())
+
+
+def test_a_link_under_a_key_has_a_moving_average(model):
+    link = SemanticLink(DPSemCom(model, protection="rotation"))
+    averaged = torch.optim.swa_utils.AveragedModel(link)
+    link.generator.requires_grad_(True)
+    torch.nn.init.zeros_(next(link.generator.parameters()))
+    averaged.update_parameters(link)
+    assert averaged(latents(model)).images.isfinite().all()
+    assert averaged.module.generator is not link.generator
+    assert averaged.module.method.model.generator is averaged.module.generator

@@ -212,3 +212,15 @@ def test_errors_are_clear(tmp_path: Path) -> None:
     assert random_weights("squeeze")(torch.zeros(1, 3, 17, 17), torch.zeros(1, 3, 17, 17)) == 0
     with pytest.raises(BadCheckpoint, match="the alex trunk does not fit FeatureTrunk: missing features"):
         LPIPS("alex", trunk={}, heads={})
+
+
+def test_images_of_double_precision_are_compared() -> None:
+    a, b = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    distance = random_weights("alex")
+    assert torch.equal(distance(a.double(), b.double()), distance(a, b))
+
+
+def test_pixels_are_not_taken_for_images() -> None:
+    pixels = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    with pytest.raises(ValueError, match="floats in"):
+        random_weights("alex")(pixels / 127.5 - 1, pixels)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from semveil.metrics import psnr, ssim
+from semveil.faces.pixels import to_pixels
+from semveil.metrics import l2, psnr, sharpness, ssim
 
 
 @pytest.fixture
@@ -38,3 +39,12 @@ def test_wrong_shapes_are_named(metric) -> None:
         metric(torch.zeros(1, 3, 16, 16), torch.zeros(2, 3, 16, 16))
     with pytest.raises(ValueError, match=r"must be \(B, 3, H, W\), got \(3, 16, 16\)"):
         metric(torch.zeros(3, 16, 16), torch.zeros(3, 16, 16))
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, l2, to_pixels, sharpness])
+def test_pixels_are_not_taken_for_images(metric) -> None:
+    """SSIM called any two batches of 8-bit pixels equal, and PSNR subtracted them modulo 256."""
+    pixels = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    images = () if metric is to_pixels else (pixels / 127.5 - 1,)
+    with pytest.raises(ValueError, match="floats in"):
+        metric(*images, pixels)

@@ -8,8 +8,10 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 from plugins.conftest import describe
 
+import semveil
 from semveil.attacks import ATTACKS
 from semveil.channels import CHANNELS
 from semveil.core.plugins import PluginError, PluginWarning
@@ -22,6 +24,33 @@ BROKEN = {
     "semveil.attacks": {"halved": "semveil_half:Attack"},
     "semveil.methods": {"half": "semveil_half:Method"},
 }
+
+GREY = """
+from typing import Annotated
+import torch
+from semveil.methods.options import Option
+from semveil.methods.release import Release
+from semveil.privacy.certificate import Certificate, ReleaseKind
+from semveil.privacy.guarantee import Guarantee
+
+class Grey:
+    name, hides, leaves = "grey", "the face", "nothing"
+
+    def __init__(self, *, level: Annotated[float, Option("Brightness.")] = 0.0):
+        self.size, self.model_digest, self.level = 16, None, level
+
+    def protect(self, images, *, rng=None):
+        return Release(torch.full_like(images, self.level), None, Guarantee.none("the crop", reason="a test"))
+
+    def to(self, device=None, dtype=None):
+        return self
+
+    def certificate(self, release):
+        return Certificate(
+            release=ReleaseKind.IMAGE, method="grey", protection="grey", guarantee=release.guarantee,
+            images=len(release),
+        )
+"""
 
 
 @pytest.fixture
@@ -40,7 +69,7 @@ def test_asking_for_it_names_the_package_and_others_go_on() -> None:
     assert CHANNELS["awgn"].equaliser == "zf"
     with pytest.raises(PluginError, match="Attack lacks knowledge, needs"):
         ATTACKS["halved"]
-    with pytest.raises(PluginError, match="Method lacks size"):
+    with pytest.raises(PluginError, match="Method lacks protect"):
         METHODS["half"]
 
 
@@ -50,6 +79,14 @@ def test_lists_of_all_leave_it_out_with_a_warning() -> None:
         assert "halved" not in dict(ATTACKS.items()) and "halved" in ATTACKS
     with pytest.warns(PluginWarning, match="method 'half'"):
         assert "blur" in image_methods()
+
+
+def test_a_method_may_set_its_size_in_its_constructor(site: Path) -> None:
+    describe(site, "acme-grey", {"semveil.methods": {"grey": "semveil_grey:Grey"}})
+    (site / "semveil_grey.py").write_text(GREY)
+    made = semveil.protect(torch.zeros(2, 3, 16, 16), method="grey", level=0.25)
+    assert made.images.unique().tolist() == [0.25]
+    assert [certificate.method for certificate in made.certificates] == ["grey", "grey"]
 
 
 def test_a_name_that_is_taken_stays_the_programs(site: Path) -> None:
@@ -92,8 +129,8 @@ def test_the_command_line_says_it_in_one_line(broken: Path, tmp_path: Path) -> N
     listed = run("protect", "--methods")
     assert listed.returncode == 0 and "identity-dp" in listed.stdout
     assert listed.stderr.splitlines() == [
-        "semveil: note: method 'half' of package acme-broken 1.0 cannot be used: Method lacks size, "
-        "model_digest, protect, to, certificate; update or uninstall it"
+        "semveil: note: method 'half' of package acme-broken 1.0 cannot be used: Method lacks "
+        "protect, to, certificate; update or uninstall it"
     ]
     assert run("--version").stderr == ""  # what needs none of it does not look
 

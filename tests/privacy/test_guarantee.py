@@ -3,6 +3,7 @@
 
 import json
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,7 @@ guarantees = st.builds(
 def test_norm_conversion_bounds_and_never_shrinks(value: float, n: int) -> None:
     l2 = Sensitivity(value, "l2", n, source="test")
     assert l2.to("l1").value == pytest.approx(value * math.sqrt(n))
+    assert Fraction(l2.to("l1").value) ** 2 >= Fraction(value) ** 2 * n  # rounded up
     assert l2.to("l1").to("l2").value >= value
     assert l2.to("l2") is l2
     assert l2.to("l1").norm is Norm.L1

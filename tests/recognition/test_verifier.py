@@ -14,7 +14,14 @@ from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.weights import WeightsMissing
 from semveil.data.align import align_face
 from semveil.faces.pixels import to_tensor
-from semveil.recognition import ArcFaceIRSE50, ArcFaceVerifier, DlibVerifier, OnnxVerifier, Verifier
+from semveil.recognition import (
+    ArcFaceIRSE50,
+    ArcFaceVerifier,
+    BundledVerifier,
+    DlibVerifier,
+    OnnxVerifier,
+    Verifier,
+)
 from semveil.recognition.crop import ARCFACE_CROP, crop_faces
 from semveil.recognition.dlib_faces import detect_faces
 
@@ -88,6 +95,23 @@ def test_arcface_embeds_its_crops_and_is_differentiable() -> None:
     assert verifier.threshold == 0.3 and verifier.same(embedding, embedding).all()
     embedding[0, 0].backward()
     assert image.grad is not None and image.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("kind", ["bundled", "arcface", "dlib", "edgeface"])
+def test_any_precision_of_images_is_taken_and_pixels_are_not(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Methods in double precision return such images; whole numbers are pixels."""
+    verifier = {
+        "bundled": lambda: BundledVerifier(threshold=0.5),
+        "arcface": lambda: ArcFaceVerifier(ArcFaceIRSE50()),
+        "dlib": DlibVerifier,
+        "edgeface": lambda: request.getfixturevalue("edgeface"),
+    }[kind]()
+    image = aligned_astronaut(64)
+    torch.testing.assert_close(verifier.embed(image.double()), verifier.embed(image), atol=0.02, rtol=0)
+    with pytest.raises(ValueError, match="floats in"):
+        verifier.embed((image * 100).int())
 
 
 def test_absent_and_wrong_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semveil.core.rng import global_stream
+
 VALIDATION_SHARE = 0.15
 CHECK_EVERY = 50  # steps
 
@@ -57,6 +59,8 @@ class Regressor:
             return self.network((x - self.x_mean) / self.x_std) * self.y_std
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()  # also where the caller needs no gradients
 def train_regressor(
     x: Tensor, y: Tensor, settings: NetworkSettings, *, rng: torch.Generator | None = None
 ) -> Regressor:
@@ -70,11 +74,11 @@ def train_regressor(
         settings: settings of network and training.
         rng: source of the seed for split, initialisation and batches; torch's global generator where None.
     """
-    seed = int(torch.randint(2**62, (), generator=rng))
+    if rng is None:
+        rng = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
     held = max(1, round(VALIDATION_SHARE * len(x)))
     x_mean, x_std, y_std = x.mean(0), x.std(0).clamp_min(1e-6), y.std().clamp_min(1e-6)
-    with torch.random.fork_rng(devices=[]):  # initialisation and dropout use torch's global stream
-        torch.manual_seed(seed)
+    with global_stream(rng):  # for initialisation and dropout
         order = torch.randperm(len(x))
         inputs, targets = (x[order] - x_mean) / x_std, y[order] / y_std
         network = build(x.shape[1], y.shape[1], settings.hidden, settings.dropout).to(x.device)

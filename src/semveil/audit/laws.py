@@ -222,8 +222,10 @@ def circle_law(
 
 def cosine_law(
     name: str, dimension: int, epsilon: float, towards: Sequence[Floats], *, step: float | None = None
-) -> Law:
+) -> Law | None:
     """Law of a mechanism on the sphere at the stated epsilon; the statistic is the cosine to the input.
+
+    None for mechanisms registered by other packages, which are audited without a fit.
 
     Args:
         name: in `mechanisms.SPHERE_MECHANISMS`.
@@ -232,6 +234,9 @@ def cosine_law(
         towards: unit vectors that the mechanism perturbs, (d,) each; outputs occupy the first d columns.
         step: spacing of the grid of the coordinates; None for no grid.
     """
+
+    if name not in _COSINES:
+        return None
 
     def measure(world: int, outputs: Floats) -> Mapping[str, Floats]:
         found = {"cosine": outputs[:, :dimension] @ towards[world]}

@@ -100,7 +100,9 @@ def parse_link(text: str) -> Link:
     for part in filter(None, rest.split(",")):
         key, sign, value = part.partition("=")
         allowed = [*own, "csi", "equaliser", "pilots", "antennas"]
-        if not sign or key not in allowed:
+        if key in allowed and not sign:
+            raise ValueError(f"setting {key!r} of channel {name} has no value; write {key}=VALUE")
+        if key not in allowed:
             raise ValueError(
                 f"channel {name} has no setting {key!r}{suggest(key, allowed)}; available: "
                 f"{', '.join(allowed)}"

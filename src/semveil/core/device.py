@@ -202,4 +202,5 @@ def moved(
         )
     if (target, kind) == (device_of(network), precision_of(network)):
         return network
-    return copy.deepcopy(network).to(target, kind)
+    with torch.inference_mode(False):  # the copy must be usable in autograd later
+        return copy.deepcopy(network).to(target, kind)

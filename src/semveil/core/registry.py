@@ -102,12 +102,12 @@ class Registry(Generic[T]):
 
         Args:
             name: name by which users select it.
-            entry: the object.
+            entry: the object; a class that is defined again, as in a notebook, replaces its old version.
 
         Raises:
             ValueError: the name is taken.
         """
-        if name in self._entries:
+        if name in self._entries and not _same_definition(self._entries[name], entry):
             raise ValueError(f"a {self.kind} named {name!r} is registered already")
         self._entries[name] = entry
         return entry
@@ -147,9 +147,12 @@ class Registry(Generic[T]):
         """Return the entry of a name.
 
         Raises:
+            TypeError: the name is no text.
             ValueError: the name is unknown.
             PluginError: the package that provides the entry is broken.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"a {self.kind} is named by text, got {name!r}")
         self._import_files()
         for table in (self._entries, self._plug_ins()):
             if name in table:
@@ -203,6 +206,15 @@ class Registry(Generic[T]):
             return self._accept(plugin.name, loaded)
         except TypeError as error:
             raise plugin.unusable(self.kind, str(error)) from error
+
+
+def _same_definition(one: object, other: object) -> bool:
+    """Whether both are versions of one class."""
+    return (
+        isinstance(one, type)
+        and isinstance(other, type)
+        and (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+    )
 
 
 def having(*attributes: str) -> Callable[[str, Any], Any]:

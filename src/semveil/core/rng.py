@@ -2,6 +2,7 @@
 """Named random streams: one run seed, an independent `torch.Generator` for each purpose."""
 
 import hashlib
+import operator
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,15 +50,16 @@ def streams(seed: int | None, device: torch.device | str = "cpu") -> Streams:
     """Open the named streams of a run.
 
     Args:
-        seed: any integer, or None for 256 bits from the operating system, which are not recorded.
+        seed: any integer, also one of numpy, or None for 256 bits from the operating system, which are not
+            recorded.
         device: device of the generators; samplers draw there and move the result.
 
     Raises:
         TypeError: the seed is not an integer.
     """
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+    if isinstance(seed, bool) or not (seed is None or hasattr(seed, "__index__")):
         raise TypeError(f"a seed must be an integer or None, got {seed!r}")
-    return Streams(seed, device)
+    return Streams(None if seed is None else operator.index(seed), device)
 
 
 @contextmanager

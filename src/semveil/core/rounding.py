@@ -5,7 +5,9 @@ import math
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, Context, Decimal
 
-from flint import arb, ctx
+from flint import arb
+
+from semveil.core.precision import working_precision
 
 PRECISION = 128  # bits; far more than sums of millions of doubles need
 
@@ -40,7 +42,7 @@ def sum_above(values: Iterable[float]) -> float:
         >>> sum_above([0.1] * 10), sum_above([3.0, 3.0])
         (1.0000000000000002, 6.0)
     """
-    with ctx.workprec(PRECISION):
+    with working_precision(PRECISION):
         return float_above(sum((arb(v) for v in values), start=arb(0)))
 
 
@@ -54,7 +56,7 @@ def norm_above(values: Iterable[float]) -> float:
         >>> norm_above([3.0, 4.0])
         5.0
     """
-    with ctx.workprec(PRECISION):
+    with working_precision(PRECISION):
         return float_above(sum((arb(v) ** 2 for v in values), start=arb(0)).sqrt())
 
 
@@ -69,7 +71,7 @@ def loss_above(distances: Iterable[float], scales: Iterable[float]) -> float:
         >>> loss_above([1.0, 0.0], [3.0, 0.0]) > 1 / 3
         True
     """
-    with ctx.workprec(PRECISION):
+    with working_precision(PRECISION):
         return float_above(
             sum((arb(d) / arb(s) for d, s in zip(distances, scales, strict=True) if d), start=arb(0))
         )

@@ -70,7 +70,7 @@ def load_faces(
     Raises:
         PhotoError: a photo cannot be read.
         FaceError: a photo does not show the requested face or faces.
-        TypeError: something is not a photo.
+        TypeError: something is not a photo, or the size is no whole number.
         ValueError: there is no photo, an array or tensor has another shape, dtype or range, the size is
             below 1, or the names are fewer or more than the photos or not distinct.
 
@@ -78,8 +78,11 @@ def load_faces(
         >>> len(load_faces(Tensor(2, 3, 128, 128).zero_()))
         2
     """
+    if not isinstance(size, int | np.integer):
+        raise TypeError(f"size must be a whole number of px, got {size!r}")
     if size < 1:
         raise ValueError(f"size must be 1 px or more, got {size}")
+    face = int(face) if isinstance(face, np.integer) else face
     if isinstance(photos, Faces):
         if photos.images.shape[-1] != size:
             return load_faces(photos.images, size=size)
@@ -92,7 +95,8 @@ def load_faces(
             or not photos.is_floating_point()
         ):
             raise ValueError(
-                f"aligned images must be (B, 3, {size}, {size}) in [-1, 1], got {tuple(photos.shape)}"
+                f"aligned images must be floats (B, 3, {size}, {size}) in [-1, 1], got {photos.dtype} "
+                f"{tuple(photos.shape)}"
             )
         check_range(photos)
         return Faces(photos, tuple(_names(names, len(photos))))
@@ -145,7 +149,7 @@ def require_one_person(faces: Faces) -> None:
 
 
 def _single_photos(photos: OnePhoto | Sequence[OnePhoto]) -> Sequence[OnePhoto]:
-    if isinstance(photos, str | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim == 3):
+    if isinstance(photos, str | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim in (2, 3)):
         return [photos]
     if not isinstance(photos, Iterable):
         raise TypeError(f"{_KINDS}; got {type(photos).__name__}")

@@ -4,7 +4,6 @@
 import os
 import re
 import stat
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from PIL import Image
 from semveil.core.errors import PhotoError
 from semveil.core.files import open_regular
 from semveil.core.registry import suggest
+from semveil.core.thread_lock import ThreadLock
 from semveil.data.colours import to_srgb
 
 LARGEST_PIXELS = 120_000_000  # a 108-megapixel phone photo; 360 MB as RGB
@@ -69,7 +69,7 @@ _HEAD = 1024  # bytes read to identify a format
 _BAND = 1 << 20  # pixels copied at once
 _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
 
-_decoding = threading.Lock()
+_decoding = ThreadLock()
 
 
 @dataclass(frozen=True)

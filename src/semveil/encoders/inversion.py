@@ -132,7 +132,7 @@ def invert(
         progress: called with the number of finished photo-steps and the total.
 
     Raises:
-        ValueError: the images hold NaN or infinities, or the shape of `start` does not match.
+        ValueError: there are no images, they hold NaN or infinities, or the shape of `start` does not match.
     """
     if not torch.isfinite(images).all():
         raise ValueError("the photos to invert hold NaN or infinite pixels")
@@ -140,6 +140,8 @@ def invert(
         raise ValueError(
             f"start holds {len(start)} latents for {len(images)} photos; give one for each, or one for all"
         )
+    if not len(images):
+        raise ValueError("there is no photo to invert; give one or more")
     start = start.to(images).expand(len(images), -1, -1)
     centre = start if centre is None else centre.to(images).expand_as(start)
     parts = []
@@ -155,6 +157,7 @@ def invert(
     return Inversion(torch.cat([p.codes for p in parts]), torch.cat([p.mse for p in parts]))
 
 
+@torch.inference_mode(False)
 @torch.enable_grad()  # also where the caller needs no gradients
 def _invert_batch(
     images: Tensor,
@@ -165,6 +168,7 @@ def _invert_batch(
     perceptual: PerceptualTerm | None,
     tick: Callable[[int], None],
 ) -> Inversion:
+    images, centre = images.clone(), centre.clone()  # tensors of inference mode take no part in autograd
     codes = start.detach().clone().requires_grad_(True)
     optimiser = torch.optim.Adam([codes], lr=settings.learning_rate)
     distance = (

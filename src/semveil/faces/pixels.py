@@ -47,7 +47,7 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
         (B, H, W, 3) RGB.
 
     Raises:
-        ValueError: a value is NaN or infinite, or the shape is not (B, 3, H, W).
+        ValueError: a value is NaN or infinite, the shape is not (B, 3, H, W), or the images are no floats.
 
     Example:
         >>> to_pixels(torch.tensor([-3.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).tolist()
@@ -55,6 +55,7 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be (B, 3, H, W), got {tuple(images.shape)}")
+    check_floats(images)
     images = images.detach().float()
     broken = int((~images.isfinite()).sum())
     if broken:
@@ -75,7 +76,7 @@ def check_images(images: Tensor, size: int, taker: str) -> None:
 
     Raises:
         TypeError: not a tensor, such as the path of a photo.
-        ValueError: another shape, not finite, or not floats in [-1, 1].
+        ValueError: no images, another shape, not finite, or not floats in [-1, 1].
 
     Example:
         >>> check_images(torch.zeros(1, 3, 4, 4), 8, "the model")
@@ -86,6 +87,8 @@ def check_images(images: Tensor, size: int, taker: str) -> None:
     _check_tensor(images)
     if images.ndim != 4 or images.shape[1:] != (3, size, size):
         raise ValueError(f"{taker} takes images (B, 3, {size}, {size}), got {tuple(images.shape)}")
+    if not len(images):
+        raise ValueError(f"{taker} takes one image or more, got none")
     check_range(images)
 
 
@@ -93,6 +96,22 @@ def _check_tensor(images: object) -> None:
     if not isinstance(images, Tensor):
         raise TypeError(
             f"images must be a tensor, got {type(images).__name__}; read photos with semveil.load_faces"
+        )
+
+
+def check_floats(images: Tensor) -> None:
+    """Check that images are floats, unlike 8-bit pixels.
+
+    Args:
+        images: any shape.
+
+    Raises:
+        ValueError: an integer type.
+    """
+    if not images.is_floating_point():
+        raise ValueError(
+            f"images must be floats in [-1, 1], got {images.dtype}; semveil.faces.pixels.to_tensor makes "
+            "them of pixels"
         )
 
 
@@ -114,11 +133,7 @@ def check_range(images: Tensor) -> None:
         127.5 - 1
     """
     _check_tensor(images)
-    if not images.is_floating_point():
-        raise ValueError(
-            f"images must be floats in [-1, 1], got {images.dtype}; semveil.faces.pixels.to_tensor makes "
-            "them of pixels"
-        )
+    check_floats(images)
     if not images.numel():
         return
     low, high = (float(value) for value in images.detach().aminmax())

@@ -50,6 +50,9 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(...)"
 
+    def __deepcopy__(self, memo: object) -> "Secret":
+        return self  # a deep copy, such as a moving average of a link, is no pickle
+
     def __reduce__(self) -> str:
         raise TypeError("a secret is not pickled, lest it end in a cache or checkpoint; use write_secret")
 

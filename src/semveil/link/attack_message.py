@@ -80,6 +80,8 @@ def tried_on_message(attack: type[Attack], kind: Protection) -> bool:
     return applies(attack, kind, repeated=False) and not (kind.keyed and attack.name == "stolen")
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()  # also where the caller needs no gradients
 def attack_message(
     message: Message,
     model: FaceModel,
@@ -112,7 +114,8 @@ def attack_message(
     Raises:
         MessageError: the message does not fit the model or the pair, or a channel is given for received
             symbols.
-        ValueError: an attack does not exist or does not apply, or there is no such channel.
+        ValueError: an attack does not exist, does not apply or returns codes of another shape, or there is no
+            such channel.
     """
     keyed = message.keyed is not None
     method = method_for_eve(message, model) if keyed else method_for_bob(message, model, pair=pair)
@@ -148,6 +151,11 @@ def attack_message(
     for done, one in enumerate(chosen):
         progress(f"attack: {one.name}", done, len(chosen))
         codes = one(eve.observation, eve.public, pairs=eve.pairs, rng=rng)
+        if codes.shape != eve.observation.received.shape:
+            raise ValueError(
+                f"attack {one.name!r} must return codes {tuple(eve.observation.received.shape)}, got "
+                f"{tuple(codes.shape)}"
+            )
         knowledge = re.sub(r"\bN\b", str(known), one.knowledge)
         results.append(Found(one.name, knowledge, method.synthesize(codes)))
     progress("attack", len(chosen), len(chosen))

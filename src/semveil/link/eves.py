@@ -3,11 +3,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from semveil.attacks import ATTACKS, Attack, GlassBox, KnownPairs, Observation, PublicKnowledge, Stolen
+from semveil.attacks import ATTACKS, Attack, KnownPairs, Observation, PublicKnowledge
 from semveil.channels import Link, noise_power
 from semveil.channels.wiretap import AnyChannel, over
 from semveil.mechanisms import Laplace
@@ -204,9 +205,9 @@ def attacks_on(
     ):
         if not applies(attack, method.kind, repeated=eve.observation.repeats is not None):
             continue
+        taken: dict[str, Any] = {}
         if "protect" in attack.needs:
-            yield GlassBox(lambda block: method.protector.protect(block).block)
-        elif "deprotect" in attack.needs:
-            yield Stolen(lambda block: method.protector.deprotect(block, sent.keyed, sent.bound()))
-        else:
-            yield attack()
+            taken["protect"] = lambda block: method.protector.protect(block).block
+        if "deprotect" in attack.needs:
+            taken["deprotect"] = lambda block: method.protector.deprotect(block, sent.keyed, sent.bound())
+        yield attack(**taken)

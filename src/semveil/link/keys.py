@@ -26,6 +26,7 @@ class Key:
 
     Raises:
         ValueError: none or several of the three sources are given.
+        TypeError: the passphrase is not a function.
     """
 
     file: Path | None = None
@@ -38,6 +39,8 @@ class Key:
             raise ValueError(
                 "identity and peer go together: your own secret and the other side's public file"
             )
+        if self.passphrase is not None and not callable(self.passphrase):
+            raise TypeError("the passphrase is a function that returns it, such as getpass.getpass")
         if sum(way is not None for way in (self.file, self.passphrase, self.identity)) != 1:
             raise ValueError("give one key: a file, a passphrase, or identity and peer")
 
@@ -128,4 +131,8 @@ def nonce_log(kind: str = READ) -> NonceLog:
 
 
 def _way(key: Key | str | os.PathLike[str]) -> Key:
-    return key if isinstance(key, Key) else Key(file=Path(key))
+    if isinstance(key, Key):
+        return key
+    if not isinstance(key, str | os.PathLike):
+        raise TypeError(f"a key is the path of a key file, a Key or a SharedKey, got {type(key).__name__}")
+    return Key(file=Path(key))

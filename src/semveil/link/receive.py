@@ -205,6 +205,12 @@ def open_message(
         MessageError: the message is damaged or digital, or its model is not on this machine.
     """
     read = _read(message, iq) if isinstance(message, str | os.PathLike) else message
+    if isinstance(read, DigitalMessage):
+        raise MessageError(
+            "a digital message is sealed whole and has no symbols to hear; receive opens it with its key"
+        )
+    if not isinstance(read, Message):
+        raise TypeError(f"name a message's file or give a message, got {type(read).__name__}")
     return read, _model_of(read, model)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from semveil.core.registry import Registry
 from semveil.mechanisms.additive.laplace import Laplace
-from semveil.mechanisms.base import require_epsilon
+from semveil.mechanisms.base import calibrated_ratio, require_epsilon
 from semveil.mechanisms.bounds.clip import ClipBox
 from semveil.privacy.guarantee import Sensitivity
 
@@ -83,7 +83,8 @@ def corrected(epsilon: float, box: ClipBox, *, perturbed: int, total: int) -> Ca
         1.0
     """
     sensitivity, all_of_it = _sensitivities(epsilon, box, perturbed, total)
-    return CalibratedNoise("corrected", epsilon, sensitivity.value / epsilon, sensitivity, all_of_it)
+    scale = calibrated_ratio(sensitivity, epsilon)
+    return CalibratedNoise("corrected", epsilon, scale, sensitivity, all_of_it)
 
 
 CALIBRATIONS: Registry[Callable[..., CalibratedNoise]] = Registry("calibration")

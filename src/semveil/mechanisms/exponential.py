@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from flint import arb, ctx
+from flint import arb
 from torch import Tensor
 
+from semveil.core.precision import working_precision
 from semveil.core.rounding import float_above
 from semveil.mechanisms.base import (
     EVERYTHING,
@@ -100,7 +101,7 @@ class Exponential:
             not_covered: parts of the record that the release shows unprotected, in words.
             assumptions: further conditions of the claim.
         """
-        with ctx.workprec(128):
+        with working_precision(128):
             epsilon = float_above(2 * arb(self.rate) * arb(sensitivity.value))
         claim = simulated(
             epsilon,
@@ -152,7 +153,7 @@ def exact_choice(utilities: Sequence[float], rate: float) -> int:
     running: Sequence[int] = range(len(utilities))
     precision = WORD + GUARD
     while True:
-        with ctx.workprec(precision):
+        with working_precision(precision):
             times = {i: clocks.exponential(i).log() - arb(rate) * arb(utilities[i]) for i in running}
             finite = [i for i in running if times[i].is_finite()]
             first = min(finite, key=lambda i: float(times[i].mid()), default=None)

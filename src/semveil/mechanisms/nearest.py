@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from flint import arb, ctx
+from flint import arb
 from torch import Tensor
 
+from semveil.core.precision import working_precision
 from semveil.core.rounding import PRECISION, float_above
 from semveil.mechanisms.base import check_records, require_epsilon
 from semveil.mechanisms.exact.sphere import RandomBits, certified_less, evaluate_until_decided
@@ -115,7 +116,7 @@ class Nearest(Claimed):
     @property
     def epsilon(self) -> float:
         """Epsilon of the law, ln (1 - rest) (N - k) / (k rest), rounded up."""
-        with ctx.workprec(PRECISION):
+        with working_precision(PRECISION):
             rest = arb(self.rest)
             return float_above(abs(((1 - rest) / rest * (self.candidates - self.near) / self.near).log()))
 

@@ -240,9 +240,10 @@ class DPImage(OnModel):
             rng: source of simulated noise; exact noise from the operating system where None.
 
         Raises:
-            ValueError: with unlimited draws, the acceptance test passes none of 24 public faces under this
-                noise.
+            ValueError: the latents do not fit the model; or with unlimited draws, the acceptance test passes
+                none of 24 public faces under this noise.
         """
+        self.model.check_latents(latents)
         features = self._clipped(latents)
         if self.accept == ANYTHING:
             noisy = self._noisy(features, rng)

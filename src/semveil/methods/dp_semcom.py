@@ -8,6 +8,7 @@ protect, send; Bob receives, Eve eavesdrops. Gaps and errors of the paper are li
 """
 
 import copy
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -127,6 +128,8 @@ class DPSemCom:
         if protection is None:
             own = "nn" if pair is None else pair.settings.protection
             protection = "laplace" if budget else own if key is None else "rotation"
+        if budget is not None and not isinstance(budget, Mapping):
+            raise TypeError(f"a budget is a dict such as {{'skin': 5.0, 'eyes': 3.0}}, got {budget!r}")
         asked = {
             "epsilon": epsilon, "calibration": calibration, "delta": delta, "guard": guard, "key": key,
             "pair": pair, "deniable": not authenticate, "budget": budget or None,
@@ -190,12 +193,15 @@ class DPSemCom:
         most = self.model.latent_shape[0]
         if private_codes is None:
             private_codes = range(most) if self.kind.all_codes else PRIVATE_CODES
-        codes = tuple(sorted(set(private_codes)))
+        try:
+            codes = tuple(sorted(set(map(operator.index, private_codes))))
+        except TypeError:  # texts, fractions
+            codes = ()
         if self.kind.never_fewer and codes != tuple(range(most)):
             raise ValueError(f"protection {self.protection!r} changes all codes; leave private_codes out")
         if not codes or not 0 <= codes[0] <= codes[-1] < most:
             raise ValueError(
-                f"private codes must be one or more indices in 0..{most - 1}, got {list(private_codes)}"
+                f"private codes must be one or more indices in 0..{most - 1}, got {private_codes!r}"
             )
         return codes
 
@@ -280,8 +286,11 @@ class DPSemCom:
             codes: (B, K, D).
             rng: source of simulated noise, which is no release; genuine noise comes from the operating system
                 where None.
+
+        Raises:
+            ValueError: the codes have another shape, or are not finite floats.
         """
-        sent, private = self.model.box.clip(codes.to(self.model.device)), list(self.private_codes)
+        sent, private = self._clipped(codes), list(self.private_codes)
         protected = self.protector.protect(sent[:, private], rng=rng)
         sent[:, private] = protected.block
         symbols, gains = normalise_power(pack(sent.flatten(1)))
@@ -360,13 +369,18 @@ class DPSemCom:
                 a description for `parse_link`; each photo is one message; AWGN where None. The direct image
                 is transmitted over a channel like Bob's.
             eve_channel: Eve's channel, likewise.
+
+        Raises:
+            ValueError: the photos do not fit the model, there are codes or symbols of more or fewer photos,
+                or the SNR or a channel is not valid.
         """
         check_range(images)
         bob_channel, eve_channel = channel_of(bob_channel), channel_of(eve_channel)
         run = run if isinstance(run, Streams) else streams(run)
-        codes = self.model.box.clip(
-            self.invert(images).codes if codes is None else codes.to(self.model.device)
-        )
+        codes = self._clipped(self.invert(images).codes if codes is None else codes)
+        for name, given in (("latents", codes), ("messages", None if sent is None else sent.symbols)):
+            if given is not None and len(given) != len(images):
+                raise ValueError(f"{len(images)} photos with {len(given)} {name}; each photo needs its own")
         if sent is None:
             sent = self.send_codes(codes, rng=None if run.seed is None else run["dp"])
         snr_db, eve_snr_db = (
@@ -418,8 +432,16 @@ class DPSemCom:
         """
         if self.pair is None:
             return None
-        block = self.model.box.clip(codes.to(self.model.device))[:, list(self.private_codes)]
+        block = self._clipped(codes)[:, list(self.private_codes)]
         return fitted_epsilon(self.pair.imitation(block), self.calibration.sensitivity)
+
+    def _clipped(self, codes: Tensor) -> Tensor:
+        if codes.ndim != 3 or codes.shape[1:] != self.model.latent_shape:
+            raise ValueError(
+                f"latents must be (B, {', '.join(map(str, self.model.latent_shape))}) for "
+                f"{self.model.name}, got {tuple(codes.shape)}"
+            )
+        return self.model.box.clip(codes.to(self.model.device))
 
     def heard_codes(self, transmission: Transmission) -> Tensor:
         """Received latents (B, K, D), private codes still protected.
@@ -438,9 +460,8 @@ class DPSemCom:
             codes: (B, K, D).
         """
         with torch.inference_mode():
-            return torch.cat(
-                [self.model.generator.synthesize(part) for part in self.model.placed(codes).split(64)]
-            )
+            parts = [self.model.generator.synthesize(part) for part in self.model.placed(codes).split(64)]
+        return torch.cat(parts)  # outside, so that images can be trained on
 
 
 def pair_settings(

@@ -6,12 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from flint import arb, ctx
+from flint import arb
 from numpy.typing import NDArray
 from torch import Tensor
 
 from semveil.channels import MessageError
 from semveil.channels.range_coder import TOTAL, UNIFORM, Decoder, Table, encode
+from semveil.core.precision import working_precision
 from semveil.models.face import FaceModel
 
 OCTAVE = 8  # quantiser steps per factor of 2
@@ -125,7 +126,7 @@ def _step(fineness: int) -> float:
 
 def _levels(variances: NDArray[np.float64]) -> NDArray[np.int64]:
     """log2 of standard deviations in eighths, (n,), at least 2^-8, from column sums of variances (R, n)."""
-    with ctx.workprec(_PRECISION):
+    with working_precision(_PRECISION):
         unit = arb(2).log() * 2 / OCTAVE
         sums = [max(math.fsum(column), 2.0**-16) for column in variances.T]
         return np.array([_floor(arb(s).log() / unit + 0.5) for s in sums])
@@ -141,7 +142,7 @@ def _floor(ball: arb) -> int:
 @lru_cache(maxsize=256)
 def _table(level: int) -> tuple[Table, int]:
     """Counts of a logistic law of deviation 2^(level / 8) steps over -reach..reach and escape, and reach."""
-    with ctx.workprec(_PRECISION):
+    with working_precision(_PRECISION):
         deviation = arb(2) ** (arb(level) / OCTAVE)
         reach = min(max(1, math.ceil(_REACH * 2.0 ** (level / OCTAVE))), TOTAL // 8)
         rate = arb.pi() / (arb(3).sqrt() * deviation)

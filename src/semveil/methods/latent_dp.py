@@ -262,7 +262,11 @@ class LatentDP(OnModel):
         Args:
             latents: (B, K, D), not clipped.
             rng: source of simulated noise; exact noise from the operating system where None.
+
+        Raises:
+            ValueError: the latents do not fit the model.
         """
+        self.model.check_latents(latents)
         values = latents if self.subspace is None else self.subspace.coordinates(latents)
         if self.choice is not None:
             shown = self._chosen(values, rng).to(latents)

@@ -124,6 +124,28 @@ class LatentModel:
         """
         check_images(images, self.size, f"model {self.name}")
 
+    def check_latents(self, latents: Tensor) -> None:
+        """Check that latents fit the model.
+
+        Args:
+            latents: (B, K, D), one or more.
+
+        Raises:
+            ValueError: there are none, or of another shape or type.
+        """
+        shape = tuple(latents.shape)
+        if (
+            len(shape) != 3
+            or shape[1:] != self.latent_shape
+            or not latents.is_floating_point()
+            or not shape[0]
+        ):
+            codes, style_dim = self.latent_shape
+            raise ValueError(
+                f"latents of model {self.name} are floats (B, {codes}, {style_dim}), one or more, got "
+                f"{latents.dtype} {shape}"
+            )
+
     @classmethod
     def example(cls) -> "LatentModel":
         """Model without networks: images of 2 x 2 px, one code per colour, latents 10 times the pixels."""

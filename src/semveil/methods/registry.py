@@ -48,7 +48,7 @@ def _imported(home: str) -> Any:
 METHODS: Registry[type["DPSemCom"] | type["ImageMethod"]] = Registry(
     "method",
     group="semveil.methods",
-    accept=having("name", "size", "model_digest", "protect", "to", "certificate"),
+    accept=having("name", "protect", "to", "certificate"),  # objects may set `size` and `model_digest`
 )
 for _name, _home in _HOMES.items():
     METHODS.add_later(_name, partial(_imported, _home))

@@ -38,7 +38,8 @@ class SemanticLink(nn.Module):
     generator and the trained pair are submodules, so that `.to(device)`, `.double()` and `parameters()`
     include them. They are copies: a conversion or an optimiser changes the link alone, never the given method
     or a model that `load_method` keeps. Read trained networks from `generator` and `pair`; `method` is the
-    given one with these networks. Under autocast only the generator computes in half precision.
+    given one with these networks, and its model has the digest from before training: for messages, wrap a
+    trained generator with `Model.of`. Under autocast only the generator computes in half precision.
 
     Args:
         method: method with protection, model and key.
@@ -55,7 +56,8 @@ class SemanticLink(nn.Module):
 
     def __init__(self, method: DPSemCom, *, channel: AnyChannel | str | None = None) -> None:
         super().__init__()
-        self.generator, self.pair = copy.deepcopy((method.model.generator, method.pair))
+        with torch.inference_mode(False):  # the copies must be usable in autograd later
+            self.generator, self.pair = copy.deepcopy((method.model.generator, method.pair))
         self.method, self.channel = copy.copy(method), channel_of(channel)
         self.method.model, self.method.pair = replace(method.model, generator=self.generator), self.pair
         if self.pair is not None:

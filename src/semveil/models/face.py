@@ -108,8 +108,9 @@ class FaceModel:
             perceptual: perceptual term of the inversion, see `PERCEPTUAL`.
 
         Raises:
-            TypeError: the generator is not a `FaceGenerator`.
-            ValueError: the generator has no mapping network, and the encoder or the prior is missing.
+            TypeError: the generator is not a `FaceGenerator`, or the box not a `ClipBox`.
+            ValueError: the generator is in training mode, or has no mapping network, and the encoder or the
+                prior is missing.
 
         Example:
             >>> model = load_model()
@@ -125,17 +126,19 @@ class FaceModel:
                 if not hasattr(generator, one)
             ]
             raise TypeError(f"{type(generator).__name__} is no FaceGenerator: it lacks {', '.join(missing)}")
+        if getattr(generator, "training", False):
+            raise ValueError(
+                "the generator is in training mode, in which photos may influence each other; call eval()"
+            )
+        if not isinstance(box, ClipBox):
+            raise TypeError(f"the box is a ClipBox, such as ClipBox(-2.0, 2.0), got {type(box).__name__}")
         if not isinstance(generator, MappedGenerator) and (encoder is None or prior is None):
             raise ValueError(
                 f"{type(generator).__name__} has no mapping network (map); give an encoder and a latent prior"
             )
-        digest = hashlib.sha256(f"{type(generator).__qualname__} {box.lower} {box.upper}".encode())
-        for key, value in sorted(generator.state_dict().items()):
-            digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
         own: Any = encoder  # need not be a FaceEncoder
-        return cls(
-            name, digest.hexdigest(), generator, own, box, inversion, perceptual, "alex", prior, None, {}
-        )
+        digest = _digest_of(generator, box, own, prior)
+        return cls(name, digest, generator, own, box, inversion, perceptual, "alex", prior, None, {})
 
     def save(self, folder: str | Path) -> None:
         """Write the model's folder for `from_folder`, with weights in half precision.
@@ -264,14 +267,16 @@ class FaceModel:
             progress: called with the completed and the total number of photo-steps.
 
         Raises:
-            ValueError: the photos are not of the model's size or not finite, or the term is unknown.
+            ValueError: there are no photos, they are not of the model's size or not finite, or the term is
+                unknown.
             WeightsMissing: the weights of the requested term are not on this machine.
         """
-        if images.shape[1:] != (3, self.size, self.size):
+        if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
             raise ValueError(
                 f"model {self.name} takes images (B, 3, {self.size}, {self.size}), got {tuple(images.shape)}"
             )
-        images = self.placed(images)
+        # contiguous, since sums over another layout in memory are rounded differently
+        images = self.placed(images).contiguous()
         return invert(
             images,
             self.generator,
@@ -360,6 +365,23 @@ class FaceModel:
 def model_folders() -> dict[str, Path]:
     """Names and folders of the face models on this machine."""
     return folders_with(FACE_CARD)
+
+
+def _digest_of(generator: FaceGenerator, box: ClipBox, encoder: object, prior: LatentPrior | None) -> str:
+    """SHA-256 over a custom generator with what is public about its latents."""
+    bounds = {"lower": box.lower, "upper": box.upper}
+    numbers = [str(bound) for bound in bounds.values() if not isinstance(bound, Tensor)]
+    digest = hashlib.sha256(" ".join([type(generator).__qualname__, *numbers]).encode())
+    states = {
+        "": generator.state_dict(),
+        "box.": {name: bound for name, bound in bounds.items() if isinstance(bound, Tensor)},
+        "encoder.": encoder.state_dict() if isinstance(encoder, nn.Module) else {},
+        "prior.": {} if prior is None else {**prior.tensors, "whitening": torch.tensor(prior.whitening)},
+    }
+    for place, state in states.items():
+        for key, value in sorted(state.items()):
+            digest.update(f"{place}{key}".encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 @Loader

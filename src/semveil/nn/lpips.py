@@ -101,12 +101,18 @@ class LPIPS(nn.Module):
             (L, B).
 
         Raises:
-            ValueError: the images are not RGB batches of the same shape, or are too small for the trunk.
+            ValueError: the images are not RGB batches of floats of the same shape, or are too small for the
+                trunk.
         """
         if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
             raise ValueError(
                 f"images to compare must be (B, 3, H, W) of one shape, got {tuple(a.shape)} and "
                 f"{tuple(b.shape)}"
+            )
+        if not (a.is_floating_point() and b.is_floating_point()):
+            raise ValueError(
+                f"images to compare must be floats in [-1, 1], got {a.dtype} and {b.dtype}; pixels become "
+                "images by pixel / 127.5 - 1"
             )
         return self._shares(self._maps(a), self._maps(b))
 
@@ -135,7 +141,7 @@ class LPIPS(nn.Module):
 
     def _maps(self, images: Tensor) -> list[Tensor]:
         """Feature maps normalised to unit length over the channels."""
-        return [_unit(part) for part in self.trunk((images - self.shift) / self.scale)]
+        return [_unit(part) for part in self.trunk((images.to(self.shift.dtype) - self.shift) / self.scale)]
 
     def _shares(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
         weights = self.heads.parameters()

@@ -4,8 +4,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from flint import arb, ctx
+from flint import arb
 
+from semveil.core.precision import working_precision
 from semveil.core.rounding import PRECISION, float_above
 from semveil.privacy.coverage import Coverage
 from semveil.privacy.gaussian_curve import gaussian_epsilon_above
@@ -102,7 +103,7 @@ def _add(claims: Sequence[tuple[Guarantee, int]]) -> tuple[float, float]:
 
 def _mu(noises: Iterable[tuple[GaussianNoise, int]]) -> float:
     """sqrt(sum (sensitivity / sigma)^2), rounded up."""
-    with ctx.workprec(PRECISION):
+    with working_precision(PRECISION):
         return float_above(
             sum((n * (arb(g.sensitivity) / arb(g.sigma)) ** 2 for g, n in noises), start=arb(0)).sqrt()
         )
@@ -110,7 +111,7 @@ def _mu(noises: Iterable[tuple[GaussianNoise, int]]) -> float:
 
 def _concentrated(pure: Iterable[tuple[float, int]], mu: float, delta: float) -> float:
     """Epsilon at delta by zero-concentrated differential privacy, rounded up."""
-    with ctx.workprec(PRECISION):
+    with working_precision(PRECISION):
         rho = (arb(mu) ** 2 + sum((n * arb(epsilon) ** 2 for epsilon, n in pure), start=arb(0))) / 2
         return float_above(rho + 2 * (rho * -arb(delta).log()).sqrt())
 
@@ -124,7 +125,7 @@ def _one_gaussian(guarantees: Sequence[Guarantee], counts: Sequence[int]) -> Gau
 
 
 def _weighted_sum(values: Iterable[tuple[float, int]]) -> float:
-    with ctx.workprec(PRECISION):
+    with working_precision(PRECISION):
         return float_above(sum((n * arb(value) for value, n in values), start=arb(0)))
 
 

@@ -5,8 +5,9 @@ import math
 from collections.abc import Callable
 
 import scipy
-from flint import arb, ctx
+from flint import arb
 
+from semveil.core.precision import working_precision
 from semveil.core.rounding import PRECISION
 
 
@@ -99,7 +100,7 @@ def _delta_holds(epsilon: float, delta: float, sigma: float, sensitivity: float)
     r = sigma / sensitivity; False if it cannot be certified.
     """
     for precision in (PRECISION, 8 * PRECISION):  # cancellation for tiny delta
-        with ctx.workprec(precision):
+        with working_precision(precision):
             ratio = arb(sigma) / arb(sensitivity)
             gain = _normal_cdf(0.5 / ratio - epsilon * ratio)
             loss = arb(epsilon).exp() * _normal_cdf(-0.5 / ratio - epsilon * ratio)

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from semveil.core.rounding import text_above
+from flint import arb
+
+from semveil.core.precision import working_precision
+from semveil.core.rounding import PRECISION, float_above, text_above
 from semveil.privacy.coverage import Coverage, Part
 from semveil.privacy.strength import NO_GUARANTEE, strength
 
@@ -96,7 +99,7 @@ class Sensitivity:
             raise ValueError(f"a sensitivity needs a dimension of at least 1, got {self.dimension}")
 
     def to(self, norm: Norm | str) -> "Sensitivity":
-        """Upper bound in another norm: ||x||_1 <= sqrt(n) ||x||_2 and ||x||_2 <= ||x||_1.
+        """Upper bound in another norm, rounded up: ||x||_1 <= sqrt(n) ||x||_2 and ||x||_2 <= ||x||_1.
 
         Args:
             norm: `l1` or `l2`.
@@ -107,10 +110,9 @@ class Sensitivity:
         norm = Norm(norm)
         if norm == self.norm:
             return self
-        factor = math.sqrt(self.dimension) if norm == Norm.L1 else 1.0
         return replace(
             self,
-            value=self.value * factor,
+            value=_root_times_above(self.dimension, self.value) if norm == Norm.L1 else self.value,
             norm=norm,
             source=f"{self.source}; bounded in {norm} from {self.norm}",
         )
@@ -353,6 +355,12 @@ def post_process(guarantee: Guarantee, step: str, *, also_reads: Sequence[Part |
             (*guarantee.assumptions, f"of the record, {step} reads only what is released{reads}")
         ),
     )
+
+
+def _root_times_above(n: int, value: float) -> float:
+    """sqrt(n) value, rounded up."""
+    with working_precision(PRECISION):
+        return float_above(arb(n).sqrt() * arb(value))
 
 
 def _as_tuple(name: str, texts: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
+from semveil.core.precision import working_precision
 from semveil.keys.keystream import KeyStream
 
 WORD = 1 << 64
@@ -62,14 +63,11 @@ class CircleNoise:
             raise ValueError(
                 f"scale {scale:g} is too small for {points} points; use at least {points / 60:g}"
             )
-        before, flint.ctx.prec = flint.ctx.prec, BITS
-        try:
+        with working_precision(BITS):
             inverse = 1 / flint.arb(scale)
             weights = [((points // 2 - k) * inverse).cosh() for k in range(points // 2 + 1)]
             total = weights[0] + weights[-1] + 2 * sum(weights[1:-1], flint.arb(0))
             half = [_floor(weight / total * WORD) for weight in weights]
-        finally:
-            flint.ctx.prec = before
         counts = [half[min(k, points - k)] for k in range(points)]
         nearest = sorted(range(points), key=lambda k: min(k, points - k))
         for k in nearest[: WORD - sum(counts)]:
@@ -101,11 +99,8 @@ class CircleNoise:
         most, least = max(self.counts), min(self.counts)
         if most == least:
             return 0.0
-        before, flint.ctx.prec = flint.ctx.prec, BITS
-        try:
+        with working_precision(BITS):
             return math.nextafter(float((flint.arb(most) / least).log().upper()), math.inf)
-        finally:
-            flint.ctx.prec = before
 
 
 def closed_form_epsilon(n: int, points: float, scale: float) -> float:

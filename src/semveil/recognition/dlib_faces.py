@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from semveil.core.checkpoints import BadCheckpoint
 from semveil.core.errors import SemveilError
+from semveil.core.thread_lock import ThreadLock
 
 if TYPE_CHECKING:
     import dlib
@@ -28,6 +29,9 @@ SHA256 = {
     LANDMARKS: "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
     RECOGNISER: "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
 }
+
+
+_detecting = ThreadLock()  # the detector keeps the image: two threads at once crash it
 
 
 class DlibMissing(SemveilError, ImportError):
@@ -133,7 +137,8 @@ def detect_faces(pixels: NDArray[np.uint8], *, upsample: int = 0, threshold: flo
         threshold: minimum detector score.
     """
     pixels = np.ascontiguousarray(pixels)
-    boxes, scores, _ = _detector().run(pixels, upsample, threshold)
+    with _detecting:
+        boxes, scores, _ = _detector().run(pixels, upsample, threshold)
     faces = []
     for box, score in zip(boxes, scores, strict=True):
         corners = (box.left(), box.top(), box.right(), box.bottom())

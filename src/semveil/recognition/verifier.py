@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semveil.core.checkpoints import BadCheckpoint
+from semveil.core.device import Movable, precision_of
 from semveil.core.digests import digest_of_file, digest_of_tensors
 from semveil.core.weights import require
-from semveil.faces.pixels import to_pixels
+from semveil.faces.pixels import check_floats, to_pixels
 from semveil.recognition.arcface import ArcFaceIRSE50
 from semveil.recognition.crop import ARCFACE_CROP, DLIB_CHIP, FACENET_CROP, crop_faces
 from semveil.recognition.dlib_faces import describe_faces, recogniser_file
@@ -117,6 +118,7 @@ class DlibVerifier(Verifier):
 
     def embed(self, images: Tensor) -> Tensor:
         """dlib's face descriptors (B, 128) of images (B, 3, S, S) in [-1, 1], on the CPU."""
+        check_floats(images)
         chunks = [
             describe_faces(to_pixels(crop_faces(part, DLIB_CHIP)))
             for part in images.detach().cpu().split(CHUNK)
@@ -161,6 +163,7 @@ class OnnxVerifier(Verifier):
 
     def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (B, E) of images (B, 3, S, S) in [-1, 1], cropped as for ArcFace, on the CPU."""
+        check_floats(images)
         chunks = [
             crop_faces(part.float(), ARCFACE_CROP).numpy() for part in images.detach().cpu().split(CHUNK)
         ]
@@ -205,7 +208,10 @@ class ArcFaceVerifier(Verifier):
     def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (B, 512) of images (B, 3, S, S) in [-1, 1]."""
         return torch.cat(
-            [self.recogniser.embed(crop_faces(part, ARCFACE_CROP)) for part in images.split(CHUNK)]
+            [
+                self.recogniser.embed(crop_faces(part, ARCFACE_CROP))
+                for part in _as_floats_of(self.recogniser, images).split(CHUNK)
+            ]
         )
 
     def similarities(self, a: Tensor, b: Tensor) -> Tensor:
@@ -247,6 +253,7 @@ class FaceNetVerifier(Verifier):
     def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (B, 512) of images (B, 3, S, S) in [-1, 1]."""
         standardised = 127.5 / 128  # (pixel - 127.5) / 128 of images in [-1, 1]
+        images = _as_floats_of(self.recogniser, images)
         crops = (crop_faces(part, FACENET_CROP) * standardised for part in images.split(CHUNK))
         return torch.cat([self.recogniser.embed(part) for part in crops])
 
@@ -283,7 +290,7 @@ class BundledVerifier(Verifier):
 
     def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (B, E) of images (B, 3, S, S) in [-1, 1], resized to the encoder's input size."""
-        size = self.encoder.config.size
+        size, images = self.encoder.config.size, _as_floats_of(self.encoder, images)
         if images.shape[-1] != size:
             images = F.interpolate(images, (size, size), mode="bilinear", align_corners=False, antialias=True)
         return torch.cat([self.encoder(part) for part in images.split(CHUNK)])
@@ -315,3 +322,8 @@ def _onnx_session(path: Path) -> Any:
     if list(shape[1:]) != [3, ARCFACE_CROP.size, ARCFACE_CROP.size]:
         raise BadCheckpoint(f"{path.name} takes input {shape}, expected (n, 3, 112, 112)")
     return session
+
+
+def _as_floats_of(network: Movable, images: Tensor) -> Tensor:
+    check_floats(images)
+    return images.to(precision_of(network))

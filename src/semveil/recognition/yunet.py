@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semveil.core.errors import SemveilError
+from semveil.core.thread_lock import ThreadLock
 
 FILE = "face_detection_yunet_2023mar.onnx"
 SMALLEST = 10  # px, minimum side of a face and of an image
 _OVERLAP = 0.3  # boxes with a larger intersection over union are merged
 _MOST = 5000
+
+_detecting = ThreadLock()  # the network keeps the size of the image: two threads at once crash it
 
 
 class DetectorMissing(SemveilError):
@@ -60,10 +63,11 @@ def detect(pixels: NDArray[np.uint8], *, threshold: float) -> list[Detection]:
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST:  # its output is meaningless for these
         return []
-    network = _network()
-    network.setInputSize((width, height))
-    network.setScoreThreshold(threshold)
-    _, rows = network.detect(np.ascontiguousarray(pixels[..., ::-1]))
+    with _detecting:
+        network = _network()
+        network.setInputSize((width, height))
+        network.setScoreThreshold(threshold)
+        _, rows = network.detect(np.ascontiguousarray(pixels[..., ::-1]))
     found = []
     for row in () if rows is None else rows.astype(float):
         left, top, across, down = row[:4]

@@ -56,6 +56,8 @@ def find_or_train_pair(
         return find_pair(model, settings)  # as stored in half precision, like the pair that Bob will load
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()  # also where the caller needs no gradients
 def train_pair(
     latents: Tensor,
     settings: PairSettings,

@@ -174,7 +174,7 @@ def _measure(method: Method, clean: list[Floats]) -> Measure:
     return partial(contrasts, first=clean[0], second=clean[1])
 
 
-def _law(method: Method, clean: list[Floats]) -> Law:
+def _law(method: Method, clean: list[Floats]) -> Law | None:
     """Law of the released coordinates, from the claim and the public bounds alone."""
     claim, space = method.guarantee(), _space(method)
     assert claim.epsilon is not None

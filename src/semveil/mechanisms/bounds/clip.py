@@ -90,8 +90,11 @@ class ClipBox:
             x: (B, ...) floating-point.
 
         Raises:
-            ValueError: an entry is NaN or infinite, or the records have another shape than the bounds.
+            ValueError: not floating-point, an entry is NaN or infinite, or the records have another shape
+                than the bounds.
         """
+        if not x.is_floating_point():
+            raise ValueError(f"records must be floating-point, got {x.dtype}; convert them first")
         bad = ~torch.isfinite(x)
         if bad.any():
             raise ValueError(

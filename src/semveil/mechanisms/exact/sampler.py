@@ -11,7 +11,9 @@ step) exactly. Mironov (2012) describes the leakage of noise computed in floatin
 import os
 from collections.abc import Callable, Sequence
 
-from flint import arb, ctx
+from flint import arb
+
+from semveil.core.precision import working_precision
 
 WORD = 64  # bits of a uniform number drawn at a time
 GUARD = 32  # bits of working precision beyond those drawn
@@ -202,8 +204,7 @@ def rounded(
 ) -> list[int]:
     """Round values + noise to the grid, group by group, with certified results.
 
-    It is the building block of exact samplers. If another thread changes the working precision, balls may
-    become larger, but never wrong.
+    It is the building block of exact samplers.
 
     Args:
         groups: finite numbers; those of a group share random bits.
@@ -225,7 +226,7 @@ def rounded(
     waiting: Sequence[int] = range(len(groups))
     precision = WORD + GUARD
     while waiting:
-        with ctx.workprec(precision):
+        with working_precision(precision):
             per_step = 1 / arb(step)  # exact: the step is a power of two
             for g in waiting:
                 decided[g] = _integers(groups[g], noise(g), per_step)

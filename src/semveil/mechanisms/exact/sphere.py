@@ -14,9 +14,10 @@ from functools import partial
 from typing import TypeVar
 
 import torch
-from flint import arb, ctx
+from flint import arb
 from torch import Tensor
 
+from semveil.core.precision import working_precision
 from semveil.mechanisms.exact.sampler import GUARD, WORD, Normals, Uniforms
 from semveil.mechanisms.sphere.base import unit_rows
 
@@ -86,7 +87,7 @@ def evaluate_until_decided(draw: Callable[[RandomBits], Result]) -> Result:
     precision = WORD + GUARD
     while True:
         draws.rewind()
-        with ctx.workprec(precision):
+        with working_precision(precision):
             try:
                 return draw(draws)
             except Undecided:

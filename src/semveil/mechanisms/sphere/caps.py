@@ -5,8 +5,9 @@ import math
 from collections.abc import Callable
 
 import scipy
-from flint import arb, ctx
+from flint import arb
 
+from semveil.core.precision import working_precision
 from semveil.core.rounding import PRECISION, float_above
 
 SMALLEST_REST = 1e-290  # smallest probability outside the cap that floats represent to full precision
@@ -80,9 +81,24 @@ def cap_loss_above(rest: float, cap: Callable[[], arb]) -> float:
         rest: 1 - p, in (0, 1).
         cap: function that returns a ball around q, at the current working precision.
     """
-    with ctx.workprec(CAP_PRECISION):
+    with working_precision(CAP_PRECISION):
         r, q = arb(rest), cap()
         return float_above(abs(((1 - r) / r * (1 - q) / q).log()))
+
+
+def within_budget(epsilon: float, rest: float, cap: Callable[[], arb]) -> float:
+    """Raise 1 - p until the loss is certainly at most epsilon; rounding may have put it just above.
+
+    Args:
+        epsilon: budget in nats.
+        rest: 1 - p, in (0, 1), see `rest_probability`.
+        cap: as for `cap_loss_above`.
+    """
+    for bits in range(52, 30, -1):
+        if cap_loss_above(rest, cap) <= epsilon:
+            break
+        rest *= 1 + 2.0**-bits
+    return rest
 
 
 def crossing(rising: Callable[[float], float], low: float, high: float) -> float:

@@ -2,7 +2,7 @@
 """PrivUnit: uniform in the cap around x with high probability, else uniform in the rest of the sphere."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from semveil.mechanisms.sphere.caps import (
     crossing,
     log_rest,
     rest_probability,
+    within_budget,
 )
 from semveil.mechanisms.sphere.cosines import Floats, log_cap, log_cap_moment
 from semveil.mechanisms.sphere.law import CosineLaw
@@ -148,6 +149,7 @@ class PrivUnit(CosineLaw):
             threshold,
             rest_probability(epsilon, log_cap(threshold, dimension), dimension=dimension),
         )
+        law = replace(law, rest=within_budget(epsilon, law.rest, law._cap))
         checked(epsilon, cap_loss_above(law.rest, law._cap), dimension=dimension)
         return law
 

@@ -2,7 +2,7 @@
 """PrivUnitG: PrivUnit with a normal component in place of the cosine, without an incomplete beta function."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from semveil.mechanisms.sphere.caps import (
     crossing,
     log_rest,
     rest_probability,
+    within_budget,
 )
 from semveil.mechanisms.sphere.cosines import Floats, gamma_nodes
 from semveil.mechanisms.sphere.law import CosineLaw
@@ -167,6 +168,7 @@ class PrivUnitG(CosineLaw):
         threshold = math.exp(crossing(excess, -60.0, math.log(10 + 2 * math.sqrt(epsilon))))
         cap = float(scipy.special.log_ndtr(-threshold))
         law = cls(dimension, threshold, rest_probability(epsilon, cap, dimension=dimension))
+        law = replace(law, rest=within_budget(epsilon, law.rest, law._cap))
         checked(epsilon, cap_loss_above(law.rest, law._cap), dimension=dimension)
         return law
 

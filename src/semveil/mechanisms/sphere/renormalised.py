@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from semveil.core.rounding import norm_above
 from semveil.mechanisms.additive.l2_laplace import L2Laplace
 from semveil.mechanisms.additive.laplace import Laplace
-from semveil.mechanisms.base import EVERYTHING
+from semveil.mechanisms.base import EVERYTHING, calibrated_ratio
 from semveil.mechanisms.exact.release import ExactRelease
 from semveil.mechanisms.exact.sphere import STEP, check_releasable
 from semveil.mechanisms.sphere.base import require_budget, unit_rows
@@ -150,7 +150,7 @@ class RenormalisedLaplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedLaplace":
-        """Return the law of scale 2 sqrt(d) / epsilon.
+        """Return the law of scale 2 sqrt(d) / epsilon, rounded up.
 
         Args:
             dimension: d >= 4.
@@ -160,7 +160,7 @@ class RenormalisedLaplace(NoiseOnSphere):
             ValueError: as for `require_budget`.
         """
         require_budget(dimension, epsilon)
-        return cls(dimension, sphere_sensitivity(dimension, Norm.L1).value / epsilon)
+        return cls(dimension, calibrated_ratio(sphere_sensitivity(dimension, Norm.L1), epsilon))
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class RenormalisedL2Laplace(NoiseOnSphere):
 
     @classmethod
     def calibrate(cls, dimension: int, epsilon: float) -> "RenormalisedL2Laplace":
-        """Return the law of scale 2 / epsilon.
+        """Return the law of scale 2 / epsilon, rounded up.
 
         Args:
             dimension: d >= 4.
@@ -210,4 +210,4 @@ class RenormalisedL2Laplace(NoiseOnSphere):
             ValueError: as for `require_budget`.
         """
         require_budget(dimension, epsilon)
-        return cls(dimension, 2 / epsilon)
+        return cls(dimension, calibrated_ratio(sphere_sensitivity(dimension, Norm.L2), epsilon))

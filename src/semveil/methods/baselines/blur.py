@@ -8,8 +8,8 @@ import scipy
 import torch
 from torch import Tensor
 
-from semveil.faces.pixels import check_range
 from semveil.mechanisms.base import require_positive
+from semveil.methods.baselines.levels import check_crops
 from semveil.methods.baselines.shared import (
     SIZE,
     WithoutNetworks,
@@ -67,9 +67,9 @@ class Blur(WithoutNetworks):
             rng: ignored. The method is deterministic.
 
         Raises:
-            ValueError: the images are not floats in [-1, 1].
+            ValueError: the images are no crops of floats in [-1, 1].
         """
-        check_range(images)
+        check_crops(images)
         return Release(blurred(images, self.sigma), None, no_guarantee(self.name))
 
     def certificate(self, release: Release) -> Certificate:

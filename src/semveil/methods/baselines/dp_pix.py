@@ -11,7 +11,7 @@ from torch.nn import functional
 from semveil.core.rounding import text_above
 from semveil.mechanisms import Laplace
 from semveil.mechanisms.base import require_epsilon
-from semveil.methods.baselines.levels import enlarged, from_levels, to_levels
+from semveil.methods.baselines.levels import check_crops, enlarged, from_levels, to_levels
 from semveil.methods.baselines.shared import (
     FACE_FOUND,
     LEVELS_BOUNDS,
@@ -83,8 +83,9 @@ class DPPix(WithoutNetworks):
             rng: source of simulated noise; exact noise from the operating system where None.
 
         Raises:
-            ValueError: the block does not divide the side, or the images are not floats in [-1, 1].
+            ValueError: the block does not divide the side, or the images are no crops of floats in [-1, 1].
         """
+        check_crops(images)
         self._check_divides(images.shape[-1])
         self._check_divides(images.shape[-2])
         area = self.block**2

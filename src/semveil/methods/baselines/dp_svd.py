@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from semveil.mechanisms import L2Laplace
-from semveil.methods.baselines.levels import from_levels, to_levels
+from semveil.methods.baselines.levels import check_crops, from_levels, to_levels
 from semveil.methods.baselines.shared import (
     FACE_FOUND,
     LEVELS_BOUNDS,
@@ -71,8 +71,9 @@ class DPSVD(WithoutNetworks):
             rng: source of simulated noise; exact noise from the operating system where None.
 
         Raises:
-            ValueError: the rank exceeds the side, or the images are not floats in [-1, 1].
+            ValueError: the rank exceeds the side, or the images are no crops of floats in [-1, 1].
         """
+        check_crops(images)
         if self.rank > min(images.shape[-2:]):
             raise ValueError(
                 f"crops of {images.shape[-1]} px have no {self.rank} singular values; ask for fewer with rank"

@@ -10,6 +10,21 @@ from semveil.mechanisms import ClipBox
 LEVELS = ClipBox(0.0, 255.0, source="the range of 8-bit pixels")
 
 
+def check_crops(images: Tensor) -> None:
+    """Check that images are a batch of crops, of any size.
+
+    Args:
+        images: (B, 3, H, W) in [-1, 1].
+
+    Raises:
+        TypeError: not a tensor.
+        ValueError: no crops, another shape, or not floats in [-1, 1].
+    """
+    check_range(images)
+    if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
+        raise ValueError(f"crops must be (B, 3, H, W), one or more, got {tuple(images.shape)}")
+
+
 def to_levels(images: Tensor) -> Tensor:
     """Images in [-1, 1] as integer levels 0 to 255, in float64 on the CPU so that their sums are exact.
 

@@ -7,8 +7,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from semveil.faces.pixels import check_range
-from semveil.methods.baselines.levels import pixelated
+from semveil.methods.baselines.levels import check_crops, pixelated
 from semveil.methods.baselines.shared import (
     SIZE,
     WithoutNetworks,
@@ -53,9 +52,9 @@ class Mosaic(WithoutNetworks):
             rng: ignored. The method is deterministic.
 
         Raises:
-            ValueError: the images are not floats in [-1, 1].
+            ValueError: the images are no crops of floats in [-1, 1].
         """
-        check_range(images)
+        check_crops(images)
         return Release(pixelated(images, self.block), None, no_guarantee(self.name))
 
     def certificate(self, release: Release) -> Certificate:

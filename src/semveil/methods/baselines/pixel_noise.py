@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from semveil.mechanisms import Gaussian
-from semveil.methods.baselines.levels import LEVELS, from_levels, to_levels
+from semveil.methods.baselines.levels import LEVELS, check_crops, from_levels, to_levels
 from semveil.methods.baselines.shared import (
     CROP,
     FACE_FOUND,
@@ -62,8 +62,9 @@ class PixelNoise(WithoutNetworks):
             rng: source of simulated noise; exact noise from the operating system where None.
 
         Raises:
-            ValueError: the images are not floats in [-1, 1].
+            ValueError: the images are no crops of floats in [-1, 1].
         """
+        check_crops(images)
         sensitivity = LEVELS.l2_sensitivity(images[0].numel())
         noisy, claim = with_noise(
             Gaussian(self.sigma, self.delta),
