@@ -19,13 +19,15 @@ def _model(path: Path) -> None:
 
 
 def _read_model(path: Path) -> object:
-    """Loads it, and does what the card's values decide."""
-    from semveil.cli.models import _card_lines
-    from semveil.models.face import FaceModel
+    """Loads it, does what the card's values decide, and shows them."""
+    from semveil.cli.models import _card_lines, _model_card
+    from semveil.models.face import load_model
 
-    model = FaceModel.from_folder(path.parent)
+    load_model.cache_clear()
+    model = load_model(str(path.parent))
     model.public_latents(1, rng=torch.Generator().manual_seed(0))
-    return repr(model), model.describe_inversion(), _card_lines("card", dict(model.card))
+    shown = [_card_lines(key, value) for key, value in _model_card(str(path.parent)).items()]
+    return repr(model), model.describe_inversion(), shown
 
 
 def _identity(path: Path) -> None:
