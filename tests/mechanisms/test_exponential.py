@@ -52,7 +52,9 @@ def test_its_epsilon_bounds_the_ratio_of_any_two_laws() -> None:
 def test_a_calibrated_choice_never_claims_more_than_was_asked_for() -> None:
     sensitivity = Sensitivity(1 + 1e-9, "l1", 4, source="a test")  # type: ignore[arg-type]
     for epsilon in np.arange(1, 400) / 10:
-        claimed = Exponential.calibrate(sensitivity, float(epsilon)).guarantee(sensitivity, exact=True).epsilon
+        claimed = (
+            Exponential.calibrate(sensitivity, float(epsilon)).guarantee(sensitivity, exact=True).epsilon
+        )
         assert claimed is not None and epsilon * (1 - 1e-15) <= claimed <= epsilon
 
 
