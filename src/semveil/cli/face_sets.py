@@ -34,8 +34,8 @@ def load_faces(path: Path) -> "FaceSet":
         ) from error
     if photos.held_out.all():
         raise options.OptionError(
-            f"{path} holds no photo of the training split, only {len(photos)} held-out ones; prepare a set of "
-            "more people"
+            f"{path} holds no photo of the training split, only {len(photos)} held-out ones; prepare a set "
+            "of more people"
         )
     return photos
 

@@ -85,8 +85,8 @@ class Verdict:
             which = "its picture" if self.images == 1 else f"one of its {self.images} pictures"
             though = "" if blind else ", though it is not taken for the person"
             return (
-                f"Partly UNDONE by {best.attack}: {which} is {best.nearer_db:.1f} dB closer to the photo than "
-                f"the average face is{though}.",
+                f"Partly UNDONE by {best.attack}: {which} is {best.nearer_db:.1f} dB closer to the photo "
+                f"than the average face is{though}.",
                 *blind,
             )
         none = "no picture" if blind else "no picture is taken for the person, and none"
