@@ -6,7 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from rich.console import Console
+
+from semveil.cli.attack import _table
+from semveil.link.attack_message import Found
+from semveil.link.verdict import Score, Verdict
 
 ALICE = ("--model", "tiny")
 FEW = ("--known", "150", "--seed", "1")
@@ -108,3 +114,12 @@ def test_an_attack_does_not_replace_the_photo_it_is_judged_by(
         "would be lost",
     )
     assert mine.read_bytes() == before
+
+
+def test_the_table_does_not_show_decisions_that_do_not_count(capsys: pytest.CaptureFixture[str]) -> None:
+    images = torch.zeros(1, 3, 4, 4)
+    scores = (Score("direct", 10.0, 0, 0.0),)
+    for blind, words in ((1, "does not count"), (0, "another")):
+        table = _table([Found("direct", "the generator", images)], Verdict("held", scores, 1, "dlib", blind))
+        Console(width=200).print(table)
+        assert words in capsys.readouterr().out

@@ -48,3 +48,6 @@ def test_what_cannot_be_drawn_again_is_refused(semveil: Callable, failed: Callab
     page.write_text("no markers")
     answer = semveil("reproduce", "dp-semcom/fig3", "--redraw", "--out", tmp_path, "--table", page)
     assert answer.code != 0 and "tables: curves" in answer.stderr and page.read_text() == "no markers"
+    for content in ("{", "[1]"):
+        (tmp_path / "curves.json").write_text(content)
+        failed(semveil("reproduce", "dp-semcom/fig3", "--redraw", "--out", tmp_path), 2, "curves.json is")

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,6 +82,22 @@ def test_settings_are_checked(
         2,
         "no labelled face",
     )
+
+
+@pytest.mark.parametrize("verb", ["generator", "parser", "identity-encoder", "fusion", "quantiles"])
+def test_held_out_people_alone_are_refused(
+    semveil: Callable, face_set: Path, tmp_path: Path, failed: Callable, verb: str
+) -> None:
+    faces = FaceSet.load(face_set)
+    replace(faces, split=np.full(len(faces), "test")).save(tmp_path / "held.npz")
+    more = ("--photos", tmp_path) if verb == "identity-encoder" else ()
+    out = tmp_path / ("a.safetensors" if verb in ("parser", "identity-encoder", "quantiles") else "a")
+    failed(
+        semveil("train", verb, tmp_path / "held.npz", "--out", out, *more),
+        2,
+        "no photo of the training split",
+    )
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

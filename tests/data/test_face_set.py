@@ -27,3 +27,28 @@ def test_masks_are_reduced_to_any_size(tmp_path: Path, size: int) -> None:
     half = size // 2
     assert (labels[:, :half] == CELEBAMASK_TO_PART[SKIN]).all()
     assert (labels[:, half:] == CELEBAMASK_TO_PART[HAIR]).all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "reason"),
+    [
+        (None, "it has no mask masks/b.png"),
+        (Image.new("L", (128, 128), 19), "classes below 19"),
+        (Image.new("RGB", (128, 128)), "one channel"),
+    ],
+)
+def test_a_photo_without_its_mask_is_left_out_and_says_so(
+    tmp_path: Path, mask: Image.Image | None, reason: str
+) -> None:
+    folder = tmp_path / "celebamask_hq"
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    for name in "ab":
+        Image.new("RGB", (128, 128), "grey").save(folder / "images" / f"{name}.jpg")
+    Image.new("L", (128, 128), 1).save(folder / "masks" / "a.png")
+    if mask is not None:
+        mask.save(folder / "masks" / "b.png")
+    prepared = prepare(tmp_path, size=32)
+    assert prepared.faces.source.tolist() == ["celebamask_hq/a.jpg"]
+    [(path, said)] = prepared.unreadable
+    assert path.name == "b.jpg" and reason in said

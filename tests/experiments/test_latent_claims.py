@@ -87,6 +87,11 @@ def test_verdicts_on_identity() -> None:
     assert verdicts(_identity(0.5)) == [True, None, None, True]
     # it depends on what one compares with
     assert verdicts(_identity(0.9, to_inversion=0.1)) == [True, None, None, True]
+    # where every face is found, the detector tells no difference
+    found = _identity(0.9)
+    for point in found["points"]:
+        point["photos"]["face_detected"] = [1.0] * 20
+    assert verdicts(found) == [True, False, True, None]
 
 
 def test_verdicts_on_utility() -> None:

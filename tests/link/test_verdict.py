@@ -49,6 +49,14 @@ def test_a_little_nearer_is_luck() -> None:
     verdict = judge(found(PHOTO * 0.05), PHOTO, AVERAGE, ByLikeness())
     assert verdict.outcome == "held" and 0 < verdict.scores[0].nearer_db < MARGIN_DB
     assert verdict.sentences()[0].startswith("Held") and "proves nothing" in verdict.sentences()[-1]
+    assert "none is more than 1 dB closer" in verdict.sentences()[0]
+
+
+def test_one_picture_given_away_is_not_averaged_out() -> None:
+    photos = torch.cat([PHOTO, *[-PHOTO] * 9])
+    verdict = judge(found(torch.cat([PHOTO * 0.5] * 10)), photos, AVERAGE, ByLikeness())
+    assert verdict.outcome == "partly undone" and verdict.scores[0].nearer_db == pytest.approx(6.02, abs=0.01)
+    assert "one of its 10 pictures is 6.0 dB closer" in verdict.sentences()[0]
 
 
 def test_a_recogniser_that_takes_the_average_face_for_the_person_does_not_count() -> None:
@@ -57,6 +65,10 @@ def test_a_recogniser_that_takes_the_average_face_for_the_person_does_not_count(
     verdict = judge(found(AVERAGE), PHOTO, AVERAGE, blind)
     assert verdict.outcome == "held" and verdict.average_recognised == 1
     assert any("even the average face" in text for text in verdict.sentences())
+    nearer = judge(found(PHOTO * 0.5), PHOTO, AVERAGE, blind)
+    assert nearer.outcome == "partly undone"
+    for judged in (verdict, nearer):
+        assert "taken for the person" not in judged.sentences()[0], "the recogniser's decisions do not count"
 
 
 def test_several_images_are_counted() -> None:

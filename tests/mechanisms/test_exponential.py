@@ -49,6 +49,15 @@ def test_its_epsilon_bounds_the_ratio_of_any_two_laws() -> None:
     assert 1.0 < worst <= 2.0 + 1e-12
 
 
+def test_a_calibrated_choice_never_claims_more_than_was_asked_for() -> None:
+    sensitivity = Sensitivity(1 + 1e-9, "l1", 4, source="a test")  # type: ignore[arg-type]
+    for epsilon in np.arange(1, 400) / 10:
+        claimed = (
+            Exponential.calibrate(sensitivity, float(epsilon)).guarantee(sensitivity, exact=True).epsilon
+        )
+        assert claimed is not None and epsilon * (1 - 1e-15) <= claimed <= epsilon
+
+
 def test_what_the_guarantee_rests_on() -> None:
     mechanism = Exponential.calibrate(ONE, epsilon=2.0)
     assert mechanism.guarantee(ONE).basis == Basis.SIMULATION

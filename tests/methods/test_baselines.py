@@ -2,6 +2,7 @@
 """The baselines against independent computations, and what they guarantee."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -155,6 +156,13 @@ def test_dp_pix_neighbours_differ_by_its_sensitivity_at_most(seed: int, changed:
     claim = method.protect(pair, rng=torch.Generator().manual_seed(0)).guarantee
     assert claim.metric is not None
     assert loss <= claim.metric.rate * np.abs(one - other).sum() * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("epsilon", [0.3, 0.5, 0.7, 1.1, 2.3, 4.9, 9.7])
+def test_dp_pix_noise_is_wide_enough_for_its_neighbours(epsilon: float) -> None:
+    for spot in range(1, 40):
+        scale = DPPix(epsilon=epsilon, block=8, neighbourhood=spot, size=32).scale
+        assert Fraction(3 * 255 * spot) <= Fraction(epsilon) * Fraction(scale)
 
 
 def test_dp_pix_states_what_holds_between_any_two_crops() -> None:

@@ -158,7 +158,7 @@ def _table(found: Any, verdict: "Verdict | None") -> Any:
             ["attack", "what Eve has besides the signal"], [[one.name, one.knowledge] for one in found]
         )
     rows = [
-        [one.name, one.knowledge, score.psnr, _seen(score.recognised, verdict.images)]
+        [one.name, one.knowledge, score.psnr, _seen(score.recognised, verdict)]
         for one, score in zip(found, verdict.scores, strict=True)
     ]
     return make_table(
@@ -166,7 +166,9 @@ def _table(found: Any, verdict: "Verdict | None") -> Any:
     )
 
 
-def _seen(recognised: int, images: int) -> str:
-    if images > 1:
-        return f"the same in {recognised} of {images}"
+def _seen(recognised: int, verdict: "Verdict") -> str:
+    if verdict.average_recognised:
+        return "does not count"
+    if verdict.images > 1:
+        return f"the same in {recognised} of {verdict.images}"
     return "the same" if recognised else "another"

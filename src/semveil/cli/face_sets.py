@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 def load_faces(path: Path) -> "FaceSet":
-    """Load a face set.
+    """Load a face set with photos to train on.
 
     Args:
         path: the `.npz` file.
 
     Raises:
-        OptionError: the file cannot be read, or is not a valid face set.
+        OptionError: the file cannot be read, is not a valid face set, or all of its photos are held out.
     """
     from semveil.data.face_set import FaceSet
 
     try:
-        return FaceSet.load(path)
+        photos = FaceSet.load(path)
     except (OSError, KeyError, ValueError, EOFError) as error:
         reason = (
             error.strerror
@@ -32,6 +32,12 @@ def load_faces(path: Path) -> "FaceSet":
         raise options.OptionError(
             f"cannot read {str(path)!r}: {reason}; semveil data prepare makes one"
         ) from error
+    if photos.held_out.all():
+        raise options.OptionError(
+            f"{path} holds no photo of the training split, only {len(photos)} held-out ones; prepare a set "
+            "of more people"
+        )
+    return photos
 
 
 def check_size(photos: "FaceSet", size: int) -> None:

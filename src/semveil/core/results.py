@@ -40,9 +40,15 @@ def read_result(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the file is not JSON in UTF-8.
+        ValueError: the file is not a JSON object in UTF-8.
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged, it is no JSON ({error}); measure it again") from None
+    if not isinstance(result, dict):
+        raise ValueError(f"{path} is no result: it holds no JSON object")
+    return result
 
 
 def rounded(values: list[float | None]) -> list[float | None]:

@@ -216,12 +216,24 @@ def _readable(align: Callable[..., Crop | None], path: Path, *, size: int) -> Cr
 
 def _celebamask(path: Path, *, size: int) -> Crop:
     image = Image.open(path).convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
-    mask = Image.open(path.parents[1] / "masks" / f"{path.stem}.png")
+    mask = _part_mask(path.parents[1] / "masks" / f"{path.stem}.png")
     cell = -(-mask.height // size)  # at least so many pixels of the mask vote for a pixel of the crop
     classes = np.asarray(mask.resize((size * cell, size * cell), Image.Resampling.NEAREST))
     parts = np.array(CELEBAMASK_TO_PART, np.uint8)[classes]
     votes = np.eye(13, dtype=np.uint8)[parts].reshape(size, cell, size, cell, 13).sum((1, 3), dtype=np.int32)
     return np.asarray(image), np.full((size, size), 255, np.uint8), votes.argmax(-1).astype(np.uint8)
+
+
+def _part_mask(path: Path) -> Image.Image:
+    if not path.is_file():
+        raise ValueError(f"it has no mask {path.parent.name}/{path.name}")
+    mask = Image.open(path)
+    if len(mask.getbands()) > 1 or np.asarray(mask).max() >= len(CELEBAMASK_TO_PART):
+        raise ValueError(
+            f"its mask {path.parent.name}/{path.name} is not one of CelebAMask-HQ's: one channel of classes "
+            f"below {len(CELEBAMASK_TO_PART)}"
+        )
+    return mask
 
 
 def _lfw(path: Path, *, size: int) -> Crop | None:

@@ -29,7 +29,8 @@ class Score:
         attack: name of the attack.
         psnr: PSNR of its images to the photos in dB, the mean over the message.
         recognised: number of its images that the verifier accepts as the person in the photo.
-        nearer_db: mean PSNR of its images to the photos minus that of the average face, in dB.
+        nearer_db: PSNR of an image to its photo minus that of the average face, in dB; the largest over the
+            message, so that one image which is given away is not averaged out.
     """
 
     attack: str
@@ -43,8 +44,8 @@ class Verdict:
     """The verdict on all attacks.
 
     Attributes:
-        outcome: `undone` (an image shows the person), `partly undone` (an image is closer to the photo than a
-            blind guess) or `held`.
+        outcome: `undone` (an image shows the person), `partly undone` (an image is more than `MARGIN_DB`
+            closer to the photo than a blind guess) or `held`.
         scores: one per attack.
         images: number of images in the message.
         verifier: name of the verifier.
@@ -81,14 +82,16 @@ class Verdict:
             )
         best = max(self.scores, key=lambda score: score.nearer_db)
         if self.outcome == "partly undone":
+            which = "its picture" if self.images == 1 else f"one of its {self.images} pictures"
+            though = "" if blind else ", though it is not taken for the person"
             return (
-                f"Partly UNDONE by {best.attack}: its picture is {best.nearer_db:.1f} dB closer to the "
-                "photo than the average face is, though it is not taken for the person.",
+                f"Partly UNDONE by {best.attack}: {which} is {best.nearer_db:.1f} dB closer to the photo "
+                f"than the average face is{though}.",
                 *blind,
             )
+        none = "no picture" if blind else "no picture is taken for the person, and none"
         return (
-            "Held: no picture is taken for the person, and none is closer to the photo than the average face "
-            "is.",
+            f"Held: {none} is more than {MARGIN_DB:g} dB closer to the photo than the average face is.",
             *blind,
             f"The failure of {len(self.scores)} attacks on one message proves nothing; the certificate "
             "states what is guaranteed.",
@@ -142,7 +145,7 @@ def judge(found: Sequence[Found], truth: Tensor, average: Tensor, verifier: Veri
         images = one.images.cpu().clamp(-1, 1)
         quality = psnr(images, truth)
         recognised = 0 if blind else _recognised(images, truth, verifier)
-        scores.append(Score(one.name, float(quality.mean()), recognised, float((quality - floor).mean())))
+        scores.append(Score(one.name, float(quality.mean()), recognised, float((quality - floor).max())))
     outcome = "held"
     if any(score.nearer_db > MARGIN_DB for score in scores):
         outcome = "partly undone"

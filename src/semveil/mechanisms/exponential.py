@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exponential mechanism: random selection from public candidates by utility (McSherry and Talwar 2007)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -10,7 +11,7 @@ from flint import arb
 from torch import Tensor
 
 from semveil.core.precision import working_precision
-from semveil.core.rounding import float_above
+from semveil.core.rounding import PRECISION, float_above
 from semveil.mechanisms.base import (
     EVERYTHING,
     calibrated_ratio,
@@ -101,10 +102,8 @@ class Exponential:
             not_covered: parts of the record that the release shows unprotected, in words.
             assumptions: further conditions of the claim.
         """
-        with working_precision(128):
-            epsilon = float_above(2 * arb(self.rate) * arb(sensitivity.value))
         claim = simulated(
-            epsilon,
+            _epsilon_above(self.rate, sensitivity),
             covers=covers,
             sensitivity_basis=sensitivity.basis,
             not_covered=not_covered,
@@ -122,7 +121,7 @@ class Exponential:
 
     @classmethod
     def calibrate(cls, sensitivity: Sensitivity, epsilon: float) -> "Exponential":
-        """Return the mechanism of rate epsilon / (2 Delta).
+        """Return the mechanism of rate epsilon / (2 Delta), rounded down.
 
         Args:
             sensitivity: Delta, largest change of any candidate's utility between two records.
@@ -131,7 +130,16 @@ class Exponential:
         Raises:
             ValueError: as for `calibrated_ratio`.
         """
-        return cls(1 / (2 * calibrated_ratio(sensitivity, epsilon)))
+        rate = 1 / (2 * calibrated_ratio(sensitivity, epsilon))
+        while _epsilon_above(rate, sensitivity) > epsilon:  # the reciprocal may have been rounded up
+            rate = math.nextafter(rate, 0.0)
+        return cls(rate)
+
+
+def _epsilon_above(rate: float, sensitivity: Sensitivity) -> float:
+    """2 rate Delta, rounded up."""
+    with working_precision(PRECISION):
+        return float_above(2 * arb(rate) * arb(sensitivity.value))
 
 
 def exact_choice(utilities: Sequence[float], rate: float) -> int:

@@ -203,7 +203,7 @@ def _judge(result: dict[str, Any]) -> Iterator[Claim]:
     yield Claim(
         "Noise on the identity codes alone gives more realistic faces than noise on all",
         f"face detection rate (dlib) higher by {gap} at scale {scale:g}, where the difference is largest",
-        gap.low > 0,
+        side(gap, 0),
     )
 
 

@@ -115,8 +115,9 @@ def _table(result: dict[str, Any]) -> list[str]:
     return [
         about(result),
         *cautions(plain),
-        "One draw per photo, uniform weights. Beside each ε: the true ε of the published formula at the "
-        f"same nominal ε ({result['coordinates']:,} coordinates).",
+        f"Mean over {result['config']['preset']['draws']} draws of the noise per photo, the first alone for "
+        "face detection and Fréchet distances; uniform weights. Beside each ε: the true ε of the published "
+        f"formula at the same nominal ε ({result['coordinates']:,} coordinates).",
         markdown(head, rows),
         claims_table(_judge(result)),
     ]

@@ -67,11 +67,12 @@ class DPPix(WithoutNetworks):
 
     @property
     def scale(self) -> float:
-        """Scale of the noise on a cell's sum, in levels: 3 * 255 m / epsilon.
+        """Scale of the noise on a cell's sum, in levels: 3 * 255 m / epsilon, rounded up.
 
         On the cell's mean it is b^2 times smaller.
         """
-        return 3 * 255 * self.neighbourhood / self.epsilon
+        spot = Sensitivity(3 * 255.0 * self.neighbourhood, Norm.L1, 3 * self.neighbourhood, source="a spot")
+        return Laplace.calibrate(spot, self.epsilon).scale
 
     def protect(self, images: Tensor, *, rng: torch.Generator | None = None) -> Release:
         """Noisy mosaics, with a guarantee for any two crops of this size.
