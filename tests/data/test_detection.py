@@ -159,7 +159,7 @@ def test_a_second_look_that_finds_a_known_face_around_a_part_of_it_adds_no_face(
     eyes_and_nose = detection._rough(whole)
     assert eyes_and_nose is not None
     face = Face((80, 85, 290, 295), 1.0, eyes_and_nose)
-    cheek = Detection((100.0, 150.0, 190.0, 250.0), 0.94, whole.points + 8)  # the second look saw the whole face
+    cheek = Detection((100.0, 150.0, 190.0, 250.0), 0.94, whole.points + 8)  # after a second look
     (only,) = found([cheek], [face])
     assert only.box == face.box
     child = seen(cheek.box, 0.94)  # another face in front of it, with eyes of its own
