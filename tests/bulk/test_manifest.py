@@ -57,6 +57,18 @@ def test_a_committed_photo_is_in_place_and_known_to_the_next_run(tmp_path: Path)
     assert [path.name for path in (tmp_path / "out" / FOLDER).iterdir()] == [LOG]
 
 
+def test_a_name_that_is_not_utf8_is_known_to_the_next_run(tmp_path: Path) -> None:
+    name = os.fsdecode(b"J\xfcrgen")  # Latin-1, as in old archives
+    manifest = Manifest(tmp_path / "out").__enter__()
+    entry = staged_entry(manifest, name)
+    manifest._append(asdict(entry))  # a kill right after the line
+    leave_as_killed(manifest)
+    with Manifest(tmp_path / "out") as manifest:
+        assert (manifest.entries, manifest.foreign, manifest.torn) == ({f"{name}.jpg": entry}, 0, 0)
+        assert manifest.altered(f"{name}.jpg") == []
+        assert manifest.conflict(f"{name}.jpg", entry.outputs) is None
+
+
 def test_a_kill_before_the_line_leaves_nothing_visible(tmp_path: Path) -> None:
     manifest = Manifest(tmp_path / "out").__enter__()
     staged_entry(manifest)

@@ -154,6 +154,20 @@ def test_a_face_that_both_found_counts_once_and_one_within_another_not_at_all(fo
     assert len(found([seen((215.0, 130.0, 235.0, 150.0), 0.6), seen((98.0, 90.0, 152.0, 164.0), 0.9)])) == 2
 
 
+def test_a_second_look_that_finds_a_known_face_around_a_part_of_it_adds_no_face(found) -> None:
+    whole = seen((90.0, 60.0, 270.0, 310.0), 0.9)
+    eyes_and_nose = detection._rough(whole)
+    assert eyes_and_nose is not None
+    face = Face((80, 85, 290, 295), 1.0, eyes_and_nose)
+    cheek = Detection((100.0, 150.0, 190.0, 250.0), 0.94, whole.points + 8)  # after a second look
+    (only,) = found([cheek], [face])
+    assert only.box == face.box
+    child = seen(cheek.box, 0.94)  # another face in front of it, with eyes of its own
+    assert len(found([child], [face])) == 2
+    doubtful = Face(face.box, 0.25, face.landmarks)  # such a face says nothing about others
+    assert len(found([cheek], [doubtful])) == 2
+
+
 def test_a_detector_is_settled_by_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detection, "is_installed", lambda: False)
     assert (resolve_detector("auto"), resolve_detector("dlib")) == ("dlib", "dlib")

@@ -29,7 +29,6 @@ from semveil.bulk.sources import FOLDER, LOG, BulkError, sha256_of
 from semveil.core.errors import KeyProblem, OutputError, PhotoError
 from semveil.core.files import append_line, open_regular
 from semveil.core.locks import lock_file
-from semveil.core.text import parse_json
 from semveil.data.certified import SUFFIX
 
 _FORMAT = "semveil protect 2"
@@ -438,7 +437,8 @@ def _remove(folder: Path) -> None:
 
 
 def _parsed(line: bytes) -> Any:
+    # not `parse_json`, which refuses half characters: names that are not UTF-8 hold them
     try:
-        return parse_json(line)
-    except ValueError:
+        return json.loads(line)
+    except (ValueError, RecursionError):
         return None

@@ -108,7 +108,9 @@ def find_all_faces(photo: Photo, detector: str = "union") -> list[Face]:
         settled = both or face.score >= _DLIB_SURE
         doubt = "" if settled else f"dlib alone is a little sure that this is a face (score {face.score:.2f})"
         faces.append(replace(face, detector="dlib+yunet" if both else "dlib", doubtful=doubt))
-    faces += [_aligned(picture, one) for one in _each_once(seen.beside(upright))]
+    known = [face for face in faces if not face.doubtful]
+    others = [one for one in seen.beside(upright) if not _led_to_any(known, one)]
+    faces += [_aligned(picture, one) for one in _each_once(others)]
     sure = [face for face in faces if not face.doubtful]
     faces = [face for face in faces if not (face.doubtful and any(_holds(other, face) for other in sure))]
     return sorted(faces, key=lambda face: (-face.area, *face.box))
@@ -126,6 +128,18 @@ def smallest_found(width: int, height: int) -> float:
         True
     """
     return _YUNET_SMALLEST / _scale(width, height, _YUNET_PIXELS)
+
+
+def _led_to_any(faces: Sequence[Face], seen: Detection) -> bool:
+    """Return whether the second look at a part of a face found one of these faces again."""
+    rough = _rough(seen)
+    return rough is not None and any(_distance(face.landmarks, rough) <= _FARTHEST for face in faces)
+
+
+def _distance(landmarks: NDArray[np.float64], rough: NDArray[np.float64]) -> float:
+    """Mean distance of landmarks from rough ones, in units of the rough distance between the eyes."""
+    eyes = np.linalg.norm(rough[:2].mean(0) - rough[2:4].mean(0))
+    return float(np.linalg.norm(landmarks - rough, axis=1).mean() / eyes)
 
 
 def _holds(face: Face, other: Face) -> bool:
@@ -260,8 +274,7 @@ def _aligned(picture: Image.Image, seen: Detection) -> Face:
             box, seen.score, upright(TEMPLATE) - 0.5, "yunet", doubt or "its eyes and nose cannot be placed"
         )
     landmarks = _landmarks(picture, rough)
-    eyes = float(np.linalg.norm(rough[:2].mean(0) - rough[2:4].mean(0)))
-    if np.linalg.norm(landmarks - rough, axis=1).mean() > _FARTHEST * eyes:
+    if _distance(landmarks, rough) > _FARTHEST:
         return Face(box, seen.score, rough, "yunet", "its eyes and nose cannot be placed")
     return Face(box, seen.score, landmarks, "yunet")
 
